@@ -1,0 +1,97 @@
+/**
+ * gRPC status codes, and the one place where a failure becomes one.
+ * Sources: grpc/grpc doc/statuscodes.md, doc/PROTOCOL-HTTP2.md "Errors", grpc/proposal A54.
+ */
+export const Status = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const
+
+export type StatusName = keyof typeof Status
+/** 0 to 16. */
+export type StatusCode = (typeof Status)[StatusName]
+
+const NAMES = Object.keys(Status) as StatusName[]
+/** In the order of their codes. */
+export const STATUS_NAMES: readonly StatusName[] = NAMES
+
+/** `UNAVAILABLE` for 14; `code 99` for what statuscodes.md does not name. */
+export function statusName(code: number): string {
+  return NAMES[code] ?? `code ${code}`
+}
+
+/**
+ * A call ends with this status instead of being forwarded. Thrown by directors; made by the proxy
+ * for its own failures.
+ */
+export class GrpcError extends Error {
+  override readonly name = 'GrpcError'
+  readonly status: StatusCode
+  /**
+   * @param status a code (14) or its name (`'UNAVAILABLE'`)
+   * @param message reaches the client as `grpc-message`, percent-encoded
+   * @throws RangeError for a status that statuscodes.md does not have
+   */
+  constructor(status: StatusCode | StatusName, message: string) {
+    super(message)
+    const code = typeof status === 'number' ? status : Status[status]
+    if (NAMES[code] === undefined) throw new RangeError(`no such grpc status: ${status}`)
+    this.status = code
+  }
+}
+
+/**
+ * The status of a call whose upstream stream was reset before a response, by HTTP/2 error code:
+ * PROTOCOL-HTTP2.md, "HTTP2 Transport Mapping", "Errors". Index is the code.
+ */
+const STATUS_OF_RESET: readonly StatusCode[] = [
+  Status.INTERNAL, // NO_ERROR
+  Status.INTERNAL, // PROTOCOL_ERROR
+  Status.INTERNAL, // INTERNAL_ERROR
+  Status.INTERNAL, // FLOW_CONTROL_ERROR
+  Status.INTERNAL, // SETTINGS_TIMEOUT
+  Status.UNKNOWN, // STREAM_CLOSED: no mapping given, the stream was half-closed already
+  Status.INTERNAL, // FRAME_SIZE_ERROR
+  Status.UNAVAILABLE, // REFUSED_STREAM
+  Status.CANCELLED, // CANCEL
+  Status.INTERNAL, // COMPRESSION_ERROR
+  Status.INTERNAL, // CONNECT_ERROR
+  Status.RESOURCE_EXHAUSTED, // ENHANCE_YOUR_CALM
+  Status.PERMISSION_DENIED, // INADEQUATE_SECURITY
+]
+
+/** UNKNOWN for codes without a mapping. */
+export function statusOfReset(code: number): StatusCode {
+  return STATUS_OF_RESET[code] ?? Status.UNKNOWN
+}
+
+/**
+ * `grpc-message`: "percent-encoded", space (0x20) to tilde (0x7e) but percent go as they are
+ * (PROTOCOL-HTTP2.md, "Status-Message"); everything else as %XX of its UTF-8 bytes.
+ */
+export function encodeMessage(message: string): string {
+  if (/^[ -$&-~]*$/.test(message)) return message
+  let out = ''
+  for (const byte of Buffer.from(message, 'utf8')) {
+    out +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  }
+  return out
+}

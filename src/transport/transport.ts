@@ -1,0 +1,165 @@
+/**
+ * The seam between the proxy and whatever carries HTTP/2: the interfaces that a transport
+ * implements, and nothing else. The relay, the backends and the listeners know only these.
+ *
+ * Ownership in one sentence: a *session* makes *streams*; each stream has one *owner*, which is
+ * told what arrives in wire order and is told `onClosed` last and exactly once.
+ */
+import type { ErrorCode } from '../wire/errors.ts'
+
+/** One header field, pseudo-header fields (`:path`) included. Bytes are latin1 in the strings. */
+export interface HeaderField {
+  readonly name: string
+  readonly value: string
+  /** Came as a never-indexed literal and must go out as one (RFC 7541 §6.2.3). */
+  readonly neverIndexed: boolean
+}
+
+/** A header block in wire order: duplicates, order and never-indexed marks survive. Immutable. */
+export type HeaderBlock = readonly HeaderField[]
+
+/** Why a stream is over. */
+export type StreamEnd =
+  /** END_STREAM was sent and received. */
+  | { readonly kind: 'clean' }
+  /** RST_STREAM, received (`peer`), or sent because we asked or because the peer broke a rule (`self`). */
+  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self' }
+  /**
+   * The session ended under the stream. `unprocessed` when the peer promised that it never looked
+   * at the stream: it is above the last-stream-id of a GOAWAY (RFC 9113 §6.8).
+   */
+  | { readonly kind: 'lost'; readonly unprocessed: boolean; readonly reason: string }
+
+/**
+ * The downstream or the upstream half of a call, as its owner drives it.
+ *
+ * Nothing here throws for what a peer did: a stream that is already over ignores every call.
+ * `sendHeaders` and `sendTrailers` throw `HeadersRefused` when the block itself cannot be sent.
+ */
+export interface Stream {
+  /** First block of our direction; `endStream` makes it the only one (Trailers-Only, or a request without a body). */
+  sendHeaders(block: HeaderBlock, endStream: boolean): void
+  /**
+   * Sends `bytes[start..end)`; an empty range with `endStream` is an empty DATA frame with END_STREAM.
+   * The range is taken before the call returns: the caller may overwrite it afterwards.
+   * @returns false when the owner should stop until `onWritable`; the bytes were taken all the same.
+   */
+  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean
+  /** Last block of our direction, with END_STREAM, after all data that was given before. */
+  sendTrailers(block: HeaderBlock): void
+  /** RST_STREAM at once, before anything that is queued. `onClosed` follows, in a later turn. */
+  reset(code: ErrorCode): void
+  /** These received bytes were forwarded (or dropped): give the sender that much window back. */
+  release(bytes: number): void
+}
+
+/** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
+export interface StreamOwner {
+  onHeaders(block: HeaderBlock, endStream: boolean): void
+  /** `bytes[start..end)` is valid only during the call: copy what must outlive it. */
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
+  /** The last block; END_STREAM is implied. */
+  onTrailers(block: HeaderBlock): void
+  /** `sendData` had returned false; there is room again. */
+  onWritable(): void
+  onClosed(end: StreamEnd): void
+}
+
+/** The block has something that this transport cannot send (a size, a name, a value). */
+export class HeadersRefused extends Error {
+  override readonly name = 'HeadersRefused'
+}
+
+/** Who is at the other end of a downstream session. */
+export interface Peer {
+  /** `203.0.113.7:54321`, `[2001:db8::1]:443`, or `unix` where the socket has no address. */
+  readonly address: string
+  readonly encrypted: boolean
+  /** Set when the client sent a certificate. `authorized`: it was verified against the listener's `clientCa`. */
+  readonly certificate?: {
+    readonly subject: string
+    readonly subjectAltName: string
+    readonly fingerprint256: string
+    readonly authorized: boolean
+  }
+}
+
+/** A connection from a client. */
+export interface ServerSession {
+  readonly peer: Peer
+  /** Streams open now. */
+  readonly streams: number
+  /**
+   * GOAWAY with last-stream-id 2^31−1, one round trip, GOAWAY with the real id (RFC 9113 §6.8);
+   * the session ends when its last stream has.
+   */
+  drain(): void
+  /** Ends the session and its connection now. */
+  destroy(): void
+}
+
+/** What a downstream session tells the proxy. */
+export interface ServerSessionOwner {
+  /** A client opened a stream. The owner returned is told its headers next, in the same turn. */
+  onStream(stream: Stream, session: ServerSession): StreamOwner
+  onSessionClosed(session: ServerSession, reason: string): void
+}
+
+/** A connection to an endpoint. */
+export interface ClientSession {
+  /** Streams that may be opened now: the peer's MAX_CONCURRENT_STREAMS less what is open; 0 unless ready. */
+  readonly free: number
+  /** Streams open now. */
+  readonly streams: number
+  /** Only while `free > 0`. The owner hears nothing before this returns. */
+  open(owner: StreamOwner): Stream
+  /** No new streams; the session ends when its last stream has. */
+  drain(): void
+  /** Ends the session and its connection now, or gives up connecting. */
+  destroy(): void
+}
+
+/** What an upstream session tells its pool. */
+export interface ClientSessionOwner {
+  /** Connected, and the peer's first SETTINGS arrived: `free` counts from now on. */
+  onReady(session: ClientSession): void
+  /** `free` may have grown: a stream ended, or SETTINGS raised the limit. */
+  onFree(session: ClientSession): void
+  /** GOAWAY arrived: no new streams here; the open ones run on. */
+  onDraining(session: ClientSession, code: ErrorCode, debug: string): void
+  /** Last and once; also the answer to a failed connect. All streams have had their `onClosed` before it or in the same turn. */
+  onSessionClosed(session: ClientSession, reason: string): void
+}
+
+/** One side of a transport: makes a downstream session of an accepted connection. */
+export interface ServerTransport {
+  readonly name: TransportName
+  accept(socket: import('node:net').Socket, owner: ServerSessionOwner): ServerSession
+}
+
+/** The other side: makes upstream sessions. */
+export interface ClientTransport {
+  readonly name: TransportName
+  connect(target: DialTarget, owner: ClientSessionOwner): ClientSession
+}
+
+export type TransportName = 'native' | 'frames'
+
+/** Where and how to dial: one endpoint, resolved from configuration. */
+export interface DialTarget {
+  /** For logs and records: `http://10.0.0.1:50051`, `https://api:443`, `unix:/run/x.sock`, or the name given to a `connect` endpoint. */
+  readonly name: string
+  /** TCP address; the host name is resolved anew at each connect. */
+  readonly tcp?: { readonly host: string; readonly port: number }
+  /** Path of a unix socket. */
+  readonly unix?: string
+  /** Makes the byte stream itself: a server in the same process, a tunnel. */
+  readonly connect?: () => import('node:stream').Duplex
+  readonly tls?: {
+    /** SNI, and the name the certificate must have. */
+    readonly serverName: string
+    readonly ca?: string | Buffer
+    readonly cert?: string | Buffer
+    readonly key?: string | Buffer
+  }
+}
