@@ -49,7 +49,10 @@ export interface Stream {
   sendTrailers(block: HeaderBlock): void
   /** RST_STREAM at once, before anything that is queued. `onClosed` follows, in a later turn. */
   reset(code: ErrorCode): void
-  /** These received bytes were forwarded (or dropped): give the sender that much window back. */
+  /**
+   * These received bytes were forwarded (or dropped): give the sender that much window back.
+   * What is not released when the stream ends, the transport gives back to the session itself.
+   */
   release(bytes: number): void
 }
 

@@ -1,0 +1,117 @@
+/**
+ * What the proxy reads of a request's header block, and the few fields it may change on the way.
+ * Everything else is forwarded as it came: order, duplicates, bytes.
+ */
+
+/** A header field, as the transports give it. */
+export interface Field {
+  readonly name: string
+  readonly value: string
+  readonly neverIndexed: boolean
+}
+
+/** The fields of a request that the proxy acts on. */
+export interface RequestHead {
+  method: string
+  /** Empty when absent. */
+  path: string
+  /** `:authority`; `host` where only that was sent (RFC 9113 §8.3.1); else empty. */
+  authority: string
+  contentType: string
+  /** `grpc-timeout` as it came. */
+  timeout: string | undefined
+}
+
+export function readHead(block: readonly Field[]): RequestHead {
+  const head: RequestHead = { method: '', path: '', authority: '', contentType: '', timeout: undefined }
+  let host = ''
+  for (let i = 0; i < block.length; i++) {
+    const { name, value } = block[i]!
+    switch (name) {
+      case ':method':
+        head.method = value
+        break
+      case ':path':
+        head.path = value
+        break
+      case ':authority':
+        head.authority = value
+        break
+      case 'host':
+        host = value
+        break
+      case 'content-type':
+        head.contentType = value
+        break
+      case 'grpc-timeout':
+        head.timeout = value
+        break
+    }
+  }
+  if (head.authority === '') head.authority = host
+  return head
+}
+
+/**
+ * "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
+ * status of 415" (PROTOCOL-HTTP2.md, "Requests"). `application/grpc`, `application/grpc+proto`,
+ * `application/grpc;charset=…`; not `application/grpc-web`, which is another protocol.
+ */
+export function isGrpcContentType(contentType: string): boolean {
+  if (!contentType.startsWith('application/grpc')) return false
+  const next = contentType.charCodeAt('application/grpc'.length)
+  return Number.isNaN(next) || next === 0x2b /* + */ || next === 0x3b /* ; */ || next === 0x20
+}
+
+/** What differs between the block that came and the one that goes upstream. */
+export interface RequestEdits {
+  /** Of the upstream connection. */
+  readonly scheme: 'http' | 'https'
+  readonly authority: string | undefined
+  /** Remaining time for `grpc-timeout`; undefined leaves the field as it is. */
+  readonly timeout: string | undefined
+  /** Added at the end; a client's field of the same name is dropped. */
+  readonly added: readonly Field[]
+}
+
+/** The block itself when nothing differs. */
+export function editRequest<F extends Field>(block: readonly F[], edits: RequestEdits): readonly (F | Field)[] {
+  if (edits.authority === undefined && edits.timeout === undefined && edits.added.length === 0) {
+    if (hasField(block, ':scheme', edits.scheme)) return block
+  }
+  const out: (F | Field)[] = []
+  for (const field of block) {
+    switch (field.name) {
+      case ':scheme':
+        out.push(withValue(field, edits.scheme))
+        break
+      case ':authority':
+        out.push(withValue(field, edits.authority))
+        break
+      case 'host':
+        // RFC 9113 §8.3.1: "A server SHOULD treat a request as malformed if it contains a Host
+        // header field that identifies an entity that differs from … :authority".
+        out.push(withValue(field, edits.authority))
+        break
+      case 'grpc-timeout':
+        out.push(withValue(field, edits.timeout))
+        break
+      default:
+        if (edits.added.length === 0 || !edits.added.some(added => added.name === field.name)) out.push(field)
+    }
+  }
+  for (const field of edits.added) out.push(field)
+  return out
+}
+
+function hasField(block: readonly Field[], name: string, value: string): boolean {
+  for (let i = 0; i < block.length; i++) {
+    if (block[i]!.name === name) return block[i]!.value === value
+  }
+  return false
+}
+
+function withValue<F extends Field>(field: F, value: string | undefined): F | Field {
+  if (value === undefined || value === field.value) return field
+  return { name: field.name, value, neverIndexed: field.neverIndexed }
+}

@@ -1,0 +1,44 @@
+/** Opens the byte stream to an endpoint. Both transports dial through here. */
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import tls from 'node:tls'
+import type { DialTarget } from './transport.ts'
+
+/** How often TCP asks a silent endpoint whether it lives: finds half-open connections. */
+const TCP_KEEPALIVE_MS = 60_000
+
+/**
+ * Starts connecting; the stream given back emits `'error'` and `'close'` like any other.
+ * A host name is looked up anew each time.
+ * @param session a TLS session to resume
+ */
+export function dial(target: DialTarget, session?: Buffer): Duplex {
+  const stream = target.connect?.()
+  if (target.tls === undefined) return stream ?? net.connect(addressOf(target))
+  const { serverName, ca, cert, key } = target.tls
+  const where = stream === undefined ? addressOf(target) : { socket: stream as net.Socket }
+  return tls.connect({
+    ...where,
+    ALPNProtocols: ['h2'],
+    // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted in HostName".
+    servername: net.isIP(serverName) ? '' : serverName,
+    checkServerIdentity: (_, certificate) => tls.checkServerIdentity(serverName, certificate),
+    ca,
+    cert,
+    key,
+    session,
+  })
+}
+
+function addressOf(target: DialTarget): net.NetConnectOpts {
+  if (target.unix !== undefined) return { path: target.unix }
+  const { host, port } = target.tcp!
+  return {
+    host,
+    port,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+    autoSelectFamily: true,
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * Upstream on `node:http2`. http2-wrapper establishes the session: it waits for the peer's
+ * SETTINGS and keeps the TLS session tickets. From then on the plain Node session is ours.
+ */
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import http2wrapper from 'http2-wrapper'
+import type { ErrorCode } from '../../wire/errors.ts'
+import { dial } from '../dial.ts'
+import type {
+  ClientSession,
+  ClientSessionOwner,
+  ClientTransport,
+  DialTarget,
+  HeaderBlock,
+  Stream,
+  StreamOwner,
+} from '../transport.ts'
+import { blockOfRaw, rawOfBlock } from './header-block.ts'
+import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
+
+/** Bounds of an upstream session; see the configuration's `limits`. */
+export interface NativeClientLimits {
+  readonly maxHeaderListBytes: number
+  readonly maxHeaderFields: number
+  readonly streamWindowBytes: number
+  readonly sessionWindowBytes: number
+}
+
+const REQUEST_END = { endStream: true }
+const REQUEST_OPEN = { endStream: false, waitForTrailers: true }
+const EVERY_STREAM = 2 ** 31 - 1
+/** TLS tickets kept per endpoint: one is used again as often as the server lets it. */
+const TLS_TICKETS = 4
+
+type Response = (this: ClientHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]) => void
+
+class NativeClientStream extends NativeStream {
+  readonly #client: ClientHttp2Session
+  /** END_STREAM was pushed before Node marked the stream closed, as a reset would. */
+  #endPushed = false
+
+  constructor(session: NativeClientSession, client: ClientHttp2Session, owner: StreamOwner) {
+    super(session, owner)
+    this.#client = client
+  }
+
+  sendHeaders(block: HeaderBlock, endStream: boolean): void {
+    const node = refusing(() => this.#client.request(rawOfBlock(block), endStream ? REQUEST_END : REQUEST_OPEN))
+    this.adopt(node)
+    if (endStream) this.endSent = true
+    const push = node.push
+    node.push = (chunk, encoding) => {
+      if (chunk === null && !node.closed) this.#endPushed = true
+      return push.call(node, chunk, encoding)
+    }
+    node.on('response', ((_headers, flags, raw) => {
+      this.#response(_headers, (flags & FLAG_END_STREAM) !== 0, raw)
+    }) as Response as never)
+  }
+
+  #response(headers: IncomingHttpHeaders, endStream: boolean, raw: readonly string[]): void {
+    if (endStream) this.endReceived = this.endToldWithHeaders = true
+    this.owner.onHeaders(blockOfRaw(raw, headers), endStream)
+  }
+
+  /** A RST_STREAM(NO_ERROR) ends the readable side too, but only once the stream is closed. */
+  protected judgeEnd(): boolean {
+    return this.#endPushed
+  }
+}
+
+/** Connecting, then open, then draining or not, then closed. */
+class NativeClientSession implements ClientSession, NativeSession {
+  readonly #owner: ClientSessionOwner
+  #node: ClientHttp2Session | undefined
+  #socket: Duplex | undefined
+  #maxStreams = 0
+  #draining = false
+  #closed = false
+  #error: Error | undefined
+  streams = 0
+  lastStreamId = EVERY_STREAM
+
+  constructor(target: DialTarget, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: http2wrapper.Agent) {
+    this.#owner = owner
+    const agent = new http2wrapper.Agent({ maxEmptySessions: Number.POSITIVE_INFINITY })
+    // One agent a session: an agent hands out the session that it has before it makes another.
+    ;(agent as TicketKeeper).tlsSessionCache = (tickets as TicketKeeper).tlsSessionCache
+    agent.on('session', (node: ClientHttp2Session) => this.#open(node, limits))
+    agent.getSession(originOf(target), this.#options(target, limits)).catch(error => this.#fail(error))
+  }
+
+  #options(target: DialTarget, limits: NativeClientLimits): http2wrapper.SecureClientSessionOptions {
+    const options = {
+      settings: {
+        enablePush: false,
+        initialWindowSize: limits.streamWindowBytes,
+        maxHeaderListSize: limits.maxHeaderListBytes,
+      },
+      maxHeaderListPairs: limits.maxHeaderFields,
+      maxSendHeaderBlockLength: 2 * limits.maxHeaderListBytes,
+      // Windows bound the memory; Node's own 10 MB would end sessions with many blocked streams.
+      maxSessionMemory: 2 ** 20,
+      maxSessionInvalidFrames: 2 ** 31 - 1,
+      peerMaxConcurrentStreams: EVERY_STREAM,
+      strictSingleValueFields: false,
+      createConnection: (_origin: URL, { session }: { session?: Buffer }) => {
+        if (this.#closed) throw new Error('given up before it was dialled')
+        this.#socket = dial(target, session)
+        this.#socket.once('error', error => {
+          this.#error ??= error
+        })
+        return this.#socket
+      },
+    }
+    return options as unknown as http2wrapper.SecureClientSessionOptions
+  }
+
+  /** The peer's SETTINGS are here. */
+  #open(node: ClientHttp2Session, limits: NativeClientLimits): void {
+    this.#node = node
+    node.on('error', error => {
+      this.#error ??= error
+    })
+    node.on('goaway', (code, lastStreamId, debug) => {
+      this.lastStreamId = lastStreamId
+      this.#draining = true
+      this.#owner.onDraining(this, code as ErrorCode, debug === undefined ? '' : Buffer.from(debug).toString('latin1'))
+    })
+    node.once('close', () => this.#close())
+    if (this.#closed) {
+      node.destroy()
+      return
+    }
+    node.setLocalWindowSize(limits.sessionWindowBytes)
+    this.#learnLimit(node)
+    node.on('remoteSettings', () => {
+      this.#learnLimit(node)
+      this.#owner.onFree(this)
+    })
+    this.#owner.onReady(this)
+  }
+
+  #learnLimit(node: ClientHttp2Session): void {
+    this.#maxStreams = node.remoteSettings.maxConcurrentStreams ?? EVERY_STREAM
+  }
+
+  #fail(error: Error): void {
+    this.#error ??= error
+    this.#socket?.destroy()
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#draining = true
+    // Streams get their `'close'` in this turn too, some of them after this event.
+    setImmediate(() => this.#owner.onSessionClosed(this, this.lostReason))
+  }
+
+  get lost(): boolean {
+    return this.#closed || this.#node!.destroyed
+  }
+
+  get lostReason(): string {
+    return this.#error?.message ?? 'the endpoint closed the connection'
+  }
+
+  get free(): number {
+    return this.#draining || this.#node === undefined || this.#node.closed ? 0 : this.#maxStreams - this.streams
+  }
+
+  open(owner: StreamOwner): Stream {
+    this.streams++
+    return new NativeClientStream(this, this.#node!, owner)
+  }
+
+  streamClosed(): void {
+    this.streams--
+    if (!this.#draining) this.#owner.onFree(this)
+  }
+
+  drain(): void {
+    this.#draining = true
+    if (this.#node === undefined) this.destroy()
+    else this.#node.close()
+  }
+
+  destroy(): void {
+    if (this.#node !== undefined) this.#node.destroy()
+    else this.#fail(new Error('gave up connecting'))
+  }
+}
+
+/** http2-wrapper's cache of TLS sessions, by origin and options; its types do not show it. */
+type TicketKeeper = http2wrapper.Agent & { tlsSessionCache: unknown }
+
+/**
+ * http2-wrapper takes `https:` origins only and holds the certificate against the host in it, so
+ * that must be the server name. Without TLS the origin is only a label.
+ */
+function originOf(target: DialTarget): URL {
+  const host = target.tls?.serverName ?? target.tcp?.host ?? 'localhost'
+  const port = target.tcp === undefined ? '' : `:${target.tcp.port}`
+  return new URL(`https://${host.includes(':') ? `[${host}]` : host}${port}`)
+}
+
+/** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */
+export function nativeClientTransport(limits: NativeClientLimits): ClientTransport {
+  const tickets = new WeakMap<DialTarget, http2wrapper.Agent>()
+  return {
+    name: 'native',
+    connect(target, owner) {
+      let keeper = tickets.get(target)
+      if (keeper === undefined) {
+        keeper = new http2wrapper.Agent({ maxCachedTlsSessions: TLS_TICKETS })
+        tickets.set(target, keeper)
+      }
+      return new NativeClientSession(target, owner, limits, keeper)
+    },
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Header blocks as Node's http2 wants and gives them: flat arrays of names and values in wire
+ * order (`rawHeaders`), with never-indexed names listed beside under a symbol.
+ */
+import http2, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import type { HeaderBlock, HeaderField } from '../transport.ts'
+
+const { sensitiveHeaders } = http2
+
+/** A raw array with Node's mark of never-indexed names. */
+export type RawHeaders = string[] & { [sensitiveHeaders]?: string[] }
+
+const NONE: readonly string[] = []
+
+/**
+ * @param headers the object that Node gives beside `raw`: only it carries the never-indexed names
+ */
+export function blockOfRaw(raw: readonly string[], headers: IncomingHttpHeaders): HeaderBlock {
+  const sensitive: readonly string[] = (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] ?? NONE
+  const count = raw.length >> 1
+  const block: HeaderField[] = new Array(count)
+  for (let i = 0; i < count; i++) {
+    const name = raw[2 * i]!
+    block[i] = { name, value: raw[2 * i + 1]!, neverIndexed: sensitive.length > 0 && sensitive.includes(name) }
+  }
+  return block
+}
+
+/** A fresh array each time: `respond()` mutates the one it is given. */
+export function rawOfBlock(block: HeaderBlock): RawHeaders {
+  const raw = new Array(block.length * 2) as RawHeaders
+  let sensitive: string[] | undefined
+  for (let i = 0; i < block.length; i++) {
+    const field = block[i]!
+    raw[2 * i] = field.name
+    raw[2 * i + 1] = field.value
+    if (field.neverIndexed) {
+      sensitive ??= []
+      sensitive.push(field.name)
+    }
+  }
+  if (sensitive !== undefined) raw[sensitiveHeaders] = sensitive
+  return raw
+}
+
+/**
+ * `sendTrailers` takes objects only. Duplicates become array values, which keeps their order
+ * within the name; the order between names is that of their first occurrence.
+ */
+export function objectOfBlock(block: HeaderBlock): OutgoingHttpHeaders {
+  const headers: Record<string, string | string[]> = Object.create(null)
+  const sensitive: string[] = []
+  for (const { name, value, neverIndexed } of block) {
+    const before = headers[name]
+    if (before === undefined) headers[name] = value
+    else if (typeof before === 'string') headers[name] = [before, value]
+    else before.push(value)
+    if (neverIndexed) sensitive.push(name)
+  }
+  if (sensitive.length > 0) (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] = sensitive
+  return headers
+}

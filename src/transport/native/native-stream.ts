@@ -1,0 +1,214 @@
+/**
+ * What both halves of a call on `node:http2` have in common: data both ways, trailers, resets,
+ * and finding out how a stream really ended. Facts about Node that shape this file:
+ *
+ * - `'trailers'` is emitted while received data may still wait in the stream's buffer, so trailers
+ *   are held until `'end'`.
+ * - A RST_STREAM(NO_ERROR) makes `'end'` too; each half has its own way to tell (`endReceived`).
+ * - Without `waitForTrailers`, `close(code)` first sends DATA(0, END_STREAM): a clean end that
+ *   nobody meant. With it, `'wantTrailers'` must be answered, also when there are none.
+ * - `sendTrailers(); close(0)` in one go loses the trailers.
+ */
+import type { Http2Stream } from 'node:http2'
+import { ErrorCode } from '../../wire/errors.ts'
+import { type HeaderBlock, HeadersRefused, type Stream, type StreamEnd, type StreamOwner } from '../transport.ts'
+import { blockOfRaw, objectOfBlock } from './header-block.ts'
+
+export const FLAG_END_STREAM = 0x1
+
+const kNative = Symbol('NativeStream')
+type Carrier = Http2Stream & { [kNative]: NativeStream }
+
+/** What a stream must know of its session. */
+export interface NativeSession {
+  /** The connection is gone, so a stream that closes now was lost, whatever code Node reports. */
+  readonly lost: boolean
+  readonly lostReason: string
+  /** Above this id the peer promised not to have processed anything (GOAWAY). */
+  readonly lastStreamId: number
+  streamClosed(): void
+}
+
+const CLEAN: StreamEnd = { kind: 'clean' }
+
+/** Received bytes that are not released stop the reading; Node's stream window does the rest. */
+export abstract class NativeStream implements Stream {
+  protected readonly session: NativeSession
+  protected owner: StreamOwner
+  protected node: Http2Stream | undefined
+  #unreleased = 0
+  #receivedTrailers: HeaderBlock | undefined
+  /** At `'end'`: END_STREAM arrived, and not a reset that looks like it. */
+  protected endReceived = false
+  protected endToldWithHeaders = false
+  /** Our last DATA or HEADERS is on its way. */
+  protected endSent = false
+  #trailers: HeaderBlock | undefined
+  #trailersWritten = false
+  #resetBySelf: ErrorCode | undefined
+  #closed = false
+
+  constructor(session: NativeSession, owner: StreamOwner) {
+    this.session = session
+    this.owner = owner
+  }
+
+  abstract sendHeaders(block: HeaderBlock, endStream: boolean): void
+
+  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    const node = this.#writable()
+    if (node === undefined) return true
+    if (endStream) {
+      this.endSent = true
+      if (end > start) node.end(copyOf(bytes, start, end))
+      else node.end()
+      return true
+    }
+    return end === start || node.write(copyOf(bytes, start, end))
+  }
+
+  sendTrailers(block: HeaderBlock): void {
+    const node = this.#writable()
+    if (node === undefined) return
+    this.#trailers = block
+    this.endSent = true
+    node.end()
+  }
+
+  reset(code: ErrorCode): void {
+    const node = this.node
+    if (this.#closed || node === undefined || this.#resetBySelf !== undefined) return
+    this.#resetBySelf = code
+    // RFC 9113 §8.1: the response is complete before RST_STREAM(NO_ERROR). When trailers are still
+    // queued, `#onWantTrailers` closes after them.
+    if (code !== ErrorCode.NO_ERROR || !this.endSent) node.close(code)
+    else if (this.#trailersWritten || this.#trailers === undefined) setImmediate(closeClean, node)
+  }
+
+  release(bytes: number): void {
+    this.#unreleased -= bytes
+    if (this.#unreleased <= 0 && this.node?.isPaused()) this.node.resume()
+  }
+
+  #writable(): Http2Stream | undefined {
+    return this.#closed || this.endSent || this.#resetBySelf !== undefined ? undefined : this.node
+  }
+
+  /** Takes the Node stream into care. Listeners are shared functions: no closure a call. */
+  protected adopt(node: Http2Stream): void {
+    this.node = node
+    ;(node as Carrier)[kNative] = this
+    node.on('data', onData)
+    node.on('end', onEnd)
+    node.on('trailers', onTrailers)
+    node.on('wantTrailers', onWantTrailers)
+    node.on('drain', onDrain)
+    node.on('error', ignore)
+    node.on('close', onClose)
+  }
+
+  data(chunk: Buffer): void {
+    this.#unreleased += chunk.length
+    this.owner.onData(chunk, 0, chunk.length, false)
+    if (this.#unreleased > 0) this.node?.pause()
+  }
+
+  trailers(block: HeaderBlock): void {
+    this.#receivedTrailers = block
+  }
+
+  end(node: Http2Stream): void {
+    if (this.endToldWithHeaders || !this.judgeEnd(node)) return
+    this.endReceived = true
+    if (this.#receivedTrailers !== undefined) this.owner.onTrailers(this.#receivedTrailers)
+    else this.owner.onData(NOTHING, 0, 0, true)
+  }
+
+  /** Is this `'end'` an END_STREAM? */
+  protected abstract judgeEnd(node: Http2Stream): boolean
+
+  wantTrailers(node: Http2Stream): void {
+    try {
+      node.sendTrailers(this.#trailers === undefined ? {} : objectOfBlock(this.#trailers))
+      this.#trailersWritten = true
+    } catch {
+      // Trailers that Node cannot send: an end without them would be a lie.
+      this.#resetBySelf = ErrorCode.INTERNAL_ERROR
+      node.close(ErrorCode.INTERNAL_ERROR)
+      return
+    }
+    if (this.#resetBySelf === ErrorCode.NO_ERROR) setImmediate(closeClean, node)
+  }
+
+  drained(): void {
+    if (!this.endSent) this.owner.onWritable()
+  }
+
+  closed(node: Http2Stream): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.session.streamClosed()
+    this.owner.onClosed(this.#endOf(node))
+  }
+
+  #endOf(node: Http2Stream): StreamEnd {
+    const code = node.rstCode ?? ErrorCode.NO_ERROR
+    if (code === ErrorCode.NO_ERROR && this.endReceived && this.endSent) return CLEAN
+    if (this.#resetBySelf !== undefined) return { kind: 'reset', code: this.#resetBySelf, by: 'self' }
+    if (node.id === undefined)
+      return { kind: 'lost', unprocessed: true, reason: 'the session ended before it was sent' }
+    if (node.id > this.session.lastStreamId) {
+      return { kind: 'lost', unprocessed: true, reason: 'GOAWAY: not processed by the peer' }
+    }
+    if (this.session.lost) return { kind: 'lost', unprocessed: false, reason: this.session.lostReason }
+    return { kind: 'reset', code, by: 'peer' }
+  }
+}
+
+/** Runs a call of Node's API that throws for blocks it does not like. */
+export function refusing<T>(send: () => T): T {
+  try {
+    return send()
+  } catch (cause) {
+    throw new HeadersRefused((cause as Error).message, { cause })
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** `bytes` is lent: Node keeps what it is given until it is on the wire. */
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  return Buffer.from(bytes.subarray(start, end))
+}
+
+function closeClean(node: Http2Stream): void {
+  node.close(ErrorCode.NO_ERROR)
+}
+
+function ignore(): void {
+  // `'close'` follows with the code, which says the same in one place.
+}
+
+function onData(this: Http2Stream, chunk: Buffer): void {
+  ;(this as Carrier)[kNative].data(chunk)
+}
+
+function onEnd(this: Http2Stream): void {
+  ;(this as Carrier)[kNative].end(this)
+}
+
+function onTrailers(this: Http2Stream, headers: object, _flags: number, raw?: readonly string[]): void {
+  ;(this as Carrier)[kNative].trailers(blockOfRaw(raw ?? [], headers as never))
+}
+
+function onWantTrailers(this: Http2Stream): void {
+  ;(this as Carrier)[kNative].wantTrailers(this)
+}
+
+function onDrain(this: Http2Stream): void {
+  ;(this as Carrier)[kNative].drained()
+}
+
+function onClose(this: Http2Stream): void {
+  ;(this as Carrier)[kNative].closed(this)
+}

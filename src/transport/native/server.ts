@@ -1,0 +1,174 @@
+/**
+ * Downstream on `node:http2`: sessions made of accepted sockets, and streams that come from the
+ * `'stream'` event of somebody else's server.
+ */
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import http2 from 'node:http2'
+import type { Socket } from 'node:net'
+import { peerOf } from '../peer.ts'
+import type {
+  HeaderBlock,
+  Peer,
+  ServerSession,
+  ServerSessionOwner,
+  ServerTransport,
+  StreamOwner,
+} from '../transport.ts'
+import { blockOfRaw, rawOfBlock } from './header-block.ts'
+import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
+
+/** Bounds of a downstream session; see the configuration's `limits`. */
+export interface NativeServerLimits {
+  readonly maxHeaderListBytes: number
+  readonly maxHeaderFields: number
+  readonly maxConcurrentStreams: number
+  readonly streamWindowBytes: number
+  readonly sessionWindowBytes: number
+  readonly resetBurst: number
+  readonly resetsPerSecond: number
+}
+
+const RESPOND_END = { endStream: true, sendDate: false }
+const RESPOND_OPEN = { waitForTrailers: true, sendDate: false }
+/** GOAWAY "MAY" announce a shutdown with the largest id first (RFC 9113 §6.8). */
+const SHUTDOWN_NOTICE_STREAM_ID = 2 ** 31 - 1
+
+class NativeServerStream extends NativeStream {
+  constructor(session: NativeServerSession, node: ServerHttp2Stream) {
+    super(session, UNOWNED)
+    this.adopt(node)
+  }
+
+  start(owner: StreamOwner, block: HeaderBlock, endStream: boolean): void {
+    this.owner = owner
+    if (endStream) this.endReceived = this.endToldWithHeaders = true
+    owner.onHeaders(block, endStream)
+  }
+
+  sendHeaders(block: HeaderBlock, endStream: boolean): void {
+    const node = this.node as ServerHttp2Stream
+    if (node.destroyed || node.closed || node.headersSent) return
+    refusing(() => node.respond(rawOfBlock(block), endStream ? RESPOND_END : RESPOND_OPEN))
+    if (endStream) this.endSent = true
+  }
+
+  /** Node sets `aborted` when the client's reset finds our side unfinished. */
+  protected judgeEnd(node: ServerHttp2Stream): boolean {
+    return !node.aborted
+  }
+}
+
+const UNOWNED: StreamOwner = {
+  onHeaders() {},
+  onData() {},
+  onTrailers() {},
+  onWritable() {},
+  onClosed() {},
+}
+
+/** A client's connection, the proxy's own or one of a user's server. */
+class NativeServerSession implements ServerSession, NativeSession {
+  readonly peer: Peer
+  readonly lastStreamId = SHUTDOWN_NOTICE_STREAM_ID
+  readonly #node: ServerHttp2Session
+  readonly #owner: ServerSessionOwner
+  streams = 0
+  #draining = false
+  #error: Error | undefined
+
+  constructor(node: ServerHttp2Session, owner: ServerSessionOwner) {
+    this.#node = node
+    this.#owner = owner
+    this.peer = peerOf(node.socket as unknown as Socket)
+    node.on('error', error => {
+      this.#error = error
+    })
+    node.on('frameError', () => {
+      // The stream's or the session's own end says the same.
+    })
+    node.once('close', () => owner.onSessionClosed(this, this.lostReason))
+  }
+
+  get lost(): boolean {
+    return this.#node.destroyed
+  }
+
+  get lostReason(): string {
+    return this.#error?.message ?? 'the client closed the connection'
+  }
+
+  streamOpened(node: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]): void {
+    this.streams++
+    const stream = new NativeServerStream(this, node)
+    stream.start(this.#owner.onStream(stream, this), blockOfRaw(raw, headers), (flags & FLAG_END_STREAM) !== 0)
+  }
+
+  streamClosed(): void {
+    this.streams--
+  }
+
+  drain(): void {
+    if (this.#draining || this.#node.destroyed) return
+    this.#draining = true
+    this.#node.goaway(http2.constants.NGHTTP2_NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID)
+    // The client's answer to the PING shows that it has seen the notice: what it opens after is
+    // its own fault, what it opened before is served.
+    const closing = () => {
+      if (!this.#node.destroyed) this.#node.close()
+    }
+    if (!this.#node.ping(closing)) closing()
+  }
+
+  destroy(): void {
+    this.#node.destroy()
+  }
+}
+
+/** Makes sessions of sockets whose preface was seen already (its bytes are unshifted). */
+export function nativeServerTransport(limits: NativeServerLimits): ServerTransport {
+  const options = {
+    settings: {
+      maxConcurrentStreams: limits.maxConcurrentStreams,
+      initialWindowSize: limits.streamWindowBytes,
+      maxHeaderListSize: limits.maxHeaderListBytes,
+      enablePush: false,
+    },
+    maxHeaderListPairs: limits.maxHeaderFields,
+    maxSendHeaderBlockLength: limits.maxHeaderListBytes,
+    // Its default of 10 MB kills a session with some hundred blocked streams; what bounds us is
+    // the windows, and this is what they come to at their worst, both ways.
+    maxSessionMemory: Math.ceil((2 * limits.maxConcurrentStreams * limits.streamWindowBytes) / 1e6) + 10,
+    // Cumulative in Node, so a long-lived session with empty DATA frames would die of it.
+    maxSessionInvalidFrames: 2 ** 31 - 1,
+    streamResetBurst: limits.resetBurst,
+    streamResetRate: limits.resetsPerSecond,
+    strictSingleValueFields: false,
+  }
+  return {
+    name: 'native',
+    accept(socket, owner) {
+      const node = http2.performServerHandshake(socket, options as http2.ServerOptions)
+      const session = new NativeServerSession(node, owner)
+      if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes)
+      node.on('stream', (stream, headers, flags, raw) => {
+        session.streamOpened(stream, headers, flags, raw as unknown as readonly string[])
+      })
+      return session
+    },
+  }
+}
+
+/** The listener of a user's own server: `server.on('stream', attach)`. */
+export function nativeStreamHandler(owner: ServerSessionOwner) {
+  const sessions = new WeakMap<ServerHttp2Session, NativeServerSession>()
+  return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]): void => {
+    const node = stream.session as ServerHttp2Session | undefined
+    if (node === undefined || stream.destroyed) return
+    let session = sessions.get(node)
+    if (session === undefined) {
+      session = new NativeServerSession(node, owner)
+      sessions.set(node, session)
+    }
+    session.streamOpened(stream, headers, flags, raw)
+  }
+}
