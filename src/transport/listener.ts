@@ -133,7 +133,7 @@ export class Listener implements ServerSessionOwner {
       () => this.#refuse(socket, 'silent', 'no HTTP/2 preface in time'),
       this.#options.prefaceTimeoutMs,
     )
-    let head = NOTHING
+    let head: Buffer = NOTHING
     const onReadable = () => {
       const bytes = socket.read() as Buffer | null
       if (bytes === null) return

@@ -77,12 +77,20 @@ export abstract class NativeStream implements Stream {
 
   reset(code: ErrorCode): void {
     const node = this.node
-    if (this.#closed || node === undefined || this.#resetBySelf !== undefined) return
+    if (this.#closed || this.#resetBySelf !== undefined) return
     this.#resetBySelf = code
+    if (node === undefined) return this.#forget(code)
     // RFC 9113 §8.1: the response is complete before RST_STREAM(NO_ERROR). When trailers are still
     // queued, `#onWantTrailers` closes after them.
     if (code !== ErrorCode.NO_ERROR || !this.endSent) node.close(code)
     else if (this.#trailersWritten || this.#trailers === undefined) setImmediate(closeClean, node)
+  }
+
+  /** Given up before its headers were sent: no peer has heard of it. */
+  #forget(code: ErrorCode): void {
+    this.#closed = true
+    this.session.streamClosed()
+    setImmediate(() => this.owner.onClosed({ kind: 'reset', code, by: 'self' }))
   }
 
   release(bytes: number): void {

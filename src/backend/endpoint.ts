@@ -1,0 +1,233 @@
+/**
+ * One address of a backend, and its sessions.
+ *
+ *              a call comes                SETTINGS
+ *      idle ─────────────────► connecting ──────────► ready ──┐ last session gone
+ *       ▲                        │    ▲                       │
+ *       └────────────────────────┼────┼───────────────────────┘
+ *                        failure ▼    │ the wait is over
+ *                              backoff
+ *
+ * `failing` (a failure since the last SETTINGS) covers backoff and the attempts after it: calls go
+ * to such an endpoint only when no other can take them.
+ */
+import type { Clock, Timer } from '../transport/clock.ts'
+import type { ClientSession, ClientSessionOwner, ClientTransport, DialTarget } from '../transport/transport.ts'
+import { type BackoffOptions, backoffDelayMs } from './backoff.ts'
+
+export interface EndpointOptions {
+  readonly sessions: {
+    /** Most sessions open at a time; more than one only when the peer's stream limit is reached. */
+    readonly max: number
+    /** Kept open without calls; 0 connects on demand. */
+    readonly ready: number
+  }
+  /** From dialling to the peer's SETTINGS. */
+  readonly connectTimeoutMs: number
+  readonly backoff: BackoffOptions
+}
+
+/** What an endpoint tells its backend. */
+export interface EndpointOwner {
+  /** A session has room for a stream. */
+  onRoom(endpoint: Endpoint): void
+  /** Connecting failed; the calls that wait for this endpoint had better go elsewhere. */
+  onConnectFailed(endpoint: Endpoint): void
+  /** Connecting takes long; the calls that wait had better go elsewhere if there is a live elsewhere. */
+  onConnectSlow(endpoint: Endpoint): void
+}
+
+/** Injected: time and chance. */
+export interface EndpointContext {
+  readonly transport: ClientTransport
+  readonly clock: Clock
+  readonly random: () => number
+  readonly log?: (event: 'connected' | 'connect-failed' | 'draining' | 'closed', endpoint: string, detail: string) => void
+}
+
+export type EndpointState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'
+
+/**
+ * A connect within one region takes a few round trips; what takes longer than this is probably a
+ * black hole, and a call need not wait for it while another endpoint lives. The same number as
+ * "Happy Eyeballs" uses for the same question (RFC 8305 §5, Connection Attempt Delay).
+ */
+const SLOW_CONNECT_MS = 250
+
+export class Endpoint implements ClientSessionOwner {
+  readonly target: DialTarget
+  readonly #options: EndpointOptions
+  readonly #context: EndpointContext
+  readonly #owner: EndpointOwner
+  /** Open and not draining. */
+  readonly #sessions: ClientSession[] = []
+  /** GOAWAY came; their streams run on. */
+  readonly #draining = new Set<ClientSession>()
+  #connecting: ClientSession | undefined
+  #connectTimer: Timer | undefined
+  #backoffTimer: Timer | undefined
+  #failures = 0
+  #slow = false
+  #closed = false
+  /** Why the last session or attempt ended. */
+  lastError = 'never connected'
+
+  constructor(target: DialTarget, options: EndpointOptions, context: EndpointContext, owner: EndpointOwner) {
+    this.target = target
+    this.#options = options
+    this.#context = context
+    this.#owner = owner
+  }
+
+  get state(): EndpointState {
+    if (this.#closed) return 'closed'
+    if (this.#sessions.length > 0) return 'ready'
+    if (this.#connecting !== undefined) return 'connecting'
+    return this.#backoffTimer === undefined ? 'idle' : 'backoff'
+  }
+
+  /** A failure, and no SETTINGS since; or a first connect that takes suspiciously long. */
+  get failing(): boolean {
+    return this.#failures > 0 || this.#slow
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.length + this.#draining.size + (this.#connecting === undefined ? 0 : 1)
+  }
+
+  get streamCount(): number {
+    let count = 0
+    for (const session of this.#sessions) count += session.streams
+    for (const session of this.#draining) count += session.streams
+    return count
+  }
+
+  /** A session with room for a stream now. */
+  room(): ClientSession | undefined {
+    for (let i = 0; i < this.#sessions.length; i++) {
+      if (this.#sessions[i]!.free > 0) return this.#sessions[i]
+    }
+    return undefined
+  }
+
+  /** Could a call that waits here get a session: one is on its way, or may be dialled. */
+  get promising(): boolean {
+    if (this.#closed) return false
+    return this.#connecting !== undefined || this.#mayConnect()
+  }
+
+  #mayConnect(): boolean {
+    return !this.#closed && this.#backoffTimer === undefined && this.#sessions.length < this.#options.sessions.max
+  }
+
+  /** Dials one more session, unless one is being dialled, the wait of a failure runs, or there are enough. */
+  connect(): void {
+    if (this.#connecting !== undefined || !this.#mayConnect()) return
+    const { clock, transport } = this.#context
+    const session = transport.connect(this.target, this)
+    this.#connecting = session
+    const { connectTimeoutMs } = this.#options
+    const giveUp = () => {
+      this.lastError = `no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`
+      this.#failed(session, this.lastError)
+      session.destroy()
+    }
+    this.#connectTimer = clock.after(Math.min(SLOW_CONNECT_MS, connectTimeoutMs), () => {
+      if (connectTimeoutMs <= SLOW_CONNECT_MS) return giveUp()
+      this.#connectTimer = clock.after(connectTimeoutMs - SLOW_CONNECT_MS, giveUp)
+      this.#slow = this.#sessions.length === 0
+      this.#owner.onConnectSlow(this)
+    })
+  }
+
+  /** Opens what `sessions.ready` asks for. */
+  keepReady(): void {
+    if (this.#sessions.length < Math.min(this.#options.sessions.ready, this.#options.sessions.max)) this.connect()
+  }
+
+  #settle(): void {
+    this.#connecting = undefined
+    this.#slow = false
+    this.#connectTimer?.cancel()
+    this.#connectTimer = undefined
+  }
+
+  #failed(session: ClientSession, reason: string): void {
+    if (session !== this.#connecting) return
+    this.#settle()
+    this.lastError = reason
+    this.#failures++
+    this.#context.log?.('connect-failed', this.target.name, reason)
+    this.#pause(backoffDelayMs(this.#options.backoff, this.#failures, this.#context.random))
+    this.#owner.onConnectFailed(this)
+  }
+
+  #pause(delayMs: number): void {
+    if (this.#closed || this.#backoffTimer !== undefined) return
+    this.#backoffTimer = this.#context.clock.after(delayMs, () => {
+      this.#backoffTimer = undefined
+      this.keepReady()
+    })
+  }
+
+  onReady(session: ClientSession): void {
+    if (session !== this.#connecting) return
+    this.#settle()
+    // connection-backoff.md: reset when SETTINGS arrived, not when TCP did.
+    this.#failures = 0
+    this.#sessions.push(session)
+    this.#context.log?.('connected', this.target.name, '')
+    this.#owner.onRoom(this)
+    this.keepReady()
+  }
+
+  onFree(_session: ClientSession): void {
+    this.#owner.onRoom(this)
+  }
+
+  onDraining(session: ClientSession, code: number, debug: string): void {
+    this.#context.log?.('draining', this.target.name, `GOAWAY ${code} ${JSON.stringify(debug)}`)
+    const at = this.#sessions.indexOf(session)
+    if (at < 0) return
+    this.#sessions.splice(at, 1)
+    this.#draining.add(session)
+    this.keepReady()
+  }
+
+  onSessionClosed(session: ClientSession, reason: string): void {
+    if (session === this.#connecting) return this.#failed(session, reason)
+    this.#draining.delete(session)
+    const at = this.#sessions.indexOf(session)
+    if (at < 0) return
+    this.#sessions.splice(at, 1)
+    this.lastError = reason
+    this.#context.log?.('closed', this.target.name, reason)
+    // Not at once, or an endpoint that greets and hangs up would be dialled in a tight loop.
+    if (this.#options.sessions.ready > 0) {
+      this.#pause(backoffDelayMs(this.#options.backoff, 1, this.#context.random))
+    }
+  }
+
+  /** No new streams; sessions end when their streams have. */
+  drain(): void {
+    this.#shut(session => session.drain())
+  }
+
+  close(): void {
+    this.#shut(session => session.destroy())
+  }
+
+  #shut(end: (session: ClientSession) => void): void {
+    this.#closed = true
+    this.#backoffTimer?.cancel()
+    this.#backoffTimer = undefined
+    const connecting = this.#connecting
+    this.#settle()
+    connecting?.destroy()
+    for (const session of this.#sessions.splice(0)) {
+      this.#draining.add(session)
+      end(session)
+    }
+    for (const session of this.#draining) end(session)
+  }
+}

@@ -1,0 +1,86 @@
+/** One try of a call on one upstream stream. Once it is closed or given up, its relay hears nothing more of it. */
+import type { Lease } from '../backend/backend.ts'
+import { WheelTimer } from '../transport/timer-wheel.ts'
+import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
+import { ErrorCode } from '../wire/errors.ts'
+
+/** What a relay hears of its attempt. */
+export interface AttemptOwner {
+  onResponseHeaders(block: HeaderBlock, endStream: boolean): void
+  onResponseData(bytes: Buffer, start: number, end: number, endStream: boolean): void
+  onResponseTrailers(block: HeaderBlock): void
+  /** The upstream stream takes request data again. */
+  onRequestWritable(): void
+  onAttemptClosed(end: StreamEnd): void
+}
+
+export class Attempt implements StreamOwner {
+  readonly lease: Lease
+  readonly stream: Stream
+  #owner: AttemptOwner | undefined
+  #closed = false
+  #lingering: WheelTimer | undefined
+
+  constructor(lease: Lease, owner: AttemptOwner) {
+    this.lease = lease
+    this.#owner = owner
+    this.stream = lease.session.open(this)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  onHeaders(block: HeaderBlock, endStream: boolean): void {
+    // Interim responses (RFC 9110 §15.2) are between this hop and the backend; gRPC has no use for them.
+    if (!endStream && isInterim(block)) return
+    this.#owner?.onResponseHeaders(block, endStream)
+  }
+
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.#owner === undefined) this.stream.release(end - start)
+    else this.#owner.onResponseData(bytes, start, end, endStream)
+  }
+
+  onTrailers(block: HeaderBlock): void {
+    this.#owner?.onResponseTrailers(block)
+  }
+
+  onWritable(): void {
+    this.#owner?.onRequestWritable()
+  }
+
+  onClosed(end: StreamEnd): void {
+    this.#closed = true
+    this.#lingering?.fire()
+    const owner = this.#owner
+    this.#owner = undefined
+    owner?.onAttemptClosed(end)
+  }
+
+  /** The call is over otherwise: RST_STREAM now, and not a word to the relay. */
+  abandon(code: ErrorCode): void {
+    this.#owner = undefined
+    if (!this.#closed) this.stream.reset(code)
+  }
+
+  /**
+   * Both sides have said all; what is left is on its way out. A backend that takes none of it must
+   * not keep the stream.
+   */
+  linger(arm: (timer: WheelTimer) => void, disarm: (timer: WheelTimer) => void): void {
+    this.#owner = undefined
+    if (this.#closed) return
+    const timer = new WheelTimer(() => {
+      disarm(timer)
+      if (!this.#closed) this.stream.reset(ErrorCode.CANCEL)
+    })
+    this.#lingering = timer
+    arm(timer)
+  }
+}
+
+function isInterim(block: HeaderBlock): boolean {
+  const status = block[0]
+  return status !== undefined && status.name === ':status' && status.value.charCodeAt(0) === 0x31 /* 1 */
+}

@@ -1,0 +1,129 @@
+/**
+ * The ways in which the proxy itself ends a call, and the one place where each becomes a
+ * grpc-status. Tokens are stable: clients see them in `x-grpc-verbatim-error`, logs and metrics count by them.
+ */
+import { encodeMessage, GrpcError, Status, type StatusCode, statusOfReset } from '../grpc/status.ts'
+import type { Field } from '../grpc/metadata.ts'
+import { ErrorCode, errorCodeName } from '../wire/errors.ts'
+import type { StreamEnd } from '../transport/transport.ts'
+import type { Unavailable } from '../backend/backend.ts'
+
+export type FailureToken =
+  | 'no-route'
+  | 'denied'
+  | 'director-failed'
+  | 'unknown-backend'
+  | 'unreachable'
+  | 'queue-full'
+  | 'queue-timeout'
+  | 'shutting-down'
+  | 'deadline'
+  | 'bad-timeout'
+  | 'unsendable-headers'
+  | 'upstream-reset'
+  | 'upstream-lost'
+  | 'upstream-refused'
+
+/** A call's end as the proxy makes it. */
+export interface Failure {
+  readonly token: FailureToken
+  readonly status: StatusCode
+  /** For the client, in `grpc-message`. */
+  readonly message: string
+  /** For RST_STREAM, when response headers are out already. */
+  readonly code: ErrorCode
+}
+
+function failure(token: FailureToken, status: StatusCode, message: string, code: ErrorCode): Failure {
+  return { token, status, message, code }
+}
+
+export function noRoute(path: string): Failure {
+  return failure('no-route', Status.UNIMPLEMENTED, `no route for ${path}`, ErrorCode.CANCEL)
+}
+
+export function unknownBackend(name: string): Failure {
+  return failure('unknown-backend', Status.INTERNAL, `no backend named ${name}`, ErrorCode.INTERNAL_ERROR)
+}
+
+export function deadlinePassed(): Failure {
+  return failure('deadline', Status.DEADLINE_EXCEEDED, 'deadline exceeded at the proxy', ErrorCode.CANCEL)
+}
+
+/** grpc-go answers a malformed `grpc-timeout` with INTERNAL (http2_server.go). */
+export function badTimeout(): Failure {
+  return failure('bad-timeout', Status.INTERNAL, 'malformed grpc-timeout', ErrorCode.PROTOCOL_ERROR)
+}
+
+export function shuttingDown(): Failure {
+  return failure('shutting-down', Status.UNAVAILABLE, 'the proxy is shutting down', ErrorCode.CANCEL)
+}
+
+export function unsendable(message: string): Failure {
+  return failure('unsendable-headers', Status.INTERNAL, `cannot forward the headers: ${message}`, ErrorCode.INTERNAL_ERROR)
+}
+
+const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
+  unreachable: 'unreachable',
+  'queue-full': 'queue-full',
+  'queue-timeout': 'queue-timeout',
+  closed: 'shutting-down',
+}
+
+/** All of them are the backend's capacity or life, not a limit set for the caller: UNAVAILABLE. */
+export function unavailable(backend: string, why: Unavailable, detail: string): Failure {
+  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, `backend ${backend}: ${detail}`, ErrorCode.CANCEL)
+}
+
+/** What a director threw. @returns the failure, and whether it is a fault that belongs in the log */
+export function ofDirector(thrown: unknown): Failure & { readonly fault: boolean } {
+  if (thrown instanceof GrpcError) {
+    return { ...failure('denied', thrown.status, thrown.message, ErrorCode.CANCEL), fault: false }
+  }
+  // Its message may hold what a client must not see; the log has it.
+  return { ...failure('director-failed', Status.INTERNAL, 'the director failed', ErrorCode.INTERNAL_ERROR), fault: true }
+}
+
+/** An upstream stream that ended without a whole response. */
+export function ofUpstream(end: StreamEnd, endpoint: string): Failure {
+  switch (end.kind) {
+    case 'reset':
+      return failure(
+        end.code === ErrorCode.REFUSED_STREAM ? 'upstream-refused' : 'upstream-reset',
+        statusOfReset(end.code),
+        `${endpoint} reset the stream: ${errorCodeName(end.code)}`,
+        end.code,
+      )
+    case 'lost':
+      // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
+      return failure('upstream-lost', Status.UNAVAILABLE, `${endpoint}: ${end.reason}`, ErrorCode.INTERNAL_ERROR)
+    case 'clean':
+      return failure('upstream-reset', Status.INTERNAL, `${endpoint} ended without a response`, ErrorCode.PROTOCOL_ERROR)
+  }
+}
+
+/** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
+export function wasRefused(end: StreamEnd): boolean {
+  if (end.kind === 'lost') return end.unprocessed
+  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
+}
+
+/** Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason. */
+export function trailersOnly(failure: Failure): Field[] {
+  return [
+    field(':status', '200'),
+    field('content-type', 'application/grpc'),
+    field('grpc-status', String(failure.status)),
+    field('grpc-message', encodeMessage(failure.message)),
+    field('x-grpc-verbatim-error', failure.token),
+  ]
+}
+
+/** An answer for a request that is not gRPC: a plain HTTP status, as PROTOCOL-HTTP2.md asks. */
+export function httpAnswer(status: number): Field[] {
+  return [field(':status', String(status)), field('content-length', '0'), field('x-grpc-verbatim-error', 'not-grpc')]
+}
+
+function field(name: string, value: string): Field {
+  return { name, value, neverIndexed: false }
+}

@@ -1,0 +1,418 @@
+/**
+ * The relay: one call's life, from its headers to its end. It joins the client's stream with the
+ * attempt that serves it, knows nothing of how either is carried, and ends exactly once.
+ *
+ *   headers ──► routing ──► waiting ──► forwarding ──► responding ──► answered ──► over
+ *      │           │           │  ▲          │ refused, replayable        │          ▲
+ *      │           │           │  └──────────┘                            │          │
+ *      └───────────┴───────────┴── answered by the proxy itself ──────────┘          │
+ *                     client gone, from any phase ───────────────────────────────────┘
+ */
+import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
+import { MessageCounter } from '../grpc/message.ts'
+import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { Status } from '../grpc/status.ts'
+import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
+import type { Director, Target } from '../routing/director.ts'
+import type { Clock } from '../transport/clock.ts'
+import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import {
+  type HeaderBlock,
+  HeadersRefused,
+  type Peer,
+  type Stream,
+  type StreamEnd,
+  type StreamOwner,
+} from '../transport/transport.ts'
+import { ErrorCode, errorCodeName } from '../wire/errors.ts'
+import { Attempt, type AttemptOwner } from './attempt.ts'
+import { RoutedCall } from './call-info.ts'
+import * as failures from './failure.ts'
+import type { Failure } from './failure.ts'
+import type { CallRecord, EndedBy } from './record.ts'
+import { Replay } from './replay.ts'
+
+/** What all relays of a proxy share. */
+export interface RelayContext {
+  readonly director: Director
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  /** Most payload bytes of a request that are kept to send them again; beyond, the call is committed. */
+  readonly replayBytes: number
+  /** Forward requests whose content type is not gRPC's, instead of HTTP 415. */
+  readonly acceptNonGrpc: boolean
+  /** Fields to add to a request, `x-forwarded-for` and the like. */
+  readonly addedFields: (peer: Peer, head: RequestHead, block: HeaderBlock, target: Target) => readonly Field[]
+  /** Called once a call, when it is over; undefined when nobody listens. */
+  readonly record: ((record: CallRecord) => void) | undefined
+  /** A director threw what is no GrpcError, or named a backend that is not there. */
+  readonly onFault: (message: string, path: string, cause: unknown) => void
+  /** The calls that are not over. */
+  readonly live: Set<Relay>
+}
+
+type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
+
+/** One more try for a request that the backend refused (gRFC A6: "the second time … committed"). */
+const MAX_REFUSALS = 1
+/** How long a backend may take for what is left of a request whose response is complete. */
+const LINGER_MS = 5_000
+
+export class Relay implements StreamOwner, AttemptOwner, Waiter {
+  readonly #context: RelayContext
+  readonly #down: Stream
+  readonly #peer: Peer
+  #phase: Phase = 'headers'
+  #block: HeaderBlock = []
+  #head!: RequestHead
+  #call: RoutedCall | undefined
+  #target: Target | undefined
+  #backend: Backend | undefined
+  #attempt: Attempt | undefined
+  /** Undefined once the call is committed: it cannot be sent again. */
+  #replay: Replay | undefined = new Replay()
+  #requestEnded = false
+  #refusals = 0
+  /** Received, and not yet taken by the other side: their windows stay closed. */
+  #heldRequest = 0
+  #heldResponse = 0
+  #startMs = 0
+  /** Of the clock; Infinity without a `grpc-timeout`. */
+  #deadlineMs = Number.POSITIVE_INFINITY
+  #deadline: WheelTimer | undefined
+  // For the record.
+  readonly #request: MessageCounter | undefined
+  readonly #response: MessageCounter | undefined
+  #endpoint = ''
+  #status = -1
+  #endedBy: EndedBy = 'backend'
+  #reason = ''
+
+  readonly #onOver: () => void
+
+  constructor(context: RelayContext, down: Stream, peer: Peer, onOver: () => void) {
+    this.#context = context
+    this.#down = down
+    this.#peer = peer
+    this.#onOver = onOver
+    if (context.record !== undefined) {
+      this.#request = new MessageCounter()
+      this.#response = new MessageCounter()
+    }
+    context.live.add(this)
+  }
+
+  // ---- the client's side -------------------------------------------------------------------
+
+  onHeaders(block: HeaderBlock, endStream: boolean): void {
+    this.#startMs = this.#context.clock.now()
+    this.#block = block
+    this.#head = readHead(block)
+    this.#requestEnded = this.#replay!.ended = endStream
+    this.#phase = 'routing'
+    if (!this.#context.acceptNonGrpc) {
+      if (this.#head.method !== 'POST') return this.#answerHttp(405)
+      if (!isGrpcContentType(this.#head.contentType)) return this.#answerHttp(415)
+    }
+    if (this.#head.timeout !== undefined && !this.#armDeadline(this.#head.timeout)) return
+    this.#route()
+  }
+
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    if (endStream) this.#requestEnded = true
+    this.#request?.push(bytes, start, end)
+    const length = end - start
+    const attempt = this.#attempt
+    if (this.#phase === 'answered' || this.#phase === 'over') return this.#down.release(length)
+    if (attempt === undefined || attempt.closed) {
+      this.#heldRequest += length
+      this.#remember(bytes, start, end, endStream)
+      return
+    }
+    if (this.#replay !== undefined) this.#remember(bytes, start, end, endStream)
+    if (attempt.stream.sendData(bytes, start, end, endStream)) this.#down.release(length)
+    else this.#heldRequest += length
+  }
+
+  onTrailers(block: HeaderBlock): void {
+    this.#requestEnded = true
+    if (this.#replay !== undefined) {
+      this.#replay.ended = true
+      this.#replay.trailers = block
+    }
+    this.#attempt?.stream.sendTrailers(block)
+  }
+
+  onWritable(): void {
+    const bytes = this.#heldResponse
+    this.#heldResponse = 0
+    if (bytes > 0) this.#attempt?.stream.release(bytes)
+  }
+
+  onClosed(end: StreamEnd): void {
+    if (this.#phase === 'over') return
+    if (this.#phase !== 'answered') this.#ended('client', Status.CANCELLED, closingOf(end))
+    const attempt = this.#attempt
+    if (this.#phase === 'waiting') this.#backend?.cancel(this)
+    if (attempt !== undefined && !attempt.closed) {
+      if (end.kind === 'clean') this.#linger(attempt)
+      else attempt.abandon(ErrorCode.CANCEL)
+    }
+    this.#finish()
+  }
+
+  #remember(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    const replay = this.#replay!
+    replay.push(bytes, start, end)
+    if (endStream) replay.ended = true
+    // While no attempt takes it the client's window is the bound: nothing is released.
+    if (replay.bytes > this.#context.replayBytes && this.#phase === 'forwarding') this.#replay = undefined
+  }
+
+  // ---- where to ----------------------------------------------------------------------------
+
+  /** @returns false when the call is over with it */
+  #armDeadline(text: string): boolean {
+    const timeoutMs = parseTimeout(text)
+    if (timeoutMs === undefined) this.#fail(failures.badTimeout())
+    else if (timeoutMs === 0) this.#fail(failures.deadlinePassed())
+    else {
+      this.#deadlineMs = this.#startMs + timeoutMs
+      this.#deadline = new WheelTimer(() => this.#fail(failures.deadlinePassed()))
+      this.#context.wheel.arm(this.#deadline, this.#deadlineMs)
+      return true
+    }
+    return false
+  }
+
+  #route(): void {
+    this.#call = new RoutedCall(this.#head, this.#block, this.#peer)
+    try {
+      const target = this.#context.director(this.#call)
+      if (!isPromise(target)) return this.#routed(target)
+      target.then(
+        late => this.#routed(late),
+        thrown => this.#unroutable(thrown),
+      )
+    } catch (thrown) {
+      this.#unroutable(thrown)
+    }
+  }
+
+  #unroutable(thrown: unknown): void {
+    const failure = failures.ofDirector(thrown)
+    if (failure.fault) this.#context.onFault('the director threw', this.#head.path, thrown)
+    this.#fail(failure)
+  }
+
+  #routed(target: Target | undefined): void {
+    if (this.#phase !== 'routing') return
+    if (target === undefined) return this.#fail(failures.noRoute(this.#head.path))
+    this.#target = target
+    this.#backend = this.#context.backends.get(target.backend)
+    if (this.#backend === undefined) {
+      this.#context.onFault('the director named an unknown backend', this.#head.path, target.backend)
+      return this.#fail(failures.unknownBackend(target.backend))
+    }
+    this.#connect()
+  }
+
+  // ---- the backend's side ------------------------------------------------------------------
+
+  #connect(): void {
+    this.#phase = 'waiting'
+    const lease = this.#backend!.acquire(this)
+    if (lease !== undefined) this.onLease(lease)
+  }
+
+  onUnavailable(why: Unavailable, detail: string): void {
+    this.#fail(failures.unavailable(this.#backend!.name, why, detail))
+  }
+
+  onLease(lease: Lease): void {
+    const timeoutMs = this.#deadlineMs - this.#context.clock.now()
+    if (timeoutMs <= 0) return this.#fail(failures.deadlinePassed())
+    this.#phase = 'forwarding'
+    this.#endpoint = lease.endpoint.target.name
+    const replay = this.#replay!
+    const attempt = new Attempt(lease, this)
+    this.#attempt = attempt
+    try {
+      attempt.stream.sendHeaders(this.#upstreamBlock(lease, timeoutMs), replay.headersOnly)
+    } catch (error) {
+      if (!(error instanceof HeadersRefused)) throw error
+      return this.#fail(failures.unsendable(error.message))
+    }
+    if (replay.headersOnly) return
+    if (replay.sendTo(attempt.stream)) this.onRequestWritable()
+    if (replay.bytes > this.#context.replayBytes) this.#replay = undefined
+  }
+
+  #upstreamBlock(lease: Lease, timeoutMs: number): HeaderBlock {
+    const target = this.#target!
+    return editRequest(this.#block, {
+      scheme: lease.endpoint.target.tls === undefined ? 'http' : 'https',
+      authority: target.authority,
+      timeout: timeoutMs === Number.POSITIVE_INFINITY ? undefined : formatTimeout(timeoutMs),
+      added: this.#context.addedFields(this.#peer, this.#head, this.#block, target),
+    })
+  }
+
+  onRequestWritable(): void {
+    const bytes = this.#heldRequest
+    this.#heldRequest = 0
+    if (bytes > 0) this.#down.release(bytes)
+  }
+
+  onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
+    this.#phase = 'responding'
+    this.#replay = undefined
+    try {
+      this.#down.sendHeaders(block, endStream)
+    } catch (error) {
+      if (!(error instanceof HeadersRefused)) throw error
+      this.#phase = 'forwarding'
+      return this.#fail(failures.unsendable(error.message))
+    }
+    if (endStream) this.#answered(block)
+  }
+
+  onResponseData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    this.#response?.push(bytes, start, end)
+    const length = end - start
+    const writable = this.#down.sendData(bytes, start, end, endStream)
+    if (endStream) this.#answered(undefined)
+    if (writable) this.#attempt!.stream.release(length)
+    else this.#heldResponse += length
+  }
+
+  onResponseTrailers(block: HeaderBlock): void {
+    this.#down.sendTrailers(block)
+    this.#answered(block)
+  }
+
+  onAttemptClosed(end: StreamEnd): void {
+    if (this.#phase === 'over') return
+    if (this.#phase === 'answered') return this.#closeEarly(end)
+    if (this.#phase === 'forwarding' && failures.wasRefused(end) && this.#mayRetry()) {
+      this.#refusals++
+      this.#connect()
+      return
+    }
+    const failure = failures.ofUpstream(end, this.#endpoint)
+    this.#fail(failure, end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy')
+  }
+
+  #mayRetry(): boolean {
+    return this.#refusals < MAX_REFUSALS && this.#replay !== undefined
+  }
+
+  /**
+   * The response is complete and the backend wants no more of the request. RFC 9113 §8.1: it "MAY
+   * request that the client abort transmission of a request without error by sending a RST_STREAM
+   * with an error code of NO_ERROR after sending a complete response".
+   */
+  #closeEarly(end: StreamEnd): void {
+    if (this.#requestEnded && end.kind === 'clean') return
+    this.#down.reset(end.kind === 'reset' ? end.code : ErrorCode.NO_ERROR)
+  }
+
+  // ---- ends --------------------------------------------------------------------------------
+
+  /** The backend's response went out whole. */
+  #answered(last: HeaderBlock | undefined): void {
+    this.#phase = 'answered'
+    this.#disarm()
+    if (this.#context.record === undefined) return
+    const status = last?.find(field => field.name === 'grpc-status')?.value
+    this.#ended('backend', status === undefined ? -1 : Number(status), '')
+  }
+
+  #fail(failure: Failure, endedBy: EndedBy = 'proxy'): void {
+    if (this.#phase === 'answered' || this.#phase === 'over') return
+    this.#ended(endedBy, failure.status, failure.token)
+    const responding = this.#phase === 'responding'
+    this.#leave()
+    this.#phase = 'answered'
+    if (responding) this.#down.reset(failure.code)
+    else this.#answer(failures.trailersOnly(failure))
+  }
+
+  #answerHttp(status: number): void {
+    this.#ended('proxy', Status.UNKNOWN, `http-${status}`)
+    this.#phase = 'answered'
+    this.#answer(failures.httpAnswer(status))
+  }
+
+  #answer(block: HeaderBlock): void {
+    this.#down.sendHeaders(block, true)
+    if (!this.#requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
+  }
+
+  /** Lets go of whatever the call waits for or uses upstream. */
+  #leave(): void {
+    if (this.#phase === 'waiting') this.#backend?.cancel(this)
+    this.#attempt?.abandon(ErrorCode.CANCEL)
+    this.#call?.abort()
+    this.#replay = undefined
+    this.#disarm()
+  }
+
+  #linger(attempt: Attempt): void {
+    const { wheel, clock } = this.#context
+    attempt.linger(
+      timer => wheel.arm(timer, clock.now() + LINGER_MS),
+      timer => wheel.disarm(timer),
+    )
+  }
+
+  #disarm(): void {
+    if (this.#deadline !== undefined) this.#context.wheel.disarm(this.#deadline)
+  }
+
+  /** The grace period of a drain is over. */
+  abort(): void {
+    this.#fail(failures.shuttingDown())
+  }
+
+  #ended(by: EndedBy, status: number, reason: string): void {
+    this.#endedBy = by
+    this.#status = status
+    this.#reason = reason
+  }
+
+  #finish(): void {
+    this.#phase = 'over'
+    this.#call?.abort()
+    this.#replay = undefined
+    this.#disarm()
+    const { live, record, clock } = this.#context
+    live.delete(this)
+    record?.({
+      startMs: this.#startMs,
+      durationMs: clock.now() - this.#startMs,
+      peer: this.#peer.address,
+      authority: this.#head?.authority ?? '',
+      path: this.#head?.path ?? '',
+      backend: this.#backend?.name ?? '',
+      endpoint: this.#endpoint,
+      status: this.#status,
+      endedBy: this.#endedBy,
+      reason: this.#reason,
+      request: this.#request!,
+      response: this.#response!,
+      retries: this.#refusals,
+    })
+    this.#onOver()
+  }
+}
+
+function isPromise<T>(answer: T | undefined | Promise<T | undefined>): answer is Promise<T | undefined> {
+  return typeof (answer as Promise<T> | undefined)?.then === 'function'
+}
+
+function closingOf(end: StreamEnd): string {
+  if (end.kind === 'reset') return `reset-${errorCodeName(end.code)}`
+  return end.kind === 'lost' ? 'disconnected' : 'closed'
+}

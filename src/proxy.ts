@@ -1,0 +1,267 @@
+/**
+ * The proxy: puts listeners, routing and backends together, and is the only place that chooses a
+ * transport. Listen, drain, close; or be the handler of somebody else's server.
+ */
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Logger } from 'pino'
+import { Backend, type BackendOptions } from './backend/backend.ts'
+import { type AddedFieldsOptions, addedFields } from './call/added-fields.ts'
+import { Relay, type RelayContext } from './call/relay.ts'
+import { accessLog } from './observe/access-log.ts'
+import { createLogger, type LogOptions } from './observe/logger.ts'
+import type { Director } from './routing/director.ts'
+import { createRouter, type Route } from './routing/router.ts'
+import { systemClock } from './transport/clock.ts'
+import { Listener, type ListenAddress, type ListenerOwner, type ListenTls } from './transport/listener.ts'
+import { nativeClientTransport } from './transport/native/client.ts'
+import { nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
+import { TimerWheel } from './transport/timer-wheel.ts'
+import type { ClientTransport, ServerSession, ServerTransport, Stream, TransportName } from './transport/transport.ts'
+
+/** What bounds the proxy; the configuration's reference says what each is for. */
+export interface ProxyLimits {
+  readonly maxHeaderListBytes: number
+  readonly maxHeaderFields: number
+  readonly maxConcurrentStreams: number
+  readonly replayBytes: number
+  readonly prefaceTimeoutMs: number
+  readonly maxClientSessions: number
+  readonly streamWindowBytes: number
+  readonly sessionWindowBytes: number
+  readonly resetBurst: number
+  readonly resetsPerSecond: number
+}
+
+export interface BackendSetup extends BackendOptions {
+  readonly transport: TransportName
+}
+
+export interface ListenerSetup extends ListenAddress {
+  readonly transport: TransportName
+  readonly tls?: ListenTls
+}
+
+/** A configuration with all defaults filled in and nothing left to look up. */
+export interface ProxySetup {
+  readonly listeners: readonly ListenerSetup[]
+  readonly backends: Readonly<Record<string, BackendSetup>>
+  readonly routes: readonly Route[]
+  /** Decides instead of `routes`. */
+  readonly director?: Director
+  readonly log: LogOptions & { readonly access: boolean }
+  /** Used instead of one made from `log`. */
+  readonly logger?: Logger
+  readonly headers: AddedFieldsOptions
+  readonly acceptNonGrpc: boolean
+  readonly drain: { readonly graceMs: number }
+  readonly limits: ProxyLimits
+}
+
+/** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
+export interface ListenOptions extends ListenAddress {
+  readonly tls?: ListenTls
+  /** Default `native`. */
+  readonly transport?: TransportName
+}
+
+export interface BoundAddress {
+  /** `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/proxy.sock`. */
+  readonly address: string
+  /** 0 for a unix socket. */
+  readonly port: number
+}
+
+/** The listener of an http2 server's `'stream'` event. */
+export type StreamHandler = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: readonly string[],
+) => void
+
+/** Everything that is open now; all zero (but sessions kept ready) when the proxy is idle. */
+export interface OpenCounts {
+  readonly calls: number
+  readonly clientConnections: number
+  readonly clientSessions: number
+  readonly waitingCalls: number
+  readonly backendSessions: number
+  readonly backendStreams: number
+  /** Deadlines and queue timers. */
+  readonly timers: number
+}
+
+export class GrpcProxy implements ListenerOwner {
+  readonly #setup: ProxySetup
+  readonly #log: Logger
+  readonly #wheel = new TimerWheel(systemClock)
+  readonly #backends = new Map<string, Backend>()
+  readonly #listeners = new Set<Listener>()
+  readonly #live = new Set<Relay>()
+  readonly #relayContext: RelayContext
+  readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
+  #whenIdle: (() => void) | undefined
+  #closing = false
+
+  /** @param setup resolved; `createProxy` makes it of what a user writes */
+  constructor(setup: ProxySetup) {
+    this.#setup = setup
+    this.#log = setup.logger ?? createLogger(setup.log)
+    this.#serverTransports = { native: () => nativeServerTransport(setup.limits), frames: notBuilt }
+    const clientTransports: Record<TransportName, () => ClientTransport> = {
+      native: () => nativeClientTransport(setup.limits),
+      frames: notBuilt,
+    }
+    for (const [name, options] of Object.entries(setup.backends)) {
+      const context = {
+        transport: clientTransports[options.transport](),
+        clock: systemClock,
+        wheel: this.#wheel,
+        random: Math.random,
+        log: this.#logEndpoint,
+      }
+      this.#backends.set(name, new Backend(options, context))
+    }
+    this.#relayContext = {
+      director: setup.director ?? createRouter(setup.routes),
+      backends: this.#backends,
+      clock: systemClock,
+      wheel: this.#wheel,
+      replayBytes: setup.limits.replayBytes,
+      acceptNonGrpc: setup.acceptNonGrpc,
+      addedFields: addedFields(setup.headers),
+      record: setup.log.access ? accessLog(this.#log) : undefined,
+      onFault: (message, path, cause) => this.#log.error({ path, err: cause }, message),
+      live: this.#live,
+    }
+    const attach = nativeStreamHandler(this)
+    this.handler = attach
+  }
+
+  /**
+   * Serves streams of a user's own server: `server.on('stream', proxy.handler)`. That server's
+   * settings and limits hold for its sessions; draining them is its owner's business.
+   */
+  readonly handler: StreamHandler
+
+  /**
+   * Like `handler`, but calls of the named services go to local handlers.
+   * @param local by service (`'pkg.Service'`) or by whole path (`'/pkg.Service/Method'`, tried first)
+   */
+  handlerFor({ local }: { readonly local: Readonly<Record<string, StreamHandler>> }): StreamHandler {
+    const handlers = new Map(Object.entries(local))
+    return (stream, headers, flags, rawHeaders) => {
+      const path = String(headers[':path'] ?? '')
+      const own = handlers.get(path) ?? handlers.get(path.slice(1, Math.max(1, path.lastIndexOf('/'))))
+      if (own === undefined) this.handler(stream, headers, flags, rawHeaders)
+      else own(stream, headers, flags, rawHeaders)
+    }
+  }
+
+  /** Listens on all addresses of the configuration. @throws like `listen`; then none is left open */
+  async start(): Promise<BoundAddress[]> {
+    const bound: BoundAddress[] = []
+    try {
+      for (const listener of this.#setup.listeners) bound.push(await this.listen(listener))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    return bound
+  }
+
+  /**
+   * @returns the real address
+   * @throws Error with the system's code (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`) when it cannot be had
+   */
+  async listen(options: ListenOptions = {}): Promise<BoundAddress> {
+    const { prefaceTimeoutMs, maxClientSessions } = this.#setup.limits
+    const { transport = 'native', ...address } = options
+    const listener = new Listener(
+      { ...address, prefaceTimeoutMs, maxClientSessions },
+      this.#serverTransports[transport](),
+      this,
+    )
+    const bound = await listener.listen()
+    this.#listeners.add(listener)
+    this.#log.info({ address: bound.address, tls: options.tls !== undefined, transport }, `listening on ${bound.address}`)
+    return bound
+  }
+
+  onStream(stream: Stream, session: ServerSession): Relay {
+    return new Relay(this.#relayContext, stream, session.peer, this.#onRelayOver)
+  }
+
+  readonly #onRelayOver = (): void => {
+    if (this.#whenIdle !== undefined && this.#live.size === 0) this.#whenIdle()
+  }
+
+  onSessionClosed(session: ServerSession, reason: string): void {
+    this.#log.debug({ peer: session.peer.address, reason }, 'client session closed')
+  }
+
+  onRefused(refusal: string, peer: string, detail: string): void {
+    this.#log.info({ peer, refusal, detail }, 'connection refused')
+  }
+
+  readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
+    const level = event === 'connect-failed' ? 'warn' : 'debug'
+    this.#log[level]({ endpoint, detail: detail === '' ? undefined : detail }, `endpoint ${event}`)
+  }
+
+  counts(): OpenCounts {
+    let waitingCalls = 0
+    let backendSessions = 0
+    let backendStreams = 0
+    for (const backend of this.#backends.values()) {
+      waitingCalls += backend.waiting
+      for (const endpoint of backend.endpoints) {
+        backendSessions += endpoint.sessionCount
+        backendStreams += endpoint.streamCount
+      }
+    }
+    let clientConnections = 0
+    let clientSessions = 0
+    for (const listener of this.#listeners) {
+      clientConnections += listener.connections
+      clientSessions += listener.sessions
+    }
+    const calls = this.#live.size
+    const timers = this.#wheel.size
+    return { calls, clientConnections, clientSessions, waitingCalls, backendSessions, backendStreams, timers }
+  }
+
+  /**
+   * Accepts nothing new, tells the clients by GOAWAY, lets the calls in flight finish; after the
+   * grace period answers what is left with UNAVAILABLE. Then closes.
+   * @param graceMs default: the configuration's `drain.graceMs`
+   */
+  async drain(graceMs: number = this.#setup.drain.graceMs): Promise<void> {
+    for (const listener of this.#listeners) listener.drain()
+    this.#log.info({ calls: this.#live.size, graceMs }, 'draining')
+    if (this.#live.size > 0) {
+      await new Promise<void>(resolve => {
+        const timer = systemClock.after(graceMs, resolve)
+        this.#whenIdle = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    }
+    for (const relay of [...this.#live]) relay.abort()
+    await this.close()
+  }
+
+  /** Ends every call and connection now. Resolves when the sockets are gone. */
+  async close(): Promise<void> {
+    if (this.#closing) return
+    this.#closing = true
+    await Promise.all([...this.#listeners].map(listener => listener.close()))
+    for (const backend of this.#backends.values()) backend.close()
+    this.#log.flush()
+  }
+}
+
+function notBuilt(): never {
+  throw new Error('transport frames is not available in this version')
+}
