@@ -12,7 +12,7 @@ import { createLogger, type LogOptions } from './observe/logger.ts'
 import type { Director } from './routing/director.ts'
 import { createRouter, type Route } from './routing/router.ts'
 import { systemClock } from './transport/clock.ts'
-import { Listener, type ListenAddress, type ListenerOwner, type ListenTls } from './transport/listener.ts'
+import { type ListenAddress, Listener, type ListenerOwner, type ListenTls } from './transport/listener.ts'
 import { nativeClientTransport } from './transport/native/client.ts'
 import { nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
@@ -184,7 +184,10 @@ export class GrpcProxy implements ListenerOwner {
     )
     const bound = await listener.listen()
     this.#listeners.add(listener)
-    this.#log.info({ address: bound.address, tls: options.tls !== undefined, transport }, `listening on ${bound.address}`)
+    this.#log.info(
+      { address: bound.address, tls: options.tls !== undefined, transport },
+      `listening on ${bound.address}`,
+    )
     return bound
   }
 

@@ -172,9 +172,7 @@ export class Backend implements EndpointOwner {
 
   /** Waits for any endpoint, and there is none left that has a session or may get one. */
   #hopeless(ticket: Ticket): boolean {
-    return (
-      ticket.endpoint === undefined && !this.endpoints.some(other => other.state === 'ready' || other.promising)
-    )
+    return ticket.endpoint === undefined && !this.endpoints.some(other => other.state === 'ready' || other.promising)
   }
 
   /** Their request has not left the proxy: they are tried again elsewhere (gRFC A6, transparent retry). */

@@ -42,7 +42,11 @@ export interface EndpointContext {
   readonly transport: ClientTransport
   readonly clock: Clock
   readonly random: () => number
-  readonly log?: (event: 'connected' | 'connect-failed' | 'draining' | 'closed', endpoint: string, detail: string) => void
+  readonly log?: (
+    event: 'connected' | 'connect-failed' | 'draining' | 'closed',
+    endpoint: string,
+    detail: string,
+  ) => void
 }
 
 export type EndpointState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'

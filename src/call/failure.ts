@@ -2,11 +2,12 @@
  * The ways in which the proxy itself ends a call, and the one place where each becomes a
  * grpc-status. Tokens are stable: clients see them in `x-grpc-verbatim-error`, logs and metrics count by them.
  */
-import { encodeMessage, GrpcError, Status, type StatusCode, statusOfReset } from '../grpc/status.ts'
-import type { Field } from '../grpc/metadata.ts'
-import { ErrorCode, errorCodeName } from '../wire/errors.ts'
-import type { StreamEnd } from '../transport/transport.ts'
+
 import type { Unavailable } from '../backend/backend.ts'
+import type { Field } from '../grpc/metadata.ts'
+import { encodeMessage, GrpcError, Status, type StatusCode, statusOfReset } from '../grpc/status.ts'
+import type { StreamEnd } from '../transport/transport.ts'
+import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 
 export type FailureToken =
   | 'no-route'
@@ -60,7 +61,12 @@ export function shuttingDown(): Failure {
 }
 
 export function unsendable(message: string): Failure {
-  return failure('unsendable-headers', Status.INTERNAL, `cannot forward the headers: ${message}`, ErrorCode.INTERNAL_ERROR)
+  return failure(
+    'unsendable-headers',
+    Status.INTERNAL,
+    `cannot forward the headers: ${message}`,
+    ErrorCode.INTERNAL_ERROR,
+  )
 }
 
 const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
@@ -81,7 +87,10 @@ export function ofDirector(thrown: unknown): Failure & { readonly fault: boolean
     return { ...failure('denied', thrown.status, thrown.message, ErrorCode.CANCEL), fault: false }
   }
   // Its message may hold what a client must not see; the log has it.
-  return { ...failure('director-failed', Status.INTERNAL, 'the director failed', ErrorCode.INTERNAL_ERROR), fault: true }
+  return {
+    ...failure('director-failed', Status.INTERNAL, 'the director failed', ErrorCode.INTERNAL_ERROR),
+    fault: true,
+  }
 }
 
 /** An upstream stream that ended without a whole response. */
@@ -98,7 +107,12 @@ export function ofUpstream(end: StreamEnd, endpoint: string): Failure {
       // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
       return failure('upstream-lost', Status.UNAVAILABLE, `${endpoint}: ${end.reason}`, ErrorCode.INTERNAL_ERROR)
     case 'clean':
-      return failure('upstream-reset', Status.INTERNAL, `${endpoint} ended without a response`, ErrorCode.PROTOCOL_ERROR)
+      return failure(
+        'upstream-reset',
+        Status.INTERNAL,
+        `${endpoint} ended without a response`,
+        ErrorCode.PROTOCOL_ERROR,
+      )
   }
 }
 

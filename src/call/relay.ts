@@ -27,8 +27,8 @@ import {
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
-import * as failures from './failure.ts'
 import type { Failure } from './failure.ts'
+import * as failures from './failure.ts'
 import type { CallRecord, EndedBy } from './record.ts'
 import { Replay } from './replay.ts'
 

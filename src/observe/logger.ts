@@ -21,7 +21,14 @@ export function createLogger({ level, pretty: forPeople }: LogOptions): Logger {
   const options = {
     level,
     base: undefined,
-    redact: ['authorization', 'cookie', 'metadata.authorization', 'metadata.cookie', 'headers.authorization', 'headers.cookie'],
+    redact: [
+      'authorization',
+      'cookie',
+      'metadata.authorization',
+      'metadata.cookie',
+      'headers.authorization',
+      'headers.cookie',
+    ],
   }
   if (forPeople === 'auto' ? process.stdout.isTTY === true : forPeople) {
     return pino(options, pretty({ sync: true, translateTime: 'SYS:HH:MM:ss.l' }) as DestinationStream)

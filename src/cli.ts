@@ -1,0 +1,198 @@
+#!/usr/bin/env node
+/** The command line: arguments, signals, exit codes. 0: done; 1: it cannot work; 2: it was called wrongly. */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { Logger } from 'pino'
+import { AddressError, parseEndpointAddress, parseListenAddress } from './config/address.ts'
+import { proxyOf } from './config/create-proxy.ts'
+import { loadConfig } from './config/load.ts'
+import { ConfigError, formatProblem } from './config/problems.ts'
+import { jsonSchema } from './config/reference.ts'
+import { type Resolution, resolveConfig } from './config/resolve.ts'
+import type { ProxyOptions } from './config/schema.ts'
+import { createLogger } from './observe/logger.ts'
+import type { GrpcProxy } from './proxy.ts'
+
+type Transport = NonNullable<NonNullable<ProxyOptions['listeners']>[number]['transport']>
+type LogLevel = NonNullable<NonNullable<ProxyOptions['log']>['level']>
+
+interface ServeOptions {
+  readonly config?: string
+  readonly listen?: readonly string[]
+  readonly backend?: readonly string[]
+  readonly transport?: Transport
+  readonly logLevel?: LogLevel
+}
+
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const
+
+const program = new Command('grpc-verbatim')
+  .description('A transparent gRPC reverse proxy: forwards calls verbatim, decodes no message.')
+  .version(readVersion())
+  .showHelpAfterError('(--help tells the options)')
+  .exitOverride()
+
+program
+  .command('serve')
+  .description('run the proxy until SIGTERM or SIGINT, then let calls in flight finish; a second signal ends at once')
+  .option('-c, --config <file>', 'configuration file (YAML)')
+  .option('-l, --listen <host:port>', 'listen here; port 0 takes a free one; may repeat', repeated(parseListenAddress))
+  .option(
+    '-b, --backend <url>',
+    'endpoint: host:port or http:// (h2c), https:// (TLS), unix:/path; several are taken in turn',
+    repeated(parseEndpointAddress),
+  )
+  .addOption(new Option('--transport <name>', 'how HTTP/2 is carried').choices(['native', 'frames']))
+  .addOption(
+    new Option('--log-level <level>', 'least level that is logged').choices(
+      'fatal error warn info debug trace silent'.split(' '),
+    ),
+  )
+  .action(serve)
+
+program
+  .command('check')
+  .description('tell everything that is wrong with a configuration file')
+  .requiredOption('-c, --config <file>', 'configuration file (YAML)')
+  .action(({ config }: { config: string }) => check(config))
+
+program
+  .command('schema')
+  .description('print the JSON Schema of configuration files, for editors')
+  .action(() => console.log(JSON.stringify(jsonSchema(), null, 2)))
+
+program
+  .command('demo')
+  .description('start test backends and a proxy, make a few calls through it, then serve until Ctrl-C')
+  .action(async () => (await import('./demo/demo.ts')).runDemo())
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+}
+
+async function serve(options: ServeOptions, command: Command): Promise<void> {
+  const { config, warnings } = configurationOf(options, command)
+  const logger = createLogger({ ...config.log, level: options.logLevel ?? config.log.level })
+  process.on('uncaughtException', error => {
+    logger.fatal({ err: error }, 'uncaught exception')
+    process.exit(1)
+  })
+  const proxy = proxyOf({ ...config, logger }, warnings)
+  drainOnSignals(proxy, logger)
+  await proxy.start()
+  // The lines that say where it listens are not to wait for others.
+  logger.flush()
+}
+
+/** @throws ConfigError; ends by a usage error when the options do not go together */
+function configurationOf(options: ServeOptions, command: Command): Resolution {
+  const { config, listen = [], backend = [], transport } = options
+  if (config !== undefined) {
+    if (listen.length + backend.length > 0 || transport !== undefined) {
+      command.error('error: --config says it all: leave out --listen, --backend and --transport')
+    }
+    return loadConfig(config)
+  }
+  if (listen.length === 0 || backend.length === 0) {
+    command.error('error: give --config FILE, or both --listen HOST:PORT and --backend URL')
+  }
+  return resolveConfig({
+    listeners: listen.map(address => ({ address, transport })),
+    backends: { default: { endpoints: [...backend], transport } },
+  })
+}
+
+function check(file: string): void {
+  try {
+    const { config, warnings } = loadConfig(file)
+    for (const warning of warnings) console.log(formatProblem({ ...warning, message: `warning: ${warning.message}` }))
+    const backends = Object.values(config.backends)
+    const endpoints = backends.reduce((sum, { targets }) => sum + targets.length, 0)
+    const found = [
+      count(config.listeners.length, 'listener'),
+      `${count(backends.length, 'backend')} with ${count(endpoints, 'endpoint')}`,
+      count(config.routes.length, 'route'),
+    ]
+    console.log(`${file} is good: ${found.join(', ')}`)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.log(error.message)
+    process.exitCode = 1
+  }
+}
+
+/** The first signal drains, within the configuration's grace period; a second one ends at once. */
+function drainOnSignals(proxy: GrpcProxy, logger: Logger): void {
+  let draining = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (draining) process.exit(128 + SIGNAL_NUMBERS[signal])
+      draining = true
+      proxy.drain().then(
+        () => process.exit(0),
+        error => {
+          logger.fatal({ err: error }, 'drain failed')
+          process.exit(1)
+        },
+      )
+    })
+  }
+}
+
+/** Collects the values of an option that may repeat; each must parse. */
+function repeated(parse: (text: string) => unknown) {
+  return (value: string, earlier: string[] = []): string[] => {
+    try {
+      parse(value)
+    } catch (error) {
+      if (error instanceof AddressError) throw new InvalidArgumentError(`It ${error.message}.`)
+      throw error
+    }
+    return [...earlier, value]
+  }
+}
+
+/** Tells what went wrong, unless commander did already. */
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof ConfigError) {
+    for (const line of new Set(error.problems.map(problem => formatProblem(problem)))) console.error(line)
+    return 1
+  }
+  const sentence = listenFailure(error)
+  if (sentence === undefined) throw error
+  console.error(`grpc-verbatim: ${sentence}`)
+  return 1
+}
+
+const LISTEN_FAILURES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use, by another process or another listener',
+  EACCES: 'permission denied',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  ENOTFOUND: 'the host name cannot be resolved',
+  EAI_AGAIN: 'the host name cannot be resolved now',
+  ENOENT: 'the folder of the socket does not exist',
+}
+
+/** A sentence for what the system says when an address cannot be had. */
+function listenFailure(error: unknown): string | undefined {
+  const { code, address, hostname, port } = error as Record<'code' | 'address' | 'hostname', string | undefined> & {
+    port?: number
+  }
+  const reason = LISTEN_FAILURES[code ?? '']
+  if (reason === undefined) return undefined
+  const host = address ?? hostname ?? ''
+  const where = port === undefined || port < 0 ? host : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  return `cannot listen on ${where}: ${reason} (${code})`
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return version
+}

@@ -1,0 +1,32 @@
+/** The front door of the library. */
+import { createLogger } from '../observe/logger.ts'
+import { GrpcProxy } from '../proxy.ts'
+import { formatProblem, type Problem } from './problems.ts'
+import { type ResolvedConfig, resolveConfig } from './resolve.ts'
+import type { ProxyOptions } from './schema.ts'
+
+/**
+ * Makes a proxy; it connects and listens to nothing yet.
+ *
+ * ```ts
+ * const proxy = createProxy('http://127.0.0.1:50051')
+ * const { address } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+ * ```
+ *
+ * @param target one endpoint (`host:port`, `http://…`, `https://…`, `unix:/path`) that gets every
+ * call, or the same options as a configuration file, plus `director`, `logger` and endpoints with
+ * `connect`. Relative paths start from the working directory.
+ * @throws ConfigError with everything that is wrong with the options
+ */
+export function createProxy(target: string | ProxyOptions): GrpcProxy {
+  const options: ProxyOptions = typeof target === 'string' ? { backends: { default: { endpoints: [target] } } } : target
+  const { config, warnings } = resolveConfig(options)
+  return proxyOf(config, warnings)
+}
+
+/** A proxy of a configuration that is resolved already; logs the warnings. */
+export function proxyOf(config: ResolvedConfig, warnings: readonly Problem[]): GrpcProxy {
+  const logger = config.logger ?? createLogger(config.log)
+  for (const warning of warnings) logger.warn(formatProblem(warning))
+  return new GrpcProxy({ ...config, logger })
+}

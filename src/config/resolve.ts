@@ -1,0 +1,204 @@
+/** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
+import { resolve } from 'node:path'
+import type { DialTarget } from '../transport/transport.ts'
+import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress, parseListenAddress } from './address.ts'
+import { crossChecks, listOf, mapOf } from './checks.ts'
+import { findingsOf } from './findings.ts'
+import { type PemFiles, readPemFiles } from './pem.ts'
+import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
+import {
+  type BackendConfig,
+  type Config,
+  configSchema,
+  type EndpointConfig,
+  type ListenerConfig,
+  type RouteConfig,
+} from './schema.ts'
+
+/** A configuration with nothing left to look up. */
+export interface ResolvedConfig extends Omit<Config, 'listeners' | 'backends' | 'routes'> {
+  readonly listeners: readonly ResolvedListener[]
+  /** By name. */
+  readonly backends: Readonly<Record<string, ResolvedBackend>>
+  /** As written; one that takes every call where there was none and there is one backend. Empty with a director. */
+  readonly routes: readonly RouteConfig[]
+}
+
+export interface ResolvedListener extends Omit<ListenerConfig, 'tls'> {
+  /** Empty with `path`. */
+  readonly host: string
+  /** 0 takes a free one; 0 with `path`. */
+  readonly port: number
+  /** Of a unix socket, absolute. */
+  readonly path?: string
+  readonly tls?: ResolvedListenerTls
+}
+
+/** PEM, ready for `tls.createSecureContext`. */
+export interface ResolvedListenerTls {
+  readonly cert: Buffer
+  readonly key: Buffer
+  readonly clientCa?: Buffer
+  readonly requireClientCertificate: boolean
+}
+
+export interface ResolvedBackend extends Omit<BackendConfig, 'endpoints' | 'tls'> {
+  readonly name: string
+  /** The endpoints. */
+  readonly targets: readonly DialTarget[]
+}
+
+export interface ResolveOptions {
+  /** Relative paths start here; default: the working directory. */
+  readonly folder?: string
+  /** Adds where a finding is in a file. */
+  readonly locate?: (finding: Finding) => Pick<Problem, 'file' | 'line' | 'column'>
+  /** Found before, to be told together with the rest. */
+  readonly findings?: readonly Finding[]
+}
+
+export interface Resolution {
+  readonly config: ResolvedConfig
+  /** What works, but hardly as its author thinks. */
+  readonly warnings: readonly Problem[]
+}
+
+/**
+ * Checks `input` and resolves it. Reads the certificate files it names; does nothing else.
+ * @throws ConfigError with everything that is wrong
+ */
+export function resolveConfig(input: unknown, options: ResolveOptions = {}): Resolution {
+  const folder = options.folder ?? process.cwd()
+  const parsed = configSchema.safeParse(input, { reportInput: true })
+  const pems = readAllPems(input, folder)
+  const findings = [
+    ...(options.findings ?? []),
+    ...(parsed.success ? [] : findingsOf(parsed.error.issues)),
+    ...crossChecks(input),
+    ...pems.findings,
+  ]
+  const wrong = findings.filter(finding => !finding.warning)
+  if (wrong.length > 0) throw new ConfigError(problemsOf(wrong, options))
+  if (!parsed.success) throw parsed.error
+  const warnings = problemsOf(
+    findings.filter(finding => finding.warning),
+    options,
+  )
+  return { config: assemble(parsed.data, pems.files, folder), warnings }
+}
+
+/** In the order of the file, where there is one. */
+function problemsOf(findings: readonly Finding[], { locate }: ResolveOptions): Problem[] {
+  return findings
+    .map(finding => ({
+      ...locate?.(finding),
+      path: formatPath(finding.path),
+      message: finding.message,
+    }))
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
+}
+
+/** Files by the path of their `tls` section. */
+type PemIndex = ReadonlyMap<string, PemFiles>
+
+function readAllPems(input: unknown, folder: string): { files: PemIndex; findings: Finding[] } {
+  const files = new Map<string, PemFiles>()
+  const findings: Finding[] = []
+  const read = (section: unknown, path: Path, caOption: 'ca' | 'clientCa'): void => {
+    if (section === undefined) return
+    const result = readPemFiles(section, path, caOption, folder)
+    files.set(formatPath(path), result.files)
+    findings.push(...result.findings)
+  }
+  const root = mapOf(input)
+  listOf(root.listeners).forEach((listener, i) => {
+    read(mapOf(listener).tls, ['listeners', i, 'tls'], 'clientCa')
+  })
+  for (const [name, backend] of Object.entries(mapOf(root.backends))) {
+    read(mapOf(backend).tls, ['backends', name, 'tls'], 'ca')
+  }
+  return { files, findings }
+}
+
+function assemble(config: Config, pems: PemIndex, folder: string): ResolvedConfig {
+  const names = Object.keys(config.backends)
+  const needsDefault = config.routes.length === 0 && config.director === undefined
+  return {
+    ...config,
+    listeners: config.listeners.map((listener, i) =>
+      resolveListener(listener, pems.get(formatPath(['listeners', i, 'tls'])) ?? {}, folder),
+    ),
+    backends: Object.fromEntries(
+      Object.entries(config.backends).map(([name, backend]) => [
+        name,
+        resolveBackend(name, backend, pems.get(formatPath(['backends', name, 'tls'])) ?? {}, folder),
+      ]),
+    ),
+    routes: needsDefault ? [{ match: {}, backend: names[0] }] : config.routes,
+  }
+}
+
+function resolveListener({ tls, ...listener }: ListenerConfig, pem: PemFiles, folder: string): ResolvedListener {
+  const address = parseListenAddress(listener.address)
+  const place =
+    address.kind === 'tcp'
+      ? { host: address.host, port: address.port }
+      : { host: '', port: 0, path: resolve(folder, address.path) }
+  if (tls === undefined) return { ...listener, ...place }
+  return {
+    ...listener,
+    ...place,
+    tls: {
+      // The schema demands both, and what could not be read was an error before.
+      cert: pem.cert!,
+      key: pem.key!,
+      clientCa: pem.ca,
+      requireClientCertificate: tls.requireClientCertificate ?? tls.clientCa !== undefined,
+    },
+  }
+}
+
+function resolveBackend(
+  name: string,
+  { endpoints, tls, ...backend }: BackendConfig,
+  pem: PemFiles,
+  folder: string,
+): ResolvedBackend {
+  const tlsFor = (serverName: string): DialTarget['tls'] => ({
+    serverName: tls?.serverName ?? serverName,
+    ...pem,
+  })
+  const resolveEndpoint = (endpoint: EndpointConfig): DialTarget => {
+    if (typeof endpoint !== 'string' && 'connect' in endpoint) {
+      return {
+        name: endpoint.name,
+        connect: endpoint.connect,
+        tls: tls && tlsFor(''),
+      }
+    }
+    const address = parseEndpointAddress(typeof endpoint === 'string' ? endpoint : endpoint.address)
+    return targetOf(address, folder, tlsFor, tls !== undefined)
+  }
+  return { ...backend, name, targets: endpoints.map(resolveEndpoint) }
+}
+
+function targetOf(
+  address: EndpointAddress,
+  folder: string,
+  tlsFor: (serverName: string) => DialTarget['tls'],
+  hasTls: boolean,
+): DialTarget {
+  if (address.kind === 'unix') {
+    const path = resolve(folder, address.path)
+    return {
+      name: formatEndpointAddress({ kind: 'unix', path }),
+      unix: path,
+      tls: hasTls ? tlsFor('') : undefined,
+    }
+  }
+  return {
+    name: formatEndpointAddress(address),
+    tcp: { host: address.host, port: address.port },
+    tls: address.scheme === 'https' ? tlsFor(address.host) : undefined,
+  }
+}

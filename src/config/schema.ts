@@ -1,0 +1,52 @@
+/**
+ * The one description of a configuration: from it come the types, the validation, the JSON Schema
+ * and the table in the README. A YAML file and the options given in code are the same object;
+ * code may also give what YAML cannot hold.
+ */
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { Director } from '../routing/director.ts'
+import { backend, backendName } from './schema/backends.ts'
+import { codeOnly, flag, isFunction, strict } from './schema/fields.ts'
+import { drain, limits, log } from './schema/limits.ts'
+import { headers, listener } from './schema/listeners.ts'
+import { route } from './schema/routes.ts'
+
+export const configSchema = strict({
+  listeners: z.array(listener).default([]).meta({ description: 'Where the proxy accepts connections' }),
+  backends: z
+    .record(backendName, backend)
+    .default({})
+    .meta({ description: 'Groups of interchangeable endpoints, by name' }),
+  routes: z.array(route).default([]).meta({
+    description: 'The first that matches decides; none with one backend: every call goes there',
+  }),
+  director: codeOnly<Director>(isFunction, '(call) => Target', 'a function').optional().meta({
+    description: 'Decides instead of `routes`',
+    'x-code-only': '(call) => Target',
+  }),
+  log: log.prefault({}),
+  logger: codeOnly<Logger>(isLogger, 'pino.Logger', 'a pino logger').optional().meta({
+    description: 'Used instead of one made from `log`',
+    'x-code-only': 'pino.Logger',
+  }),
+  headers: headers.prefault({}),
+  acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),
+  drain: drain.prefault({}),
+  limits: limits.prefault({}),
+})
+
+/** What users write, in YAML or in code: everything with a default may be left out. */
+export type ProxyOptions = z.input<typeof configSchema>
+/** The same with all defaults. */
+export type Config = z.output<typeof configSchema>
+export type ListenerConfig = z.output<typeof listener>
+export type BackendConfig = z.output<typeof backend>
+export type RouteConfig = z.output<typeof route>
+export type EndpointConfig = BackendConfig['endpoints'][number]
+export type Limits = Config['limits']
+
+function isLogger(value: unknown): boolean {
+  const logger = value as Partial<Record<string, unknown>> | null
+  return typeof logger === 'object' && typeof logger?.info === 'function' && typeof logger.child === 'function'
+}

@@ -1,0 +1,92 @@
+/** Groups of endpoints, and how the proxy connects to them. */
+import type { Duplex } from 'node:stream'
+import { z } from 'zod'
+import { codeOnly, endpointAddress, integer, isFunction, milliseconds, pem, strict, transport } from './fields.ts'
+
+/** An endpoint is its address; in code also an object, which may bring its own byte stream. */
+export const endpoint = z.union([
+  endpointAddress,
+  strict({ address: endpointAddress }),
+  strict({
+    name: z.string().min(1),
+    connect: codeOnly<() => Duplex>(isFunction, '() => Duplex', 'a function that returns a Duplex'),
+  }).meta({ 'x-code-only': '{ name, connect: () => Duplex }' }),
+])
+
+const backendTls = strict({
+  ca: pem.optional().meta({
+    description: "CA of the endpoints' certificates, PEM; default: the CAs that Node trusts",
+  }),
+  cert: pem.optional().meta({ description: 'Client certificate, PEM' }),
+  key: pem.optional().meta({ description: 'Its private key, PEM' }),
+  serverName: z.string().min(1).optional().meta({
+    description: 'SNI, and the name the certificate must have; default: the host of the endpoint',
+  }),
+}).superRefine((tls, context) => {
+  if ((tls.cert === undefined) === (tls.key === undefined)) return
+  const missing = tls.cert === undefined ? 'cert' : 'key'
+  const given = missing === 'cert' ? 'key' : 'cert'
+  context.addIssue({
+    code: 'custom',
+    path: [given],
+    message: `needs ${missing} beside it`,
+  })
+})
+
+const sessions = strict({
+  max: integer(4, 'Most sessions opened to one endpoint', {
+    min: 1,
+    max: 10_000,
+  }),
+  ready: integer(0, 'Sessions kept open to each endpoint without calls; 0: on demand', { max: 10_000 }),
+}).superRefine(({ max, ready }, context) => {
+  if (ready <= max) return
+  context.addIssue({
+    code: 'custom',
+    path: ['ready'],
+    message: `must not be more than sessions.max, which is ${max}`,
+  })
+})
+
+// Connect backoff as in grpc/grpc doc/connection-backoff.md, its numbers the defaults.
+const backoff = strict({
+  initialMs: milliseconds(1000, 'Pause after the first failed connect', {
+    min: 1,
+  }),
+  multiplier: z.number().min(1).max(100).default(1.6).meta({ description: 'Growth of the pause with each failure' }),
+  maxMs: milliseconds(120_000, 'Longest pause', { min: 1 }),
+  jitter: z.number().min(0).max(1).default(0.2).meta({ description: 'Random part of the pause, both ways' }),
+}).superRefine(({ initialMs, maxMs }, context) => {
+  if (initialMs <= maxMs) return
+  context.addIssue({
+    code: 'custom',
+    path: ['maxMs'],
+    message: `must not be less than initialMs, which is ${initialMs}`,
+  })
+})
+
+const queue = strict({
+  maxCalls: integer(1000, 'Most calls that wait for a stream; more are refused'),
+  timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),
+})
+
+export const backend = strict({
+  endpoints: z.array(endpoint).min(1).meta({
+    description:
+      '`host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); in code also `{ name, connect: () => Duplex }`',
+    'x-type': 'list of addresses',
+  }),
+  balancer: z.enum(['round-robin']).default('round-robin').meta({ description: 'Which endpoint takes the next call' }),
+  transport: transport.meta({
+    description: 'How HTTP/2 is carried toward the endpoints',
+  }),
+  tls: backendTls.optional().meta({ description: 'For endpoints that speak TLS' }),
+  sessions: sessions.prefault({}),
+  connectTimeoutMs: milliseconds(5000, 'TCP, TLS and the first SETTINGS together take no longer', { min: 1 }),
+  backoff: backoff.prefault({}),
+  queue: queue.prefault({}),
+})
+
+export const backendName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, {
+  error: 'a backend name has 1 to 63 of letters, digits, "-", "_" and "."',
+})

@@ -1,0 +1,42 @@
+/** Where the proxy listens. */
+import { z } from 'zod'
+import { flag, listenAddress, pem, strict, transport } from './fields.ts'
+
+const listenerTls = strict({
+  cert: pem.meta({
+    description: 'Certificate chain, PEM: a path, or the text itself',
+  }),
+  key: pem.meta({
+    description: 'Its private key, PEM: a path, or the text itself',
+  }),
+  clientCa: pem.optional().meta({
+    description: 'Certificates of clients are verified against this CA',
+  }),
+  requireClientCertificate: z.boolean().optional().meta({
+    description: 'Refuse clients without a certificate; true by default when `clientCa` is set',
+  }),
+}).superRefine((tls, context) => {
+  if (tls.requireClientCertificate && tls.clientCa === undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['requireClientCertificate'],
+      message: 'needs clientCa: the CA that client certificates are verified against',
+    })
+  }
+})
+
+export const listener = strict({
+  address: listenAddress.meta({
+    description: '`host:port`, `"[::]:port"` or `unix:/path`; port 0 takes a free one',
+  }),
+  transport: transport.meta({
+    description: 'How HTTP/2 is carried toward clients',
+  }),
+  tls: listenerTls.optional().meta({ description: 'Serve TLS (ALPN h2) instead of h2c' }),
+})
+
+export const headers = strict({
+  xForwardedFor: flag(false, "Append the client's address to `x-forwarded-for`"),
+  forwarded: flag(false, "Append the client's address to `forwarded` (RFC 7239)"),
+  via: flag(false, 'Append the proxy to `via`'),
+})

@@ -1,0 +1,184 @@
+/**
+ * The declarative router: a list of routes as a director. The first route that matches decides.
+ *
+ * With a thousand routes a call still looks at few: routes are indexed by exact service, else by
+ * exact authority; only routes with neither are tried one by one. The indexes keep the order of the
+ * list, so "first match wins" holds across them.
+ */
+import { GrpcError, type StatusName } from '../grpc/status.ts'
+import type { CallInfo, Director, Target } from './director.ts'
+import { compileMatch, hostEndOf, type Matcher, matches, normalAuthority, type RouteMatch } from './match.ts'
+
+/** A rule: what a call must look like (`match`), and one of `backend`, `backends` and `deny`. */
+export interface Route {
+  /** Left out: every call. */
+  readonly match?: RouteMatch
+  readonly backend?: string
+  /** Calls are spread at random in proportion to the weights; weights are positive, of any sum. */
+  readonly backends?: readonly WeightedBackend[]
+  /** The call ends with this status. */
+  readonly deny?: StatusName
+  /** The `grpc-message` that goes with `deny`. */
+  readonly message?: string
+  /** Replaces `:authority` on the way to the backend. */
+  readonly rewriteAuthority?: string
+  /** Added to the request; a name that the client sent too is replaced. */
+  readonly addMetadata?: Readonly<Record<string, string | readonly string[]>>
+}
+
+export interface WeightedBackend {
+  readonly backend: string
+  readonly weight: number
+}
+
+export interface RouterOptions {
+  /** At least 0 and less than 1, like `Math.random`, which is the default. */
+  readonly random?: () => number
+}
+
+/**
+ * Makes a synchronous director of `routes`. It allocates nothing per call: the targets it returns
+ * and the errors it throws are made here, once.
+ * @throws TypeError for a route without exactly one action, or with a weight that is not positive
+ */
+export function createRouter(routes: readonly Route[], { random = Math.random }: RouterOptions = {}): Director {
+  const index = buildIndex(routes.map(compile))
+  // Most calls of a connection name the same authority: one remembered host saves the slice.
+  let lastAuthority = ''
+  let lastHost = ''
+
+  return call => {
+    const authority = normalAuthority(call.authority)
+    const hostEnd = hostEndOf(authority)
+    if (authority !== lastAuthority) {
+      lastAuthority = authority
+      lastHost = hostEnd === authority.length ? authority : authority.slice(0, hostEnd)
+    }
+    const route = firstMatch(index, call, authority, hostEnd, lastHost)
+    return route === undefined ? undefined : decide(route.action, random)
+  }
+}
+
+type Action =
+  | { readonly kind: 'target'; readonly target: Target }
+  | { readonly kind: 'weighted'; readonly choices: readonly Choice[]; readonly total: number }
+  | { readonly kind: 'deny'; readonly error: GrpcError }
+
+interface Choice {
+  /** Sum of the weights up to and with this one. */
+  readonly upTo: number
+  readonly target: Target
+}
+
+interface CompiledRoute {
+  /** Place in the list. */
+  readonly order: number
+  readonly matcher: Matcher
+  readonly action: Action
+}
+
+/** Each list in the order of the routes. A route is in exactly one of the four. */
+interface RouteIndex {
+  /** Only exact services. */
+  readonly byService: Map<string, CompiledRoute[]>
+  /** Only exact authorities, without a port; any service or prefixes. */
+  readonly byHost: Map<string, CompiledRoute[]>
+  /** Only exact authorities, with a port. */
+  readonly byAuthority: Map<string, CompiledRoute[]>
+  readonly rest: CompiledRoute[]
+}
+
+function compile(route: Route, order: number): CompiledRoute {
+  return { order, matcher: compileMatch(route.match ?? {}), action: compileAction(route, order) }
+}
+
+function compileAction(route: Route, order: number): Action {
+  const given = [route.backend, route.backends, route.deny].filter(action => action !== undefined).length
+  if (given !== 1)
+    throw new TypeError(`route ${order} needs exactly one of backend, backends and deny, it has ${given}`)
+  if (route.deny !== undefined) {
+    // Shared by all calls that it refuses: a stack trace a call would be a gift to whoever floods us.
+    return { kind: 'deny', error: new GrpcError(route.deny, route.message ?? 'refused by a route of the proxy') }
+  }
+  if (route.backend !== undefined) return { kind: 'target', target: targetOf(route, route.backend) }
+  const choices: Choice[] = []
+  let total = 0
+  for (const { backend, weight } of route.backends ?? []) {
+    if (!(weight > 0 && Number.isFinite(weight))) {
+      throw new TypeError(`route ${order}: the weight of ${backend} must be a positive number, it is ${weight}`)
+    }
+    total += weight
+    choices.push({ upTo: total, target: targetOf(route, backend) })
+  }
+  if (choices.length === 0) throw new TypeError(`route ${order}: backends is empty`)
+  return { kind: 'weighted', choices, total }
+}
+
+function targetOf(route: Route, backend: string): Target {
+  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata: route.addMetadata })
+}
+
+function buildIndex(routes: readonly CompiledRoute[]): RouteIndex {
+  const index: RouteIndex = { byService: new Map(), byHost: new Map(), byAuthority: new Map(), rest: [] }
+  for (const route of routes) {
+    const { services, authorities } = route.matcher
+    if (services?.every(pattern => !pattern.wildcard)) {
+      for (const { text } of services) addTo(index.byService, text, route)
+    } else if (authorities?.every(pattern => !pattern.wildcard && !pattern.withPort)) {
+      for (const { text } of authorities) addTo(index.byHost, text, route)
+    } else if (authorities?.every(pattern => !pattern.wildcard && pattern.withPort)) {
+      for (const { text } of authorities) addTo(index.byAuthority, text, route)
+    } else {
+      index.rest.push(route)
+    }
+  }
+  return index
+}
+
+function addTo(map: Map<string, CompiledRoute[]>, key: string, route: CompiledRoute): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [route])
+  else if (list.at(-1) !== route) list.push(route)
+}
+
+const NONE: readonly CompiledRoute[] = []
+
+/** Tries the routes of the four lists in the order of the configuration, like the last step of a merge sort. */
+function firstMatch(
+  index: RouteIndex,
+  call: CallInfo,
+  authority: string,
+  hostEnd: number,
+  host: string,
+): CompiledRoute | undefined {
+  const a = index.byService.get(call.service) ?? NONE
+  const b = index.byHost.size === 0 ? NONE : (index.byHost.get(host) ?? NONE)
+  const c = index.byAuthority.size === 0 ? NONE : (index.byAuthority.get(authority) ?? NONE)
+  const d = index.rest
+  let i = 0
+  let j = 0
+  let k = 0
+  let l = 0
+  for (;;) {
+    const inA = orderAt(a, i)
+    const inB = orderAt(b, j)
+    const inC = orderAt(c, k)
+    const inD = orderAt(d, l)
+    const next = Math.min(inA, inB, inC, inD)
+    if (next === Infinity) return undefined
+    const route = (next === inA ? a[i++] : next === inB ? b[j++] : next === inC ? c[k++] : d[l++])!
+    if (matches(route.matcher, call, authority, hostEnd)) return route
+  }
+}
+
+function orderAt(list: readonly CompiledRoute[], at: number): number {
+  return at < list.length ? list[at]!.order : Infinity
+}
+
+function decide(action: Action, random: () => number): Target {
+  if (action.kind === 'target') return action.target
+  if (action.kind === 'deny') throw action.error
+  const point = random() * action.total
+  for (const choice of action.choices) if (point < choice.upTo) return choice.target
+  return action.choices.at(-1)!.target
+}

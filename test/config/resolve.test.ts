@@ -1,0 +1,274 @@
+import { Duplex } from 'node:stream'
+import pino from 'pino'
+import t from 'tap'
+import { ConfigError } from '../../src/config/problems.ts'
+import { type Resolution, resolveConfig } from '../../src/config/resolve.ts'
+import type { ProxyOptions } from '../../src/config/schema.ts'
+import { createRouter } from '../../src/routing/router.ts'
+
+const FOLDER = '/etc/proxy'
+const resolve = (input: ProxyOptions): Resolution => resolveConfig(input, { folder: FOLDER })
+
+/** What is wrong with it: `path: message`, a line each. */
+function problems(input: unknown): string[] {
+  try {
+    resolveConfig(input, { folder: FOLDER })
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ path, message }) => `${path}: ${message}`)
+    throw error
+  }
+  return []
+}
+
+const backends = { greeter: { endpoints: ['localhost:50051'] } }
+
+t.test('one endpoint is a whole configuration: the rest are defaults', async t => {
+  const { config, warnings } = resolve({ backends })
+  t.strictSame(warnings, [])
+  t.strictSame(config, {
+    listeners: [],
+    backends: {
+      greeter: {
+        name: 'greeter',
+        targets: [{ name: 'http://localhost:50051', tcp: { host: 'localhost', port: 50051 }, tls: undefined }],
+        balancer: 'round-robin',
+        transport: 'native',
+        sessions: { max: 4, ready: 0 },
+        connectTimeoutMs: 5000,
+        backoff: { initialMs: 1000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
+        queue: { maxCalls: 1000, timeoutMs: 5000 },
+      },
+    },
+    routes: [{ match: {}, backend: 'greeter' }],
+    log: { level: 'info', access: true, pretty: 'auto' },
+    headers: { xForwardedFor: false, forwarded: false, via: false },
+    acceptNonGrpc: false,
+    drain: { graceMs: 30_000 },
+    limits: {
+      maxHeaderListBytes: 65_536,
+      maxHeaderFields: 128,
+      maxConcurrentStreams: 1000,
+      replayBytes: 65_536,
+      prefaceTimeoutMs: 10_000,
+      maxClientSessions: 10_000,
+      streamWindowBytes: 262_144,
+      sessionWindowBytes: 1_048_576,
+      resetBurst: 10_000,
+      resetsPerSecond: 2500,
+    },
+  })
+})
+
+t.test('what is given replaces its default and no other', async t => {
+  const { config } = resolve({
+    backends: { greeter: { ...backends.greeter, queue: { maxCalls: 1 } } },
+    limits: { replayBytes: 0 },
+  })
+  t.strictSame(config.backends.greeter?.queue, { maxCalls: 1, timeoutMs: 5000 })
+  t.equal(config.limits.replayBytes, 0)
+  t.equal(config.limits.maxHeaderFields, 128)
+})
+
+t.test('endpoints become dial targets', async t => {
+  const connect = () => new Duplex()
+  const { config } = resolve({
+    backends: {
+      plain: {
+        endpoints: ['10.0.0.1:1', 'http://h:2', { address: '[::1]:3' }, 'unix:run/x', { name: 'here', connect }],
+      },
+      secure: { endpoints: ['https://api.example.com', 'https://10.0.0.1:8443'] },
+      named: {
+        endpoints: ['https://h', 'unix:/x', { name: 'tunnel', connect }, 'http://h:1'],
+        tls: { serverName: 'n' },
+      },
+    },
+    routes: [{ backends: [{ backend: 'plain' }, { backend: 'secure' }, { backend: 'named', weight: 2 }] }],
+  })
+  t.strictSame(config.backends.plain?.targets, [
+    { name: 'http://10.0.0.1:1', tcp: { host: '10.0.0.1', port: 1 }, tls: undefined },
+    { name: 'http://h:2', tcp: { host: 'h', port: 2 }, tls: undefined },
+    { name: 'http://[::1]:3', tcp: { host: '::1', port: 3 }, tls: undefined },
+    { name: 'unix:/etc/proxy/run/x', unix: '/etc/proxy/run/x', tls: undefined },
+    { name: 'here', connect, tls: undefined },
+  ])
+  t.match(config.backends.secure?.targets, [
+    { name: 'https://api.example.com:443', tls: { serverName: 'api.example.com' } },
+    { name: 'https://10.0.0.1:8443', tls: { serverName: '10.0.0.1' } },
+  ])
+  t.match(
+    config.backends.named?.targets.map(target => target.tls),
+    [{ serverName: 'n' }, { serverName: 'n' }, { serverName: 'n' }, undefined],
+  )
+})
+
+t.test('listeners become hosts and ports, or paths', async t => {
+  const { config } = resolve({
+    listeners: [{ address: '[::]:0' }, { address: '0.0.0.0:0' }, { address: '0.0.0.0:0' }, { address: 'unix:p.sock' }],
+    backends,
+  })
+  t.strictSame(config.listeners, [
+    { address: '[::]:0', transport: 'native', host: '::', port: 0 },
+    { address: '0.0.0.0:0', transport: 'native', host: '0.0.0.0', port: 0 },
+    { address: '0.0.0.0:0', transport: 'native', host: '0.0.0.0', port: 0 },
+    { address: 'unix:p.sock', transport: 'native', host: '', port: 0, path: '/etc/proxy/p.sock' },
+  ])
+})
+
+t.test('code gives what YAML cannot hold', async t => {
+  const director = () => undefined
+  const logger = pino({ level: 'silent' })
+  const { config } = resolve({ director, logger })
+  t.equal(config.director, director)
+  t.equal(config.logger, logger)
+  t.strictSame(config.routes, [], 'with a director there is no default route')
+  t.strictSame(problems({ backends, director: 'x', logger: console.log }), [
+    'director: expected a function, which only code can give',
+    'logger: expected a pino logger, which only code can give',
+  ])
+})
+
+t.test('the routes that come out are those of the router', async t => {
+  const { config } = resolve({ backends, routes: [{ match: { method: 'M' }, backend: 'greeter' }] })
+  t.doesNotThrow(() => createRouter(config.routes))
+})
+
+t.test('something must be there, and something must choose', async t => {
+  t.strictSame(problems({}), ['backends: there is no backend: give at least one'])
+  t.strictSame(problems({ backends: {} }), ['backends: there is no backend: give at least one'])
+  const two = { one: backends.greeter, two: backends.greeter }
+  t.strictSame(problems({ backends: two }), [
+    'routes: there are 2 backends (one, two) and no route that says which gets a call',
+  ])
+  t.strictSame(problems({ backends, director: () => undefined, routes: [{ backend: 'greeter' }] }), [
+    'director: decides instead of routes: give one of the two',
+  ])
+})
+
+t.test('input that is no configuration at all', async t => {
+  for (const input of [null, 5, 'x', []]) t.equal(problems(input).length > 0, true, JSON.stringify(input))
+})
+
+t.test('routes', async t => {
+  const wrong = (route: unknown): string[] => problems({ backends, routes: [route] })
+  const cases: [unknown, string][] = [
+    [{}, 'routes[0]: says nothing about where its calls go: give it backend, backends or deny'],
+    [
+      { backend: 'greeter', deny: 'ABORTED' },
+      'routes[0]: has backend and deny: a route has one of backend, backends and deny',
+    ],
+    [{ deny: 'OK' }, 'routes[0].deny: "OK" is not one of CANCELLED'],
+    [{ deny: 'UNAVAILBLE' }, 'did you mean "UNAVAILABLE"?'],
+    [{ deny: 14 }, 'routes[0].deny: expected "CANCELLED"'],
+    [{ backend: 'greeter', message: 'x' }, 'routes[0].message: goes only with deny'],
+    [{ deny: 'ABORTED', rewriteAuthority: 'x' }, 'routes[0].rewriteAuthority: has no effect with deny'],
+    [{ backend: 'greter' }, 'routes[0].backend: there is no backend "greter", did you mean "greeter"?'],
+    [{ backend: 'x' }, 'routes[0].backend: there is no backend "x"; there is greeter'],
+    [{ backends: [] }, 'routes[0].backends: must not be empty'],
+    [{ backends: [{ backend: 'greeter', weight: 0 }] }, 'routes[0].backends[0].weight: must be more than 0'],
+    [{ backends: [{ backend: 'nope' }] }, 'routes[0].backends[0].backend: there is no backend "nope"'],
+    [{ backend: 'greeter', mach: {} }, 'routes[0].mach: unknown key, did you mean "match"?'],
+    [{ backend: 'greeter', zzz: 1 }, 'routes[0].zzz: unknown key; known here: match, backend'],
+    [{ backend: 'greeter', match: { service: '*' } }, 'to match every service leave service out'],
+    [{ backend: 'greeter', match: { service: 'a*' } }, 'a * stands only at the end'],
+    [{ backend: 'greeter', match: { service: '/a.B' } }, 'a service is a name without "/"'],
+    [{ backend: 'greeter', match: { service: [] } }, 'routes[0].match.service: must not be empty'],
+    [
+      { backend: 'greeter', match: { service: ['a', ''] } },
+      'routes[0].match.service[1]: "" is not the name of a service',
+    ],
+    [{ backend: 'greeter', match: { service: 5 } }, 'expected a string or a list, found 5; put it in quotes: "5"'],
+    [{ backend: 'greeter', match: { method: 'a/b' } }, 'a method is a name without "/"'],
+    [{ backend: 'greeter', match: { authority: '*' } }, 'to match every authority leave authority out'],
+    [{ backend: 'greeter', match: { authority: 'a.*' } }, 'a * stands only at the start'],
+    [{ backend: 'greeter', match: { authority: 'http://a' } }, 'without a scheme or path'],
+    [{ backend: 'greeter', match: { authority: 'a:b' } }, '"b" is not a port'],
+    [{ backend: 'greeter', match: { metadata: { 'X-A': '1' } } }, 'lower case in HTTP/2: write x-a'],
+    [{ backend: 'greeter', match: { metadata: { ':path': '1' } } }, 'pseudo-header fields are not metadata'],
+    [
+      { backend: 'greeter', match: { metadata: { a: true } } },
+      'match.metadata.a: expected a string or a map, found true; put it in',
+    ],
+    [
+      { backend: 'greeter', match: { metadata: { a: { prefx: 'b' } } } },
+      'metadata.a.prefx: unknown key, did you mean "prefix"?',
+    ],
+    [{ backend: 'greeter', addMetadata: { te: 'x' } }, 'te belongs to the protocol'],
+    [{ backend: 'greeter', addMetadata: { 'grpc-timeout': '1S' } }, 'grpc-timeout belongs to the protocol'],
+    [{ backend: 'greeter', addMetadata: { a: 'ü' } }, 'a metadata value is printable ASCII'],
+    [{ backend: 'greeter', addMetadata: { a: 'b ' } }, 'without spaces at its ends'],
+    [{ backend: 'greeter', rewriteAuthority: 'a b' }, '"a b" is not a host name'],
+    [{ backend: 'greeter', rewriteAuthority: '*.a' }, 'has no place for a *'],
+    [null, 'routes[0]: is empty: a map is needed here'],
+  ]
+  for (const [route, message] of cases) {
+    const found = wrong(route)
+    t.ok(
+      found.some(problem => problem.includes(message)),
+      `${JSON.stringify(route)}: ${message}`,
+      { found },
+    )
+  }
+})
+
+t.test('backends and listeners', async t => {
+  const wrong = (backend: object): string[] => problems({ backends: { a: { endpoints: ['h:1'], ...backend } } })
+  t.strictSame(wrong({ endpoints: [] }), ['backends.a.endpoints: must not be empty'])
+  t.strictSame(wrong({ endpoints: undefined }), ['backends.a.endpoints: is missing: a list is needed here'])
+  t.strictSame(wrong({ endpoints: 'h:1' }), ['backends.a.endpoints: expected a list, found "h:1"'])
+  t.strictSame(wrong({ endpoints: [{ adress: 'h:1' }] }), [
+    'backends.a.endpoints[0].address: is missing: a string is needed here',
+    'backends.a.endpoints[0].adress: unknown key, did you mean "address"?',
+  ])
+  t.match(wrong({ endpoints: [{ name: 'x', connect: 'y' }] }), [
+    /^backends\.a\.endpoints\[0\]\.connect: expected a function/,
+  ])
+  t.match(wrong({ transport: 'frames' }), ['backends.a.transport: transport frames is not available in this version'])
+  t.match(wrong({ transport: 'native2' }), [/is not one of native, frames, did you mean "native"\?/])
+  t.match(wrong({ connectTimeoutMs: 1.5 }), ['backends.a.connectTimeoutMs: expected a whole number, found 1.5'])
+  t.match(wrong({ connectTimeoutMs: 0 }), ['backends.a.connectTimeoutMs: must be at least 1, it is 0'])
+  t.match(wrong({ connectTimeoutMs: 2 ** 31 }), [/must be at most 2147483647/])
+  t.match(wrong({ connectTimeoutMs: '5s' }), ['backends.a.connectTimeoutMs: expected a number, found "5s"'])
+  t.match(wrong({ sessions: { max: 2, ready: 3 } }), [
+    /^backends\.a\.sessions\.ready: must not be more than sessions\.max/,
+  ])
+  t.match(wrong({ backoff: { initialMs: 9, maxMs: 8 } }), [
+    /^backends\.a\.backoff\.maxMs: must not be less than initialMs/,
+  ])
+  t.match(wrong({ backoff: { jitter: 2 } }), [/^backends\.a\.backoff\.jitter: must be at most 1/])
+  t.match(problems({ backends: { 'a b': backends.greeter } }), [/^backends\["a b"\]: a backend name has/])
+
+  const listen = (...listeners: unknown[]): string[] => problems({ backends, listeners })
+  t.match(listen({ address: 8080 }), [/found 8080; put it in quotes/])
+  t.match(listen({ address: '8080' }), ['listeners[0].address: "8080" needs a host too'])
+  t.match(listen({ address: '[::]:1' }, { address: '[::]:1' }), [
+    'listeners[1].address: [::]:1 is taken by listeners[0]',
+  ])
+  t.match(listen({ address: 'unix:/x' }, { address: 'unix:///x' }), [/unix:\/x is taken/])
+})
+
+t.test('tls that would not do what it says is an error', async t => {
+  const wrong = (endpoints: unknown[], tls: object): string[] => problems({ backends: { a: { endpoints, tls } } })
+  t.strictSame(wrong(['http://h:1'], {}), ['backends.a.tls: is not used: no endpoint is https://'])
+  t.strictSame(wrong(['h:1'], {}), [
+    'backends.a.endpoints[0]: is plaintext although the backend has tls: write https://h:1 or http://h:1',
+  ])
+  t.strictSame(wrong(['unix:/x'], {}), [
+    'backends.a.tls: needs serverName: a unix socket has no host to check the certificate against',
+  ])
+  t.strictSame(problems({ backends: { a: { endpoints: ['https://h', 'http://h:1'], tls: {} } } }), [])
+})
+
+t.test('warnings do not stop anything', async t => {
+  const { warnings } = resolve({
+    backends: { a: { endpoints: ['h:1', { address: 'h:1' }] }, b: { endpoints: ['h:2'] }, c: { endpoints: ['h:3'] } },
+    routes: [{ backend: 'a' }, { match: { service: 'x.Y' }, backend: 'b' }],
+  })
+  t.strictSame(
+    warnings.map(({ path, message }) => `${path}: ${message}`),
+    [
+      'routes[1]: is never reached: routes[0] takes every call',
+      'backends.c: no route leads to this backend',
+      'backends.a.endpoints[1]: the same address as endpoints[0]: it gets two shares',
+    ],
+  )
+})

@@ -1,0 +1,89 @@
+/** `grpc-timeout`: PROTOCOL-HTTP2.md "Timeout", protocol.md "Deadlines". */
+import type { Test } from 'tap'
+import { Code } from '../support/frames.ts'
+import type { Field } from '../support/hpack.ts'
+import { field, goesOn, neverEnded, open, type Pairing, pairs, RESPONSE, refused, requestFields, rig } from './rig.ts'
+
+const NANOSECONDS: Readonly<Record<string, bigint>> = {
+  H: 3_600_000_000_000n,
+  M: 60_000_000_000n,
+  S: 1_000_000_000n,
+  m: 1_000_000n,
+  u: 1_000n,
+  n: 1n,
+}
+const inNanoseconds = (text: string) => BigInt(text.slice(0, -1)) * NANOSECONDS[text.at(-1)!]!
+
+const timeout = (value: string): Field => ['grpc-timeout', value]
+
+export function deadlines(t: Test, pairing: Pairing): void {
+  for (const value of ['1H', '60M', '100S', '00000100S', '100000m', '99999999u', '99999999H', '99999999S']) {
+    t.test(`grpc-timeout ${value}: what is forwarded is no more, in at most 8 digits`, async t => {
+      const extra = [timeout(value), ['x-after', '1']] as const
+      const call = await open(await rig(t, pairing), { extra })
+      const forwarded = field(call.headers, 'grpc-timeout') ?? ''
+      t.match(forwarded, /^[0-9]{1,8}[HMSmun]$/)
+      t.ok(inNanoseconds(forwarded) <= inNanoseconds(value), `${forwarded} is no more than ${value}`)
+      // Nobody's machine takes an hour or half of the time for this.
+      t.ok(inNanoseconds(forwarded) * 2n > inNanoseconds(value), `${forwarded} is about ${value}`)
+      const names = requestFields(extra).map(([name]) => name)
+      t.same(
+        call.headers.fields.map(({ name }) => name),
+        names,
+        'in its place',
+      )
+    })
+  }
+
+  t.test('no grpc-timeout: none is made', async t => {
+    const call = await open(await rig(t, pairing))
+    t.same(pairs(call.headers.fields), requestFields())
+  })
+
+  t.test('the deadline passes before a response: DEADLINE_EXCEEDED, and CANCEL to the backend', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here, { extra: [timeout('200m')] })
+    await refused(t, call.client, call.id, 4)
+    t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+    neverEnded(t, call.backend, call.backendId)
+    await goesOn(t, here)
+  })
+
+  t.test('the deadline passes after response headers: a reset, never a clean end, and CANCEL', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here, { extra: [timeout('500m')], endStream: true })
+    call.backend.headers(call.backendId, RESPONSE)
+    await call.client.next('headers', call.id)
+    t.not((await call.client.next('rst', call.id)).code, Code.NO_ERROR)
+    neverEnded(t, call.client, call.id)
+    t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+    await goesOn(t, here)
+  })
+
+  t.test('the deadline passes while the backend is not there yet: DEADLINE_EXCEEDED', async t => {
+    const here = await rig(t, pairing, { backend: { greet: false } })
+    const id = here.client.request(requestFields([timeout('50m')]))
+    const connection = await here.backend.connection()
+    await refused(t, here.client, id, 4)
+    connection.settings({})
+    await goesOn(t, here)
+    t.equal(here.backend.requests.length, 1, 'the late call never came')
+  })
+
+  for (const value of ['0S', '0n', '1n']) {
+    t.test(`grpc-timeout ${value} is over before it began: DEADLINE_EXCEEDED`, async t => {
+      const here = await rig(t, pairing)
+      await refused(t, here.client, here.client.request(requestFields([timeout(value)]), { endStream: true }), 4)
+    })
+  }
+
+  // grpc-go answers INTERNAL "malformed grpc-timeout"; protocol.md: nothing is forwarded.
+  for (const value of ['', '5', 'S', '5x', '5s', '123456789S', '-5S', '+5S', '1.5S', '5 S', '5SS', '0x5S']) {
+    t.test(`grpc-timeout ${JSON.stringify(value)} is malformed: INTERNAL, nothing is forwarded`, async t => {
+      const here = await rig(t, pairing)
+      await refused(t, here.client, here.client.request(requestFields([timeout(value)])), 13)
+      await goesOn(t, here)
+      t.equal(here.backend.requests.length, 1)
+    })
+  }
+}

@@ -1,0 +1,192 @@
+/** A call ends as its two ends said, and not otherwise. */
+import type { Test } from 'tap'
+import { Code, Flag, FrameType } from '../support/frames.ts'
+import type { Field } from '../support/hpack.ts'
+import { answer, answered, field, goesOn, message, open, type Pairing, pairs, RESPONSE, rig, TRAILERS } from './rig.ts'
+
+export function ends(t: Test, pairing: Pairing): void {
+  requests(t, pairing)
+  responses(t, pairing)
+  early(t, pairing)
+}
+
+function requests(t: Test, pairing: Pairing): void {
+  // PROTOCOL-HTTP2.md "Requests": "EOS is indicated by … END_STREAM … on the last received DATA frame",
+  // and where the last message was sent already, "an empty DATA frame with this flag set".
+  t.test('an empty DATA with END_STREAM half-closes', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here)
+    call.client.data(call.id, message('one'))
+    await call.backend.received(call.backendId, message('one').length)
+    t.notOk(
+      call.backend.stream(call.backendId).some(item => 'endStream' in item && item.endStream),
+      'still open',
+    )
+    call.client.data(call.id, '', { endStream: true })
+    const last = (await call.backend.ended(call.backendId)).at(-1)
+    t.match(last, { kind: 'data', endStream: true })
+    answer(call)
+    await answered(t, call)
+  })
+
+  t.test('a request without a body is one HEADERS with END_STREAM', async t => {
+    const call = await open(await rig(t, pairing), { endStream: true })
+    t.equal(call.headers.endStream, true)
+    answer(call)
+    await answered(t, call)
+    t.equal(call.backend.stream(call.backendId).length, 1)
+  })
+
+  // protocol.md "Messages and ends": forward headers as soon as they arrive, not with the first message.
+  t.test('headers are forwarded before the first message, both ways', async t => {
+    const call = await open(await rig(t, pairing))
+    call.backend.headers(call.backendId, RESPONSE)
+    await call.client.next('headers', call.id)
+    t.equal(call.client.dataBytes(call.id) + call.backend.dataBytes(call.backendId), 0)
+  })
+
+  t.test('DATA borders are not message borders', async t => {
+    const call = await open(await rig(t, pairing))
+    const bytes = Buffer.concat(['one', 'two', 'three'].map(message))
+    for (const [start, end] of [
+      [0, 2],
+      [2, 17],
+      [17, 18],
+      [18, bytes.length],
+    ] as const) {
+      call.client.data(call.id, bytes.subarray(start, end), { endStream: end === bytes.length })
+    }
+    await call.backend.ended(call.backendId)
+    t.ok(call.backend.body(call.backendId).equals(bytes))
+  })
+
+  // RFC 9113 §6.1: padding is not data.
+  t.test('padded DATA arrives without its padding being taken for data', async t => {
+    const call = await open(await rig(t, pairing))
+    const payload = Buffer.concat([Buffer.from([10]), message('padded'), Buffer.alloc(10)])
+    call.client.frame({ type: FrameType.DATA, flags: Flag.PADDED | Flag.END_STREAM, streamId: call.id, payload })
+    await call.backend.ended(call.backendId)
+    t.ok(call.backend.body(call.backendId).equals(message('padded')))
+  })
+
+  t.test('messages go both ways while both sides are open', async t => {
+    const call = await open(await rig(t, pairing))
+    call.backend.headers(call.backendId, RESPONSE)
+    let bytes = 0
+    for (const text of ['a', 'bb', 'ccc']) {
+      bytes += message(text).length
+      call.client.data(call.id, message(text))
+      await call.backend.received(call.backendId, bytes)
+      call.backend.data(call.backendId, message(text))
+      await call.client.received(call.id, bytes)
+    }
+    t.ok(call.client.body(call.id).equals(call.backend.body(call.backendId)))
+  })
+}
+
+function responses(t: Test, pairing: Pairing): void {
+  // PROTOCOL-HTTP2.md "Responses": Trailers-Only is one HEADERS frame.
+  t.test('Trailers-Only stays one HEADERS with END_STREAM', async t => {
+    const call = await open(await rig(t, pairing))
+    const fields: Field[] = [...RESPONSE, ['grpc-status', '16'], ['grpc-message', 'who'], ['x-why', 'because']]
+    call.backend.headers(call.backendId, fields, { endStream: true })
+    const came = await call.client.ended(call.id)
+    t.equal(came.length, 1)
+    t.match(came[0], { kind: 'headers', endStream: true })
+    if (came[0]?.kind === 'headers') t.same(pairs(came[0].fields), fields)
+  })
+
+  t.test('headers and trailers without a message stay two HEADERS', async t => {
+    const call = await open(await rig(t, pairing))
+    call.backend.headers(call.backendId, RESPONSE)
+    call.backend.headers(call.backendId, TRAILERS, { endStream: true })
+    const kinds = (await call.client.ended(call.id)).filter(item => item.kind !== 'data' || item.data.length > 0)
+    t.match(kinds, [
+      { kind: 'headers', endStream: false },
+      { kind: 'headers', endStream: true },
+    ])
+  })
+
+  // protocol.md "Messages and ends": never a clean end invented, nor trailers.
+  for (const last of ['body', '']) {
+    t.test(`a response that ends with ${last ? 'DATA' : 'an empty DATA'} and no trailers ends the same`, async t => {
+      const call = await open(await rig(t, pairing), { endStream: true })
+      call.backend.headers(call.backendId, RESPONSE)
+      call.backend.data(call.backendId, last, { endStream: true })
+      const came = await call.client.ended(call.id)
+      t.match(came.at(-1), { kind: 'data', endStream: true })
+      t.equal(call.client.body(call.id).toString(), last)
+      t.equal(came.filter(item => item.kind === 'headers').length, 1, 'no trailers')
+    })
+  }
+
+  // http-grpc-status-mapping.md: the client maps it.
+  t.test('a non-200 response goes through verbatim', async t => {
+    const call = await open(await rig(t, pairing), { endStream: true })
+    const fields: Field[] = [
+      [':status', '503'],
+      ['content-type', 'text/html'],
+      ['retry-after', '7'],
+    ]
+    call.backend.headers(call.backendId, fields)
+    call.backend.data(call.backendId, '<h1>no</h1>', { endStream: true })
+    const [head] = await call.client.ended(call.id)
+    if (head?.kind === 'headers') t.same(pairs(head.fields), fields)
+    t.equal(call.client.body(call.id).toString(), '<h1>no</h1>')
+  })
+
+  // RFC 9110 §15.2; protocol.md "Messages and ends": 1xx responses are skipped.
+  t.test('1xx responses are skipped', async t => {
+    const call = await open(await rig(t, pairing), { endStream: true })
+    call.backend.headers(call.backendId, [[':status', '100']])
+    call.backend.headers(call.backendId, [
+      [':status', '103'],
+      ['link', '</x>'],
+    ])
+    answer(call)
+    await answered(t, call)
+    const statuses = call.client
+      .stream(call.id)
+      .map(item => field(item, ':status'))
+      .filter(Boolean)
+    t.same(statuses, ['200'])
+  })
+}
+
+function early(t: Test, pairing: Pairing): void {
+  // RFC 9113 §8.1: "A server MAY request that the client abort transmission of a request without error by
+  // sending a RST_STREAM with an error code of NO_ERROR after sending a complete response". "Clients MUST
+  // NOT discard responses as a result."
+  t.test('early trailers, then RST_STREAM(NO_ERROR): the whole response, then the reset', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here)
+    call.client.data(call.id, message('part of an upload'))
+    await call.backend.received(call.backendId, 1)
+    answer(call)
+    call.backend.rst(call.backendId, Code.NO_ERROR)
+    await answered(t, call)
+    t.match(await call.client.next('rst', call.id), { code: Code.NO_ERROR })
+    await goesOn(t, here)
+  })
+
+  t.test('early Trailers-Only, then RST_STREAM(NO_ERROR): the same', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here)
+    call.backend.headers(call.backendId, [...RESPONSE, ['grpc-status', '7']], { endStream: true })
+    call.backend.rst(call.backendId, Code.NO_ERROR)
+    const came = await call.client.ended(call.id)
+    t.equal(field(came[0], 'grpc-status'), '7')
+    t.match(await call.client.next('rst', call.id), { code: Code.NO_ERROR })
+    await goesOn(t, here)
+  })
+
+  // §5.1: the half-closed stream may still be sent on.
+  t.test('early trailers without a reset: the rest of the request still arrives', async t => {
+    const call = await open(await rig(t, pairing))
+    answer(call)
+    await answered(t, call)
+    call.client.data(call.id, message('the rest'), { endStream: true })
+    await call.backend.ended(call.backendId)
+    t.ok(call.backend.body(call.backendId).equals(message('the rest')))
+  })
+}

@@ -1,0 +1,68 @@
+/** Connections that die take their calls with them, and the other side is told the truth. */
+import type { Test } from 'tap'
+import { Code } from '../support/frames.ts'
+import { RawClient } from '../support/raw-client.ts'
+import type { RawConnection } from '../support/raw-connection.ts'
+import { answer, answered, goesOn, message, neverEnded, open, type Pairing, RESPONSE, refused, rig } from './rig.ts'
+
+const DEATHS: readonly (readonly [string, (connection: RawConnection) => void])[] = [
+  ['an end', connection => connection.socket.end()],
+  ['a TCP reset', connection => connection.resetConnection()],
+]
+
+export function losses(t: Test, pairing: Pairing): void {
+  for (const [what, die] of DEATHS) {
+    // protocol.md "Messages and ends": client disconnect → RST_STREAM(CANCEL) upstream.
+    t.test(`client disconnects with ${what}: the backend sees CANCEL on each of its streams`, async t => {
+      const here = await rig(t, pairing)
+      const calls = [await open(here), await open(here, { endStream: true }), await open(here)]
+      calls[2]!.backend.headers(calls[2]!.backendId, RESPONSE)
+      await here.client.next('headers', calls[2]!.id)
+      die(here.client)
+      for (const { backend, backendId } of calls) {
+        t.match(await backend.next('rst', backendId), { code: Code.CANCEL })
+      }
+      neverEnded(t, calls[0]!.backend, calls[0]!.backendId)
+      const other = await RawClient.connect(t, here.port)
+      await goesOn(t, { ...here, client: other })
+      t.equal(here.backend.connections.length, 1, 'the session to the backend stays')
+    })
+
+    // protocol.md "When the proxy must answer by itself": connection loss is UNAVAILABLE.
+    t.test(`backend connection lost with ${what} before a response: UNAVAILABLE`, async t => {
+      const here = await rig(t, pairing)
+      const first = await open(here, { endStream: true })
+      const second = await open(here)
+      die(first.backend)
+      await refused(t, first.client, first.id, 14)
+      await refused(t, second.client, second.id, 14)
+      t.equal(here.backend.requests.length, 2, 'not retried: they may have been processed')
+      await goesOn(t, here)
+    })
+
+    t.test(`backend connection lost with ${what} after response headers: a reset, never a clean end`, async t => {
+      const here = await rig(t, pairing)
+      const call = await open(here, { endStream: true })
+      call.backend.headers(call.backendId, RESPONSE)
+      call.backend.data(call.backendId, message('half'))
+      await call.client.received(call.id, message('half').length)
+      die(call.backend)
+      t.not((await call.client.next('rst', call.id)).code, Code.NO_ERROR)
+      neverEnded(t, call.client, call.id)
+      await goesOn(t, here)
+    })
+  }
+
+  t.test('a backend that dies does not touch calls of another connection', async t => {
+    const here = await rig(t, pairing)
+    const first = await open(here, { endStream: true })
+    first.backend.goaway(first.backendId, Code.NO_ERROR)
+    await first.backend.roundTrip()
+    const second = await open(here, { endStream: true })
+    t.not(first.backend, second.backend)
+    first.backend.destroy()
+    await refused(t, first.client, first.id, 14)
+    answer(second)
+    await answered(t, second)
+  })
+}

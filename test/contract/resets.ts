@@ -1,0 +1,179 @@
+/** Resets cross the proxy with an honest code, and never become a clean end. */
+import type { Test } from 'tap'
+import { Code, Setting } from '../support/frames.ts'
+import { goesOn, message, neverEnded, open, type Pairing, RESPONSE, refused, rig } from './rig.ts'
+
+/**
+ * grpc-status of a reset before response headers: PROTOCOL-HTTP2.md, "Errors". STREAM_CLOSED has "no
+ * mapping", HTTP_1_1_REQUIRED is not in the table: UNKNOWN. (REFUSED_STREAM is retried first.)
+ */
+const STATUS: Readonly<Record<keyof typeof Code, number>> = {
+  NO_ERROR: 13,
+  PROTOCOL_ERROR: 13,
+  INTERNAL_ERROR: 13,
+  FLOW_CONTROL_ERROR: 13,
+  SETTINGS_TIMEOUT: 13,
+  STREAM_CLOSED: 2,
+  FRAME_SIZE_ERROR: 13,
+  REFUSED_STREAM: 14,
+  CANCEL: 1,
+  COMPRESSION_ERROR: 13,
+  CONNECT_ERROR: 13,
+  ENHANCE_YOUR_CALM: 8,
+  INADEQUATE_SECURITY: 7,
+  HTTP_1_1_REQUIRED: 2,
+}
+const CODES = Object.entries(Code) as [keyof typeof Code, number][]
+
+export function resets(t: Test, pairing: Pairing): void {
+  fromBackend(t, pairing)
+  fromClient(t, pairing)
+  whileBlocked(t, pairing)
+}
+
+function fromBackend(t: Test, pairing: Pairing): void {
+  t.test('backend resets before a response: the status of the table', async t => {
+    const here = await rig(t, pairing)
+    for (const [name, code] of CODES) {
+      await t.test(name, async t => {
+        const call = await open(here, { endStream: true })
+        call.backend.rst(call.backendId, code)
+        if (code === Code.REFUSED_STREAM) {
+          const again = await here.backend.request()
+          again.connection.rst(again.streamId, code)
+        }
+        await refused(t, call.client, call.id, STATUS[name])
+      })
+    }
+    await goesOn(t, here)
+  })
+
+  // protocol.md "When the proxy must answer by itself": after headers, RST_STREAM with the upstream's code,
+  // never a NO_ERROR of our own.
+  t.test('backend resets after response headers: the same code, never a clean end', async t => {
+    const here = await rig(t, pairing)
+    for (const [name, code] of CODES) {
+      await t.test(name, async t => {
+        const call = await open(here, { endStream: true })
+        call.backend.headers(call.backendId, RESPONSE)
+        await call.client.next('headers', call.id)
+        call.backend.rst(call.backendId, code)
+        t.match(await call.client.next('rst', call.id), { code })
+        neverEnded(t, call.client, call.id)
+      })
+    }
+    await goesOn(t, here)
+  })
+
+  for (const code of [Code.NO_ERROR, Code.INTERNAL_ERROR]) {
+    t.test(`backend resets with ${code} after data and before trailers: never a clean end`, async t => {
+      const here = await rig(t, pairing)
+      const call = await open(here, { endStream: true })
+      call.backend.headers(call.backendId, RESPONSE)
+      call.backend.data(call.backendId, message('half'))
+      await call.client.received(call.id, message('half').length)
+      call.backend.rst(call.backendId, code)
+      t.match(await call.client.next('rst', call.id), { code })
+      neverEnded(t, call.client, call.id)
+      await goesOn(t, here)
+    })
+  }
+}
+
+function fromClient(t: Test, pairing: Pairing): void {
+  // protocol.md "Messages and ends": client reset → RST_STREAM(CANCEL) upstream at once.
+  t.test('client resets: the backend sees CANCEL', async t => {
+    const here = await rig(t, pairing)
+    for (const [name, code] of CODES) {
+      await t.test(`${name}, before a response`, async t => {
+        const call = await open(here)
+        call.client.rst(call.id, code)
+        t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+        neverEnded(t, call.backend, call.backendId)
+      })
+      await t.test(`${name}, after response headers`, async t => {
+        const call = await open(here)
+        call.backend.headers(call.backendId, RESPONSE)
+        await call.client.next('headers', call.id)
+        call.client.rst(call.id, code)
+        t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+        neverEnded(t, call.backend, call.backendId)
+      })
+    }
+    await goesOn(t, here)
+  })
+
+  t.test('client resets after its half-close: the backend sees CANCEL', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here, { endStream: true })
+    call.client.rst(call.id, Code.CANCEL)
+    t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+    await goesOn(t, here)
+  })
+
+  t.test('client resets before the backend is there: nothing is opened', async t => {
+    const here = await rig(t, pairing, { backend: { greet: false } })
+    const id = here.client.request([
+      [':method', 'POST'],
+      [':scheme', 'http'],
+      [':path', '/a/b'],
+      ['content-type', 'application/grpc'],
+    ])
+    const connection = await here.backend.connection()
+    here.client.rst(id, Code.CANCEL)
+    await here.client.roundTrip()
+    connection.settings({})
+    await goesOn(t, here)
+    t.equal(here.backend.requests.length, 1, 'the cancelled call never came')
+  })
+}
+
+function whileBlocked(t: Test, pairing: Pairing): void {
+  for (const endStream of [false, true]) {
+    const what = endStream ? 'and its END_STREAM queued' : 'queued'
+    t.test(`client resets with request data ${what} against a closed window: CANCEL, at once`, async t => {
+      const here = await rig(t, pairing, {
+        backend: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 1000 } },
+      })
+      const call = await open(here)
+      call.client.data(call.id, Buffer.alloc(16_000), { endStream })
+      await call.backend.received(call.backendId, 1000)
+      await call.client.roundTrip()
+      call.client.rst(call.id, Code.CANCEL)
+      t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+      neverEnded(t, call.backend, call.backendId)
+      t.equal(call.backend.dataBytes(call.backendId), 1000)
+      await goesOn(t, here)
+    })
+  }
+
+  for (const ended of [false, true]) {
+    const what = ended ? 'a whole response' : 'response data'
+    t.test(`client resets with ${what} queued against its closed window: CANCEL, at once`, async t => {
+      const here = await rig(t, pairing, { client: { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 } } })
+      const call = await open(here)
+      call.backend.headers(call.backendId, RESPONSE)
+      call.backend.data(call.backendId, Buffer.alloc(16_000))
+      if (ended) call.backend.headers(call.backendId, [['grpc-status', '0']], { endStream: true })
+      await call.client.next('headers', call.id)
+      await call.backend.roundTrip()
+      call.client.rst(call.id, Code.CANCEL)
+      // The client's side is open, so the backend's stream is still there to be reset.
+      t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+      neverEnded(t, call.client, call.id)
+    })
+  }
+
+  t.test('backend resets with response data queued against a closed window: never a clean end', async t => {
+    const here = await rig(t, pairing, {
+      client: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 1000 } },
+    })
+    const call = await open(here, { endStream: true })
+    call.backend.headers(call.backendId, RESPONSE)
+    call.backend.data(call.backendId, Buffer.alloc(16_000))
+    await call.client.received(call.id, 1000)
+    call.backend.rst(call.backendId, Code.INTERNAL_ERROR)
+    t.match(await call.client.next('rst', call.id), { code: Code.INTERNAL_ERROR })
+    neverEnded(t, call.client, call.id)
+  })
+}

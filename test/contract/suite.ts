@@ -1,0 +1,43 @@
+/**
+ * The contract: what the proxy promises, proved with exact frames on both of its sides. One suite
+ * for every pair of transports.
+ */
+import type { Test } from 'tap'
+import { backPressure } from './back-pressure.ts'
+import { deadlines } from './deadlines.ts'
+import { directors } from './directors.ts'
+import { drain } from './drain.ts'
+import { ends } from './ends.ts'
+import { goaway } from './goaway.ts'
+import { headers } from './headers.ts'
+import { losses } from './losses.ts'
+import { malformed } from './malformed.ts'
+import { resets } from './resets.ts'
+import { retries } from './retries.ts'
+import type { Pairing } from './rig.ts'
+import { strangers } from './strangers.ts'
+import { streamLimits } from './stream-limits.ts'
+
+export type { Pairing } from './rig.ts'
+
+const THEMES = {
+  headers,
+  malformed,
+  ends,
+  resets,
+  losses,
+  goaway,
+  retries,
+  deadlines,
+  directors,
+  drain,
+  'back-pressure': backPressure,
+  'stream limits': streamLimits,
+  strangers,
+}
+
+export function contract(t: Test, pairing: Pairing): void {
+  for (const [name, register] of Object.entries(THEMES)) {
+    t.test(`${pairing.name}: ${name}`, async t => register(t, pairing))
+  }
+}
