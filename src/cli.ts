@@ -2,7 +2,6 @@
 /** The command line: arguments, signals, exit codes. 0: done; 1: it cannot work; 2: it was called wrongly. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { Logger } from 'pino'
 import { AddressError, parseEndpointAddress, parseListenAddress } from './config/address.ts'
 import { proxyOf } from './config/create-proxy.ts'
 import { loadConfig } from './config/load.ts'
@@ -64,13 +63,7 @@ program
 program
   .command('demo')
   .description('start test backends and a proxy, make a few calls through it, then serve until Ctrl-C')
-  .action(async () => (await import('./demo/demo.ts')).runDemo())
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  process.exitCode = exitCodeOf(error)
-}
+  .action(demo)
 
 async function serve(options: ServeOptions, command: Command): Promise<void> {
   const { config, warnings } = configurationOf(options, command)
@@ -80,7 +73,7 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
     process.exit(1)
   })
   const proxy = proxyOf({ ...config, logger }, warnings)
-  drainOnSignals(proxy, logger)
+  drainOnSignals(proxy)
   await proxy.start()
   // The lines that say where it listens are not to wait for others.
   logger.flush()
@@ -123,20 +116,27 @@ function check(file: string): void {
   }
 }
 
-/** The first signal drains, within the configuration's grace period; a second one ends at once. */
-function drainOnSignals(proxy: GrpcProxy, logger: Logger): void {
+/** The test service is loaded only here: `serve` needs none of it. */
+async function demo(): Promise<void> {
+  const { DemoError, runDemo } = await import('./demo/demo.ts')
+  try {
+    drainOnSignals(await runDemo())
+  } catch (error) {
+    if (!(error instanceof DemoError)) throw error
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}
+
+/** The first signal drains, within the grace period; a second one ends at once. */
+function drainOnSignals(server: Pick<GrpcProxy, 'drain'>): void {
   let draining = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
+    process.on(signal, async () => {
       if (draining) process.exit(128 + SIGNAL_NUMBERS[signal])
       draining = true
-      proxy.drain().then(
-        () => process.exit(0),
-        error => {
-          logger.fatal({ err: error }, 'drain failed')
-          process.exit(1)
-        },
-      )
+      await server.drain()
+      process.exit(0)
     })
   }
 }
@@ -158,7 +158,7 @@ function repeated(parse: (text: string) => unknown) {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof ConfigError) {
-    for (const line of new Set(error.problems.map(problem => formatProblem(problem)))) console.error(line)
+    console.error(error.message)
     return 1
   }
   const sentence = listenFailure(error)
@@ -195,4 +195,11 @@ function count(number: number, noun: string): string {
 function readVersion(): string {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
   return version
+}
+
+// Last, so that everything above is there when a command runs.
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
 }

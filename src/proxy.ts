@@ -134,8 +134,7 @@ export class GrpcProxy implements ListenerOwner {
       onFault: (message, path, cause) => this.#log.error({ path, err: cause }, message),
       live: this.#live,
     }
-    const attach = nativeStreamHandler(this)
-    this.handler = attach
+    this.handler = nativeStreamHandler(this, setup.limits.maxHeaderListBytes)
   }
 
   /**

@@ -8,6 +8,8 @@ export interface LoadOptions {
   readonly streams: number
   readonly calls: number
   readonly responseBytes: number
+  /** Sent as `grpc-timeout` where given. */
+  readonly timeout?: string
 }
 
 /** A small message: 5 bytes of prefix, 34 of payload. */
@@ -18,7 +20,7 @@ export async function closedLoop(port: number, options: LoadOptions): Promise<vo
   const sessions = await Promise.all(Array.from({ length: options.connections }, () => connect(port)))
   let left = options.calls
   const worker = async (session: ClientHttp2Session): Promise<void> => {
-    while (left-- > 0) await call(session, options.responseBytes)
+    while (left-- > 0) await call(session, options)
   }
   await Promise.all(sessions.flatMap(session => Array.from({ length: options.streams }, () => worker(session))))
   for (const session of sessions) session.close()
@@ -34,7 +36,7 @@ async function connect(port: number): Promise<ClientHttp2Session> {
   return session
 }
 
-function call(session: ClientHttp2Session, responseBytes: number): Promise<void> {
+function call(session: ClientHttp2Session, { responseBytes, timeout }: LoadOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const stream = session.request({
       ':method': 'POST',
@@ -42,6 +44,7 @@ function call(session: ClientHttp2Session, responseBytes: number): Promise<void>
       'content-type': 'application/grpc',
       te: 'trailers',
       'x-response-bytes': String(responseBytes),
+      ...(timeout === undefined ? {} : { 'grpc-timeout': timeout }),
     })
     let received = 0
     let status: unknown

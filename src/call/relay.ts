@@ -124,8 +124,10 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     this.#request?.push(bytes, start, end)
     const length = end - start
     const attempt = this.#attempt
-    if (this.#phase === 'answered' || this.#phase === 'over') return this.#down.release(length)
-    if (attempt === undefined || attempt.closed) {
+    const open = attempt !== undefined && !attempt.closed
+    // An answered call goes on where the backend still reads; a failed one has no attempt any more.
+    if (!open && (this.#phase === 'answered' || this.#phase === 'over')) return this.#down.release(length)
+    if (!open) {
       this.#heldRequest += length
       this.#remember(bytes, start, end, endStream)
       return
@@ -141,7 +143,19 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
       this.#replay.ended = true
       this.#replay.trailers = block
     }
-    this.#attempt?.stream.sendTrailers(block)
+    this.#sendTrailers(this.#attempt?.stream, block)
+  }
+
+  /** @returns false when the call failed over it */
+  #sendTrailers(to: Stream | undefined, block: HeaderBlock): boolean {
+    try {
+      to?.sendTrailers(block)
+      return true
+    } catch (error) {
+      if (!(error instanceof HeadersRefused)) throw error
+      this.#fail(failures.unsendable(error.message))
+      return false
+    }
   }
 
   onWritable(): void {
@@ -288,8 +302,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   onResponseTrailers(block: HeaderBlock): void {
-    this.#down.sendTrailers(block)
-    this.#answered(block)
+    if (this.#sendTrailers(this.#down, block)) this.#answered(block)
   }
 
   onAttemptClosed(end: StreamEnd): void {
@@ -354,6 +367,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   #leave(): void {
     if (this.#phase === 'waiting') this.#backend?.cancel(this)
     this.#attempt?.abandon(ErrorCode.CANCEL)
+    this.#attempt = undefined
     this.#call?.abort()
     this.#replay = undefined
     this.#disarm()

@@ -15,12 +15,14 @@ import type { ProxyOptions } from './schema.ts'
  *
  * @param target one endpoint (`host:port`, `http://…`, `https://…`, `unix:/path`) that gets every
  * call, or the same options as a configuration file, plus `director`, `logger` and endpoints with
- * `connect`. Relative paths start from the working directory.
+ * `connect`. Relative paths start from the working directory. Without `log` and `logger` a library
+ * has little to say on its host's standard output: level `warn`, so no access records.
  * @throws ConfigError with everything that is wrong with the options
  */
 export function createProxy(target: string | ProxyOptions): GrpcProxy {
   const options: ProxyOptions = typeof target === 'string' ? { backends: { default: { endpoints: [target] } } } : target
-  const { config, warnings } = resolveConfig(options)
+  const quiet = options.log === undefined && options.logger === undefined
+  const { config, warnings } = resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options)
   return proxyOf(config, warnings)
 }
 

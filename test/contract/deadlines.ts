@@ -65,7 +65,7 @@ export function deadlines(t: Test, pairing: Pairing): void {
     const id = here.client.request(requestFields([timeout('50m')]))
     const connection = await here.backend.connection()
     await refused(t, here.client, id, 4)
-    connection.settings({})
+    connection.greet()
     await goesOn(t, here)
     t.equal(here.backend.requests.length, 1, 'the late call never came')
   })

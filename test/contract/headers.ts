@@ -1,6 +1,7 @@
 /** Header fields go through as they came. */
 import type { Test } from 'tap'
 import { certificates } from '../support/certs.ts'
+import { FrameType } from '../support/frames.ts'
 import type { Field } from '../support/hpack.ts'
 import { answer, field, open, type Pairing, pairs, RESPONSE, requestFields, rig, TRAILERS } from './rig.ts'
 
@@ -30,6 +31,7 @@ export function headers(t: Test, pairing: Pairing): void {
   response(t, pairing)
   neverIndexed(t, pairing)
   scheme(t, pairing)
+  hops(t, pairing)
 }
 
 function request(t: Test, pairing: Pairing): void {
@@ -176,5 +178,26 @@ function scheme(t: Test, pairing: Pairing): void {
     const fields = requestFields().map(([name, value]): Field => [name, name === ':scheme' ? 'https' : value])
     here.client.request(fields)
     t.same(pairs((await here.backend.request()).headers.fields), requestFields())
+  })
+}
+
+/** protocol.md "Sessions": PING is answered per hop; RFC 9113 §5.1, §6.3: PRIORITY changes nothing. */
+function hops(t: Test, pairing: Pairing): void {
+  t.test('PING is answered by the proxy, and not forwarded', async t => {
+    const call = await open(await rig(t, pairing))
+    await call.client.roundTrip()
+    await call.backend.roundTrip()
+    for (const connection of [call.client, call.backend]) {
+      t.notOk(connection.log.some(item => item.kind === 'ping' && !item.ack))
+    }
+  })
+
+  t.test('PRIORITY is not forwarded, nor are frames of unknown types', async t => {
+    const call = await open(await rig(t, pairing))
+    call.client.frame({ type: FrameType.PRIORITY, flags: 0, streamId: call.id, payload: Buffer.from([0, 0, 0, 0, 9]) })
+    call.client.frame({ type: 0x42, flags: 0xff, streamId: call.id, payload: Buffer.from('unknown') })
+    call.client.data(call.id, 'after', { endStream: true })
+    await call.backend.ended(call.backendId)
+    t.notOk(call.backend.log.some(item => item.kind === 'priority' || item.kind === 'other'))
   })
 }

@@ -1,7 +1,7 @@
 /** Resets cross the proxy with an honest code, and never become a clean end. */
 import type { Test } from 'tap'
 import { Code, Setting } from '../support/frames.ts'
-import { goesOn, message, neverEnded, open, type Pairing, RESPONSE, refused, rig } from './rig.ts'
+import { goesOn, message, neverEnded, open, type Pairing, RESPONSE, refused, requestFields, rig } from './rig.ts'
 
 /**
  * grpc-status of a reset before response headers: PROTOCOL-HTTP2.md, "Errors". STREAM_CLOSED has "no
@@ -113,16 +113,11 @@ function fromClient(t: Test, pairing: Pairing): void {
 
   t.test('client resets before the backend is there: nothing is opened', async t => {
     const here = await rig(t, pairing, { backend: { greet: false } })
-    const id = here.client.request([
-      [':method', 'POST'],
-      [':scheme', 'http'],
-      [':path', '/a/b'],
-      ['content-type', 'application/grpc'],
-    ])
+    const id = here.client.request(requestFields())
     const connection = await here.backend.connection()
     here.client.rst(id, Code.CANCEL)
     await here.client.roundTrip()
-    connection.settings({})
+    connection.greet()
     await goesOn(t, here)
     t.equal(here.backend.requests.length, 1, 'the cancelled call never came')
   })

@@ -165,6 +165,7 @@ export async function answered(t: Test, call: Pick<Call, 'client' | 'id'>, text 
 
 /** The session is as good as before: a call goes through. */
 export async function goesOn(t: Test, rig: Rig): Promise<void> {
+  await rig.client.roundTrip()
   const call = await open(rig, { endStream: true, path: '/after/all' })
   t.equal(field(call.headers, ':path'), '/after/all', 'nothing else reached the backend')
   answer(call)

@@ -35,7 +35,7 @@ export interface ConnectionOptions {
   /** Our first SETTINGS; empty by default. */
   readonly settings?: Settings
   readonly auto?: Partial<Automatic>
-  /** False: send neither preface nor SETTINGS by itself. */
+  /** False: say nothing until `greet()`. */
   readonly greet?: boolean
 }
 
@@ -63,6 +63,8 @@ export class RawConnection {
   readonly #inbox = new Inbox<Received>(() => this.describe())
   readonly #reader = new FrameReader()
   readonly #interpreter: Interpreter
+  readonly #greeting: () => void
+  #greeted = false
   #prefaceLeft: number
   #pings = 0
   #onHeaders: (item: Of<'headers'>) => void = () => {}
@@ -84,10 +86,20 @@ export class RawConnection {
         resolve()
       })
     })
-    if (options.greet !== false) {
+    this.#greeting = () => {
       if (role === 'client') this.raw(PREFACE)
       this.settings(options.settings ?? {})
     }
+    if (options.greet !== false) this.greet()
+  }
+
+  /** Sends the preface and our first SETTINGS, once; acknowledges the peer's that came before. */
+  greet(): void {
+    if (this.#greeted) return
+    this.#greeted = true
+    this.#greeting()
+    if (this.auto.settings && this.log.some(item => item.kind === 'settings' && !item.ack))
+      this.settings({}, { ack: true })
   }
 
   /** Called for each header block, before who waits for it. */
@@ -300,7 +312,7 @@ export class RawConnection {
   #take(item: Received): void {
     this.log.push(item)
     this.windows.learn(item)
-    if (item.kind === 'settings' && !item.ack && this.auto.settings) this.settings({}, { ack: true })
+    if (item.kind === 'settings' && !item.ack && this.auto.settings && this.#greeted) this.settings({}, { ack: true })
     if (item.kind === 'ping' && !item.ack && this.auto.ping) this.ping(item.data, { ack: true })
     if (item.kind === 'data' && item.flowBytes > 0 && this.auto.window) {
       this.windowUpdate(0, item.flowBytes)

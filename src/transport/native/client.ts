@@ -16,7 +16,7 @@ import type {
   Stream,
   StreamOwner,
 } from '../transport.ts'
-import { blockOfRaw, rawOfBlock } from './header-block.ts'
+import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
 
 /** Bounds of an upstream session; see the configuration's `limits`. */
@@ -46,6 +46,7 @@ class NativeClientStream extends NativeStream {
   }
 
   sendHeaders(block: HeaderBlock, endStream: boolean): void {
+    checkListSize(block, this.session.maxHeaderListBytes)
     const node = refusing(() => this.#client.request(rawOfBlock(block), endStream ? REQUEST_END : REQUEST_OPEN))
     this.adopt(node)
     if (endStream) this.endSent = true
@@ -81,14 +82,19 @@ class NativeClientSession implements ClientSession, NativeSession {
   #error: Error | undefined
   streams = 0
   lastStreamId = EVERY_STREAM
+  readonly maxHeaderListBytes: number
 
   constructor(target: DialTarget, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: http2wrapper.Agent) {
     this.#owner = owner
+    this.maxHeaderListBytes = limits.maxHeaderListBytes
     const agent = new http2wrapper.Agent({ maxEmptySessions: Number.POSITIVE_INFINITY })
     // One agent a session: an agent hands out the session that it has before it makes another.
     ;(agent as TicketKeeper).tlsSessionCache = (tickets as TicketKeeper).tlsSessionCache
     agent.on('session', (node: ClientHttp2Session) => this.#open(node, limits))
-    agent.getSession(originOf(target), this.#options(target, limits)).catch(error => this.#fail(error))
+    agent.getSession(originOf(target), this.#options(target, limits)).catch(error => {
+      // With a session in hand it is the agent's wish for a second one that failed; see `#options`.
+      if (this.#node === undefined) this.#fail(error)
+    })
   }
 
   #options(target: DialTarget, limits: NativeClientLimits): http2wrapper.SecureClientSessionOptions {
@@ -99,7 +105,7 @@ class NativeClientSession implements ClientSession, NativeSession {
         maxHeaderListSize: limits.maxHeaderListBytes,
       },
       maxHeaderListPairs: limits.maxHeaderFields,
-      maxSendHeaderBlockLength: 2 * limits.maxHeaderListBytes,
+      maxSendHeaderBlockLength: sendBlockBytes(limits),
       // Windows bound the memory; Node's own 10 MB would end sessions with many blocked streams.
       maxSessionMemory: 2 ** 20,
       maxSessionInvalidFrames: 2 ** 31 - 1,
@@ -107,6 +113,9 @@ class NativeClientSession implements ClientSession, NativeSession {
       strictSingleValueFields: false,
       createConnection: (_origin: URL, { session }: { session?: Buffer }) => {
         if (this.#closed) throw new Error('given up before it was dialled')
+        // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. How
+        // many sessions there are is the pool's to decide.
+        if (this.#socket !== undefined) throw new Error('one session only')
         this.#socket = dial(target, session)
         this.#socket.once('error', error => {
           this.#error ??= error
@@ -139,7 +148,10 @@ class NativeClientSession implements ClientSession, NativeSession {
       this.#learnLimit(node)
       this.#owner.onFree(this)
     })
-    this.#owner.onReady(this)
+    // Not before the agent is done with the event: streams opened inside it make it dial again.
+    queueMicrotask(() => {
+      if (!this.#closed) this.#owner.onReady(this)
+    })
   }
 
   #learnLimit(node: ClientHttp2Session): void {

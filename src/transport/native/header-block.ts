@@ -3,7 +3,7 @@
  * order (`rawHeaders`), with never-indexed names listed beside under a symbol.
  */
 import http2, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import type { HeaderBlock, HeaderField } from '../transport.ts'
+import { type HeaderBlock, type HeaderField, HeadersRefused } from '../transport.ts'
 
 const { sensitiveHeaders } = http2
 
@@ -59,4 +59,24 @@ export function objectOfBlock(block: HeaderBlock): OutgoingHttpHeaders {
   }
   if (sensitive.length > 0) (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] = sensitive
   return headers
+}
+
+/**
+ * RFC 9113 §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "based on the uncompressed size of field lines,
+ * including the length of the name and value in units of octets plus an overhead of 32 octets for
+ * each field line".
+ * @throws HeadersRefused above `maxBytes`: Node would end the stream and the session with it
+ */
+export function checkListSize(block: HeaderBlock, maxBytes: number): void {
+  let bytes = 32 * block.length
+  for (let i = 0; i < block.length; i++) bytes += block[i]!.name.length + block[i]!.value.length
+  if (bytes > maxBytes) throw new HeadersRefused(`a header list of ${bytes} bytes, the limit is ${maxBytes}`)
+}
+
+/**
+ * For Node's `maxSendHeaderBlockLength`, which ends the session of who exceeds it: above whatever
+ * `checkListSize` lets through, as HPACK's worst case is below the size counted there.
+ */
+export function sendBlockBytes({ maxHeaderListBytes }: { readonly maxHeaderListBytes: number }): number {
+  return 2 * maxHeaderListBytes
 }

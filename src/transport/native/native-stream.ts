@@ -12,7 +12,7 @@
 import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
 import { type HeaderBlock, HeadersRefused, type Stream, type StreamEnd, type StreamOwner } from '../transport.ts'
-import { blockOfRaw, objectOfBlock } from './header-block.ts'
+import { blockOfRaw, checkListSize, objectOfBlock } from './header-block.ts'
 
 export const FLAG_END_STREAM = 0x1
 
@@ -24,6 +24,7 @@ export interface NativeSession {
   /** The connection is gone, so a stream that closes now was lost, whatever code Node reports. */
   readonly lost: boolean
   readonly lostReason: string
+  readonly maxHeaderListBytes: number
   /** Above this id the peer promised not to have processed anything (GOAWAY). */
   readonly lastStreamId: number
   streamClosed(): void
@@ -70,6 +71,7 @@ export abstract class NativeStream implements Stream {
   sendTrailers(block: HeaderBlock): void {
     const node = this.#writable()
     if (node === undefined) return
+    checkListSize(block, this.session.maxHeaderListBytes)
     this.#trailers = block
     this.endSent = true
     node.end()

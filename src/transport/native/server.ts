@@ -14,7 +14,7 @@ import type {
   ServerTransport,
   StreamOwner,
 } from '../transport.ts'
-import { blockOfRaw, rawOfBlock } from './header-block.ts'
+import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
 
 /** Bounds of a downstream session; see the configuration's `limits`. */
@@ -48,6 +48,7 @@ class NativeServerStream extends NativeStream {
   sendHeaders(block: HeaderBlock, endStream: boolean): void {
     const node = this.node as ServerHttp2Stream
     if (node.destroyed || node.closed || node.headersSent) return
+    checkListSize(block, this.session.maxHeaderListBytes)
     refusing(() => node.respond(rawOfBlock(block), endStream ? RESPOND_END : RESPOND_OPEN))
     if (endStream) this.endSent = true
   }
@@ -76,9 +77,12 @@ class NativeServerSession implements ServerSession, NativeSession {
   #draining = false
   #error: Error | undefined
 
-  constructor(node: ServerHttp2Session, owner: ServerSessionOwner) {
+  readonly maxHeaderListBytes: number
+
+  constructor(node: ServerHttp2Session, owner: ServerSessionOwner, maxHeaderListBytes: number) {
     this.#node = node
     this.#owner = owner
+    this.maxHeaderListBytes = maxHeaderListBytes
     this.peer = peerOf(node.socket as unknown as Socket)
     node.on('error', error => {
       this.#error = error
@@ -116,7 +120,10 @@ class NativeServerSession implements ServerSession, NativeSession {
     const closing = () => {
       if (!this.#node.destroyed) this.#node.close()
     }
-    if (!this.#node.ping(closing)) closing()
+    // In the turn after: nghttp2 sends a PING before a GOAWAY that waits with it.
+    setImmediate(() => {
+      if (!this.#node.destroyed && !this.#node.ping(closing)) closing()
+    })
   }
 
   destroy(): void {
@@ -134,7 +141,7 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
       enablePush: false,
     },
     maxHeaderListPairs: limits.maxHeaderFields,
-    maxSendHeaderBlockLength: limits.maxHeaderListBytes,
+    maxSendHeaderBlockLength: sendBlockBytes(limits),
     // Its default of 10 MB kills a session with some hundred blocked streams; what bounds us is
     // the windows, and this is what they come to at their worst, both ways.
     maxSessionMemory: Math.ceil((2 * limits.maxConcurrentStreams * limits.streamWindowBytes) / 1e6) + 10,
@@ -148,7 +155,7 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     name: 'native',
     accept(socket, owner) {
       const node = http2.performServerHandshake(socket, options as http2.ServerOptions)
-      const session = new NativeServerSession(node, owner)
+      const session = new NativeServerSession(node, owner, limits.maxHeaderListBytes)
       if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes)
       node.on('stream', (stream, headers, flags, raw) => {
         session.streamOpened(stream, headers, flags, raw as unknown as readonly string[])
@@ -159,14 +166,14 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
 }
 
 /** The listener of a user's own server: `server.on('stream', attach)`. */
-export function nativeStreamHandler(owner: ServerSessionOwner) {
+export function nativeStreamHandler(owner: ServerSessionOwner, maxHeaderListBytes: number) {
   const sessions = new WeakMap<ServerHttp2Session, NativeServerSession>()
   return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]): void => {
     const node = stream.session as ServerHttp2Session | undefined
     if (node === undefined || stream.destroyed) return
     let session = sessions.get(node)
     if (session === undefined) {
-      session = new NativeServerSession(node, owner)
+      session = new NativeServerSession(node, owner, maxHeaderListBytes)
       sessions.set(node, session)
     }
     session.streamOpened(stream, headers, flags, raw)

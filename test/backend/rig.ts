@@ -1,0 +1,121 @@
+/** A backend whose endpoints a test plays, under a clock that it turns. */
+import { Backend, type BackendOptions, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
+import { TimerWheel } from '../../src/transport/timer-wheel.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { type FakeSession, type FakeStream, FakeTransport } from '../support/fake-transport.ts'
+
+export const BACKOFF = { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 }
+export const CONNECT_TIMEOUT_MS = 20_000
+export const QUEUE_TIMEOUT_MS = 5_000
+
+export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targets'>> {
+  /** Names; one letter each will do. */
+  readonly endpoints?: string
+}
+
+/** A call, as far as a backend knows it. */
+export class Call implements Waiter {
+  readonly name: string
+  lease: Lease | undefined
+  failed: [why: Unavailable, detail: string] | undefined
+  stream: FakeStream | undefined
+  /** How often it was told something: once at most. */
+  told = 0
+  readonly #log: string[]
+
+  constructor(name: string, log: string[]) {
+    this.name = name
+    this.#log = log
+  }
+
+  onLease(lease: Lease): void {
+    this.told++
+    this.lease = lease
+    this.#log.push(this.name)
+    this.stream = lease.session.open(OWNER) as FakeStream
+  }
+
+  onUnavailable(why: Unavailable, detail: string): void {
+    this.told++
+    this.failed = [why, detail]
+  }
+
+  /** The endpoint that it went to. */
+  get at(): string | undefined {
+    return this.lease?.endpoint.target.name
+  }
+}
+
+const OWNER = { onHeaders() {}, onData() {}, onTrailers() {}, onWritable() {}, onClosed() {} }
+
+export class BackendRig {
+  readonly clock = new FakeClock()
+  readonly wheel = new TimerWheel(this.clock)
+  readonly transport = new FakeTransport()
+  readonly backend: Backend
+  readonly events: string[] = []
+  /** Names of the calls that got a stream, in order. */
+  readonly served: string[] = []
+  chance = 0.5
+  #calls = 0
+
+  constructor({ endpoints = 'a', ...options }: RigOptions = {}) {
+    this.backend = new Backend(
+      {
+        name: 'main',
+        targets: [...endpoints].map((name, i) => ({ name, tcp: { host: '192.0.2.1', port: i } })),
+        sessions: { max: 1, ready: 0 },
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        backoff: BACKOFF,
+        queue: { maxCalls: 10_000, timeoutMs: QUEUE_TIMEOUT_MS },
+        ...options,
+      },
+      {
+        transport: this.transport,
+        clock: this.clock,
+        wheel: this.wheel,
+        random: () => this.chance,
+        log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
+      },
+    )
+  }
+
+  call(name = `call ${++this.#calls}`): Call {
+    const call = new Call(name, this.served)
+    const lease = this.backend.acquire(call)
+    if (lease !== undefined) call.onLease(lease)
+    return call
+  }
+
+  calls(count: number): Call[] {
+    return Array.from({ length: count }, () => this.call())
+  }
+
+  /** The last session dialled to an endpoint. */
+  session(endpoint = 'a'): FakeSession {
+    const session = this.transport.to(endpoint).at(-1)
+    if (session === undefined) throw new Error(`${endpoint} was never dialled`)
+    return session
+  }
+
+  dials(endpoint = 'a'): number {
+    return this.transport.to(endpoint).length
+  }
+
+  /** A session to each endpoint, ready. */
+  warm(maxStreams = 100): void {
+    for (const { target } of this.backend.endpoints) {
+      this.call()
+      this.session(target.name).ready(maxStreams)
+    }
+    for (const session of this.transport.sessions) for (const stream of session.opened) stream.close({ kind: 'clean' })
+    this.served.length = 0
+  }
+}
+
+/** How many of the calls went to each endpoint. */
+export function shares(calls: readonly Call[]): Record<string, number> {
+  const out: Record<string, number> = {}
+  for (const { at = 'nowhere' } of calls) out[at] = (out[at] ?? 0) + 1
+  return out
+}

@@ -1,0 +1,150 @@
+/** Relays between streams that a test plays on both sides, under a clock that it turns. */
+import { Backend } from '../../src/backend/backend.ts'
+import { addedFields } from '../../src/call/added-fields.ts'
+import type { CallRecord } from '../../src/call/record.ts'
+import { Relay, type RelayContext } from '../../src/call/relay.ts'
+import type { Director } from '../../src/routing/director.ts'
+import { TimerWheel } from '../../src/transport/timer-wheel.ts'
+import type { HeaderBlock, StreamEnd } from '../../src/transport/transport.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { block, type FakeSession, FakeStream, FakeTransport } from '../support/fake-transport.ts'
+
+export const PATH = '/pkg.Service/Method'
+
+export function request(extra: Readonly<Record<string, string>> = {}): HeaderBlock {
+  return block({
+    ':method': 'POST',
+    ':scheme': 'http',
+    ':path': PATH,
+    ':authority': 'api.example.com',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    ...extra,
+  })
+}
+
+export const RESPONSE = block({ ':status': '200', 'content-type': 'application/grpc' })
+export const TRAILERS = block({ 'grpc-status': '0' })
+export const CLIENT_CANCELS: StreamEnd = { kind: 'reset', code: 8, by: 'peer' }
+export const CLEAN: StreamEnd = { kind: 'clean' }
+
+export function resetByPeer(code: number): StreamEnd {
+  return { kind: 'reset', code, by: 'peer' }
+}
+
+export function lost(unprocessed = false): StreamEnd {
+  return { kind: 'lost', unprocessed, reason: 'read ECONNRESET' }
+}
+
+export interface RigOptions extends Partial<Pick<RelayContext, 'replayBytes' | 'acceptNonGrpc' | 'addedFields'>> {
+  readonly director?: Director
+  /** Without records nothing is counted. */
+  readonly silent?: boolean
+  /** Not connected yet; calls wait. */
+  readonly cold?: boolean
+  readonly queue?: { readonly maxCalls: number; readonly timeoutMs: number }
+}
+
+/** One call as its client sees it. */
+export interface Opened {
+  readonly relay: Relay
+  readonly down: FakeStream
+}
+
+export class CallRig {
+  readonly clock = new FakeClock()
+  readonly wheel = new TimerWheel(this.clock)
+  readonly transport = new FakeTransport()
+  readonly records: CallRecord[] = []
+  readonly faults: [message: string, path: string, cause: unknown][] = []
+  /** How often a relay said that it is over. */
+  over = 0
+  readonly backend: Backend
+  readonly context: RelayContext
+
+  constructor(options: RigOptions = {}) {
+    this.backend = new Backend(
+      {
+        name: 'main',
+        targets: [{ name: 'http://192.0.2.1:50051', tcp: { host: '192.0.2.1', port: 50051 } }],
+        sessions: { max: 1, ready: 1 },
+        connectTimeoutMs: 20_000,
+        backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },
+        queue: options.queue ?? { maxCalls: 100, timeoutMs: 10_000 },
+      },
+      { transport: this.transport, clock: this.clock, wheel: this.wheel, random: () => 0.5 },
+    )
+    this.context = {
+      director: options.director ?? (() => ({ backend: 'main' })),
+      backends: new Map([['main', this.backend]]),
+      clock: this.clock,
+      wheel: this.wheel,
+      replayBytes: options.replayBytes ?? 1_000,
+      acceptNonGrpc: options.acceptNonGrpc ?? false,
+      addedFields: options.addedFields ?? addedFields({ xForwardedFor: false, forwarded: false, via: false }),
+      record: options.silent ? undefined : record => this.records.push(record),
+      onFault: (...fault) => this.faults.push(fault),
+      live: new Set(),
+    }
+    if (!options.cold) this.session.ready()
+  }
+
+  /** A client's stream, before its headers. */
+  accept(): Opened {
+    const down = new FakeStream()
+    const relay = new Relay(this.context, down, { address: '192.0.2.9:1234', encrypted: false }, () => this.over++)
+    down.owner = relay
+    return { relay, down }
+  }
+
+  open(fields: HeaderBlock = request(), endStream = false): Opened {
+    const opened = this.accept()
+    opened.down.headers(fields, endStream)
+    return opened
+  }
+
+  get session(): FakeSession {
+    return this.transport.sessions.at(-1)!
+  }
+
+  /** All upstream streams, in the order in which they were opened. */
+  get ups(): FakeStream[] {
+    return this.transport.sessions.flatMap(session => session.opened)
+  }
+
+  get up(): FakeStream {
+    const up = this.ups.at(-1)
+    if (up === undefined) throw new Error('no upstream stream')
+    return up
+  }
+
+  get record(): CallRecord {
+    if (this.records.length !== 1) throw new Error(`${this.records.length} records`)
+    return this.records[0]!
+  }
+
+  /** What is left when all calls are over. */
+  get left(): object {
+    const { live } = this.context
+    const open = this.ups.filter(up => !up.over).length
+    return { live: live.size, waiting: this.backend.waiting, timers: this.wheel.size, open }
+  }
+}
+
+export const NOTHING_LEFT = { live: 0, waiting: 0, timers: 0, open: 0 }
+
+export interface Answer {
+  readonly status: string | undefined
+  readonly message: string | undefined
+  readonly token: string | undefined
+}
+
+/** The proxy's own Trailers-Only; undefined when the client got something else. */
+export function ownAnswer(down: FakeStream): Answer | undefined {
+  const [first, second, ...rest] = down.sent
+  if (first?.kind !== 'headers' || !first.endStream) return undefined
+  // RST_STREAM(NO_ERROR) asks a client that is still sending to stop (RFC 9113 §8.1).
+  if (rest.length > 0 || (second !== undefined && !(second.kind === 'reset' && second.code === 0))) return undefined
+  const value = (name: string) => first.block.find(field => field.name === name)?.value
+  return { status: value('grpc-status'), message: value('grpc-message'), token: value('x-grpc-verbatim-error') }
+}

@@ -1,0 +1,89 @@
+/** The proxy as the `'stream'` handler of somebody else's `node:http2` server. */
+import { once } from 'node:events'
+import { createServer } from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { createProxy } from '../../src/index.ts'
+import { Code } from '../support/frames.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { RawServer } from '../support/raw-server.ts'
+import {
+  answer,
+  answered,
+  goesOn,
+  message,
+  neverEnded,
+  open,
+  type Pairing,
+  pairs,
+  RESPONSE,
+  type Rig,
+  refused,
+  requestFields,
+  TRAILERS,
+} from './rig.ts'
+
+async function embedded(t: Test, pairing: Pairing): Promise<Rig> {
+  const backend = await RawServer.listen(t)
+  const main = { endpoints: [backend.url], transport: pairing.upstream }
+  const proxy = createProxy({ backends: { main }, log: { level: 'silent' } })
+  t.teardown(() => proxy.close())
+  const server = createServer()
+  server.on('stream', proxy.handler)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return { proxy, port, backend, client: await RawClient.connect(t, port) }
+}
+
+export function embedding(t: Test, pairing: Pairing): void {
+  t.test('a call goes through as it would through a listener', async t => {
+    const here = await embedded(t, pairing)
+    const call = await open(here, {
+      extra: [
+        ['x-a', '1'],
+        ['x-b', '2'],
+        ['x-a', '3'],
+      ],
+    })
+    t.same(
+      pairs(call.headers.fields),
+      requestFields([
+        ['x-a', '1'],
+        ['x-b', '2'],
+        ['x-a', '3'],
+      ]),
+    )
+    call.client.data(call.id, message('in'), { endStream: true })
+    await call.backend.ended(call.backendId)
+    answer(call)
+    await answered(t, call)
+    const [head] = call.client.stream(call.id)
+    if (head?.kind === 'headers') t.same(pairs(head.fields), RESPONSE, 'no date')
+    await goesOn(t, here)
+  })
+
+  t.test('Trailers-Only, a call without a message, resets both ways, and refusals are the same too', async t => {
+    const here = await embedded(t, pairing)
+    const only = await open(here)
+    only.backend.headers(only.backendId, [...RESPONSE, ...TRAILERS], { endStream: true })
+    t.match(await only.client.ended(only.id), [{ kind: 'headers', endStream: true }])
+
+    const cancelled = await open(here)
+    cancelled.client.rst(cancelled.id, Code.CANCEL)
+    t.match(await cancelled.backend.next('rst', cancelled.backendId), { code: Code.CANCEL })
+    neverEnded(t, cancelled.backend, cancelled.backendId)
+
+    const broken = await open(here)
+    broken.backend.headers(broken.backendId, RESPONSE)
+    await broken.client.next('headers', broken.id)
+    broken.backend.rst(broken.backendId, Code.INTERNAL_ERROR)
+    t.match(await broken.client.next('rst', broken.id), { code: Code.INTERNAL_ERROR })
+
+    const early = await open(here)
+    early.backend.rst(early.backendId, Code.CANCEL)
+    await refused(t, early.client, early.id, 1)
+    await goesOn(t, here)
+  })
+}

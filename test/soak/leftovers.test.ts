@@ -1,0 +1,62 @@
+/** After 100,000 calls and their end nothing is left: no stream, timer or listener, and the memory is back. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import t from 'tap'
+import { createProxy, type GrpcProxy } from '../../src/index.ts'
+
+const CALLS = 100_000
+/** What the heap may keep above its start: caches of Node and V8, not of calls (100,000 calls leaking 100 bytes each are 10 MB). */
+const HEAP_ALLOWANCE_BYTES = 8 * 1024 * 1024
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+function heapBytes(): number {
+  collectGarbage()
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let turns = 0; !holds(); turns++) {
+    if (turns > 100_000) throw new Error(`it did not come to pass: ${what}`)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}
+
+function openCounts(proxy: GrpcProxy) {
+  const { calls, clientSessions, clientConnections, waitingCalls, backendStreams, timers } = proxy.counts()
+  return { calls, clientSessions, clientConnections, waitingCalls, backendStreams, timers }
+}
+
+const NOTHING = { calls: 0, clientSessions: 0, clientConnections: 0, waitingCalls: 0, backendStreams: 0, timers: 0 }
+
+t.test('100,000 calls leave nothing behind', { timeout: 240_000 }, async t => {
+  const child = fork(fileURLToPath(new URL('load-process.ts', import.meta.url)))
+  t.teardown(() => child.disconnect())
+  const [{ port: backendPort }] = (await once(child, 'message')) as [{ port: number }]
+  const proxy = createProxy({
+    backends: { main: { endpoints: [`127.0.0.1:${backendPort}`] } },
+    log: { level: 'silent' },
+  })
+  t.teardown(() => proxy.close())
+  const { port } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+  const run = async (calls: number) => {
+    child.send({ port, load: { connections: 4, streams: 25, calls, responseBytes: 39, timeout: '60S' } })
+    await once(child, 'message')
+    await until('idle', () => proxy.counts().clientConnections === 0 && proxy.counts().calls === 0)
+  }
+
+  await run(5_000)
+  const resources = process.getActiveResourcesInfo().sort()
+  const heapBefore = heapBytes()
+  await run(CALLS)
+
+  t.same(openCounts(proxy), NOTHING)
+  t.same(process.getActiveResourcesInfo().sort(), resources, 'no handle, timer or request more than before')
+  const growth = heapBytes() - heapBefore
+  t.ok(growth < HEAP_ALLOWANCE_BYTES, `the heap grew by ${Math.round(growth / 1024)} KiB over ${CALLS} calls`)
+})
