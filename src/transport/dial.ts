@@ -7,13 +7,20 @@ import type { DialTarget } from './transport.ts'
 /** How often TCP asks a silent endpoint whether it lives: finds half-open connections. */
 const TCP_KEEPALIVE_MS = 60_000
 
+export interface DialOptions {
+  /** A TLS session to resume. */
+  readonly session?: Buffer
+  /** What a transport does to a stream made by `connect` before it can use it. */
+  readonly inProcess?: (stream: Duplex) => Duplex
+}
+
 /**
  * Starts connecting; the stream given back emits `'error'` and `'close'` like any other.
  * A host name is looked up anew each time.
- * @param session a TLS session to resume
  */
-export function dial(target: DialTarget, session?: Buffer): Duplex {
-  const stream = target.connect?.()
+export function dial(target: DialTarget, { session, inProcess }: DialOptions = {}): Duplex {
+  const made = target.connect?.()
+  const stream = made === undefined || inProcess === undefined ? made : inProcess(made)
   if (target.tls === undefined) return stream ?? net.connect(addressOf(target))
   const { serverName, ca, cert, key } = target.tls
   const where = stream === undefined ? addressOf(target) : { socket: stream as net.Socket }

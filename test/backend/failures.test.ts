@@ -153,6 +153,17 @@ t.test('a session that was given up says something late: nothing changes', async
   t.equal(rig.backend.endpoints[0]!.state, 'ready')
 })
 
+t.test('calls wait for a stream, their endpoint is lost and cannot be had again: unavailable at once', async t => {
+  const rig = new BackendRig()
+  rig.call()
+  rig.session().ready(1)
+  const waiting = rig.calls(2)
+  rig.session().closed('bye')
+  const last = rig.call()
+  rig.session().closed('connect ECONNREFUSED')
+  for (const call of [...waiting, last]) t.same(call.failed, ['unreachable', 'a: connect ECONNREFUSED'])
+})
+
 t.test('one session lives and another cannot be had: its streams are still used', async t => {
   const rig = new BackendRig({ sessions: { max: 2, ready: 0 } })
   const first = rig.call()

@@ -123,6 +123,7 @@ t.test('drain: the same, but streams run on', async t => {
   t.same(waiting.failed, ['closed', 'the proxy is shutting down'])
   t.equal(running.stream!.over, false)
   t.ok(first!.drains >= 1)
+  t.equal(first!.drains, 1, 'told once', { todo: 'each open session is told twice' })
   t.same([first!.destroys, second!.destroys], [0, 1])
   t.equal(rig.backend.endpoints[0]!.streamCount, 1, 'counted until it is over')
   running.stream!.close({ kind: 'clean' })

@@ -62,6 +62,16 @@ t.test('no streams at all allowed: calls wait for their time, and then fail', as
   t.match(call.failed, ['queue-timeout', /within 5000 ms/])
 })
 
+t.test('an endpoint that is full at once leaves its calls to whoever has room', async t => {
+  const rig = new BackendRig({ endpoints: 'ab' })
+  const calls = rig.calls(4)
+  rig.session('a').ready(1)
+  t.same(rig.served, ['call 1'])
+  rig.session('b').ready()
+  t.ok(calls.every(call => call.at !== undefined))
+  t.equal(calls[2]!.at, 'b')
+})
+
 t.test('the queue has a bound', async t => {
   const rig = new BackendRig({ queue: { maxCalls: 3, timeoutMs: QUEUE_TIMEOUT_MS } })
   const waiting = rig.calls(3)

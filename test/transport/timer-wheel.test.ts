@@ -155,6 +155,22 @@ t.test('within fire: disarm or move another that is due in the same slot', async
   }
 })
 
+t.test('within fire: move another that is due in the same slot', async t => {
+  const { clock, wheel } = setUp()
+  let fired = 0
+  // Whichever of the two comes first moves the other.
+  const pair: WheelTimer[] = [0, 1].map(
+    i =>
+      new WheelTimer(() => {
+        fired++
+        wheel.arm(pair[1 - i]!, clock.now() + 500)
+      }),
+  )
+  for (const timer of pair) wheel.arm(timer, clock.now() + 12)
+  clock.advance(300)
+  t.same([fired, wheel.size], [1, 1], 'the one that was moved waits')
+})
+
 t.test('within fire: the last one disarms all and arms anew', async t => {
   const { clock, wheel, fired, arm } = setUp()
   const other = arm('other', 900)

@@ -17,6 +17,7 @@ import type {
   StreamOwner,
 } from '../transport.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
+import { inProcessStream } from './in-process.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
 
 /** Bounds of an upstream session; see the configuration's `limits`. */
@@ -63,6 +64,7 @@ class NativeClientStream extends NativeStream {
   #response(headers: IncomingHttpHeaders, endStream: boolean, raw: readonly string[]): void {
     if (endStream) this.endReceived = this.endToldWithHeaders = true
     this.owner.onHeaders(blockOfRaw(raw, headers), endStream)
+    this.startReading()
   }
 
   /** A RST_STREAM(NO_ERROR) ends the readable side too, but only once the stream is closed. */
@@ -76,6 +78,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   readonly #owner: ClientSessionOwner
   #node: ClientHttp2Session | undefined
   #socket: Duplex | undefined
+  readonly #sessionWindowBytes: number
   #maxStreams = 0
   #draining = false
   #closed = false
@@ -87,10 +90,11 @@ class NativeClientSession implements ClientSession, NativeSession {
   constructor(target: DialTarget, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: http2wrapper.Agent) {
     this.#owner = owner
     this.maxHeaderListBytes = limits.maxHeaderListBytes
+    this.#sessionWindowBytes = limits.sessionWindowBytes
     const agent = new http2wrapper.Agent({ maxEmptySessions: Number.POSITIVE_INFINITY })
     // One agent a session: an agent hands out the session that it has before it makes another.
     ;(agent as TicketKeeper).tlsSessionCache = (tickets as TicketKeeper).tlsSessionCache
-    agent.on('session', (node: ClientHttp2Session) => this.#open(node, limits))
+    agent.on('session', (node: ClientHttp2Session) => this.#open(node))
     agent.getSession(originOf(target), this.#options(target, limits)).catch(error => {
       // With a session in hand it is the agent's wish for a second one that failed; see `#options`.
       if (this.#node === undefined) this.#fail(error)
@@ -116,7 +120,7 @@ class NativeClientSession implements ClientSession, NativeSession {
         // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. How
         // many sessions there are is the pool's to decide.
         if (this.#socket !== undefined) throw new Error('one session only')
-        this.#socket = dial(target, session)
+        this.#socket = dial(target, { session, inProcess: inProcessStream })
         this.#socket.once('error', error => {
           this.#error ??= error
         })
@@ -127,7 +131,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   /** The peer's SETTINGS are here. */
-  #open(node: ClientHttp2Session, limits: NativeClientLimits): void {
+  #open(node: ClientHttp2Session): void {
     this.#node = node
     node.on('error', error => {
       this.#error ??= error
@@ -142,7 +146,7 @@ class NativeClientSession implements ClientSession, NativeSession {
       node.destroy()
       return
     }
-    node.setLocalWindowSize(limits.sessionWindowBytes)
+    node.setLocalWindowSize(this.#sessionWindowBytes)
     this.#learnLimit(node)
     node.on('remoteSettings', () => {
       this.#learnLimit(node)

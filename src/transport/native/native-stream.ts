@@ -108,13 +108,20 @@ export abstract class NativeStream implements Stream {
   protected adopt(node: Http2Stream): void {
     this.node = node
     ;(node as Carrier)[kNative] = this
-    node.on('data', onData)
     node.on('end', onEnd)
     node.on('trailers', onTrailers)
     node.on('wantTrailers', onWantTrailers)
     node.on('drain', onDrain)
     node.on('error', ignore)
     node.on('close', onClose)
+  }
+
+  /**
+   * Once the owner has had the headers: over a JavaScript Duplex Node emits `'data'` before
+   * `'response'`.
+   */
+  protected startReading(): void {
+    this.node!.on('data', onData)
   }
 
   data(chunk: Buffer): void {

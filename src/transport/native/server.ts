@@ -43,6 +43,7 @@ class NativeServerStream extends NativeStream {
     this.owner = owner
     if (endStream) this.endReceived = this.endToldWithHeaders = true
     owner.onHeaders(block, endStream)
+    this.startReading()
   }
 
   sendHeaders(block: HeaderBlock, endStream: boolean): void {

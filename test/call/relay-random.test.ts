@@ -1,0 +1,222 @@
+/** Whatever happens in whatever order: a call ends once, loses no byte, and leaves nothing behind. */
+import fc from 'fast-check'
+import t from 'tap'
+import type { Target } from '../../src/routing/director.ts'
+import { block, type FakeStream } from '../support/fake-transport.ts'
+import { CallRig, CLIENT_CANCELS, lost, RESPONSE, request, resetByPeer, TRAILERS } from './rig.ts'
+
+const EVENTS = [
+  ...['client data', 'client data', 'client data', 'client end', 'client empty end', 'client trailers'],
+  ...['client resets', 'client is lost', 'client is slow', 'client is quick', 'client side settles'],
+  ...['director answers', 'director fails', 'session ready', 'connect fails', 'no streams', 'streams', 'GOAWAY'],
+  ...['interim', 'response headers', 'response headers', 'Trailers-Only', 'response data', 'response data'],
+  ...['response end', 'response trailers', 'backend resets', 'backend refuses', 'backend refuses', 'backend is lost'],
+  ...['backend never saw it', 'backend is slow', 'backend is quick', 'backend side settles'],
+  ...['a little time', 'a long time', 'abort'],
+] as const
+type Event = (typeof EVENTS)[number]
+
+class Play {
+  readonly rig: CallRig
+  readonly down: FakeStream
+  readonly abort: () => void
+  #answer: { ok: (target: Target) => void; ko: (error: unknown) => void } | undefined
+  /** All that the client sent. */
+  sent = ''
+  /** All that the attempts which answered sent. */
+  answered = ''
+  /** Of which upstream streams response headers came. */
+  readonly #responding = new Set<FakeStream>()
+  #piece = 0
+
+  constructor(patient: boolean, cold: boolean, timeout: string | undefined) {
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: a promise that settles within the turn
+      then: (ok: (target: Target) => void, ko: (error: unknown) => void) => {
+        this.#answer = { ok, ko }
+      },
+    }
+    this.rig = new CallRig({
+      cold,
+      replayBytes: 12,
+      director: () => (patient ? (thenable as never) : { backend: 'main' }),
+    })
+    const { down, relay } = this.rig.open(request(timeout === undefined ? {} : { 'grpc-timeout': timeout }))
+    this.down = down
+    this.abort = () => relay.abort()
+  }
+
+  get #clientSends(): boolean {
+    return this.down.ended === undefined && !this.down.endReceived
+  }
+
+  /** The backend's stream as long as its peer may send on it. */
+  get #up(): FakeStream | undefined {
+    const up = this.rig.ups.at(-1)
+    return up === undefined || up.over || up.endReceived ? undefined : up
+  }
+
+  #text(): string {
+    return `<${this.#piece++}${'.'.repeat(this.#piece % 5)}>`
+  }
+
+  #clientData(text: string, endStream: boolean): void {
+    if (!this.#clientSends) return
+    this.sent += text
+    this.down.data(text, endStream)
+  }
+
+  #responseData(text: string, endStream: boolean): void {
+    const up = this.#up
+    if (up === undefined || !this.#responding.has(up)) return
+    this.answered += text
+    up.data(text, endStream)
+  }
+
+  #responseHeaders(endStream: boolean): void {
+    const up = this.#up
+    if (up === undefined || this.#responding.has(up)) return
+    this.#responding.add(up)
+    up.headers(endStream ? TRAILERS : RESPONSE, endStream)
+  }
+
+  #closeUp(end: Parameters<FakeStream['close']>[0]): void {
+    const up = this.rig.ups.at(-1)
+    if (up !== undefined && up.ended === undefined && !(up.endSent && up.endReceived)) up.close(end)
+  }
+
+  readonly play: Record<Event, () => void> = {
+    'client data': () => this.#clientData(this.#text(), false),
+    'client end': () => this.#clientData(this.#text(), true),
+    'client empty end': () => this.#clientData('', true),
+    'client trailers': () => this.#clientSends && this.down.trailers(block({ x: '1' })),
+    'client resets': () => this.down.ended === undefined && this.down.close(CLIENT_CANCELS),
+    'client is lost': () => this.down.ended === undefined && this.down.close(lost()),
+    'client is slow': () => {
+      this.down.writable = false
+    },
+    'client is quick': () => this.down.ended === undefined && !this.down.writable && this.down.drained(),
+    'client side settles': () => this.down.settle(),
+    'director answers': () => {
+      this.#answer?.ok({ backend: 'main' })
+      this.#answer = undefined
+    },
+    'director fails': () => {
+      this.#answer?.ko(new Error('no'))
+      this.#answer = undefined
+    },
+    'session ready': () => this.rig.backend.endpoints[0]!.state === 'connecting' && this.rig.session.ready(),
+    'connect fails': () => this.rig.backend.endpoints[0]!.state === 'connecting' && this.rig.session.closed('no'),
+    'no streams': () => this.rig.backend.endpoints[0]!.state === 'ready' && this.rig.session.settings(0),
+    streams: () => this.rig.backend.endpoints[0]!.state === 'ready' && this.rig.session.settings(9),
+    GOAWAY: () => this.rig.backend.endpoints[0]!.state === 'ready' && this.rig.session.goaway(),
+    interim: () => {
+      const up = this.#up
+      if (up !== undefined && !this.#responding.has(up)) up.headers(block({ ':status': '103' }))
+    },
+    'response headers': () => this.#responseHeaders(false),
+    'Trailers-Only': () => this.#responseHeaders(true),
+    'response data': () => this.#responseData(this.#text(), false),
+    'response end': () => this.#responseData('', true),
+    'response trailers': () => {
+      const up = this.#up
+      if (up !== undefined && this.#responding.has(up)) up.trailers(TRAILERS)
+    },
+    'backend resets': () => this.#closeUp(resetByPeer(2)),
+    'backend refuses': () => this.#closeUp(resetByPeer(7)),
+    'backend is lost': () => this.#closeUp(lost()),
+    'backend never saw it': () => this.#closeUp(lost(true)),
+    'backend is slow': () => {
+      const up = this.rig.ups.at(-1)
+      if (up !== undefined) up.writable = false
+    },
+    'backend is quick': () => {
+      const up = this.rig.ups.at(-1)
+      if (up !== undefined && up.ended === undefined && !up.writable) up.drained()
+    },
+    'backend side settles': () => this.rig.ups.at(-1)?.settle(),
+    'a little time': () => this.rig.clock.advance(30),
+    'a long time': () => this.rig.clock.advance(3_000),
+    abort: () => this.abort(),
+  }
+
+  /** True after every event. @throws saying what is not */
+  check(): void {
+    const { down, rig } = this
+    const misuse = [down, ...rig.ups].flatMap(stream => stream.misuse)
+    if (misuse.length > 0) throw new Error(misuse.join('; '))
+    const open = rig.ups.filter(up => !up.over && !(up.endSent && up.endReceived))
+    if (open.length > 1) throw new Error('two attempts at a time')
+    const up = rig.ups.at(-1)
+    if (up !== undefined && !up.over && down.ended === undefined) {
+      if (up.body !== this.sent) throw new Error(`the backend has ${up.body} of ${this.sent}`)
+      if (up.writable && down.released !== down.received) throw new Error('request window kept')
+    }
+    if (up !== undefined && !up.over && !down.over) {
+      if (down.body !== this.answered) throw new Error(`the client has ${down.body} of ${this.answered}`)
+      if (down.writable && up.released !== up.received) throw new Error('response window kept')
+    }
+    if (!this.sent.startsWith(up?.body ?? '')) throw new Error('the backend has what nobody sent')
+    if (!this.answered.startsWith(down.body)) throw new Error('the client has what nobody sent')
+    const over = down.ended === undefined ? 0 : 1
+    if (rig.records.length !== over || rig.over !== over) throw new Error(`${rig.records.length} records`)
+    if (rig.context.live.size !== 1 - over) throw new Error('live')
+  }
+
+  /** The peers do what they must, and time passes. */
+  finish(): void {
+    this.down.settle()
+    this.check()
+    this.play['client is lost']()
+    this.rig.clock.advance(10_000)
+    for (const up of this.rig.ups) up.settle()
+    this.check()
+    const { live, waiting, timers, open } = this.rig.left as Record<string, number>
+    if (live! + waiting! + timers! + open! > 0) throw new Error(`left: ${JSON.stringify(this.rig.left)}`)
+    this.rig.backend.close()
+    if (this.rig.clock.pending > 0) throw new Error('a timer is left')
+  }
+}
+
+/** Ends that a record may tell of; anything else was made up. */
+const REASONS =
+  /^(|deadline|director-failed|unreachable|queue-timeout|shutting-down|upstream-(reset|lost|refused)|reset-CANCEL|disconnected)$/
+
+t.test('random interleavings', async t => {
+  const seen = new Map<string, number>()
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      fc.boolean(),
+      fc.constantFrom(undefined, undefined, '50m', '20S'),
+      fc.array(fc.constantFrom(...EVENTS), { minLength: 1, maxLength: 40 }),
+      (patient, cold, timeout, events) => {
+        const play = new Play(patient, cold, timeout)
+        play.check()
+        for (const event of events) {
+          play.play[event]()
+          play.check()
+        }
+        play.finish()
+        const { endedBy, reason, status, retries } = play.rig.record
+        const end = `${endedBy} ${reason}${retries > 0 ? ' after a retry' : ''}`
+        seen.set(end, (seen.get(end) ?? 0) + 1)
+        if (!REASONS.test(reason)) throw new Error(`reason ${reason}`)
+        if ((reason === '') !== (endedBy === 'backend' && !reason.startsWith('upstream'))) throw new Error(end)
+        if (endedBy === 'client' && status !== 1) throw new Error(`status ${status}`)
+        if (status === 0 && endedBy !== 'backend') throw new Error('OK without a backend')
+      },
+    ),
+    { numRuns: 6_000 },
+  )
+  for (const end of [
+    'backend ',
+    'backend  after a retry',
+    'proxy deadline',
+    'client disconnected',
+    'proxy upstream-lost',
+  ]) {
+    t.ok(seen.has(end), `met: ${end}`)
+  }
+  t.comment([...seen].map(([end, times]) => `${times} × ${end}`).sort())
+})

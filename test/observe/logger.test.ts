@@ -1,0 +1,44 @@
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+
+const LOGGER = new URL('../../src/observe/logger.ts', import.meta.url).href
+
+/** What a process prints that logs like this; its standard output is a pipe. */
+function printed(options: object, script: string): string[] {
+  const code = `import { createLogger } from '${LOGGER}'; const log = createLogger(${JSON.stringify(options)}); ${script}`
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
+  if (stderr !== '') throw new Error(stderr)
+  return stdout.split('\n').filter(line => line !== '')
+}
+
+t.test('JSON lines into a pipe; what is not urgent waits, and comes all the same', async t => {
+  const lines = printed(
+    { level: 'info', pretty: 'auto' },
+    `log.debug('no'); log.info({ a: 1 }, 'one'); log.warn('two')`,
+  )
+  t.match(
+    lines.map(line => JSON.parse(line)),
+    [
+      { level: 30, a: 1, msg: 'one' },
+      { level: 40, msg: 'two' },
+    ],
+  )
+  t.equal(lines.length, 2)
+})
+
+t.test('no process id, no host name', async t => {
+  const [line] = printed({ level: 'info', pretty: false }, `log.info('x')`)
+  t.same(Object.keys(JSON.parse(line!)).sort(), ['level', 'msg', 'time'])
+})
+
+t.test('secrets are hidden', async t => {
+  const secrets = { authorization: 'Bearer 1', cookie: 'c=1' }
+  const object = JSON.stringify({ ...secrets, metadata: secrets, headers: secrets })
+  const [line] = printed({ level: 'info', pretty: false }, `log.info(${object}, 'x')`)
+  t.notMatch(line, /Bearer|c=1/)
+})
+
+t.test('lines for people, where they are asked for', async t => {
+  const [line] = printed({ level: 'info', pretty: true }, `log.info('ready')`)
+  t.match(line, /INFO.*ready/)
+})

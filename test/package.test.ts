@@ -1,0 +1,174 @@
+/** The package as somebody else gets it: packed, unpacked in an empty project, used. No network. */
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import t from 'tap'
+
+const ROOT = path.join(import.meta.dirname, '..')
+const TSC = path.join(ROOT, 'node_modules/typescript/bin/tsc')
+const MANIFEST = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
+
+/** @throws with what it printed when it fails */
+function run(cwd: string, command: string, ...args: string[]): string {
+  const env = { ...process.env, npm_config_offline: 'true', npm_config_loglevel: 'error', NODE_OPTIONS: '' }
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
+}
+
+const node = (cwd: string, ...args: string[]) => run(cwd, process.execPath, ...args)
+
+/** Built in a copy: other tests may look at `dist` meanwhile. @returns the tarball and what is in it */
+function pack(folder: string): { tarball: string; files: string[] } {
+  const copy = path.join(folder, 'checkout')
+  mkdirSync(copy)
+  for (const name of ['package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'src', 'test', 'bench', 'fixtures']) {
+    if (existsSync(path.join(ROOT, name))) cpSync(path.join(ROOT, name), path.join(copy, name), { recursive: true })
+  }
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'))
+  node(copy, TSC, '-p', 'src')
+  const [packed] = JSON.parse(run(copy, 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', folder))
+  return {
+    tarball: path.join(folder, packed.filename),
+    files: packed.files.map((file: { path: string }) => file.path).sort(),
+  }
+}
+
+/** A project with the package and what it depends on, and nothing else. */
+function install(folder: string, tarball: string): string {
+  const project = path.join(folder, 'project')
+  const modules = path.join(project, 'node_modules')
+  mkdirSync(path.join(modules, '@types'), { recursive: true })
+  writeFileSync(path.join(project, 'package.json'), JSON.stringify({ name: 'stranger', type: 'module', private: true }))
+  run(modules, 'tar', '-xzf', tarball)
+  cpSync(path.join(modules, 'package'), path.join(modules, MANIFEST.name), { recursive: true })
+  for (const name of [...Object.keys(MANIFEST.dependencies), '@types/node']) {
+    symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name))
+  }
+  return project
+}
+
+// Not below this checkout, whose node_modules would be found from there.
+const folder = mkdtempSync(path.join(os.tmpdir(), 'grpc-verbatim-package-'))
+t.teardown(() => rmSync(folder, { recursive: true }))
+const { tarball, files } = pack(folder)
+const project = install(folder, tarball)
+
+t.test('what is in it', async t => {
+  for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'dist/cli.js']) {
+    t.ok(files.includes(file), file)
+  }
+  t.ok(
+    files.some(file => /^fixtures\/proto\/.+\.proto$/.test(file)),
+    'the protocol of the demo',
+  )
+  const strangers = files.filter(
+    file => !/^(package\.json|README\.md|LICENSE|dist\/.+|fixtures\/proto\/.+)$/.test(file),
+  )
+  t.same(strangers, [], 'nothing else')
+  t.same(
+    files.filter(file => file.startsWith('dist/') && !/\.(js|d\.ts)$/.test(file)),
+    [],
+    'only JavaScript and types in dist',
+  )
+})
+
+t.test('what package.json promises is there', async t => {
+  const { bin, exports } = MANIFEST
+  for (const file of [bin['grpc-verbatim'], exports['.'].types, exports['.'].default]) {
+    t.ok(files.includes(file.replace('./', '')), file)
+  }
+  const cli = readFileSync(path.join(project, 'node_modules/grpc-verbatim/dist/cli.js'), 'utf8')
+  t.ok(cli.startsWith('#!/usr/bin/env node\n'))
+})
+
+const PROXIED = `
+import http2 from 'node:http2'
+import * as api from 'grpc-verbatim'
+
+const backend = http2.createServer()
+backend.on('stream', (stream, headers) => {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0', 'x-path': headers[':path'] }))
+  stream.pipe(stream)
+})
+await new Promise(done => backend.listen(0, '127.0.0.1', done))
+const proxy = api.createProxy(\`127.0.0.1:\${backend.address().port}\`)
+const { port } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+const client = http2.connect(\`http://127.0.0.1:\${port}\`)
+const call = client.request({
+  ':method': 'POST', ':path': '/pkg.Service/Method', 'content-type': 'application/grpc', te: 'trailers',
+})
+let body = ''
+let trailers
+call.setEncoding('latin1').on('data', text => { body += text }).on('trailers', them => { trailers = them })
+call.end('\\0\\0\\0\\0\\x02hi')
+await new Promise((done, failed) => call.on('close', done).on('error', failed))
+client.destroy()
+await proxy.close()
+backend.close()
+const { 'grpc-status': status, 'x-path': path } = trailers
+console.log(JSON.stringify({ api: Object.keys(api).sort(), body, status, path }))
+`
+
+t.test('ESM import, and a call through the proxy', async t => {
+  writeFileSync(path.join(project, 'main.js'), PROXIED)
+  t.same(JSON.parse(node(project, 'main.js')), {
+    api: ['ConfigError', 'GrpcError', 'Status', 'createProxy'],
+    body: '\0\0\0\0\x02hi',
+    status: '0',
+    path: '/pkg.Service/Method',
+  })
+})
+
+t.test('only the front door is open', async t => {
+  writeFileSync(path.join(project, 'inside.js'), `await import('grpc-verbatim/dist/proxy.js')`)
+  t.throws(() => node(project, 'inside.js'), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
+})
+
+t.test('the command line', async t => {
+  const cli = path.join('node_modules', 'grpc-verbatim', 'dist', 'cli.js')
+  const help = node(project, cli, '--help')
+  t.match(help, /^Usage: grpc-verbatim /)
+  for (const command of ['serve', 'check', 'schema', 'demo']) t.match(help, new RegExp(`^ +${command}\\b`, 'm'))
+  t.equal(node(project, cli, '--version').trim(), MANIFEST.version)
+  t.type(JSON.parse(node(project, cli, 'schema')), 'object')
+})
+
+const TYPED = `
+import { createServer } from 'node:http2'
+import { type CallInfo, createProxy, type Director, GrpcError, type GrpcProxy, type OpenCounts, type ProxyOptions, Status, type Target } from 'grpc-verbatim'
+
+const director: Director = async (call: CallInfo): Promise<Target | undefined> => {
+  if (call.metadata.get('authorization') === undefined) throw new GrpcError('UNAUTHENTICATED', 'who are you?')
+  if (call.signal.aborted) throw new GrpcError(Status.CANCELLED, '')
+  return call.service === 'pkg.Service' ? { backend: 'main', metadata: { 'x-tenant': ['a'] } } : undefined
+}
+const options: ProxyOptions = { backends: { main: { endpoints: ['127.0.0.1:50051'] } }, director }
+const proxy: GrpcProxy = createProxy(options)
+const server = createServer()
+server.on('stream', proxy.handler)
+const { port, address }: { port: number; address: string } = await proxy.listen({ port: 0 })
+const counts: OpenCounts = proxy.counts()
+await proxy.drain(100)
+export { address, counts, port }
+
+// @ts-expect-error no such status
+new GrpcError('TEAPOT', '')
+// @ts-expect-error no such option
+createProxy({ backend: {} })
+// @ts-expect-error a target names a backend
+export const wrong: Director = () => ({ authority: 'x' })
+`
+
+t.test('types, under the strictest settings', async t => {
+  writeFileSync(path.join(project, 'typed.ts'), TYPED)
+  const flags = '--noEmit --strict --target ES2024 --module NodeNext --types node --skipLibCheck'
+  t.equal(node(project, TSC, ...flags.split(' '), 'typed.ts'), '')
+})
+
+t.test('the declarations are whole by themselves', async t => {
+  const compilerOptions = { noEmit: true, strict: true, target: 'ES2024', module: 'NodeNext', types: ['node'] }
+  const declarations = files.filter(file => file.endsWith('.d.ts')).map(file => `node_modules/grpc-verbatim/${file}`)
+  writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: declarations }))
+  t.equal(node(project, TSC, '-p', '.'), '')
+})
