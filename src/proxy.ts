@@ -6,7 +6,8 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Logger } from 'pino'
 import { Backend, type BackendOptions } from './backend/backend.ts'
 import { type AddedFieldsOptions, addedFields } from './call/added-fields.ts'
-import { Relay, type RelayContext } from './call/relay.ts'
+import type { RelayContext } from './call/context.ts'
+import { Relay } from './call/relay.ts'
 import { accessLog } from './observe/access-log.ts'
 import { createLogger, type LogOptions } from './observe/logger.ts'
 import type { Director } from './routing/director.ts'
@@ -97,7 +98,7 @@ export class GrpcProxy implements ListenerOwner {
   readonly #wheel = new TimerWheel(systemClock)
   readonly #backends = new Map<string, Backend>()
   readonly #listeners = new Set<Listener>()
-  readonly #live = new Set<Relay>()
+  readonly #live = new Set<{ abort(): void }>()
   readonly #relayContext: RelayContext
   readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
   #whenIdle: (() => void) | undefined

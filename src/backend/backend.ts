@@ -54,6 +54,11 @@ class Ticket {
   }
 }
 
+/** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */
+function hasItsTurn({ endpoint }: Ticket): boolean {
+  return endpoint !== undefined && endpoint.state === 'connecting' && !endpoint.failing
+}
+
 export class Backend implements EndpointOwner {
   readonly name: string
   readonly endpoints: readonly Endpoint[]
@@ -153,8 +158,7 @@ export class Backend implements EndpointOwner {
   onRoom(endpoint: Endpoint): void {
     if (this.#queue.size === 0) return
     for (const [waiter, ticket] of this.#queue) {
-      // It has a turn at another endpoint, whose first session is not there yet.
-      if (ticket.endpoint !== undefined && ticket.endpoint !== endpoint && ticket.endpoint.state !== 'ready') continue
+      if (ticket.endpoint !== endpoint && hasItsTurn(ticket)) continue
       const session = endpoint.room()
       if (session === undefined) return endpoint.connect()
       this.#take(waiter)
@@ -175,11 +179,24 @@ export class Backend implements EndpointOwner {
     return ticket.endpoint === undefined && !this.endpoints.some(other => other.state === 'ready' || other.promising)
   }
 
-  /** Their request has not left the proxy: they are tried again elsewhere (gRFC A6, transparent retry). */
+  onSessionGone(endpoint: Endpoint): void {
+    if (this.#closed) return
+    this.#reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
+  }
+
+  /**
+   * Their request has not left the proxy: they are tried again elsewhere (gRFC A6, transparent
+   * retry). Everybody keeps the place in the queue.
+   */
   #reassign(concerned: (ticket: Ticket) => boolean): void {
-    const moved = [...this.#queue].filter(([, ticket]) => concerned(ticket))
-    for (const [waiter] of moved) this.#take(waiter)
-    for (const [waiter, ticket] of moved) {
+    const queue = [...this.#queue]
+    this.#queue.clear()
+    for (const [waiter, ticket] of queue) {
+      if (!concerned(ticket)) {
+        this.#queue.set(waiter, ticket)
+        continue
+      }
+      this.#context.wheel.disarm(ticket.timer)
       const lease = this.acquire(waiter, ticket.expiresMs)
       if (lease !== undefined) waiter.onLease(lease)
     }

@@ -35,6 +35,8 @@ export interface EndpointOwner {
   onConnectFailed(endpoint: Endpoint): void
   /** Connecting takes long; the calls that wait had better go elsewhere if there is a live elsewhere. */
   onConnectSlow(endpoint: Endpoint): void
+  /** A session takes no more streams: the calls that wait for one of its streams wait in vain. */
+  onSessionGone(endpoint: Endpoint): void
 }
 
 /** Injected: time and chance. */
@@ -70,6 +72,7 @@ export class Endpoint implements ClientSessionOwner {
   #connecting: ClientSession | undefined
   #connectTimer: Timer | undefined
   #backoffTimer: Timer | undefined
+  #redialTimer: Timer | undefined
   #failures = 0
   #slow = false
   #closed = false
@@ -90,9 +93,9 @@ export class Endpoint implements ClientSessionOwner {
     return this.#backoffTimer === undefined ? 'idle' : 'backoff'
   }
 
-  /** A failure, and no SETTINGS since; or a first connect that takes suspiciously long. */
+  /** No session, and: a failure without SETTINGS since, or a first connect that takes suspiciously long. */
   get failing(): boolean {
-    return this.#failures > 0 || this.#slow
+    return this.#sessions.length === 0 && (this.#failures > 0 || this.#slow)
   }
 
   get sessionCount(): number {
@@ -162,16 +165,29 @@ export class Endpoint implements ClientSessionOwner {
     this.lastError = reason
     this.#failures++
     this.#context.log?.('connect-failed', this.target.name, reason)
-    this.#pause(backoffDelayMs(this.#options.backoff, this.#failures, this.#context.random))
+    if (!this.#closed) {
+      const delayMs = backoffDelayMs(this.#options.backoff, this.#failures, this.#context.random)
+      this.#backoffTimer = this.#context.clock.after(delayMs, () => {
+        this.#backoffTimer = undefined
+        this.keepReady()
+      })
+    }
     this.#owner.onConnectFailed(this)
   }
 
-  #pause(delayMs: number): void {
-    if (this.#closed || this.#backoffTimer !== undefined) return
-    this.#backoffTimer = this.#context.clock.after(delayMs, () => {
-      this.#backoffTimer = undefined
-      this.keepReady()
-    })
+  /**
+   * Opens again what `sessions.ready` asks for; not at once, or an endpoint that greets and hangs up
+   * would be dialled in a tight loop. A call that comes meanwhile dials without waiting for it.
+   */
+  #redialLater(): void {
+    if (this.#closed || this.#options.sessions.ready === 0 || this.#redialTimer !== undefined) return
+    this.#redialTimer = this.#context.clock.after(
+      backoffDelayMs(this.#options.backoff, 1, this.#context.random),
+      () => {
+        this.#redialTimer = undefined
+        this.keepReady()
+      },
+    )
   }
 
   onReady(session: ClientSession): void {
@@ -195,7 +211,8 @@ export class Endpoint implements ClientSessionOwner {
     if (at < 0) return
     this.#sessions.splice(at, 1)
     this.#draining.add(session)
-    this.keepReady()
+    this.#redialLater()
+    this.#owner.onSessionGone(this)
   }
 
   onSessionClosed(session: ClientSession, reason: string): void {
@@ -206,10 +223,8 @@ export class Endpoint implements ClientSessionOwner {
     this.#sessions.splice(at, 1)
     this.lastError = reason
     this.#context.log?.('closed', this.target.name, reason)
-    // Not at once, or an endpoint that greets and hangs up would be dialled in a tight loop.
-    if (this.#options.sessions.ready > 0) {
-      this.#pause(backoffDelayMs(this.#options.backoff, 1, this.#context.random))
-    }
+    this.#redialLater()
+    this.#owner.onSessionGone(this)
   }
 
   /** No new streams; sessions end when their streams have. */
@@ -224,14 +239,12 @@ export class Endpoint implements ClientSessionOwner {
   #shut(end: (session: ClientSession) => void): void {
     this.#closed = true
     this.#backoffTimer?.cancel()
-    this.#backoffTimer = undefined
+    this.#redialTimer?.cancel()
+    this.#backoffTimer = this.#redialTimer = undefined
     const connecting = this.#connecting
     this.#settle()
     connecting?.destroy()
-    for (const session of this.#sessions.splice(0)) {
-      this.#draining.add(session)
-      end(session)
-    }
+    for (const session of this.#sessions.splice(0)) this.#draining.add(session)
     for (const session of this.#draining) end(session)
   }
 }

@@ -122,6 +122,12 @@ export function wasRefused(end: StreamEnd): boolean {
   return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
 }
 
+/** Why the client ended a call before its answer; for the record. */
+export function clientGone(end: StreamEnd): string {
+  if (end.kind === 'reset') return `reset-${errorCodeName(end.code)}`
+  return end.kind === 'lost' ? 'disconnected' : 'closed'
+}
+
 /** Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason. */
 export function trailersOnly(failure: Failure): Field[] {
   return [

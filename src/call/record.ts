@@ -1,5 +1,6 @@
 /** What is told of a call when it is over: the source of the access log and of metrics. */
-import type { MessageCounter } from '../grpc/message.ts'
+import { MessageCounter } from '../grpc/message.ts'
+import type { Field } from '../grpc/metadata.ts'
 
 /** Who decided how the call ended. */
 export type EndedBy = 'backend' | 'client' | 'proxy'
@@ -25,4 +26,26 @@ export interface CallRecord {
   readonly response: MessageCounter
   /** Attempts after the first. */
   readonly retries: number
+}
+
+/** Gathers a call's record on the way; made only where somebody wants it. */
+export class CallRecorder {
+  readonly request = new MessageCounter()
+  readonly response = new MessageCounter()
+  endpoint = ''
+  status = -1
+  endedBy: EndedBy = 'backend'
+  reason = ''
+
+  /** The backend's response is complete. @param last its trailers, or undefined where it had none */
+  answered(last: readonly Field[] | undefined): void {
+    const text = last?.find(field => field.name === 'grpc-status')?.value ?? ''
+    this.ended('backend', /^\d{1,9}$/.test(text) ? Number(text) : -1, '')
+  }
+
+  ended(by: EndedBy, status: number, reason: string): void {
+    this.endedBy = by
+    this.status = status
+    this.reason = reason
+  }
 }

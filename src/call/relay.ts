@@ -9,13 +9,11 @@
  *                     client gone, from any phase ───────────────────────────────────┘
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
-import { MessageCounter } from '../grpc/message.ts'
-import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { editRequest, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
-import type { Director, Target } from '../routing/director.ts'
-import type { Clock } from '../transport/clock.ts'
-import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import type { Target } from '../routing/director.ts'
+import { WheelTimer } from '../transport/timer-wheel.ts'
 import {
   type HeaderBlock,
   HeadersRefused,
@@ -24,33 +22,14 @@ import {
   type StreamEnd,
   type StreamOwner,
 } from '../transport/transport.ts'
-import { ErrorCode, errorCodeName } from '../wire/errors.ts'
+import { ErrorCode } from '../wire/errors.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
+import type { RelayContext } from './context.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
-import type { CallRecord, EndedBy } from './record.ts'
+import { CallRecorder, type EndedBy } from './record.ts'
 import { Replay } from './replay.ts'
-
-/** What all relays of a proxy share. */
-export interface RelayContext {
-  readonly director: Director
-  readonly backends: ReadonlyMap<string, Backend>
-  readonly clock: Clock
-  readonly wheel: TimerWheel
-  /** Most payload bytes of a request that are kept to send them again; beyond, the call is committed. */
-  readonly replayBytes: number
-  /** Forward requests whose content type is not gRPC's, instead of HTTP 415. */
-  readonly acceptNonGrpc: boolean
-  /** Fields to add to a request, `x-forwarded-for` and the like. */
-  readonly addedFields: (peer: Peer, head: RequestHead, block: HeaderBlock, target: Target) => readonly Field[]
-  /** Called once a call, when it is over; undefined when nobody listens. */
-  readonly record: ((record: CallRecord) => void) | undefined
-  /** A director threw what is no GrpcError, or named a backend that is not there. */
-  readonly onFault: (message: string, path: string, cause: unknown) => void
-  /** The calls that are not over. */
-  readonly live: Set<Relay>
-}
 
 type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
 
@@ -65,7 +44,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   readonly #peer: Peer
   #phase: Phase = 'headers'
   #block: HeaderBlock = []
-  #head!: RequestHead
+  #head: RequestHead = readHead([])
   #call: RoutedCall | undefined
   #target: Target | undefined
   #backend: Backend | undefined
@@ -81,14 +60,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   /** Of the clock; Infinity without a `grpc-timeout`. */
   #deadlineMs = Number.POSITIVE_INFINITY
   #deadline: WheelTimer | undefined
-  // For the record.
-  readonly #request: MessageCounter | undefined
-  readonly #response: MessageCounter | undefined
-  #endpoint = ''
-  #status = -1
-  #endedBy: EndedBy = 'backend'
-  #reason = ''
-
+  readonly #recorder: CallRecorder | undefined
   readonly #onOver: () => void
 
   constructor(context: RelayContext, down: Stream, peer: Peer, onOver: () => void) {
@@ -96,14 +68,9 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     this.#down = down
     this.#peer = peer
     this.#onOver = onOver
-    if (context.record !== undefined) {
-      this.#request = new MessageCounter()
-      this.#response = new MessageCounter()
-    }
+    this.#recorder = context.record === undefined ? undefined : new CallRecorder()
     context.live.add(this)
   }
-
-  // ---- the client's side -------------------------------------------------------------------
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
     this.#startMs = this.#context.clock.now()
@@ -121,7 +88,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
     if (endStream) this.#requestEnded = true
-    this.#request?.push(bytes, start, end)
+    this.#recorder?.request.push(bytes, start, end)
     const length = end - start
     const attempt = this.#attempt
     const open = attempt !== undefined && !attempt.closed
@@ -152,10 +119,14 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
       to?.sendTrailers(block)
       return true
     } catch (error) {
-      if (!(error instanceof HeadersRefused)) throw error
-      this.#fail(failures.unsendable(error.message))
+      this.#unsendable(error)
       return false
     }
+  }
+
+  #unsendable(error: unknown): void {
+    if (!(error instanceof HeadersRefused)) throw error
+    this.#fail(failures.unsendable(error.message))
   }
 
   onWritable(): void {
@@ -166,7 +137,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
 
   onClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
-    if (this.#phase !== 'answered') this.#ended('client', Status.CANCELLED, closingOf(end))
+    if (this.#phase !== 'answered') this.#recorder?.ended('client', Status.CANCELLED, failures.clientGone(end))
     const attempt = this.#attempt
     if (this.#phase === 'waiting') this.#backend?.cancel(this)
     if (attempt !== undefined && !attempt.closed) {
@@ -184,20 +155,17 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     if (replay.bytes > this.#context.replayBytes && this.#phase === 'forwarding') this.#replay = undefined
   }
 
-  // ---- where to ----------------------------------------------------------------------------
-
   /** @returns false when the call is over with it */
   #armDeadline(text: string): boolean {
     const timeoutMs = parseTimeout(text)
-    if (timeoutMs === undefined) this.#fail(failures.badTimeout())
-    else if (timeoutMs === 0) this.#fail(failures.deadlinePassed())
-    else {
-      this.#deadlineMs = this.#startMs + timeoutMs
-      this.#deadline = new WheelTimer(() => this.#fail(failures.deadlinePassed()))
-      this.#context.wheel.arm(this.#deadline, this.#deadlineMs)
-      return true
+    if (timeoutMs === undefined || timeoutMs === 0) {
+      this.#fail(timeoutMs === undefined ? failures.badTimeout() : failures.deadlinePassed())
+      return false
     }
-    return false
+    this.#deadlineMs = this.#startMs + timeoutMs
+    this.#deadline = new WheelTimer(() => this.#fail(failures.deadlinePassed()))
+    this.#context.wheel.arm(this.#deadline, this.#deadlineMs)
+    return true
   }
 
   #route(): void {
@@ -206,7 +174,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
       const target = this.#context.director(this.#call)
       if (!isPromise(target)) return this.#routed(target)
       target.then(
-        late => this.#routed(late),
+        late => this.#routedLate(late),
         thrown => this.#unroutable(thrown),
       )
     } catch (thrown) {
@@ -215,14 +183,26 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   #unroutable(thrown: unknown): void {
+    // Whoever left already (and aborted the director's signal) needs no answer.
+    if (this.#phase !== 'routing') return
     const failure = failures.ofDirector(thrown)
     if (failure.fault) this.#context.onFault('the director threw', this.#head.path, thrown)
     this.#fail(failure)
   }
 
+  /** Out of a promise's callback nothing may be thrown: nobody is there to catch it. */
+  #routedLate(target: Target | undefined): void {
+    try {
+      this.#routed(target)
+    } catch (thrown) {
+      this.#unroutable(thrown)
+    }
+  }
+
   #routed(target: Target | undefined): void {
     if (this.#phase !== 'routing') return
-    if (target === undefined) return this.#fail(failures.noRoute(this.#head.path))
+    // A director in plain JavaScript may say null.
+    if (target == null) return this.#fail(failures.noRoute(this.#head.path))
     this.#target = target
     this.#backend = this.#context.backends.get(target.backend)
     if (this.#backend === undefined) {
@@ -231,8 +211,6 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     }
     this.#connect()
   }
-
-  // ---- the backend's side ------------------------------------------------------------------
 
   #connect(): void {
     this.#phase = 'waiting'
@@ -248,18 +226,17 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     const timeoutMs = this.#deadlineMs - this.#context.clock.now()
     if (timeoutMs <= 0) return this.#fail(failures.deadlinePassed())
     this.#phase = 'forwarding'
-    this.#endpoint = lease.endpoint.target.name
+    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.endpoint.target.name
     const replay = this.#replay!
     const attempt = new Attempt(lease, this)
     this.#attempt = attempt
     try {
       attempt.stream.sendHeaders(this.#upstreamBlock(lease, timeoutMs), replay.headersOnly)
+      if (replay.headersOnly) return
+      if (replay.sendTo(attempt.stream)) this.onRequestWritable()
     } catch (error) {
-      if (!(error instanceof HeadersRefused)) throw error
-      return this.#fail(failures.unsendable(error.message))
+      return this.#unsendable(error)
     }
-    if (replay.headersOnly) return
-    if (replay.sendTo(attempt.stream)) this.onRequestWritable()
     if (replay.bytes > this.#context.replayBytes) this.#replay = undefined
   }
 
@@ -285,15 +262,14 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     try {
       this.#down.sendHeaders(block, endStream)
     } catch (error) {
-      if (!(error instanceof HeadersRefused)) throw error
       this.#phase = 'forwarding'
-      return this.#fail(failures.unsendable(error.message))
+      return this.#unsendable(error)
     }
     if (endStream) this.#answered(block)
   }
 
   onResponseData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
-    this.#response?.push(bytes, start, end)
+    this.#recorder?.response.push(bytes, start, end)
     const length = end - start
     const writable = this.#down.sendData(bytes, start, end, endStream)
     if (endStream) this.#answered(undefined)
@@ -313,7 +289,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
       this.#connect()
       return
     }
-    const failure = failures.ofUpstream(end, this.#endpoint)
+    const failure = failures.ofUpstream(end, this.#attempt!.lease.endpoint.target.name)
     this.#fail(failure, end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy')
   }
 
@@ -331,20 +307,16 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     this.#down.reset(end.kind === 'reset' ? end.code : ErrorCode.NO_ERROR)
   }
 
-  // ---- ends --------------------------------------------------------------------------------
-
   /** The backend's response went out whole. */
   #answered(last: HeaderBlock | undefined): void {
     this.#phase = 'answered'
     this.#disarm()
-    if (this.#context.record === undefined) return
-    const status = last?.find(field => field.name === 'grpc-status')?.value
-    this.#ended('backend', status === undefined ? -1 : Number(status), '')
+    this.#recorder?.answered(last)
   }
 
   #fail(failure: Failure, endedBy: EndedBy = 'proxy'): void {
     if (this.#phase === 'answered' || this.#phase === 'over') return
-    this.#ended(endedBy, failure.status, failure.token)
+    this.#recorder?.ended(endedBy, failure.status, failure.token)
     const responding = this.#phase === 'responding'
     this.#leave()
     this.#phase = 'answered'
@@ -353,7 +325,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   #answerHttp(status: number): void {
-    this.#ended('proxy', Status.UNKNOWN, `http-${status}`)
+    this.#recorder?.ended('proxy', Status.UNKNOWN, `http-${status}`)
     this.#phase = 'answered'
     this.#answer(failures.httpAnswer(status))
   }
@@ -390,43 +362,35 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     this.#fail(failures.shuttingDown())
   }
 
-  #ended(by: EndedBy, status: number, reason: string): void {
-    this.#endedBy = by
-    this.#status = status
-    this.#reason = reason
-  }
-
   #finish(): void {
     this.#phase = 'over'
     this.#call?.abort()
     this.#replay = undefined
     this.#disarm()
-    const { live, record, clock } = this.#context
-    live.delete(this)
-    record?.({
+    this.#context.live.delete(this)
+    if (this.#recorder !== undefined) this.#record(this.#recorder)
+    this.#onOver()
+  }
+
+  #record({ endpoint, status, endedBy, reason, request, response }: CallRecorder): void {
+    this.#context.record!({
       startMs: this.#startMs,
-      durationMs: clock.now() - this.#startMs,
+      durationMs: this.#context.clock.now() - this.#startMs,
       peer: this.#peer.address,
-      authority: this.#head?.authority ?? '',
-      path: this.#head?.path ?? '',
+      authority: this.#head.authority,
+      path: this.#head.path,
       backend: this.#backend?.name ?? '',
-      endpoint: this.#endpoint,
-      status: this.#status,
-      endedBy: this.#endedBy,
-      reason: this.#reason,
-      request: this.#request!,
-      response: this.#response!,
+      endpoint,
+      status,
+      endedBy,
+      reason,
+      request,
+      response,
       retries: this.#refusals,
     })
-    this.#onOver()
   }
 }
 
 function isPromise<T>(answer: T | undefined | Promise<T | undefined>): answer is Promise<T | undefined> {
   return typeof (answer as Promise<T> | undefined)?.then === 'function'
-}
-
-function closingOf(end: StreamEnd): string {
-  if (end.kind === 'reset') return `reset-${errorCodeName(end.code)}`
-  return end.kind === 'lost' ? 'disconnected' : 'closed'
 }

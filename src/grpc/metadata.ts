@@ -81,6 +81,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
   }
   const out: (F | Field)[] = []
   for (const field of block) {
+    if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
     switch (field.name) {
       case ':scheme':
         out.push(withValue(field, edits.scheme))
@@ -97,7 +98,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
         out.push(withValue(field, edits.timeout))
         break
       default:
-        if (edits.added.length === 0 || !edits.added.some(added => added.name === field.name)) out.push(field)
+        out.push(field)
     }
   }
   for (const field of edits.added) out.push(field)

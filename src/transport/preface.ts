@@ -13,7 +13,7 @@ export function judgeFirstBytes(bytes: Buffer): FirstBytes {
   if (bytes.compare(PREFACE, 0, seen, 0, seen) === 0) return seen === PREFACE.length ? 'http2' : 'more'
   const text = bytes.toString('latin1', 0, 32)
   if (HTTP1.test(text)) return 'http1'
-  return bytes.length < 20 && /^[A-Z]+$/.test(text) ? 'more' : 'unknown'
+  return bytes.length <= 20 && /^[A-Z]+$/.test(text) ? 'more' : 'unknown'
 }
 
 const EXPLANATION = 'This port speaks gRPC over HTTP/2 with prior knowledge. It does not speak HTTP/1.\n'

@@ -53,7 +53,7 @@ export class TimerWheel {
     if (head !== undefined) head.previous = timer
     this.#slots[slot] = timer
     this.#size++
-    this.#turning ??= this.#clock.after(TICK_MS, this.#turn)
+    this.#turning ??= this.#untilNextTick()
   }
 
   disarm(timer: WheelTimer): void {
@@ -69,6 +69,11 @@ export class TimerWheel {
     this.#turning = undefined
   }
 
+  #untilNextTick(): Timer {
+    const now = this.#clock.now()
+    return this.#clock.after(this.#startMs + (this.#tickOf(now) + 1) * TICK_MS - now, this.#turn)
+  }
+
   #tickOf(ms: number): number {
     return Math.floor((ms - this.#startMs) / TICK_MS)
   }
@@ -80,7 +85,7 @@ export class TimerWheel {
     const first = Math.max(this.#tick + 1, now - SLOTS + 1)
     this.#tick = now
     for (let tick = first; tick <= now; tick++) this.#fireSlot(tick % SLOTS, now)
-    if (this.#size > 0) this.#turning ??= this.#clock.after(TICK_MS, this.#turn)
+    if (this.#size > 0) this.#turning ??= this.#untilNextTick()
   }
 
   #fireSlot(slot: number, now: number): void {

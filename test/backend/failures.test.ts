@@ -98,9 +98,7 @@ t.test('a slow connect: calls also go to an endpoint that is ready later', async
   const calls = rig.calls(4)
   rig.clock.advance(300)
   rig.session('b').ready()
-  t.same(shares(calls), { b: 4 }, 'b is ready, a is a black hole', {
-    todo: 'those that wait for a stay until its connect timeout, or their own',
-  })
+  t.same(shares(calls), { b: 4 }, 'b is ready, a is a black hole')
 })
 
 t.test('all connects slow: calls go on waiting, and new ones too', async t => {
@@ -176,9 +174,8 @@ t.test('one session lives and another cannot be had: its streams are still used'
   t.equal(second.at, 'a')
   second.stream!.close({ kind: 'clean' })
   const third = rig.call()
-  const todo = 'an endpoint whose second connect failed counts as failing, although its first session lives'
-  t.same(third.failed, undefined, 'a session with room is there', { todo })
-  t.equal(third.at, 'a', 'and is used', { todo })
+  t.same(third.failed, undefined, 'a session with room is there')
+  t.equal(third.at, 'a', 'and is used')
 })
 
 t.test('two sessions, the second fails and the first is full: calls queue', async t => {
@@ -187,7 +184,5 @@ t.test('two sessions, the second fails and the first is full: calls queue', asyn
   rig.session().ready(1)
   rig.call()
   rig.session().closed('connect ECONNREFUSED')
-  t.equal(rig.call().failed, undefined, 'a stream may become free', {
-    todo: 'fails as unreachable, although a session is open',
-  })
+  t.equal(rig.call().failed, undefined, 'a stream may become free')
 })

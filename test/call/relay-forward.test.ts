@@ -261,5 +261,5 @@ t.test('an empty grpc-status is recorded as anything but OK', async t => {
   const { down } = rig.open(request(), true)
   rig.up.headers(block({ ':status': '200', 'grpc-status': '' }), true)
   down.settle()
-  t.not(rig.record.status, 0, { todo: "Number('') is 0" })
+  t.not(rig.record.status, 0)
 })

@@ -1,8 +1,9 @@
 /** Relays between streams that a test plays on both sides, under a clock that it turns. */
 import { Backend } from '../../src/backend/backend.ts'
 import { addedFields } from '../../src/call/added-fields.ts'
+import type { RelayContext } from '../../src/call/context.ts'
 import type { CallRecord } from '../../src/call/record.ts'
-import { Relay, type RelayContext } from '../../src/call/relay.ts'
+import { Relay } from '../../src/call/relay.ts'
 import type { Director } from '../../src/routing/director.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { HeaderBlock, StreamEnd } from '../../src/transport/transport.ts'

@@ -1,0 +1,27 @@
+/** What a call needs of its proxy. */
+import type { Backend } from '../backend/backend.ts'
+import type { Director } from '../routing/director.ts'
+import type { Clock } from '../transport/clock.ts'
+import type { TimerWheel } from '../transport/timer-wheel.ts'
+import type { AddedFields } from './added-fields.ts'
+import type { CallRecord } from './record.ts'
+
+/** What all relays of a proxy share. */
+export interface RelayContext {
+  readonly director: Director
+  readonly backends: ReadonlyMap<string, Backend>
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  /** Most payload bytes of a request that are kept to send them again; beyond, the call is committed. */
+  readonly replayBytes: number
+  /** Forward requests whose content type is not gRPC's, instead of HTTP 415. */
+  readonly acceptNonGrpc: boolean
+  /** Fields to add to a request, `x-forwarded-for` and the like. */
+  readonly addedFields: AddedFields
+  /** Called once a call, when it is over; undefined when nobody listens. */
+  readonly record: ((record: CallRecord) => void) | undefined
+  /** A director threw what is no GrpcError, or named a backend that is not there. */
+  readonly onFault: (message: string, path: string, cause: unknown) => void
+  /** The calls that are not over. */
+  readonly live: Set<{ abort(): void }>
+}
