@@ -10,7 +10,7 @@ import type { RelayContext } from './call/context.ts'
 import { Relay } from './call/relay.ts'
 import { accessLog } from './observe/access-log.ts'
 import { createLogger, type LogOptions } from './observe/logger.ts'
-import type { Director } from './routing/director.ts'
+import type { Director, Target } from './routing/director.ts'
 import { createRouter, type Route } from './routing/router.ts'
 import { systemClock } from './transport/clock.ts'
 import { type ListenAddress, Listener, type ListenerOwner, type ListenTls } from './transport/listener.ts'
@@ -96,36 +96,28 @@ export class GrpcProxy implements ListenerOwner {
   readonly #setup: ProxySetup
   readonly #log: Logger
   readonly #wheel = new TimerWheel(systemClock)
-  readonly #backends = new Map<string, Backend>()
+  /** By name; those that a director brought, by their definition. */
+  readonly #backends = new Map<string | BackendSetup, Backend>()
   readonly #listeners = new Set<Listener>()
   readonly #live = new Set<{ abort(): void }>()
   readonly #relayContext: RelayContext
   readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
-  #whenIdle: (() => void) | undefined
-  #closing = false
+  readonly #clientTransports: Readonly<Record<TransportName, () => ClientTransport>>
+  /** Those who wait for the last call to end. */
+  readonly #whenIdle = new Set<() => void>()
+  #stopping = false
+  #closed: Promise<void> | undefined
 
   /** @param setup resolved; `createProxy` makes it of what a user writes */
   constructor(setup: ProxySetup) {
     this.#setup = setup
     this.#log = setup.logger ?? createLogger(setup.log)
     this.#serverTransports = { native: () => nativeServerTransport(setup.limits), frames: notBuilt }
-    const clientTransports: Record<TransportName, () => ClientTransport> = {
-      native: () => nativeClientTransport(setup.limits),
-      frames: notBuilt,
-    }
-    for (const [name, options] of Object.entries(setup.backends)) {
-      const context = {
-        transport: clientTransports[options.transport](),
-        clock: systemClock,
-        wheel: this.#wheel,
-        random: Math.random,
-        log: this.#logEndpoint,
-      }
-      this.#backends.set(name, new Backend(options, context))
-    }
+    this.#clientTransports = { native: () => nativeClientTransport(setup.limits), frames: notBuilt }
+    for (const [name, options] of Object.entries(setup.backends)) this.#backends.set(name, this.#open(options))
     this.#relayContext = {
       director: setup.director ?? createRouter(setup.routes),
-      backends: this.#backends,
+      backend: named => this.#backendOf(named),
       clock: systemClock,
       wheel: this.#wheel,
       replayBytes: setup.limits.replayBytes,
@@ -136,6 +128,26 @@ export class GrpcProxy implements ListenerOwner {
       live: this.#live,
     }
     this.handler = nativeStreamHandler(this, setup.limits.maxHeaderListBytes)
+  }
+
+  #open(options: BackendSetup): Backend {
+    return new Backend(options, {
+      transport: this.#clientTransports[options.transport](),
+      clock: systemClock,
+      wheel: this.#wheel,
+      random: Math.random,
+      log: this.#logEndpoint,
+    })
+  }
+
+  #backendOf(named: Target['backend']): Backend | undefined {
+    const known = this.#backends.get(named as string | BackendSetup)
+    if (known !== undefined || typeof named !== 'object' || named === null) return known
+    // A director that defines a backend anew for each call would open sessions without end.
+    if (this.#backends.size >= MAX_BACKENDS) return undefined
+    const backend = this.#open(named as BackendSetup)
+    this.#backends.set(named as BackendSetup, backend)
+    return backend
   }
 
   /**
@@ -171,10 +183,13 @@ export class GrpcProxy implements ListenerOwner {
   }
 
   /**
+   * @param options `tls` takes PEM text, not paths
    * @returns the real address
-   * @throws Error with the system's code (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`) when it cannot be had
+   * @throws Error when the proxy was closed or told to drain;
+   * Error with the system's code (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`) when it cannot be had
    */
   async listen(options: ListenOptions = {}): Promise<BoundAddress> {
+    if (this.#stopping) throw new Error('the proxy is closed')
     const { prefaceTimeoutMs, maxClientSessions } = this.#setup.limits
     const { transport = 'native', ...address } = options
     const listener = new Listener(
@@ -182,8 +197,14 @@ export class GrpcProxy implements ListenerOwner {
       this.#serverTransports[transport](),
       this,
     )
-    const bound = await listener.listen()
     this.#listeners.add(listener)
+    let bound: BoundAddress
+    try {
+      bound = await listener.listen()
+    } catch (error) {
+      this.#listeners.delete(listener)
+      throw error
+    }
     this.#log.info(
       { address: bound.address, tls: options.tls !== undefined, transport },
       `listening on ${bound.address}`,
@@ -196,7 +217,8 @@ export class GrpcProxy implements ListenerOwner {
   }
 
   readonly #onRelayOver = (): void => {
-    if (this.#whenIdle !== undefined && this.#live.size === 0) this.#whenIdle()
+    if (this.#live.size > 0) return
+    for (const resolve of this.#whenIdle) resolve()
   }
 
   onSessionClosed(session: ServerSession, reason: string): void {
@@ -240,30 +262,46 @@ export class GrpcProxy implements ListenerOwner {
    * @param graceMs default: the configuration's `drain.graceMs`
    */
   async drain(graceMs: number = this.#setup.drain.graceMs): Promise<void> {
+    this.#stopping = true
     for (const listener of this.#listeners) listener.drain()
     this.#log.info({ calls: this.#live.size, graceMs }, 'draining')
     if (this.#live.size > 0) {
       await new Promise<void>(resolve => {
-        const timer = systemClock.after(graceMs, resolve)
-        this.#whenIdle = () => {
+        const done = () => {
           timer.cancel()
+          this.#whenIdle.delete(done)
           resolve()
         }
+        const timer = systemClock.after(graceMs, done)
+        this.#whenIdle.add(done)
       })
     }
-    for (const relay of [...this.#live]) relay.abort()
     await this.close()
   }
 
-  /** Ends every call and connection now. Resolves when the sockets are gone. */
-  async close(): Promise<void> {
-    if (this.#closing) return
-    this.#closing = true
+  /** Ends every call and connection now. Resolves when the sockets are gone, also the second time. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    this.#stopping = true
+    for (const relay of [...this.#live]) relay.abort()
+    // Answers to the last calls are written in this turn's end; then the connections go.
+    await new Promise(resolve => setImmediate(resolve))
     await Promise.all([...this.#listeners].map(listener => listener.close()))
     for (const backend of this.#backends.values()) backend.close()
     this.#log.flush()
   }
+
+  onSessionReady(): void {
+    // Nothing to do before its first call.
+  }
 }
+
+/** More are surely a mistake: a backend is a fleet's service, not a call's. */
+const MAX_BACKENDS = 10_000
 
 function notBuilt(): never {
   throw new Error('transport frames is not available in this version')

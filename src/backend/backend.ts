@@ -202,17 +202,9 @@ export class Backend implements EndpointOwner {
     }
   }
 
-  drain(): void {
-    this.#shut(endpoint => endpoint.drain())
-  }
-
   close(): void {
-    this.#shut(endpoint => endpoint.close())
-  }
-
-  #shut(end: (endpoint: Endpoint) => void): void {
     this.#closed = true
-    for (const endpoint of this.endpoints) end(endpoint)
+    for (const endpoint of this.endpoints) endpoint.close()
     for (const waiter of [...this.#queue.keys()]) {
       this.#take(waiter)
       waiter.onUnavailable('closed', 'the proxy is shutting down')

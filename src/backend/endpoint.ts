@@ -227,16 +227,7 @@ export class Endpoint implements ClientSessionOwner {
     this.#owner.onSessionGone(this)
   }
 
-  /** No new streams; sessions end when their streams have. */
-  drain(): void {
-    this.#shut(session => session.drain())
-  }
-
   close(): void {
-    this.#shut(session => session.destroy())
-  }
-
-  #shut(end: (session: ClientSession) => void): void {
     this.#closed = true
     this.#backoffTimer?.cancel()
     this.#redialTimer?.cancel()
@@ -245,6 +236,6 @@ export class Endpoint implements ClientSessionOwner {
     this.#settle()
     connecting?.destroy()
     for (const session of this.#sessions.splice(0)) this.#draining.add(session)
-    for (const session of this.#draining) end(session)
+    for (const session of this.#draining) session.destroy()
   }
 }

@@ -33,10 +33,34 @@ export function addedFields(options: AddedFieldsOptions): AddedFields {
   return (peer, head, block, target) => [...ofTarget(target), ...forwarding(options, peer, head, block)]
 }
 
+/** RFC 9110 §5.6.2 "token" without upper case (RFC 9113 §8.2); no pseudo-header fields. */
+const FIELD_NAME = /^[a-z0-9!#$%&'*+\-.^_`|~]+$/
+/** RFC 9110 §5.5 field-value: visible, obs-text, inner space and tab. Node checks neither of these. */
+const FIELD_VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/
+
+/** @throws TypeError for what may not go on the wire: it would be somebody else's header */
+export function checkAuthority(authority: string | undefined): void {
+  if (authority !== undefined) checkValue(':authority', authority)
+}
+
+function checkValue(name: string, value: unknown): void {
+  if (typeof value !== 'string' || !FIELD_VALUE.test(value)) {
+    throw new TypeError(`the value of ${name} is not one that HTTP/2 can carry`)
+  }
+}
+
+/** @throws TypeError likewise */
 function fieldsOf(metadata: NonNullable<Target['metadata']>): Field[] {
-  return Object.entries(metadata).flatMap(([name, values]) =>
-    [values].flat().map(value => ({ name: name.toLowerCase(), value, neverIndexed: false })),
-  )
+  const fields: Field[] = []
+  for (const [given, values] of Object.entries(metadata)) {
+    const name = given.toLowerCase()
+    if (!FIELD_NAME.test(name)) throw new TypeError(`${JSON.stringify(given)} is not a name that HTTP/2 can carry`)
+    for (const value of [values].flat()) {
+      checkValue(name, value)
+      fields.push({ name, value, neverIndexed: false })
+    }
+  }
+  return fields
 }
 
 function forwarding(options: AddedFieldsOptions, peer: Peer, head: RequestHead, block: HeaderBlock): Field[] {

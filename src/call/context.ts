@@ -1,6 +1,6 @@
 /** What a call needs of its proxy. */
 import type { Backend } from '../backend/backend.ts'
-import type { Director } from '../routing/director.ts'
+import type { Director, Target } from '../routing/director.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { AddedFields } from './added-fields.ts'
@@ -9,7 +9,8 @@ import type { CallRecord } from './record.ts'
 /** What all relays of a proxy share. */
 export interface RelayContext {
   readonly director: Director
-  readonly backends: ReadonlyMap<string, Backend>
+  /** The backend that a director named, or the one that belongs to its definition. */
+  readonly backend: (named: Target['backend']) => Backend | undefined
   readonly clock: Clock
   readonly wheel: TimerWheel
   /** Most payload bytes of a request that are kept to send them again; beyond, the call is committed. */

@@ -47,6 +47,11 @@ export function unknownBackend(name: string): Failure {
   return failure('unknown-backend', Status.INTERNAL, `no backend named ${name}`, ErrorCode.INTERNAL_ERROR)
 }
 
+/** A director's answer that cannot be followed: a field that HTTP/2 does not have. */
+export function badTarget(): Failure {
+  return failure('director-failed', Status.INTERNAL, 'the director failed', ErrorCode.INTERNAL_ERROR)
+}
+
 export function deadlinePassed(): Failure {
   return failure('deadline', Status.DEADLINE_EXCEEDED, 'deadline exceeded at the proxy', ErrorCode.CANCEL)
 }
@@ -78,7 +83,9 @@ const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
 
 /** All of them are the backend's capacity or life, not a limit set for the caller: UNAVAILABLE. */
 export function unavailable(backend: string, why: Unavailable, detail: string): Failure {
-  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, `backend ${backend}: ${detail}`, ErrorCode.CANCEL)
+  // Addresses and connect errors are for the log, not for clients.
+  const told = why === 'unreachable' ? 'no endpoint can be reached' : detail
+  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, `backend ${backend}: ${told}`, ErrorCode.CANCEL)
 }
 
 /** What a director threw. @returns the failure, and whether it is a fault that belongs in the log */
@@ -128,13 +135,19 @@ export function clientGone(end: StreamEnd): string {
   return end.kind === 'lost' ? 'disconnected' : 'closed'
 }
 
+/**
+ * A message may repeat what the client sent, and percent-encoding makes up to nine bytes of a
+ * character; clients accept some 8 KiB of headers in all.
+ */
+const MAX_MESSAGE_CHARACTERS = 512
+
 /** Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason. */
 export function trailersOnly(failure: Failure): Field[] {
   return [
     field(':status', '200'),
     field('content-type', 'application/grpc'),
     field('grpc-status', String(failure.status)),
-    field('grpc-message', encodeMessage(failure.message)),
+    field('grpc-message', encodeMessage(failure.message.slice(0, MAX_MESSAGE_CHARACTERS))),
     field('x-grpc-verbatim-error', failure.token),
   ]
 }

@@ -1,6 +1,6 @@
 /**
  * The relay: one call's life, from its headers to its end. It joins the client's stream with the
- * attempt that serves it, knows nothing of how either is carried, and ends exactly once.
+ * attempt that serves it, knows not how either is carried, and ends exactly once.
  *
  *   headers ──► routing ──► waiting ──► forwarding ──► responding ──► answered ──► over
  *      │           │           │  ▲          │ refused, replayable        │          ▲
@@ -9,10 +9,10 @@
  *                     client gone, from any phase ───────────────────────────────────┘
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
-import { editRequest, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
-import type { Target } from '../routing/director.ts'
+import type { Director, Target } from '../routing/director.ts'
 import { WheelTimer } from '../transport/timer-wheel.ts'
 import {
   type HeaderBlock,
@@ -23,6 +23,7 @@ import {
   type StreamOwner,
 } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+import { checkAuthority } from './added-fields.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
@@ -46,7 +47,8 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   #block: HeaderBlock = []
   #head: RequestHead = readHead([])
   #call: RoutedCall | undefined
-  #target: Target | undefined
+  #authority: string | undefined
+  #added: readonly Field[] = []
   #backend: Backend | undefined
   #attempt: Attempt | undefined
   /** Undefined once the call is committed: it cannot be sent again. */
@@ -92,9 +94,9 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     const length = end - start
     const attempt = this.#attempt
     const open = attempt !== undefined && !attempt.closed
-    // An answered call goes on where the backend still reads; a failed one has no attempt any more.
-    if (!open && (this.#phase === 'answered' || this.#phase === 'over')) return this.#down.release(length)
     if (!open) {
+      // An answered call goes on where the backend still reads; a failed one has no attempt any more.
+      if (this.#phase === 'answered' || this.#phase === 'over') return this.#down.release(length)
       this.#heldRequest += length
       this.#remember(bytes, start, end, endStream)
       return
@@ -170,16 +172,17 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
 
   #route(): void {
     this.#call = new RoutedCall(this.#head, this.#block, this.#peer)
+    let target: ReturnType<Director>
     try {
-      const target = this.#context.director(this.#call)
-      if (!isPromise(target)) return this.#routed(target)
-      target.then(
-        late => this.#routedLate(late),
-        thrown => this.#unroutable(thrown),
-      )
+      target = this.#context.director(this.#call)
     } catch (thrown) {
-      this.#unroutable(thrown)
+      return this.#unroutable(thrown)
     }
+    if (!isPromise(target)) return this.#routed(target)
+    target.then(
+      late => this.#routed(late),
+      thrown => this.#unroutable(thrown),
+    )
   }
 
   #unroutable(thrown: unknown): void {
@@ -190,24 +193,23 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     this.#fail(failure)
   }
 
-  /** Out of a promise's callback nothing may be thrown: nobody is there to catch it. */
-  #routedLate(target: Target | undefined): void {
-    try {
-      this.#routed(target)
-    } catch (thrown) {
-      this.#unroutable(thrown)
-    }
-  }
-
   #routed(target: Target | undefined): void {
     if (this.#phase !== 'routing') return
     // A director in plain JavaScript may say null.
     if (target == null) return this.#fail(failures.noRoute(this.#head.path))
-    this.#target = target
-    this.#backend = this.#context.backends.get(target.backend)
+    const context = this.#context
+    this.#backend = context.backend(target.backend)
     if (this.#backend === undefined) {
-      this.#context.onFault('the director named an unknown backend', this.#head.path, target.backend)
-      return this.#fail(failures.unknownBackend(target.backend))
+      context.onFault('the director named an unknown backend', this.#head.path, target.backend)
+      return this.#fail(failures.unknownBackend(String(target.backend)))
+    }
+    try {
+      checkAuthority(target.authority)
+      this.#authority = target.authority
+      this.#added = context.addedFields(this.#peer, this.#head, this.#block, target)
+    } catch (cause) {
+      context.onFault("the director's answer cannot be sent", this.#head.path, cause)
+      return this.#fail(failures.badTarget())
     }
     this.#connect()
   }
@@ -241,12 +243,11 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   #upstreamBlock(lease: Lease, timeoutMs: number): HeaderBlock {
-    const target = this.#target!
     return editRequest(this.#block, {
       scheme: lease.endpoint.target.tls === undefined ? 'http' : 'https',
-      authority: target.authority,
+      authority: this.#authority,
       timeout: timeoutMs === Number.POSITIVE_INFINITY ? undefined : formatTimeout(timeoutMs),
-      added: this.#context.addedFields(this.#peer, this.#head, this.#block, target),
+      added: this.#added,
     })
   }
 
@@ -284,17 +285,13 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   onAttemptClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
-    if (this.#phase === 'forwarding' && failures.wasRefused(end) && this.#mayRetry()) {
+    if (this.#phase === 'forwarding' && failures.wasRefused(end) && this.#refusals < MAX_REFUSALS && this.#replay) {
       this.#refusals++
       this.#connect()
       return
     }
     const failure = failures.ofUpstream(end, this.#attempt!.lease.endpoint.target.name)
     this.#fail(failure, end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy')
-  }
-
-  #mayRetry(): boolean {
-    return this.#refusals < MAX_REFUSALS && this.#replay !== undefined
   }
 
   /**
@@ -331,11 +328,14 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   #answer(block: HeaderBlock): void {
-    this.#down.sendHeaders(block, true)
+    try {
+      this.#down.sendHeaders(block, true)
+    } catch {
+      return this.#down.reset(ErrorCode.INTERNAL_ERROR)
+    }
     if (!this.#requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
   }
 
-  /** Lets go of whatever the call waits for or uses upstream. */
   #leave(): void {
     if (this.#phase === 'waiting') this.#backend?.cancel(this)
     this.#attempt?.abandon(ErrorCode.CANCEL)
@@ -391,6 +391,6 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 }
 
-function isPromise<T>(answer: T | undefined | Promise<T | undefined>): answer is Promise<T | undefined> {
+function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
   return typeof (answer as Promise<T> | undefined)?.then === 'function'
 }

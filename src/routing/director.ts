@@ -31,10 +31,18 @@ export interface MetadataView {
   readonly fields: HeaderBlock
 }
 
+/**
+ * A backend that belongs to no configuration: made once by `defineBackend`, opened by each proxy
+ * whose director first names it. The same object is the same backend.
+ */
+export interface BackendDefinition {
+  readonly name: string
+}
+
 /** Where a call goes. */
 export interface Target {
-  /** The name of a configured backend, or a backend made by `proxy.backend(…)`. */
-  readonly backend: string
+  /** The name of a configured backend, or what `defineBackend` made. */
+  readonly backend: string | BackendDefinition
   /** Replaces `:authority`. */
   readonly authority?: string
   /** Added to the request, after what the client sent. A name that the client sent too is replaced. */

@@ -1,6 +1,6 @@
 /** Opens the byte stream to an endpoint. Both transports dial through here. */
 import net from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import type { DialTarget } from './transport.ts'
 
@@ -20,6 +20,9 @@ export interface DialOptions {
  */
 export function dial(target: DialTarget, { session, inProcess }: DialOptions = {}): Duplex {
   const made = target.connect?.()
+  if (target.connect !== undefined && !(made instanceof Duplex)) {
+    throw new TypeError(`${target.name}: connect() must return a Duplex, at once`)
+  }
   const stream = made === undefined || inProcess === undefined ? made : inProcess(made)
   if (target.tls === undefined) return stream ?? net.connect(addressOf(target))
   const { serverName, ca, cert, key } = target.tls

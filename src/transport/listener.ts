@@ -51,7 +51,9 @@ export class Listener implements ServerSessionOwner {
   readonly #owner: ListenerOwner
   /** Every accepted connection, so that `close` leaves none behind. */
   readonly #sockets = new Set<Socket>()
-  readonly #sessions = new Set<ServerSession>()
+  /** With the timer that waits for a session's SETTINGS; undefined once they came. */
+  readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
+  #draining = false
   #onIdle: (() => void) | undefined
 
   constructor(options: ListenerOptions, transport: ServerTransport, owner: ListenerOwner) {
@@ -140,11 +142,12 @@ export class Listener implements ServerSessionOwner {
       head = head.length === 0 ? bytes : Buffer.concat([head, bytes])
       const verdict = judgeFirstBytes(head)
       if (verdict === 'more') return
-      clearTimeout(timer)
       socket.removeListener('readable', onReadable)
       socket.unshift(head)
-      if (verdict === 'http2' && (secure.encrypted !== true || secure.alpnProtocol === 'h2')) this.#open(socket)
-      else if (verdict === 'http1') this.#refuse(socket, 'http1', 'the client speaks HTTP/1', HTTP1_ANSWER)
+      if (verdict === 'http2' && (secure.encrypted !== true || secure.alpnProtocol === 'h2'))
+        return this.#open(socket, timer)
+      clearTimeout(timer)
+      if (verdict === 'http1') this.#refuse(socket, 'http1', 'the client speaks HTTP/1', HTTP1_ANSWER)
       // RFC 9113 §3.2: HTTP/2 over TLS uses the "h2" protocol identifier, by ALPN.
       else if (verdict === 'http2') this.#refuse(socket, 'no-alpn', 'the client did not negotiate "h2" by ALPN')
       else this.#refuse(socket, 'not-http2', 'the first bytes are not HTTP/2')
@@ -153,8 +156,10 @@ export class Listener implements ServerSessionOwner {
     socket.once('close', () => clearTimeout(timer))
   }
 
-  #open(socket: Socket): void {
-    this.#sessions.add(this.#transport.accept(socket, this))
+  #open(socket: Socket, settingsTimer: NodeJS.Timeout): void {
+    const session = this.#transport.accept(socket, this)
+    this.#sessions.set(session, settingsTimer)
+    if (this.#draining) session.drain()
   }
 
   #refuse(socket: Socket, refusal: Refusal, detail: string, answer?: string): void {
@@ -172,6 +177,12 @@ export class Listener implements ServerSessionOwner {
     return this.#owner.onStream(...args)
   }
 
+  onSessionReady(session: ServerSession): void {
+    clearTimeout(this.#sessions.get(session))
+    this.#sessions.set(session, undefined)
+    this.#owner.onSessionReady(session)
+  }
+
   onSessionClosed(session: ServerSession, reason: string): void {
     this.#sessions.delete(session)
     this.#owner.onSessionClosed(session, reason)
@@ -179,14 +190,16 @@ export class Listener implements ServerSessionOwner {
 
   /** Accepts no more and tells the clients; they finish what they have. */
   drain(): void {
+    this.#draining = true
     this.#server.close()
-    for (const session of this.#sessions) session.drain()
+    for (const session of this.#sessions.keys()) session.drain()
   }
 
   /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
   async close(): Promise<void> {
+    this.#draining = true
     this.#server.close()
-    for (const session of this.#sessions) session.destroy()
+    for (const session of this.#sessions.keys()) session.destroy()
     if (this.#sockets.size === 0) return
     await new Promise<void>(resolve => {
       const timer = setTimeout(() => {

@@ -105,6 +105,8 @@ export interface ServerSession {
 export interface ServerSessionOwner {
   /** A client opened a stream. The owner returned is told its headers next, in the same turn. */
   onStream(stream: Stream, session: ServerSession): StreamOwner
+  /** The client's first SETTINGS arrived: its preface is complete (RFC 9113 §3.4). */
+  onSessionReady(session: ServerSession): void
   onSessionClosed(session: ServerSession, reason: string): void
 }
 
@@ -116,8 +118,6 @@ export interface ClientSession {
   readonly streams: number
   /** Only while `free > 0`. The owner hears nothing before this returns. */
   open(owner: StreamOwner): Stream
-  /** No new streams; the session ends when its last stream has. */
-  drain(): void
   /** Ends the session and its connection now, or gives up connecting. */
   destroy(): void
 }

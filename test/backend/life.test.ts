@@ -110,32 +110,3 @@ t.test('close: tells the waiting, ends the sessions, leaves no timer', async t =
   rig.clock.advance(600_000)
   t.equal(rig.transport.sessions.length, 3, 'nobody dials again')
 })
-
-t.test('drain: the same, but streams run on', async t => {
-  const rig = new BackendRig({ sessions: { max: 2, ready: 0 } })
-  const running = rig.call()
-  const waiting = rig.call()
-  rig.session().ready(1)
-  const [first, second] = rig.transport.sessions
-  rig.backend.drain()
-  t.same(waiting.failed, ['closed', 'the proxy is shutting down'])
-  t.equal(running.stream!.over, false)
-  t.ok(first!.drains >= 1)
-  t.equal(first!.drains, 1, 'told once')
-  t.same([first!.destroys, second!.destroys], [0, 1])
-  t.equal(rig.backend.endpoints[0]!.streamCount, 1, 'counted until it is over')
-  running.stream!.close({ kind: 'clean' })
-  first!.closed('drained')
-  t.same([rig.backend.endpoints[0]!.sessionCount, rig.clock.pending], [0, 0])
-  t.same(rig.call().failed, ['closed', 'the proxy is shutting down'])
-})
-
-t.test('close after drain ends what is left', async t => {
-  const rig = new BackendRig()
-  rig.warm()
-  rig.call()
-  rig.backend.drain()
-  rig.backend.close()
-  t.ok(rig.session().destroys >= 1)
-  t.equal(rig.clock.pending, 0)
-})

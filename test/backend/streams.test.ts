@@ -152,7 +152,7 @@ t.test('GOAWAY: the session gets no new call and its streams run on', async t =>
   rig.session().ready()
   t.equal(after.lease!.session, rig.session())
   t.equal(before.stream!.over, false)
-  t.same([old.drains, old.destroys], [0, 0])
+  t.equal(old.destroys, 0)
   t.equal(rig.backend.endpoints[0]!.sessionCount, 2)
   t.equal(rig.backend.endpoints[0]!.streamCount, 2)
   before.stream!.close(finish)

@@ -77,7 +77,7 @@ export class CallRig {
     )
     this.context = {
       director: options.director ?? (() => ({ backend: 'main' })),
-      backends: new Map([['main', this.backend]]),
+      backend: named => (named === 'main' ? this.backend : undefined),
       clock: this.clock,
       wheel: this.wheel,
       replayBytes: options.replayBytes ?? 1_000,

@@ -35,7 +35,7 @@ function call(path: string, { authority = 'api.example.com', metadata = [] }: As
 }
 
 /** The backend that a call is sent to; undefined when no route takes it. */
-function backendOf(routes: readonly Route[], asked: CallInfo): string | undefined {
+function backendOf(routes: readonly Route[], asked: CallInfo): Target['backend'] | undefined {
   return (createRouter(routes)(asked) as Target | undefined)?.backend
 }
 

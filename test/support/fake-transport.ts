@@ -175,7 +175,6 @@ export class FakeSession implements ClientSession {
   readonly owner: ClientSessionOwner
   readonly opened: FakeStream[] = []
   streams = 0
-  drains = 0
   destroys = 0
   /** What a stream's `sendData` answers at first. */
   writable = true
@@ -202,11 +201,6 @@ export class FakeSession implements ClientSession {
   streamEnded(): void {
     this.streams--
     if (this.#maxStreams > 0) this.owner.onFree(this)
-  }
-
-  drain(): void {
-    this.drains++
-    this.#maxStreams = 0
   }
 
   destroy(): void {

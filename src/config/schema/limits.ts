@@ -18,7 +18,7 @@ export const limits = strict({
   prefaceTimeoutMs: milliseconds(10_000, 'A client that connected sends its preface and SETTINGS within this time', {
     min: 1,
   }),
-  maxClientSessions: integer(10_000, 'Most client sessions; further connections are closed', { min: 1 }),
+  maxClientSessions: integer(10_000, 'Most connections of one listener; further ones are closed', { min: 1 }),
   streamWindowBytes: integer(262_144, 'Receive window of a stream: what is held at most for a slow reader', {
     min: 16_384,
   }),

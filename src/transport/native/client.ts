@@ -2,7 +2,13 @@
  * Upstream on `node:http2`. http2-wrapper establishes the session: it waits for the peer's
  * SETTINGS and keeps the TLS session tickets. From then on the plain Node session is ours.
  */
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import http2, {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type SecureClientSessionOptions,
+} from 'node:http2'
+import { isIPv6 } from 'node:net'
 import type { Duplex } from 'node:stream'
 import http2wrapper from 'http2-wrapper'
 import type { ErrorCode } from '../../wire/errors.ts'
@@ -91,18 +97,36 @@ class NativeClientSession implements ClientSession, NativeSession {
     this.#owner = owner
     this.maxHeaderListBytes = limits.maxHeaderListBytes
     this.#sessionWindowBytes = limits.sessionWindowBytes
+    try {
+      const options = this.#options(target, limits)
+      if (isIPv6(target.tls?.serverName ?? '')) this.#connectAlone(options)
+      else this.#connectByAgent(target, options, tickets)
+    } catch (error) {
+      queueMicrotask(() => this.#fail(error as Error))
+    }
+  }
+
+  #connectByAgent(target: DialTarget, options: ConnectOptions, tickets: http2wrapper.Agent): void {
     const agent = new http2wrapper.Agent({ maxEmptySessions: Number.POSITIVE_INFINITY })
     // One agent a session: an agent hands out the session that it has before it makes another.
     ;(agent as TicketKeeper).tlsSessionCache = (tickets as TicketKeeper).tlsSessionCache
     agent.on('session', (node: ClientHttp2Session) => this.#open(node))
-    agent.getSession(originOf(target), this.#options(target, limits)).catch(error => {
+    agent.getSession(originOf(target), options as http2wrapper.SecureClientSessionOptions).catch(error => {
       // With a session in hand it is the agent's wish for a second one that failed; see `#options`.
       if (this.#node === undefined) this.#fail(error)
     })
   }
 
-  #options(target: DialTarget, limits: NativeClientLimits): http2wrapper.SecureClientSessionOptions {
-    const options = {
+  /** http2-wrapper cannot hold a certificate against an IPv6 address: it takes it for host and port. */
+  #connectAlone(options: ConnectOptions): void {
+    const node = http2.connect('https://endpoint', options as SecureClientSessionOptions)
+    node.on('error', error => this.#node === undefined && this.#fail(error))
+    node.once('close', () => this.#node === undefined && this.#fail(new Error('closed before SETTINGS')))
+    node.once('remoteSettings', () => this.#open(node))
+  }
+
+  #options(target: DialTarget, limits: NativeClientLimits) {
+    return {
       settings: {
         enablePush: false,
         initialWindowSize: limits.streamWindowBytes,
@@ -115,7 +139,7 @@ class NativeClientSession implements ClientSession, NativeSession {
       maxSessionInvalidFrames: 2 ** 31 - 1,
       peerMaxConcurrentStreams: EVERY_STREAM,
       strictSingleValueFields: false,
-      createConnection: (_origin: URL, { session }: { session?: Buffer }) => {
+      createConnection: (_origin: unknown, { session }: { session?: Buffer }) => {
         if (this.#closed) throw new Error('given up before it was dialled')
         // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. How
         // many sessions there are is the pool's to decide.
@@ -127,12 +151,13 @@ class NativeClientSession implements ClientSession, NativeSession {
         return this.#socket
       },
     }
-    return options as unknown as http2wrapper.SecureClientSessionOptions
   }
 
   /** The peer's SETTINGS are here. */
   #open(node: ClientHttp2Session): void {
     this.#node = node
+    // The agent's own listener throws at names that no certificate can have.
+    node.removeAllListeners('origin')
     node.on('error', error => {
       this.#error ??= error
     })
@@ -185,7 +210,9 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   get free(): number {
-    return this.#draining || this.#node === undefined || this.#node.closed ? 0 : this.#maxStreams - this.streams
+    const node = this.#node
+    if (this.#draining || node === undefined || node.closed || node.destroyed) return 0
+    return this.#maxStreams - this.streams
   }
 
   open(owner: StreamOwner): Stream {
@@ -198,17 +225,13 @@ class NativeClientSession implements ClientSession, NativeSession {
     if (!this.#draining) this.#owner.onFree(this)
   }
 
-  drain(): void {
-    this.#draining = true
-    if (this.#node === undefined) this.destroy()
-    else this.#node.close()
-  }
-
   destroy(): void {
     if (this.#node !== undefined) this.#node.destroy()
     else this.#fail(new Error('gave up connecting'))
   }
 }
+
+type ConnectOptions = object
 
 /** http2-wrapper's cache of TLS sessions, by origin and options; its types do not show it. */
 type TicketKeeper = http2wrapper.Agent & { tlsSessionCache: unknown }
@@ -218,9 +241,9 @@ type TicketKeeper = http2wrapper.Agent & { tlsSessionCache: unknown }
  * that must be the server name. Without TLS the origin is only a label.
  */
 function originOf(target: DialTarget): URL {
-  const host = target.tls?.serverName ?? target.tcp?.host ?? 'localhost'
+  if (target.tls === undefined) return new URL('https://endpoint')
   const port = target.tcp === undefined ? '' : `:${target.tcp.port}`
-  return new URL(`https://${host.includes(':') ? `[${host}]` : host}${port}`)
+  return new URL(`https://${target.tls.serverName}${port}`)
 }
 
 /** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */

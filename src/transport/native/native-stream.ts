@@ -54,6 +54,10 @@ export abstract class NativeStream implements Stream {
     this.owner = owner
   }
 
+  static of(node: Http2Stream): NativeStream {
+    return (node as Carrier)[kNative]
+  }
+
   abstract sendHeaders(block: HeaderBlock, endStream: boolean): void
 
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
@@ -82,6 +86,7 @@ export abstract class NativeStream implements Stream {
     if (this.#closed || this.#resetBySelf !== undefined) return
     this.#resetBySelf = code
     if (node === undefined) return this.#forget(code)
+    this.discard(node)
     // RFC 9113 §8.1: the response is complete before RST_STREAM(NO_ERROR). When trailers are still
     // queued, `#onWantTrailers` closes after them.
     if (code !== ErrorCode.NO_ERROR || !this.endSent) node.close(code)
@@ -98,6 +103,12 @@ export abstract class NativeStream implements Stream {
   release(bytes: number): void {
     this.#unreleased -= bytes
     if (this.#unreleased <= 0 && this.node?.isPaused()) this.node.resume()
+  }
+
+  /** Node closes a stream that ended without an error only once it was read to its end. */
+  protected discard(node: Http2Stream): void {
+    node.off('data', onData)
+    node.resume()
   }
 
   #writable(): Http2Stream | undefined {
@@ -121,7 +132,7 @@ export abstract class NativeStream implements Stream {
    * `'response'`.
    */
   protected startReading(): void {
-    this.node!.on('data', onData)
+    if (this.#resetBySelf === undefined && !this.#closed) this.node!.on('data', onData)
   }
 
   data(chunk: Buffer): void {

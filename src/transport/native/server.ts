@@ -6,13 +6,14 @@ import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 
 import http2 from 'node:http2'
 import type { Socket } from 'node:net'
 import { peerOf } from '../peer.ts'
-import type {
-  HeaderBlock,
-  Peer,
-  ServerSession,
-  ServerSessionOwner,
-  ServerTransport,
-  StreamOwner,
+import {
+  type HeaderBlock,
+  HeadersRefused,
+  type Peer,
+  type ServerSession,
+  type ServerSessionOwner,
+  type ServerTransport,
+  type StreamOwner,
 } from '../transport.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
@@ -28,6 +29,7 @@ export interface NativeServerLimits {
   readonly resetsPerSecond: number
 }
 
+const BODYLESS: ReadonlySet<string> = new Set(['204', '205', '304'])
 const RESPOND_END = { endStream: true, sendDate: false }
 const RESPOND_OPEN = { waitForTrailers: true, sendDate: false }
 /** GOAWAY "MAY" announce a shutdown with the largest id first (RFC 9113 §6.8). */
@@ -37,6 +39,7 @@ class NativeServerStream extends NativeStream {
   constructor(session: NativeServerSession, node: ServerHttp2Stream) {
     super(session, UNOWNED)
     this.adopt(node)
+    node.on('aborted', onAborted)
   }
 
   start(owner: StreamOwner, block: HeaderBlock, endStream: boolean): void {
@@ -50,14 +53,26 @@ class NativeServerStream extends NativeStream {
     const node = this.node as ServerHttp2Stream
     if (node.destroyed || node.closed || node.headersSent) return
     checkListSize(block, this.session.maxHeaderListBytes)
+    if (!endStream && BODYLESS.has(block[0]?.value ?? '')) {
+      throw new HeadersRefused('Node ends a response of 204, 205 or 304 by itself')
+    }
     refusing(() => node.respond(rawOfBlock(block), endStream ? RESPOND_END : RESPOND_OPEN))
     if (endStream) this.endSent = true
+  }
+
+  aborted(node: ServerHttp2Stream): void {
+    if (!this.endSent) this.discard(node)
   }
 
   /** Node sets `aborted` when the client's reset finds our side unfinished. */
   protected judgeEnd(node: ServerHttp2Stream): boolean {
     return !node.aborted
   }
+}
+
+/** A client's RST_STREAM(NO_ERROR) is a reset too, and may find the stream paused. */
+function onAborted(this: ServerHttp2Stream): void {
+  ;(NativeStream.of(this) as NativeServerStream).aborted(this)
 }
 
 const UNOWNED: StreamOwner = {
@@ -91,6 +106,7 @@ class NativeServerSession implements ServerSession, NativeSession {
     node.on('frameError', () => {
       // The stream's or the session's own end says the same.
     })
+    node.once('remoteSettings', () => owner.onSessionReady(this))
     node.once('close', () => owner.onSessionClosed(this, this.lostReason))
   }
 

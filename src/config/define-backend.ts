@@ -1,0 +1,27 @@
+/** Backends for directors, without a name in a configuration. */
+import type { BackendDefinition } from '../routing/director.ts'
+import { resolveConfig } from './resolve.ts'
+import type { ProxyOptions } from './schema.ts'
+
+/** As under `backends` in a configuration. */
+export type BackendOptions = NonNullable<ProxyOptions['backends']>[string]
+
+/**
+ * Makes a backend that a director can return. Make it once, not for each call: sessions belong to
+ * the object.
+ *
+ * ```ts
+ * const greeter = defineBackend('127.0.0.1:50051')
+ * const proxy = createProxy({ director: call => ({ backend: greeter }) })
+ * ```
+ *
+ * @param options one endpoint, or the same options as under `backends` in a configuration
+ * @param name for logs and messages; default: the first endpoint
+ * @throws ConfigError with everything that is wrong
+ */
+export function defineBackend(options: string | BackendOptions, name?: string): BackendDefinition {
+  const backend = typeof options === 'string' ? { endpoints: [options] } : options
+  const { config } = resolveConfig({ backends: { defined: backend } })
+  const resolved = config.backends.defined!
+  return { ...resolved, name: name ?? resolved.targets[0]!.name }
+}
