@@ -26,6 +26,13 @@ const BINARY: readonly Field[] = [
   ['x-latin1', LATIN1],
 ]
 
+/** Node 22, and 24 before 24.15, refuse to send `authorization` and its like twice. */
+function singleValueLimit({ upstream }: Pairing): string | false {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  const knowsOption = major > 24 || (major === 24 && minor >= 15)
+  return upstream === 'native' && !knowsOption && 'this Node has no strictSingleValueFields: the call fails instead'
+}
+
 export function headers(t: Test, pairing: Pairing): void {
   request(t, pairing)
   response(t, pairing)
@@ -50,7 +57,7 @@ function request(t: Test, pairing: Pairing): void {
       ['cookie', 'b=2'],
     ]),
   )
-  t.test('request: repeats of single-value fields are kept', t =>
+  t.test('request: repeats of single-value fields are kept', { skip: singleValueLimit(pairing) }, t =>
     same(t, [
       ['authorization', 'one'],
       ['authorization', 'two'],
