@@ -9,7 +9,7 @@ import http2, {
   type SecureClientSessionOptions,
 } from 'node:http2'
 import { isIPv6 } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import http2wrapper from 'http2-wrapper'
 import type { ErrorCode } from '../../wire/errors.ts'
 import { dial } from '../dial.ts'
@@ -24,7 +24,7 @@ import type {
 } from '../transport.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { inProcessStream } from './in-process.ts'
-import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
+import { FLAG_END_STREAM, type NativeSession, NativeStream, refused } from './native-stream.ts'
 
 /** Bounds of an upstream session; see the configuration's `limits`. */
 export interface NativeClientLimits {
@@ -40,7 +40,22 @@ const EVERY_STREAM = 2 ** 31 - 1
 /** TLS tickets kept per endpoint: one is used again as often as the server lets it. */
 const TLS_TICKETS = 4
 
-type Response = (this: ClientHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]) => void
+const push = Duplex.prototype.push
+
+/** END_STREAM is pushed before Node marks the stream closed, a reset after: see `judgeEnd`. */
+function trackEnd(this: ClientHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
+  if (chunk === null && !this.closed) (NativeStream.of(this) as NativeClientStream).endPushed()
+  return push.call(this, chunk, encoding)
+}
+
+function onResponse(
+  this: ClientHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  raw: readonly string[],
+): void {
+  ;(NativeStream.of(this) as NativeClientStream).response(headers, (flags & FLAG_END_STREAM) !== 0, raw)
+}
 
 class NativeClientStream extends NativeStream {
   readonly #client: ClientHttp2Session
@@ -54,20 +69,23 @@ class NativeClientStream extends NativeStream {
 
   sendHeaders(block: HeaderBlock, endStream: boolean): void {
     checkListSize(block, this.session.maxHeaderListBytes)
-    const node = refusing(() => this.#client.request(rawOfBlock(block), endStream ? REQUEST_END : REQUEST_OPEN))
+    let node: ClientHttp2Stream
+    try {
+      node = this.#client.request(rawOfBlock(block), endStream ? REQUEST_END : REQUEST_OPEN)
+    } catch (error) {
+      throw refused(error)
+    }
     this.adopt(node)
     if (endStream) this.endSent = true
-    const push = node.push
-    node.push = (chunk, encoding) => {
-      if (chunk === null && !node.closed) this.#endPushed = true
-      return push.call(node, chunk, encoding)
-    }
-    node.on('response', ((_headers, flags, raw) => {
-      this.#response(_headers, (flags & FLAG_END_STREAM) !== 0, raw)
-    }) as Response as never)
+    node.push = trackEnd
+    node.on('response', onResponse as never)
   }
 
-  #response(headers: IncomingHttpHeaders, endStream: boolean, raw: readonly string[]): void {
+  endPushed(): void {
+    this.#endPushed = true
+  }
+
+  response(headers: IncomingHttpHeaders, endStream: boolean, raw: readonly string[]): void {
     if (endStream) this.endReceived = this.endToldWithHeaders = true
     this.owner.onHeaders(blockOfRaw(raw, headers), endStream)
     this.startReading()
@@ -158,6 +176,8 @@ class NativeClientSession implements ClientSession, NativeSession {
     this.#node = node
     // The agent's own listener throws at names that no certificate can have.
     node.removeAllListeners('origin')
+    // The agent counts the streams in a `request` of its own; who keeps sessions elsewhere needs no count.
+    delete (node as Partial<ClientHttp2Session>).request
     node.on('error', error => {
       this.#error ??= error
     })

@@ -48,17 +48,27 @@ export function rawOfBlock(block: HeaderBlock): RawHeaders {
  * within the name; the order between names is that of their first occurrence.
  */
 export function objectOfBlock(block: HeaderBlock): OutgoingHttpHeaders {
-  const headers: Record<string, string | string[]> = Object.create(null)
-  const sensitive: string[] = []
-  for (const { name, value, neverIndexed } of block) {
-    const before = headers[name]
-    if (before === undefined) headers[name] = value
+  const headers: Record<string, string | string[]> = {}
+  let sensitive: string[] | undefined
+  for (let i = 0; i < block.length; i++) {
+    const { name, value, neverIndexed } = block[i]!
+    const before = Object.hasOwn(headers, name) ? headers[name] : undefined
+    if (name === '__proto__') defineField(headers, name, before === undefined ? value : [before, value].flat())
+    else if (before === undefined) headers[name] = value
     else if (typeof before === 'string') headers[name] = [before, value]
     else before.push(value)
-    if (neverIndexed) sensitive.push(name)
+    if (neverIndexed) {
+      sensitive ??= []
+      sensitive.push(name)
+    }
   }
-  if (sensitive.length > 0) (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] = sensitive
+  if (sensitive !== undefined) (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] = sensitive
   return headers
+}
+
+/** Assigning would set the prototype. An object without one would be safe too, and slow. */
+function defineField(headers: object, name: string, value: string | string[]): void {
+  Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
 /**

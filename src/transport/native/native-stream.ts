@@ -69,7 +69,9 @@ export abstract class NativeStream implements Stream {
       else node.end()
       return true
     }
-    return end === start || node.write(copyOf(bytes, start, end))
+    if (end === start || node.write(copyOf(bytes, start, end))) return true
+    node.once('drain', onDrain)
+    return false
   }
 
   sendTrailers(block: HeaderBlock): void {
@@ -122,7 +124,6 @@ export abstract class NativeStream implements Stream {
     node.on('end', onEnd)
     node.on('trailers', onTrailers)
     node.on('wantTrailers', onWantTrailers)
-    node.on('drain', onDrain)
     node.on('error', ignore)
     node.on('close', onClose)
   }
@@ -138,7 +139,12 @@ export abstract class NativeStream implements Stream {
   data(chunk: Buffer): void {
     this.#unreleased += chunk.length
     this.owner.onData(chunk, 0, chunk.length, false)
-    if (this.#unreleased > 0) this.node?.pause()
+    if (this.#unreleased > 0) this.hold()
+  }
+
+  /** The owner keeps bytes: no more until they are released. */
+  protected hold(): void {
+    this.node?.pause()
   }
 
   trailers(block: HeaderBlock): void {
@@ -193,13 +199,9 @@ export abstract class NativeStream implements Stream {
   }
 }
 
-/** Runs a call of Node's API that throws for blocks it does not like. */
-export function refusing<T>(send: () => T): T {
-  try {
-    return send()
-  } catch (cause) {
-    throw new HeadersRefused((cause as Error).message, { cause })
-  }
+/** What Node's API throws for blocks it does not like. */
+export function refused(cause: unknown): HeadersRefused {
+  return new HeadersRefused((cause as Error).message, { cause })
 }
 
 const NOTHING = Buffer.alloc(0)

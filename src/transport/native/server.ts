@@ -16,7 +16,7 @@ import {
   type StreamOwner,
 } from '../transport.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
-import { FLAG_END_STREAM, type NativeSession, NativeStream, refusing } from './native-stream.ts'
+import { FLAG_END_STREAM, type NativeSession, NativeStream, refused } from './native-stream.ts'
 
 /** Bounds of a downstream session; see the configuration's `limits`. */
 export interface NativeServerLimits {
@@ -39,7 +39,6 @@ class NativeServerStream extends NativeStream {
   constructor(session: NativeServerSession, node: ServerHttp2Stream) {
     super(session, UNOWNED)
     this.adopt(node)
-    node.on('aborted', onAborted)
   }
 
   start(owner: StreamOwner, block: HeaderBlock, endStream: boolean): void {
@@ -56,8 +55,17 @@ class NativeServerStream extends NativeStream {
     if (!endStream && BODYLESS.has(block[0]?.value ?? '')) {
       throw new HeadersRefused('Node ends a response of 204, 205 or 304 by itself')
     }
-    refusing(() => node.respond(rawOfBlock(block), endStream ? RESPOND_END : RESPOND_OPEN))
+    try {
+      node.respond(rawOfBlock(block), endStream ? RESPOND_END : RESPOND_OPEN)
+    } catch (error) {
+      throw refused(error)
+    }
     if (endStream) this.endSent = true
+  }
+
+  protected override hold(): void {
+    super.hold()
+    this.node?.off('aborted', onAborted).on('aborted', onAborted)
   }
 
   aborted(node: ServerHttp2Stream): void {
