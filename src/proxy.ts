@@ -142,11 +142,11 @@ export class GrpcProxy implements ListenerOwner {
 
   #backendOf(named: Target['backend']): Backend | undefined {
     const known = this.#backends.get(named as string | BackendSetup)
-    if (known !== undefined || typeof named !== 'object' || named === null) return known
+    if (known !== undefined || !isDefinition(named)) return known
     // A director that defines a backend anew for each call would open sessions without end.
     if (this.#backends.size >= MAX_BACKENDS) return undefined
-    const backend = this.#open(named as BackendSetup)
-    this.#backends.set(named as BackendSetup, backend)
+    const backend = this.#open(named)
+    this.#backends.set(named, backend)
     return backend
   }
 
@@ -298,6 +298,11 @@ export class GrpcProxy implements ListenerOwner {
   onSessionReady(): void {
     // Nothing to do before its first call.
   }
+}
+
+/** What `defineBackend` made; a director in plain JavaScript may return anything. */
+function isDefinition(named: unknown): named is BackendSetup {
+  return Array.isArray((named as Partial<BackendSetup> | null)?.targets)
 }
 
 /** More are surely a mistake: a backend is a fleet's service, not a call's. */

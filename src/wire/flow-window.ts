@@ -1,0 +1,213 @@
+/**
+ * Flow control (RFC 9113 §5.2, §6.9) as arithmetic: what we may still send, and what we let the peer
+ * send. For a stream, or with stream id 0 for the connection. Bytes are those of DATA payloads, padding
+ * included, heads not.
+ *
+ * Receive windows, with numbers:
+ *
+ * - Bytes return to the sender only when their consumer released them, never because they arrived.
+ * - WINDOW_UPDATE goes out when half of the window was released. A stream of 1 MiB in a window of
+ *   64 KiB then costs 32 updates of 13 bytes; one a DATA frame would be 64, one a 39-byte message
+ *   27,000. A small call costs none on its stream, and on the connection one in 840. Waiting longer
+ *   would save little more and leave the sender less than half a window to send while the update travels;
+ *   as it is, a sender that the window holds back sends a half to all of it in a round trip.
+ * - A sender that uses up its window within one round trip is held back by the window and not by what
+ *   it has to send: at 50 ms, 64 KiB are 1.3 MB/s at most. Then the window doubles, as long as its
+ *   consumer keeps up and the caller allows it.
+ *
+ * No clock: a round trip is a PING of ours and its ACK (`RoundTrips`); only their order matters.
+ */
+import { MAX_31_BIT } from './frame.ts'
+import { connectionError, streamError } from './protocol-error.ts'
+
+/** What we may send. Negative after the peer made its INITIAL_WINDOW_SIZE smaller (§6.9.2). */
+export class SendWindow {
+  readonly streamId: number
+  /** Bytes that may be sent now; below 1: none. */
+  available: number
+
+  constructor(streamId: number, initialBytes: number) {
+    this.streamId = streamId
+    this.available = initialBytes
+  }
+
+  /** DATA of ours with so many bytes went out. */
+  consume(bytes: number): void {
+    this.available -= bytes
+  }
+
+  /** WINDOW_UPDATE came. Throws the error of the window's own scope if it becomes too large. */
+  increase(increment: number): void {
+    // §6.9.1: "If a sender receives a WINDOW_UPDATE that causes a flow-control window to exceed this maximum,
+    // it MUST terminate either the stream or the connection, as appropriate."
+    if (this.available + increment > MAX_31_BIT) {
+      if (this.streamId === 0) throw connectionError('window-overflow')
+      throw streamError(this.streamId, 'stream-window-overflow')
+    }
+    this.available += increment
+  }
+
+  /** The peer's INITIAL_WINDOW_SIZE changed by so much (`Settings.apply`). Not for the connection's window. */
+  adjust(difference: number): void {
+    // §6.9.2: "An endpoint MUST treat a change to SETTINGS_INITIAL_WINDOW_SIZE that causes any flow-control
+    // window to exceed the maximum size as a connection error (Section 5.4.1) of type FLOW_CONTROL_ERROR."
+    if (this.available + difference > MAX_31_BIT)
+      throw connectionError('settings-window-overflow', `stream ${this.streamId}`)
+    this.available += difference
+  }
+}
+
+/**
+ * A window grows if in one round trip at least this part of it arrived. As updates go out by halves, a
+ * sender that is held back sends by halves too, and of its two one may fall just outside the round trip;
+ * so less than a half must do (grpc-go, with updates by quarters: 0.66).
+ */
+const GROWTH_USE = 1 / 3
+/** … and at most this part waits for its consumer: a slow reader needs no more room. */
+const GROWTH_HELD = 1 / 4
+/** By how much it grows. grpc-go's `gamma`: 2. A window goes from 64 KiB to 4 MiB in six round trips. */
+const GROWTH_FACTOR = 2
+
+/**
+ * What we let the peer send. Always: `available + held + released === limit`.
+ *
+ * | part        | bytes that …                                             |
+ * | ----------- | -------------------------------------------------------- |
+ * | `available` | the peer may still send                                  |
+ * | `held`      | arrived and wait for their consumer                      |
+ * | `released`  | were consumed, and go back with the next WINDOW_UPDATE   |
+ */
+export class ReceiveWindow {
+  readonly streamId: number
+  available: number
+  held = 0
+  released = 0
+  /** Size of the window. */
+  limit: number
+  #initial: number
+  #round = 0
+  #roundBytes = 0
+
+  constructor(streamId: number, initialBytes: number) {
+    this.streamId = streamId
+    this.available = this.limit = this.#initial = initialBytes
+  }
+
+  /**
+   * DATA came, `bytes` of it by flow control. `round`: the `RoundTrips.round` of the connection, 0 for none.
+   * Throws the error of the window's own scope if the peer was not allowed to send that much.
+   */
+  receive(bytes: number, round: number): void {
+    // §6.9.1: "The sender MUST NOT send a flow-controlled frame with a length that exceeds the space
+    // available in either of the flow-control windows advertised by the receiver."
+    if (bytes > this.available && bytes > 0) {
+      const detail = `${bytes} of ${this.available} bytes`
+      if (this.streamId === 0) throw connectionError('window-exceeded', detail)
+      throw streamError(this.streamId, 'stream-window-exceeded', detail)
+    }
+    this.available -= bytes
+    this.held += bytes
+    if (round === 0) return
+    if (round !== this.#round) {
+      this.#round = round
+      this.#roundBytes = 0
+    }
+    this.#roundBytes += bytes
+  }
+
+  /**
+   * So many of the held bytes were consumed. Returns the increment of the WINDOW_UPDATE to send now, or 0.
+   *
+   * `ceiling`: bytes that the window may have at most, as the caller's budget stands now. A window above
+   * it gives back less than it gets, and so shrinks as bytes pass; below its initial size it returns to
+   * that as soon as the ceiling lets it, at a `release(0, ceiling)` if nothing else happens.
+   */
+  release(bytes: number, ceiling: number): number {
+    if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
+    this.held -= bytes
+    this.released += bytes
+    if (this.limit > ceiling) this.#shrink(this.limit - ceiling)
+    else if (this.limit < this.#initial) this.#setLimit(Math.min(this.#initial, ceiling))
+    else if (
+      this.#roundBytes >= this.limit * GROWTH_USE &&
+      this.held <= this.limit * GROWTH_HELD &&
+      this.limit < ceiling
+    )
+      this.#setLimit(Math.min(this.limit * GROWTH_FACTOR, ceiling))
+    if (this.released * 2 < this.limit || this.released === 0) return 0
+    return this.#announce()
+  }
+
+  /**
+   * Makes the window at least that large now, whatever was used of it: the connection's at the start,
+   * whose initial size no setting can change (§6.9.2). Returns the increment to send, or 0.
+   */
+  raise(limit: number): number {
+    if (limit > this.#initial) this.#initial = Math.min(limit, MAX_31_BIT)
+    if (limit <= this.limit) return 0
+    this.#setLimit(limit)
+    return this.#announce()
+  }
+
+  /** Our own INITIAL_WINDOW_SIZE counts from now on (`LocalSettings.acknowledge`): the peer's view moved by this much. */
+  adjust(difference: number): void {
+    this.#initial += difference
+    this.limit += difference
+    this.available += difference
+  }
+
+  /** The stream ended: what is held goes to the connection's window instead. Returns those bytes. */
+  close(): number {
+    const held = this.held
+    this.held = 0
+    return held
+  }
+
+  #setLimit(limit: number): void {
+    const bounded = Math.min(limit, MAX_31_BIT)
+    this.released += bounded - this.limit
+    this.limit = bounded
+  }
+
+  #shrink(bytes: number): void {
+    const kept = Math.min(bytes, this.released)
+    this.released -= kept
+    this.limit -= kept
+  }
+
+  #announce(): number {
+    const increment = this.released
+    this.available += increment
+    this.released = 0
+    return increment
+  }
+}
+
+/**
+ * One probe for every so many bytes at most: half of the default window. A session of small calls sends a
+ * PING in 840 calls, an idle one none. The server's DATA that causes it makes gRPC servers forgive the PING.
+ */
+const PROBE_BYTES = 32_768
+
+/** Round trips of a connection, measured by PINGs that go out while DATA comes in. */
+export class RoundTrips {
+  /** The round trip being measured, 1, 2, …; 0 between them. For `ReceiveWindow.receive`. */
+  round = 0
+  #count = 0
+  #bytes = 0
+
+  /** DATA came. True: send a PING of ours now, and tell `acknowledged` when its ACK comes. */
+  received(bytes: number): boolean {
+    if (this.round > 0) return false
+    this.#bytes += bytes
+    if (this.#bytes < PROBE_BYTES) return false
+    this.#bytes = 0
+    this.round = ++this.#count
+    return true
+  }
+
+  /** The ACK of the probe came: a round trip is over. */
+  acknowledged(): void {
+    this.round = 0
+  }
+}

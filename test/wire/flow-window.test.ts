@@ -1,0 +1,267 @@
+/** Windows against a naive model, and over a link with a delay. */
+import fc from 'fast-check'
+import t from 'tap'
+import { ReceiveWindow, RoundTrips, SendWindow } from '../../src/wire/flow-window.ts'
+import { ConnectionError, StreamError } from '../../src/wire/protocol-error.ts'
+import { Code } from '../support/frames.ts'
+
+const MAX = 2 ** 31 - 1
+const KIB = 1_024
+
+function thrown(act: () => unknown): unknown {
+  try {
+    act()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
+
+const isError = (found: unknown, kind: typeof ConnectionError | typeof StreamError, token: string) =>
+  found instanceof kind && found.token === token && found.code === Code.FLOW_CONTROL_ERROR
+
+t.test('a send window', async t => {
+  const w = new SendWindow(1, 65_535)
+  w.consume(60_000)
+  // The example of RFC 9113 §6.9.2, with its numbers in KB: 60 sent, then 16 allowed.
+  w.adjust(16_000 - 65_535)
+  t.equal(w.available, -44_000)
+  w.increase(44_001)
+  t.equal(w.available, 1)
+  w.increase(MAX - 1)
+  t.equal(w.available, MAX)
+  t.ok(
+    isError(
+      thrown(() => w.increase(1)),
+      StreamError,
+      'stream-window-overflow',
+    ),
+  )
+  t.ok(
+    isError(
+      thrown(() => new SendWindow(0, 1).increase(MAX)),
+      ConnectionError,
+      'window-overflow',
+    ),
+  )
+  t.ok(
+    isError(
+      thrown(() => w.adjust(1)),
+      ConnectionError,
+      'settings-window-overflow',
+    ),
+  )
+  t.equal(w.available, MAX, 'unchanged by what was refused')
+})
+
+t.test('a receive window gives back by halves, what was released', async t => {
+  const w = new ReceiveWindow(1, 100)
+  w.receive(100, 0)
+  t.equal(w.release(49, 100), 0)
+  t.equal(w.release(1, 100), 50)
+  t.equal(w.available, 50)
+  t.equal(w.release(50, 100), 50)
+  t.equal(w.release(0, 100), 0)
+  t.throws(() => w.release(1, 100), RangeError)
+})
+
+t.test('more than was allowed', async t => {
+  t.ok(
+    isError(
+      thrown(() => new ReceiveWindow(3, 10).receive(11, 0)),
+      StreamError,
+      'stream-window-exceeded',
+    ),
+  )
+  t.ok(
+    isError(
+      thrown(() => new ReceiveWindow(0, 10).receive(11, 0)),
+      ConnectionError,
+      'window-exceeded',
+    ),
+  )
+  const w = new ReceiveWindow(3, 10)
+  w.receive(10, 0)
+  w.adjust(-5)
+  t.equal(w.available, -5)
+  w.receive(0, 0)
+  t.pass('an empty frame is always allowed (§6.9.1)')
+})
+
+t.test('raised: a connection at its start', async t => {
+  const w = new ReceiveWindow(0, 65_535)
+  t.equal(w.raise(1_000_000), 1_000_000 - 65_535)
+  t.equal(w.available, 1_000_000)
+  t.equal(w.raise(5), 0)
+  t.equal(w.raise(2 ** 40), MAX - 1_000_000, 'never above 2^31-1')
+})
+
+t.test('a ceiling that falls is reached as bytes pass, and left again', async t => {
+  const w = new ReceiveWindow(1, 100)
+  w.receive(80, 0)
+  t.equal(w.release(40, 60), 0, 'the first 40 bytes are kept')
+  t.equal(w.limit, 60)
+  t.equal(w.release(40, 60), 40)
+  t.equal(w.available, 60)
+  w.receive(60, 0)
+  t.equal(w.release(60, 0), 0, 'none at all')
+  t.same([w.limit, w.available], [0, 0])
+  t.equal(w.release(0, 30), 30, 'again, without any bytes')
+  t.equal(w.release(0, 1_000), 70, 'up to its first size, not further')
+  t.equal(w.limit, 100)
+})
+
+t.test('what is held at the end of a stream', async t => {
+  const w = new ReceiveWindow(1, 100)
+  w.receive(30, 0)
+  w.release(10, 100)
+  t.equal(w.close(), 20)
+  t.equal(w.close(), 0)
+})
+
+type Step = readonly ['receive' | 'release' | 'ceiling' | 'round' | 'adjust', number]
+const anyStep: fc.Arbitrary<Step> = fc.tuple(
+  fc.constantFrom('receive', 'receive', 'release', 'release', 'ceiling', 'round', 'adjust'),
+  fc.nat(100_000),
+)
+
+t.test('any order of events: the sender never gets more than the window, and never waits for ever', async t => {
+  fc.assert(
+    fc.property(fc.nat(70_000), fc.array(anyStep, { maxLength: 200 }), (initial, steps) => {
+      const w = new ReceiveWindow(1, initial)
+      // The naive model: everything that was ever allowed, sent and consumed.
+      let [allowed, sent, consumed, ceiling, round] = [initial, 0, 0, 1_000_000, 0]
+      const check = () => {
+        if (w.available !== allowed - sent) throw new Error('the peer would see another window')
+        if (w.held !== sent - consumed) throw new Error('held')
+        if (w.available + w.held + w.released !== w.limit) throw new Error('the parts do not make the whole')
+        if (w.released < 0 || w.held < 0) throw new Error('negative')
+      }
+      const release = (bytes: number) => {
+        const before = w.limit
+        consumed += bytes
+        allowed += w.release(bytes, ceiling)
+        if (w.limit > Math.max(before, ceiling)) throw new Error('grew above its ceiling')
+      }
+      for (const [what, n] of steps) {
+        if (what === 'receive') {
+          const bytes = Math.min(n, Math.max(0, allowed - sent))
+          w.receive(bytes, round)
+          sent += bytes
+          if (thrown(() => w.receive(Math.max(1, w.available + 1), round)) === undefined)
+            throw new Error('took too much')
+        } else if (what === 'release') release(Math.min(n, sent - consumed))
+        else if (what === 'ceiling') ceiling = 1 + n
+        else if (what === 'round') round = n % 50
+        else if (n % 2 === 0 && w.limit > 2_000) {
+          w.adjust(-1_000)
+          allowed -= 1_000
+        } else {
+          w.adjust(1_000)
+          allowed += 1_000
+        }
+        check()
+      }
+      release(sent - consumed)
+      check()
+      if (allowed - sent <= 0 && w.limit > 0) throw new Error('all is consumed, and the sender waits')
+    }),
+    { numRuns: 1_000 },
+  )
+  t.pass('1,000 runs')
+})
+
+interface Link {
+  readonly roundTripMs: number
+  /** Bytes that the sender has to send in a millisecond, at most. */
+  readonly sendPerMs: number
+  /** Bytes that the consumer takes in a millisecond, at most. */
+  readonly consumePerMs: number
+  readonly ceiling: number
+}
+
+/** One stream over a link with a delay, a millisecond a step, for five seconds. */
+function run({ roundTripMs, sendPerMs, consumePerMs, ceiling }: Link) {
+  const trips = new RoundTrips()
+  const w = new ReceiveWindow(1, 65_535)
+  const halfMs = roundTripMs / 2
+  const toReceiver: [atMs: number, bytes: number | 'ack'][] = []
+  const toSender: [atMs: number, increment: number | 'ping'][] = []
+  let [credit, received, lastSecond, updates, pings] = [65_535, 0, 0, 0, 0]
+  for (let ms = 0; ms < 5_000; ms++) {
+    while (toSender.length > 0 && toSender[0]![0] <= ms) {
+      const what = toSender.shift()![1]
+      if (what === 'ping') toReceiver.push([ms + halfMs, 'ack'])
+      else credit += what
+    }
+    for (let left = Math.min(credit, sendPerMs); left > 0; ) {
+      const bytes = Math.min(left, 16_384)
+      toReceiver.push([ms + halfMs, bytes])
+      credit -= bytes
+      left -= bytes
+    }
+    while (toReceiver.length > 0 && toReceiver[0]![0] <= ms) {
+      const what = toReceiver.shift()![1]
+      if (what === 'ack') {
+        trips.acknowledged()
+        continue
+      }
+      if (trips.received(what)) {
+        toSender.push([ms + halfMs, 'ping'])
+        pings++
+      }
+      w.receive(what, trips.round)
+      received += what
+      if (ms >= 4_000) lastSecond += what
+    }
+    const increment = w.release(Math.min(w.held, consumePerMs), ceiling)
+    if (increment > 0) {
+      updates++
+      toSender.push([ms + halfMs, increment])
+    }
+  }
+  return { limit: w.limit, lastSecond, received, updates, pings }
+}
+
+t.test('a lone stream over 50 ms is not stuck at 64 KiB a round trip', async t => {
+  const fast = { roundTripMs: 50, sendPerMs: 100 * KIB, consumePerMs: 1_000 * KIB }
+  const stuck = run({ ...fast, ceiling: 65_535 })
+  const grown = run({ ...fast, ceiling: 16 * KIB * KIB })
+  t.ok(stuck.lastSecond < 1_500_000, `a window of 64 KiB: ${stuck.lastSecond} bytes a second`)
+  t.ok(grown.lastSecond > 90 * KIB * 1_000, `a window that grows: ${grown.lastSecond} bytes a second`)
+  t.ok(grown.limit <= 16 * KIB * KIB, `${grown.limit}`)
+  const bounded = run({ ...fast, ceiling: 500_000 })
+  t.equal(bounded.limit, 500_000)
+  t.ok(
+    bounded.lastSecond > 5_000_000,
+    `500,000 bytes in 50 ms, at least half of it used: ${bounded.lastSecond} bytes a second`,
+  )
+  t.ok(grown.pings < 5_000 / 50 + 1, `${grown.pings} PINGs in 100 round trips`)
+})
+
+t.test('no growth where it is of no use', async t => {
+  const ceiling = 16 * KIB * KIB
+  const slow = run({ roundTripMs: 50, sendPerMs: 100 * KIB, consumePerMs: KIB, ceiling })
+  t.ok(
+    slow.limit <= 6 * 50 * KIB,
+    `at most 6 times what a consumer of 1 MiB a second takes in a round trip: ${slow.limit}`,
+  )
+  const slower = run({ roundTripMs: 50, sendPerMs: 100 * KIB, consumePerMs: 100, ceiling })
+  t.ok(slower.limit <= 2 * 65_535, `a consumer of 100 kB a second: ${slower.limit}`)
+  const little = run({ roundTripMs: 10, sendPerMs: KIB, consumePerMs: 100 * KIB, ceiling })
+  t.equal(little.limit, 65_535, 'a sender of 10 KiB a round trip')
+  t.ok(little.updates <= little.received / 32_768 + 1, `${little.updates} updates for ${little.received} bytes`)
+})
+
+t.test('round trips', async t => {
+  const trips = new RoundTrips()
+  for (let i = 0; i < 840; i++) t.equal(trips.received(39), false)
+  t.equal(trips.round, 0)
+  t.equal(trips.received(39), true, 'one PING for 841 small calls')
+  t.equal(trips.round, 1)
+  t.equal(trips.received(1_000_000), false, 'one at a time')
+  trips.acknowledged()
+  t.equal(trips.round, 0)
+  t.equal(trips.received(32_768), true)
+  t.equal(trips.round, 2)
+})
