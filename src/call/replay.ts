@@ -2,6 +2,7 @@
  * The request as far as it has come, kept so that it can be sent once a session is there, and sent
  * again where the backend did not process it (gRFC A6).
  */
+import { copyOf } from '../transport/lent.ts'
 import type { HeaderBlock, Stream } from '../transport/transport.ts'
 
 export class Replay {
@@ -12,10 +13,9 @@ export class Replay {
   ended = false
   trailers: HeaderBlock | undefined
 
-  /** Copies: the range is lent. */
   push(bytes: Buffer, start: number, end: number): void {
     if (end === start) return
-    this.#chunks.push(Buffer.from(bytes.subarray(start, end)))
+    this.#chunks.push(copyOf(bytes, start, end))
     this.bytes += end - start
   }
 

@@ -42,7 +42,10 @@ export interface RouterOptions {
  * @throws TypeError for a route without exactly one action, or with a weight that is not positive
  */
 export function createRouter(routes: readonly Route[], { random = Math.random }: RouterOptions = {}): Director {
-  const index = buildIndex(routes.map(compile))
+  const compiled = routes.map(compile)
+  const first = compiled[0]?.action
+  if (first?.kind === 'target' && takesEveryCall(routes[0]!)) return () => first.target
+  const index = buildIndex(compiled)
   // Most calls of a connection name the same authority: one remembered host saves the slice.
   let lastAuthority = ''
   let lastHost = ''
@@ -57,6 +60,11 @@ export function createRouter(routes: readonly Route[], { random = Math.random }:
     const route = firstMatch(index, call, authority, hostEnd, lastHost)
     return route === undefined ? undefined : decide(route.action, random)
   }
+}
+
+/** A proxy with one backend has one such route: it need not look at the call. */
+function takesEveryCall({ match }: Route): boolean {
+  return match === undefined || Object.values(match).every(condition => condition === undefined)
 }
 
 type Action =

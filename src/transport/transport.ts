@@ -41,7 +41,8 @@ export interface Stream {
   sendHeaders(block: HeaderBlock, endStream: boolean): void
   /**
    * Sends `bytes[start..end)`; an empty range with `endStream` is an empty DATA frame with END_STREAM.
-   * The range is taken before the call returns: the caller may overwrite it afterwards.
+   * What the stream cannot send at once it takes with `keep`: only a buffer marked `LENT` may be
+   * overwritten after the call.
    * @returns false when the owner should stop until `onWritable`; the bytes were taken all the same.
    */
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean
@@ -59,7 +60,7 @@ export interface Stream {
 /** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
 export interface StreamOwner {
   onHeaders(block: HeaderBlock, endStream: boolean): void
-  /** `bytes[start..end)` is valid only during the call: copy what must outlive it. */
+  /** `bytes[start..end)` is valid only during the call: take what must outlive it with `keep`. */
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block; END_STREAM is implied. */
   onTrailers(block: HeaderBlock): void

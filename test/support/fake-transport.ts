@@ -2,6 +2,7 @@
  * A transport without a network: a test plays the peer, and sees what the proxy does with its
  * sessions and streams. What the seam's rules forbid is kept in `misuse`.
  */
+import { LENT, type LentBuffer } from '../../src/transport/lent.ts'
 import type {
   ClientSession,
   ClientSessionOwner,
@@ -27,7 +28,8 @@ export type Sent =
   | { readonly kind: 'reset'; readonly code: ErrorCode }
 
 /** Lent to `onData`, and overwritten after it: who keeps the range is found out. */
-const LENT = Buffer.alloc(4096)
+const lent: LentBuffer = Buffer.alloc(4096)
+lent[LENT] = true
 const MARGIN = 7
 
 export class FakeStream implements Stream {
@@ -137,11 +139,11 @@ export class FakeStream implements Stream {
 
   data(text: string, endStream = false): void {
     const start = MARGIN
-    const end = start + LENT.write(text, start, 'latin1')
+    const end = start + lent.write(text, start, 'latin1')
     this.received += end - start
     if (endStream) this.#endReceived = true
-    this.owner!.onData(LENT, start, end, endStream)
-    LENT.fill(0xee)
+    this.owner!.onData(lent, start, end, endStream)
+    lent.fill(0xee)
   }
 
   trailers(fields: HeaderBlock): void {

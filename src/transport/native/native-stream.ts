@@ -11,6 +11,7 @@
  */
 import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
+import { keep } from '../lent.ts'
 import { type HeaderBlock, HeadersRefused, type Stream, type StreamEnd, type StreamOwner } from '../transport.ts'
 import { blockOfRaw, checkListSize, objectOfBlock } from './header-block.ts'
 
@@ -65,11 +66,11 @@ export abstract class NativeStream implements Stream {
     if (node === undefined) return true
     if (endStream) {
       this.endSent = true
-      if (end > start) node.end(copyOf(bytes, start, end))
+      if (end > start) node.end(keep(bytes, start, end))
       else node.end()
       return true
     }
-    if (end === start || node.write(copyOf(bytes, start, end))) return true
+    if (end === start || node.write(keep(bytes, start, end))) return true
     node.once('drain', onDrain)
     return false
   }
@@ -205,11 +206,6 @@ export function refused(cause: unknown): HeadersRefused {
 }
 
 const NOTHING = Buffer.alloc(0)
-
-/** `bytes` is lent: Node keeps what it is given until it is on the wire. */
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  return Buffer.from(bytes.subarray(start, end))
-}
 
 function closeClean(node: Http2Stream): void {
   node.close(ErrorCode.NO_ERROR)
