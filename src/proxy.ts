@@ -147,6 +147,7 @@ export class GrpcProxy implements ListenerOwner {
     if (this.#backends.size >= MAX_BACKENDS) return undefined
     const backend = this.#open(named)
     this.#backends.set(named, backend)
+    if (this.#closed !== undefined) backend.close()
     return backend
   }
 
@@ -203,7 +204,11 @@ export class GrpcProxy implements ListenerOwner {
       bound = await listener.listen()
     } catch (error) {
       this.#listeners.delete(listener)
-      throw error
+      throw this.#stopping ? new Error('the proxy is closed', { cause: error }) : error
+    }
+    if (this.#stopping) {
+      await listener.close()
+      throw new Error('the proxy is closed')
     }
     this.#log.info(
       { address: bound.address, tls: options.tls !== undefined, transport },
@@ -291,7 +296,7 @@ export class GrpcProxy implements ListenerOwner {
     // Answers to the last calls are written in this turn's end; then the connections go.
     await new Promise(resolve => setImmediate(resolve))
     await Promise.all([...this.#listeners].map(listener => listener.close()))
-    for (const backend of this.#backends.values()) backend.close()
+    await Promise.all([...this.#backends.values()].map(backend => backend.close()))
     this.#log.flush()
   }
 

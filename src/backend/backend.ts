@@ -202,12 +202,14 @@ export class Backend implements EndpointOwner {
     }
   }
 
-  close(): void {
+  /** The waiting are told; resolves when the last session is gone. */
+  close(): Promise<void> {
     this.#closed = true
-    for (const endpoint of this.endpoints) endpoint.close()
+    const closed = Promise.all(this.endpoints.map(endpoint => endpoint.close()))
     for (const waiter of [...this.#queue.keys()]) {
       this.#take(waiter)
       waiter.onUnavailable('closed', 'the proxy is shutting down')
     }
+    return closed.then(() => {})
   }
 }

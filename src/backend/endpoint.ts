@@ -76,6 +76,7 @@ export class Endpoint implements ClientSessionOwner {
   #failures = 0
   #slow = false
   #closed = false
+  #onEmpty: (() => void) | undefined
   /** Why the last session or attempt ended. */
   lastError = 'never connected'
 
@@ -218,6 +219,7 @@ export class Endpoint implements ClientSessionOwner {
   onSessionClosed(session: ClientSession, reason: string): void {
     if (session === this.#connecting) return this.#failed(session, reason)
     this.#draining.delete(session)
+    if (this.#draining.size === 0) this.#onEmpty?.()
     const at = this.#sessions.indexOf(session)
     if (at < 0) return
     this.#sessions.splice(at, 1)
@@ -227,7 +229,8 @@ export class Endpoint implements ClientSessionOwner {
     this.#owner.onSessionGone(this)
   }
 
-  close(): void {
+  /** Resolves when the last session is gone. */
+  close(): Promise<void> {
     this.#closed = true
     this.#backoffTimer?.cancel()
     this.#redialTimer?.cancel()
@@ -237,5 +240,9 @@ export class Endpoint implements ClientSessionOwner {
     connecting?.destroy()
     for (const session of this.#sessions.splice(0)) this.#draining.add(session)
     for (const session of this.#draining) session.destroy()
+    if (this.#draining.size === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#onEmpty = resolve
+    })
   }
 }

@@ -19,10 +19,13 @@ const NONE: readonly Field[] = []
 export function addedFields(options: AddedFieldsOptions): AddedFields {
   const byTarget = new WeakMap<Target, readonly Field[]>()
   const ofTarget = (target: Target): readonly Field[] => {
-    if (target.metadata === undefined) return NONE
+    const { metadata } = target
+    if (metadata === undefined) return NONE
+    // A route's target never changes; a director may change the object that it returned before.
+    if (!Object.isFrozen(target) || !Object.isFrozen(metadata)) return fieldsOf(metadata)
     let fields = byTarget.get(target)
     if (fields === undefined) {
-      fields = fieldsOf(target.metadata)
+      fields = fieldsOf(metadata)
       byTarget.set(target, fields)
     }
     return fields

@@ -43,7 +43,8 @@ export function noRoute(path: string): Failure {
   return failure('no-route', Status.UNIMPLEMENTED, `no route for ${path}`, ErrorCode.CANCEL)
 }
 
-export function unknownBackend(name: string): Failure {
+export function unknownBackend(named: unknown): Failure {
+  const name = typeof named === 'string' ? named : 'like that'
   return failure('unknown-backend', Status.INTERNAL, `no backend named ${name}`, ErrorCode.INTERNAL_ERROR)
 }
 

@@ -12,7 +12,7 @@ import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
-import type { Director, Target } from '../routing/director.ts'
+import type { Target } from '../routing/director.ts'
 import { WheelTimer } from '../transport/timer-wheel.ts'
 import {
   type HeaderBlock,
@@ -172,17 +172,16 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
 
   #route(): void {
     this.#call = new RoutedCall(this.#head, this.#block, this.#peer)
-    let target: ReturnType<Director>
     try {
-      target = this.#context.director(this.#call)
+      const target = this.#context.director(this.#call)
+      if (!isPromise(target)) return this.#routed(target)
+      target.then(
+        late => this.#routed(late),
+        thrown => this.#unroutable(thrown),
+      )
     } catch (thrown) {
-      return this.#unroutable(thrown)
+      this.#unroutable(thrown)
     }
-    if (!isPromise(target)) return this.#routed(target)
-    target.then(
-      late => this.#routed(late),
-      thrown => this.#unroutable(thrown),
-    )
   }
 
   #unroutable(thrown: unknown): void {
@@ -197,21 +196,26 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     if (this.#phase !== 'routing') return
     // A director in plain JavaScript may say null.
     if (target == null) return this.#fail(failures.noRoute(this.#head.path))
-    const context = this.#context
-    this.#backend = context.backend(target.backend)
-    if (this.#backend === undefined) {
-      context.onFault('the director named an unknown backend', this.#head.path, target.backend)
-      return this.#fail(failures.unknownBackend(String(target.backend)))
-    }
     try {
-      checkAuthority(target.authority)
-      this.#authority = target.authority
-      this.#added = context.addedFields(this.#peer, this.#head, this.#block, target)
+      this.#follow(target)
     } catch (cause) {
-      context.onFault("the director's answer cannot be sent", this.#head.path, cause)
+      this.#context.onFault("the director's answer cannot be sent", this.#head.path, cause)
       return this.#fail(failures.badTarget())
     }
+    if (this.#backend === undefined) return this.#fail(failures.unknownBackend(target.backend))
     this.#connect()
+  }
+
+  /** Whatever a director in plain JavaScript may return: what throws here is its fault. */
+  #follow(target: Target): void {
+    const { backend, authority } = target
+    this.#backend = this.#context.backend(backend)
+    if (this.#backend === undefined) {
+      this.#context.onFault('the director named an unknown backend', this.#head.path, backend)
+    }
+    checkAuthority(authority)
+    this.#authority = authority
+    this.#added = this.#context.addedFields(this.#peer, this.#head, this.#block, target)
   }
 
   #connect(): void {

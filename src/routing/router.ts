@@ -123,7 +123,8 @@ function compileAction(route: Route, order: number): Action {
 }
 
 function targetOf(route: Route, backend: string): Target {
-  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata: route.addMetadata })
+  const metadata = route.addMetadata && Object.freeze({ ...route.addMetadata })
+  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata })
 }
 
 function buildIndex(routes: readonly CompiledRoute[]): RouteIndex {

@@ -1,4 +1,5 @@
 /** Opens the byte stream to an endpoint. Both transports dial through here. */
+import { X509Certificate } from 'node:crypto'
 import net from 'node:net'
 import { Duplex } from 'node:stream'
 import tls from 'node:tls'
@@ -32,12 +33,19 @@ export function dial(target: DialTarget, { session, inProcess }: DialOptions = {
     ALPNProtocols: ['h2'],
     // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted in HostName".
     servername: net.isIP(serverName) ? '' : serverName,
-    checkServerIdentity: (_, certificate) => tls.checkServerIdentity(serverName, certificate),
+    checkServerIdentity: (_, certificate) => checkIdentity(serverName, certificate),
     ca,
     cert,
     key,
     session,
   })
+}
+
+/** Node 22's own check does not find an IPv6 address among the names of a certificate. */
+function checkIdentity(serverName: string, certificate: tls.PeerCertificate): Error | undefined {
+  if (!net.isIPv6(serverName)) return tls.checkServerIdentity(serverName, certificate)
+  if (new X509Certificate(certificate.raw).checkIP(serverName) !== undefined) return undefined
+  return new Error(`the certificate is not one for ${serverName}`)
 }
 
 function addressOf(target: DialTarget): net.NetConnectOpts {

@@ -55,6 +55,7 @@ export class Listener implements ServerSessionOwner {
   readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
   #draining = false
   #onIdle: (() => void) | undefined
+  #abortListen: (() => void) | undefined
 
   constructor(options: ListenerOptions, transport: ServerTransport, owner: ListenerOwner) {
     this.#options = options
@@ -91,13 +92,16 @@ export class Listener implements ServerSessionOwner {
     return server
   }
 
-  /** @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be had */
+  /** @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be had; Error when closed meanwhile */
   listen(): Promise<{ address: string; port: number }> {
     const { host, port, path } = this.#options
     return new Promise((resolve, reject) => {
+      this.#abortListen = () => reject(new Error('closed before it listened'))
       this.#server.once('error', reject)
       this.#server.listen(path === undefined ? { host: host ?? '127.0.0.1', port: port ?? 0 } : { path }, () => {
         this.#server.removeListener('error', reject)
+        // Told to stop while the host name was looked up.
+        if (this.#draining) this.#server.close()
         // Errors of accept (EMFILE) come later and pass by themselves.
         this.#server.on('error', error => this.#owner.onRefused('too-many', 'accept', error.message))
         const bound = this.#server.address() as AddressInfo | string
@@ -188,17 +192,21 @@ export class Listener implements ServerSessionOwner {
     this.#owner.onSessionClosed(session, reason)
   }
 
-  /** Accepts no more and tells the clients; they finish what they have. */
-  drain(): void {
+  #stop(): void {
     this.#draining = true
     this.#server.close()
+    this.#abortListen?.()
+  }
+
+  /** Accepts no more and tells the clients; they finish what they have. */
+  drain(): void {
+    this.#stop()
     for (const session of this.#sessions.keys()) session.drain()
   }
 
   /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
   async close(): Promise<void> {
-    this.#draining = true
-    this.#server.close()
+    this.#stop()
     for (const session of this.#sessions.keys()) session.destroy()
     if (this.#sockets.size === 0) return
     await new Promise<void>(resolve => {

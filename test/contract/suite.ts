@@ -10,6 +10,7 @@ import { drain } from './drain.ts'
 import { ends } from './ends.ts'
 import { goaway } from './goaway.ts'
 import { headers } from './headers.ts'
+import { hostile } from './hostile.ts'
 import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
 import { resets } from './resets.ts'
@@ -34,6 +35,7 @@ const THEMES = {
   'back-pressure': backPressure,
   'stream limits': streamLimits,
   strangers,
+  hostile,
 }
 
 export function contract(t: Test, pairing: Pairing): void {

@@ -36,6 +36,8 @@ export interface NativeClientLimits {
 
 const REQUEST_END = { endStream: true }
 const REQUEST_OPEN = { endStream: false, waitForTrailers: true }
+/** How long a destroyed session may take to write its GOAWAY. */
+const DESTROY_LINGER_MS = 1_000
 const EVERY_STREAM = 2 ** 31 - 1
 /** TLS tickets kept per endpoint: one is used again as often as the server lets it. */
 const TLS_TICKETS = 4
@@ -246,8 +248,11 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   destroy(): void {
-    if (this.#node !== undefined) this.#node.destroy()
-    else this.#fail(new Error('gave up connecting'))
+    if (this.#node !== undefined) {
+      this.#node.destroy()
+      // Node waits for what is still to be written, which a peer that reads nothing never takes.
+      setTimeout(() => this.#socket?.destroy(), DESTROY_LINGER_MS).unref()
+    } else this.#fail(new Error('gave up connecting'))
   }
 }
 

@@ -36,6 +36,9 @@ function bridged(stream: Duplex): net.Socket {
     done()
     near.destroy(error)
   })
+  // It may fail before it is joined.
+  stream.on('error', error => near.destroy(error))
+  stream.on('close', () => near.destroy())
   near.once('close', () => stream.destroy())
   server.listen(path, () => near.connect(path))
   return near

@@ -134,6 +134,12 @@ class NativeServerSession implements ServerSession, NativeSession {
 
   streamClosed(): void {
     this.streams--
+    if (this.#draining && this.streams === 0) this.#closeGently()
+  }
+
+  /** GOAWAY with the real id; Node ends the session with its last stream. */
+  readonly #closeGently = (): void => {
+    if (!this.#node.destroyed) this.#node.close()
   }
 
   drain(): void {
@@ -142,12 +148,10 @@ class NativeServerSession implements ServerSession, NativeSession {
     this.#node.goaway(http2.constants.NGHTTP2_NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID)
     // The client's answer to the PING shows that it has seen the notice: what it opens after is
     // its own fault, what it opened before is served.
-    const closing = () => {
-      if (!this.#node.destroyed) this.#node.close()
-    }
     // In the turn after: nghttp2 sends a PING before a GOAWAY that waits with it.
     setImmediate(() => {
-      if (!this.#node.destroyed && !this.#node.ping(closing)) closing()
+      // Without streams nghttp2 reads no more, and so would not see the answer.
+      if (this.streams === 0 || this.#node.destroyed || !this.#node.ping(this.#closeGently)) this.#closeGently()
     })
   }
 
