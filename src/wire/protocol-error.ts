@@ -7,7 +7,8 @@
  */
 import { ErrorCode, errorCodeName } from './errors.ts'
 
-const { PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM } = ErrorCode
+const { PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM, ENHANCE_YOUR_CALM } =
+  ErrorCode
 
 /** `[scope, code, section of RFC 9113 or the limit's name, what happened]` */
 type Row = readonly [scope: 'connection' | 'stream', code: ErrorCode, source: string, meaning: string]
@@ -79,6 +80,39 @@ export const PROTOCOL_TOKENS = {
   'frame-on-half-closed-stream': ['stream', STREAM_CLOSED, '§5.1', 'a frame after END_STREAM'],
   'frame-on-reset-stream': ['stream', STREAM_CLOSED, '§5.1', 'a frame after RST_STREAM'],
   'frame-on-closed-stream': ['connection', STREAM_CLOSED, '§5.1', 'a frame on a stream that had ended'],
+  // Messages
+  'field-name': ['stream', PROTOCOL_ERROR, '§8.2.1', 'a field name is empty or has a forbidden character'],
+  'field-value': ['stream', PROTOCOL_ERROR, '§8.2.1', 'a field value has a forbidden character'],
+  'connection-specific-field': ['stream', PROTOCOL_ERROR, '§8.2.2', 'a field that is about an HTTP/1 connection'],
+  'te-value': ['stream', PROTOCOL_ERROR, '§8.2.2', 'TE has another value than "trailers"'],
+  'pseudo-header-unknown': ['stream', PROTOCOL_ERROR, '§8.3', 'a pseudo-header field that has no meaning here'],
+  'pseudo-header-late': ['stream', PROTOCOL_ERROR, '§8.3', 'a pseudo-header field after a regular one'],
+  'pseudo-header-duplicate': ['stream', PROTOCOL_ERROR, '§8.3', 'a pseudo-header field twice'],
+  'pseudo-header-missing': ['stream', PROTOCOL_ERROR, '§8.3', 'a mandatory pseudo-header field is not there'],
+  'pseudo-header-value': ['stream', PROTOCOL_ERROR, '§8.3', 'a pseudo-header field has an impossible value'],
+  'pseudo-header-in-trailers': ['stream', PROTOCOL_ERROR, '§8.3', 'a pseudo-header field in trailers'],
+  'content-length-value': ['stream', PROTOCOL_ERROR, '§8.1.1', 'Content-Length is not one number'],
+  'content-length-mismatch': ['stream', PROTOCOL_ERROR, '§8.1.1', 'Content-Length is not what DATA adds up to'],
+  'trailers-without-end-stream': ['stream', PROTOCOL_ERROR, '§8.1', 'a second HEADERS does not end the stream'],
+  'informational-end-stream': ['stream', PROTOCOL_ERROR, '§8.1', 'a response of 1xx ends the stream'],
+  'data-before-headers': ['stream', PROTOCOL_ERROR, '§8.1', 'DATA before the HEADERS of the message'],
+  // Limits of the connection; the floods' are in allowance.ts
+  'stream-limit': ['stream', REFUSED_STREAM, 'maxConcurrentStreams', 'more streams than we allow'],
+  'header-list-too-large': ['stream', ENHANCE_YOUR_CALM, 'maxListBytes', 'a header list is too large'],
+  'reset-flood': ['connection', ENHANCE_YOUR_CALM, 'maxResets', 'too many streams were reset'],
+  'ping-flood': ['connection', ENHANCE_YOUR_CALM, 'maxPings', 'too many PING'],
+  'settings-flood': ['connection', ENHANCE_YOUR_CALM, 'maxSettings', 'too many SETTINGS'],
+  'priority-flood': ['connection', ENHANCE_YOUR_CALM, 'maxPriorities', 'too many PRIORITY'],
+  'unknown-frame-flood': ['connection', ENHANCE_YOUR_CALM, 'maxUnknownFrames', 'too many frames of unknown types'],
+  'empty-data-flood': ['connection', ENHANCE_YOUR_CALM, 'maxEmptyData', 'too many DATA without content'],
+  'window-update-flood': ['connection', ENHANCE_YOUR_CALM, 'maxWindowUpdates', 'too many WINDOW_UPDATE'],
+  'ignored-headers-flood': [
+    'connection',
+    ENHANCE_YOUR_CALM,
+    'maxIgnoredHeaders',
+    'too many HEADERS on streams we reset',
+  ],
+  'informational-flood': ['connection', ENHANCE_YOUR_CALM, 'maxInformational', 'too many responses of 1xx'],
 } as const satisfies Readonly<Record<string, Row>>
 
 /** A row of the table by its name. */

@@ -1,0 +1,117 @@
+/**
+ * How much a peer may do that is of use to nobody: the limits against floods, one connection's.
+ *
+ * Each kind has an allowance. It starts full (`burst`), each such frame takes one from it, each useful
+ * frame, received or sent (HEADERS, DATA with content), gives `earned` back,
+ * and so does time: `perSecond`, when the caller says what time it is (`tick`). Empty: the connection is
+ * lost, with ENHANCE_YOUR_CALM. Who does work can therefore do the rest in proportion to it, for ever.
+ */
+import { type ConnectionToken, connectionError } from './protocol-error.ts'
+
+export interface FloodLimit {
+  readonly burst: number
+  readonly perSecond: number
+  readonly earned: number
+}
+
+/**
+ * Defaults. `maxResets` (CVE-2023-44487, CVE-2025-8671): streams that the peer reset, or made us reset. HEADERS
+ * earn nothing there, for they are what the attack is made of; a call that ended whole earns one. A client
+ * that cancels 2,000 calls a second for ever stays within it.
+ */
+export const FLOOD_LIMITS = {
+  maxResets: { burst: 10_000, perSecond: 3_000, earned: 1 },
+  maxPings: { burst: 200, perSecond: 20, earned: 1 },
+  maxSettings: { burst: 100, perSecond: 10, earned: 0.1 },
+  maxPriorities: { burst: 1_000, perSecond: 100, earned: 2 },
+  maxUnknownFrames: { burst: 1_000, perSecond: 100, earned: 1 },
+  maxEmptyData: { burst: 1_000, perSecond: 100, earned: 1 },
+  maxWindowUpdates: { burst: 10_000, perSecond: 1_000, earned: 4 },
+  maxIgnoredHeaders: { burst: 10_000, perSecond: 3_000, earned: 2 },
+  maxInformational: { burst: 100, perSecond: 100, earned: 2 },
+} as const satisfies Readonly<Record<string, FloodLimit>>
+
+export type FloodName = keyof typeof FLOOD_LIMITS
+export type FloodLimits = Readonly<Partial<Record<FloodName, Partial<FloodLimit>>>>
+
+/** Their numbers, in the order above. */
+export const Flood = {
+  RESETS: 0,
+  PINGS: 1,
+  SETTINGS: 2,
+  PRIORITIES: 3,
+  UNKNOWN: 4,
+  EMPTY_DATA: 5,
+  WINDOW_UPDATES: 6,
+  IGNORED_HEADERS: 7,
+  INFORMATIONAL: 8,
+} as const
+export type Flood = (typeof Flood)[keyof typeof Flood]
+
+const NAMES = Object.keys(FLOOD_LIMITS) as FloodName[]
+const TOKENS: readonly ConnectionToken[] = [
+  'reset-flood',
+  'ping-flood',
+  'settings-flood',
+  'priority-flood',
+  'unknown-frame-flood',
+  'empty-data-flood',
+  'window-update-flood',
+  'ignored-headers-flood',
+  'informational-flood',
+]
+
+export class Allowance {
+  /** Useful frames so far. */
+  #useful = 0
+  /** Calls that ended whole: what `maxResets` earns from. */
+  #ended = 0
+  readonly #limits: readonly FloodLimit[]
+  readonly #left: Float64Array
+  /** `#useful` or `#ended` when `#left` was brought up to date. */
+  readonly #seen: Float64Array = new Float64Array(NAMES.length)
+  readonly #counts: Float64Array = new Float64Array(NAMES.length)
+  #tickedAt = -1
+
+  constructor(limits: FloodLimits = {}) {
+    this.#limits = NAMES.map(name => ({ ...FLOOD_LIMITS[name], ...limits[name] }))
+    this.#left = Float64Array.from(this.#limits, limit => limit.burst)
+  }
+
+  /** A frame that does some work. */
+  useful(): void {
+    this.#useful++
+  }
+
+  /** A call ended whole. */
+  callEnded(): void {
+    this.#ended++
+  }
+
+  /** Such a frame came. Throws the `ConnectionError` of its kind when there were too many. */
+  spend(flood: Flood): void {
+    const earning = flood === Flood.RESETS ? this.#ended : this.#useful
+    const limit = this.#limits[flood]!
+    const earned = (earning - this.#seen[flood]!) * limit.earned
+    this.#seen[flood] = earning
+    this.#counts[flood]!++
+    const left = Math.min(limit.burst, this.#left[flood]! + earned) - 1
+    this.#left[flood] = left
+    if (left < 0) throw connectionError(TOKENS[flood]!, `${this.#counts[flood]} in all`)
+  }
+
+  /** Time passes: any clock in milliseconds that does not go back. The first call only sets it. */
+  tick(nowMs: number): void {
+    const seconds = this.#tickedAt < 0 ? 0 : Math.max(0, nowMs - this.#tickedAt) / 1_000
+    this.#tickedAt = nowMs
+    for (let i = 0; i < NAMES.length; i++) {
+      const limit = this.#limits[i]!
+      this.#left[i] = Math.min(limit.burst, this.#left[i]! + limit.perSecond * seconds)
+    }
+  }
+
+  /** How many of each came so far. */
+  get counts(): Readonly<Record<FloodName, number>> {
+    return Object.fromEntries(NAMES.map((name, i) => [name, this.#counts[i]!])) as Record<FloodName, number>
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * One HTTP/2 connection (RFC 9113), either side, without I/O and without a clock.
+ *
+ * ```
+ *   socket ──receive(chunk)──▶ FrameReader ──▶ Inbound ──┐
+ *                                                   StreamTable ◀──▶ WireStream ◀──▶ owners
+ *   socket ◀──flush()───────── FrameWriter ◀── Outbound ─┘
+ * ```
+ *
+ * The layer around it: `start`; `receive` for each chunk; on `onPending` a `flush` in a later turn of the loop,
+ * its spans to the socket, then `congested = true` if that did not take them and `false` once it did, and
+ * `reuse` when it has sent them all; `tick` now and then; `closed` when the socket is gone.
+ *
+ * Nothing a peer does makes it throw: a wrong frame costs a stream (RST_STREAM) or the connection (GOAWAY,
+ * `onFailed`). An owner is never called from within its own call: what it caused itself it is told by `flush`.
+ */
+import { Allowance } from './allowance.ts'
+import {
+  CONNECTION_LIMITS,
+  type ConnectionLimits,
+  type ConnectionOptions,
+  type ConnectionOwner,
+  settingsOf,
+} from './connection-options.ts'
+import { ErrorCode } from './errors.ts'
+import { MAX_31_BIT } from './frame.ts'
+import { FrameReader } from './frame-reader.ts'
+import { HpackDecoder } from './hpack/decoder.ts'
+import { Inbound, type InboundOwner, PING_BYTES, Ping } from './inbound.ts'
+import { Outbound } from './outbound.ts'
+import { ConnectionError, type StreamError } from './protocol-error.ts'
+import { LocalSettings, type Role, Settings } from './settings.ts'
+import type { WireStream, WireStreamOwner } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
+
+export class Connection implements InboundOwner {
+  readonly role: Role
+  /** What the peer announced. */
+  readonly peer: Settings = new Settings()
+  /** What the peer did that is of no use, and how much more of it is let through. */
+  readonly floods: Allowance
+  readonly #owner: ConnectionOwner
+  readonly #limits: typeof CONNECTION_LIMITS & ConnectionLimits
+  readonly #local: LocalSettings
+  readonly #outbound: Outbound
+  readonly #table: StreamTable
+  readonly #inbound: Inbound
+  readonly #reader: FrameReader
+  #ready = false
+  #draining = false
+  /** We sent the GOAWAY that names the last stream. */
+  #goawaySent = false
+  #goawayReceived = false
+  #drainedTold = false
+  /** Why it is over. */
+  #over: string | undefined
+
+  constructor(options: ConnectionOptions) {
+    const { role, owner } = options
+    const limits = { ...CONNECTION_LIMITS, ...options.limits }
+    const refuse = options.refuse ?? ((reason: string) => new Error(`a block that cannot be sent: ${reason}`))
+    const { peer } = this
+    this.role = role
+    this.#owner = owner
+    this.#limits = limits
+    this.#local = new LocalSettings(role)
+    this.floods = new Allowance(limits.floods)
+    this.#outbound = new Outbound(peer, this.floods, limits.maxOutputBytes, refuse, () => owner.onPending())
+    const both = { peer, ours: this.#local.acknowledged }
+    const { maxStreamWindow, maxConnectionWindow, maxConcurrentStreams } = limits
+    this.#table = new StreamTable(role, this.#outbound, both, this.floods, maxStreamWindow, maxConnectionWindow)
+    const decoder = new HpackDecoder(limits)
+    this.#inbound = new Inbound(this.#table, this.floods, decoder, peer, this.#local, this, maxConcurrentStreams)
+    this.#reader = new FrameReader(this.#inbound, { ...limits, role })
+  }
+
+  /** Our preface. Before anything else. */
+  start(): void {
+    if (this.role === 'client') this.#outbound.writer.preface()
+    const entries = settingsOf(this.role, this.#limits)
+    this.#local.announce(entries)
+    this.#outbound.settings(entries)
+    const increment = this.#table.window.raise(this.#limits.initialConnectionWindow)
+    if (increment > 0) this.#outbound.windowUpdate(0, increment)
+  }
+
+  /** Bytes came. `chunk` is the caller's again afterwards, unless an owner made use of `frame…`. */
+  receive(chunk: Buffer): void {
+    if (this.#over !== undefined) return
+    try {
+      this.#reader.read(chunk)
+    } catch (error) {
+      if (error instanceof ConnectionError) return this.fail(error)
+      this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, 'internal-error', 'an error of our own'))
+      throw error
+    }
+    this.#outbound.pump()
+    this.#tellFreed()
+  }
+
+  /** Tells what is to be told, lets waiting streams send, and hands out what the socket shall write, in order. */
+  flush(): Buffer[] {
+    this.#table.settle()
+    this.#outbound.pump()
+    this.#tellFreed()
+    const spans = this.#outbound.take()
+    if (this.#table.unsettled || this.#outbound.unfinished) this.#outbound.notice()
+    return spans
+  }
+
+  /** The socket has taken all bytes that `flush` ever handed out. */
+  reuse(): void {
+    this.#outbound.writer.reuse()
+  }
+
+  /** Whether the socket still has to take what it was given. While it has, no DATA is written. */
+  get congested(): boolean {
+    return this.#outbound.congested
+  }
+
+  set congested(congested: boolean) {
+    this.#outbound.congested = congested
+    if (this.#outbound.unfinished) this.#outbound.notice()
+  }
+
+  /** Bytes that wait for a flush. While a peer lets them grow, do not read from it. */
+  get pendingBytes(): number {
+    return this.#outbound.writer.pendingBytes
+  }
+
+  /** Any clock in milliseconds: allowances refill. Once a second is enough. */
+  tick(nowMs: number): void {
+    this.floods.tick(nowMs)
+  }
+
+  /** The socket is gone: every stream is told. Not from within a call of an owner of a stream. */
+  closed(reason: string): void {
+    this.#over ??= reason
+    this.#reader.close()
+    this.#table.loseAll(this.#over)
+    this.#outbound.writer.discard()
+  }
+
+  /** Gives the connection up: GOAWAY, `onFailed`, all streams lost. Also for SETTINGS_TIMEOUT and the like. */
+  fail(error: ConnectionError): void {
+    if (this.#over !== undefined) return
+    this.#over = error.message
+    this.#reader.close()
+    // §6.8: "The last stream identifier in the GOAWAY frame contains the highest-numbered stream identifier for
+    // which the sender of the GOAWAY frame might have taken some action". A server opens none.
+    const last = this.role === 'server' ? Math.min(this.#table.highest, this.#inbound.lastStreamId) : 0
+    this.#outbound.goaway(last, error.code, error.token)
+    this.#owner.onFailed(error)
+    this.#table.loseAll(this.#over)
+  }
+
+  /** Why it is over, once it is. */
+  get over(): string | undefined {
+    return this.#over
+  }
+
+  /** SETTINGS of ours without an acknowledgement: for who has the clock (SETTINGS_TIMEOUT). */
+  get settingsPending(): number {
+    return this.#local.pending
+  }
+
+  /** `onPong` follows. */
+  ping(): void {
+    if (this.#over === undefined) this.#outbound.ping(PING_BYTES, Ping.CALLER * 8, false)
+  }
+
+  /**
+   * Servers. §6.8: "A server that is attempting to gracefully shut down a connection SHOULD send an initial
+   * GOAWAY frame with the last stream identifier set to 2^31-1 and a NO_ERROR code. … After allowing time for any
+   * in-flight stream creation (at least one round-trip time), the server MAY send another GOAWAY frame with an
+   * updated last stream identifier." `onDrained` follows.
+   */
+  drain(): void {
+    if (this.#draining || this.#over !== undefined || this.role === 'client') return
+    this.#draining = true
+    this.#outbound.goaway(MAX_31_BIT, ErrorCode.NO_ERROR, '')
+    this.#outbound.ping(PING_BYTES, Ping.DRAIN * 8, false)
+  }
+
+  /** Streams open now. */
+  get streams(): number {
+    return this.#table.size
+  }
+
+  /** Streams that `openStream` may open now; 0 until SETTINGS came, and after GOAWAY. */
+  get free(): number {
+    if (!this.#ready || this.#goawayReceived || this.#over !== undefined || this.role === 'server') return 0
+    const most = Math.min(this.peer.maxConcurrentStreams, this.#limits.maxConcurrentStreams)
+    return Math.max(0, Math.min(most - this.#table.size, this.#table.numbersLeft))
+  }
+
+  /** A client's new stream, only while `free > 0`. It is one of the wire once its HEADERS are sent. */
+  openStream(owner: WireStreamOwner): WireStream {
+    if (this.free < 1) throw new Error('no stream is free')
+    return this.#table.addUnsent(owner)
+  }
+
+  /** Bytes that the windows of streams and of the connection may grow to from now on: the caller's budget. */
+  setWindowCeilings(streamBytes: number, connectionBytes: number): void {
+    this.#table.streamCeiling = streamBytes
+    this.#table.connectionCeiling = connectionBytes
+  }
+
+  /** Received bytes that owners have not released. */
+  get heldBytes(): number {
+    return this.#table.window.held
+  }
+
+  /**
+   * During a stream owner's `onData(bytes, …)`: the whole frame is `bytes[frameHeadAt..frameEnd)`, and may be
+   * re-headed there (`rewriteHead`) and sent on as it is. −1 at any other time.
+   */
+  get frameHeadAt(): number {
+    return this.#inbound.frameHeadAt
+  }
+
+  get frameEnd(): number {
+    return this.#inbound.frameEnd
+  }
+
+  /** During `onData`: the frame came in pieces, so it lies in the reader's buffer and not in the chunk. */
+  get frameJoined(): boolean {
+    return this.#reader.joined
+  }
+
+  // For `Inbound`
+
+  openedByPeer(stream: WireStream): WireStreamOwner {
+    return this.#owner.onStream(stream)
+  }
+
+  streamFailed(error: StreamError): void {
+    this.#owner.onStreamError(error)
+  }
+
+  settingsCame(): void {
+    if (this.#ready) this.#table.freed = true
+    else {
+      this.#ready = true
+      this.#owner.onReady()
+    }
+  }
+
+  goawayCame(lastStreamId: number, code: ErrorCode, debug: string): void {
+    this.#goawayReceived = true
+    if (this.role === 'client') this.#table.loseAbove(lastStreamId, 'GOAWAY: not processed by the peer')
+    this.#owner.onGoaway(code, debug)
+    this.#table.freed = true
+  }
+
+  pingAcknowledged(which: number): void {
+    if (which === Ping.CALLER) return this.#owner.onPong()
+    if (!this.#draining || this.#goawaySent) return
+    this.#goawaySent = true
+    this.#inbound.lastStreamId = this.#table.highest
+    this.#outbound.goaway(this.#table.highest, ErrorCode.NO_ERROR, '')
+    this.#table.freed = true
+  }
+
+  #tellFreed(): void {
+    if (!this.#table.freed || this.#over !== undefined) return
+    this.#table.freed = false
+    if (this.free > 0) this.#owner.onFree()
+    // A client's GOAWAY is about streams that we never open.
+    const ending = this.role === 'server' ? this.#goawaySent : this.#goawayReceived
+    if (!ending || this.#drainedTold || this.#table.size > 0) return
+    this.#drainedTold = true
+    this.#owner.onDrained()
+  }
+}

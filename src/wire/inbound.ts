@@ -1,0 +1,343 @@
+/**
+ * What a connection receives: each frame against the states, the windows, the rules of messages and the
+ * limits, and on to the owner of its stream.
+ *
+ * A frame that is wrong throws: a `ConnectionError` goes through the reader to `Connection`, a `StreamError`
+ * is caught here and costs the stream alone.
+ */
+import { type Allowance, Flood } from './allowance.ts'
+import type { ErrorCode } from './errors.ts'
+import { RoundTrips } from './flow-window.ts'
+import { type FrameHandler, HEAD_BYTES, MAX_31_BIT } from './frame.ts'
+import type { HpackDecoder } from './hpack/decoder.ts'
+import type { HeaderField } from './hpack/header-field.ts'
+import { checkRequest, checkResponse, checkTrailers, contentLengthOf, statusOf } from './message-rules.ts'
+import type { Outbound } from './outbound.ts'
+import { ConnectionError, connectionError, StreamError, streamError } from './protocol-error.ts'
+import type { LocalSettings, Settings } from './settings.ts'
+import { WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
+import { checkNewStream, StreamEvent, StreamState, transition } from './stream-state.ts'
+import type { StreamTable } from './stream-table.ts'
+
+const CLEAN: WireStreamEnd = { kind: 'clean' }
+
+/** The eight bytes of our PINGs, one after the other; the last byte tells them apart when their ACK comes. */
+export const PING_BYTES: Buffer = Buffer.from('verbati\0verbati\u0001verbati\u0002', 'latin1')
+export const Ping = { PROBE: 0, DRAIN: 1, CALLER: 2 } as const
+
+/** What the connection hears of frames that are about itself. Only `Connection` implements it. */
+export interface InboundOwner {
+  openedByPeer(stream: WireStream): WireStreamOwner
+  streamFailed(error: StreamError): void
+  settingsCame(): void
+  goawayCame(lastStreamId: number, code: ErrorCode, debug: string): void
+  pingAcknowledged(which: number): void
+}
+
+export class Inbound implements FrameHandler {
+  /** During an owner's `onData`: its DATA frame is `bytes[frameHeadAt..frameEnd)`, padding included; else −1. */
+  frameHeadAt = -1
+  frameEnd = -1
+  /** The highest stream that our GOAWAY lets in. */
+  lastStreamId: number = MAX_31_BIT
+  readonly #table: StreamTable
+  readonly #outbound: Outbound
+  readonly #floods: Allowance
+  readonly #decoder: HpackDecoder
+  readonly #peer: Settings
+  readonly #local: LocalSettings
+  readonly #owner: InboundOwner
+  readonly #server: boolean
+  readonly #maxConcurrentStreams: number
+  readonly #rounds = new RoundTrips()
+
+  constructor(
+    table: StreamTable,
+    floods: Allowance,
+    decoder: HpackDecoder,
+    peer: Settings,
+    local: LocalSettings,
+    owner: InboundOwner,
+    maxConcurrentStreams: number,
+  ) {
+    this.#table = table
+    this.#outbound = table.outbound
+    this.#floods = floods
+    this.#decoder = decoder
+    this.#peer = peer
+    this.#local = local
+    this.#owner = owner
+    this.#server = table.role === 'server'
+    this.#maxConcurrentStreams = maxConcurrentStreams
+  }
+
+  onData(id: number, bytes: Buffer, start: number, end: number, flow: number, endStream: boolean, headAt: number) {
+    this.#arrived(flow)
+    // Nothing, many times, is no use.
+    if (start === end && !endStream) this.#floods.spend(Flood.EMPTY_DATA)
+    const stream = this.#table.find(id)
+    if (stream === undefined) return this.#dataOnClosed(id, flow, endStream)
+    if (start < end) this.#floods.useful()
+    // From here on the bytes are the stream's, unless it does not take them.
+    let taken = false
+    try {
+      stream.state = transition(stream.state, endStream ? StreamEvent.RECV_DATA_END : StreamEvent.RECV_DATA, id)
+      stream.receiveWindow.receive(flow, this.#rounds.round)
+      taken = true
+      this.#checkLength(stream, end - start, endStream)
+    } catch (error) {
+      if (!taken) this.#table.giveBack(flow)
+      return this.#caught(error)
+    }
+    // Padding is not the owner's business, nor is what comes after it has given up.
+    if (flow > end - start) this.#table.released(stream, flow - (end - start))
+    if (stream.resetWaits) stream.release(end - start)
+    else if (start < end || endStream) {
+      this.frameHeadAt = headAt
+      this.frameEnd = headAt + HEAD_BYTES + flow
+      stream.owner.onData(bytes, start, end, endStream)
+      this.frameHeadAt = this.frameEnd = -1
+    }
+    if (endStream && stream.state === StreamState.CLOSED) this.#table.endNow(stream, CLEAN)
+  }
+
+  onHeaders(id: number, bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    // Whatever becomes of it: §4.3: a receiver that does not decompress a field block must end the connection.
+    const block = this.#decoder.decode(bytes, start, end)
+    try {
+      const stream = this.#table.find(id)
+      if (stream !== undefined) this.#headersOnOpen(stream, block, endStream)
+      else if (id > this.#table.highest || id % 2 === 0) this.#headersOnNew(id, block, endStream)
+      else {
+        transition(this.#table.stateOf(id), endStream ? StreamEvent.RECV_HEADERS_END : StreamEvent.RECV_HEADERS, id)
+        this.#floods.spend(Flood.IGNORED_HEADERS)
+      }
+    } catch (error) {
+      this.#caught(error)
+    }
+  }
+
+  onRstStream(id: number, code: number): void {
+    const stream = this.#table.find(id)
+    if (stream === undefined) {
+      if (id <= this.lastStreamId) transition(this.#table.stateOf(id), StreamEvent.RECV_RST_STREAM, id)
+      return
+    }
+    stream.state = transition(stream.state, StreamEvent.RECV_RST_STREAM, id)
+    this.#table.endNow(stream, { kind: 'reset', code, by: 'peer' })
+    // As many as a client opens; a server can only answer what we asked.
+    if (this.#server) this.#floods.spend(Flood.RESETS)
+  }
+
+  onWindowUpdate(id: number, increment: number): void {
+    this.#floods.spend(Flood.WINDOW_UPDATES)
+    if (id === 0) return this.#outbound.window.increase(increment)
+    const stream = this.#table.find(id)
+    if (stream === undefined) {
+      if (id <= this.lastStreamId) transition(this.#table.stateOf(id), StreamEvent.RECV_WINDOW_UPDATE, id)
+      return
+    }
+    try {
+      stream.sendWindow.increase(increment)
+      if (stream.queuedBytes > 0 && stream.sendWindow.available > 0) this.#outbound.wait(stream)
+    } catch (error) {
+      this.#caught(error)
+    }
+  }
+
+  onSettings(bytes: Buffer, start: number, end: number): void {
+    this.#floods.spend(Flood.SETTINGS)
+    const difference = this.#peer.apply(bytes, start, end)
+    // §6.9.2: "a receiver MUST adjust the size of all stream flow-control windows that it maintains by the
+    // difference between the new value and the old value."
+    if (difference !== 0) {
+      for (const stream of this.#table.open()) {
+        stream.sendWindow.adjust(difference)
+        if (stream.queuedBytes > 0 && stream.sendWindow.available > 0) this.#outbound.wait(stream)
+      }
+    }
+    this.#outbound.writer.maxFrameSize = this.#peer.maxFrameSize
+    this.#outbound.encoder.setLimit(this.#peer.lowestHeaderTableSize)
+    this.#outbound.encoder.setLimit(this.#peer.headerTableSize)
+    // §6.5.3: "Once all values have been processed, the recipient MUST immediately emit a SETTINGS frame with
+    // the ACK flag set."
+    this.#outbound.settingsAck()
+    this.#owner.settingsCame()
+  }
+
+  onSettingsAck(): void {
+    const difference = this.#local.acknowledge()
+    if (difference !== 0) for (const stream of this.#table.open()) stream.receiveWindow.adjust(difference)
+    this.#decoder.setLimit(this.#local.acknowledged.headerTableSize)
+  }
+
+  onPing(bytes: Buffer, at: number, ack: boolean): void {
+    if (!ack) {
+      this.#floods.spend(Flood.PINGS)
+      return this.#outbound.ping(bytes, at, true)
+    }
+    const which = bytes[at + 7]!
+    if (which > Ping.CALLER || bytes.compare(PING_BYTES, which * 8, which * 8 + 8, at, at + 8) !== 0)
+      return this.#floods.spend(Flood.PINGS)
+    if (which === Ping.PROBE) this.#rounds.acknowledged()
+    else this.#owner.pingAcknowledged(which)
+  }
+
+  onGoaway(lastStreamId: number, code: number, bytes: Buffer, start: number, end: number): void {
+    this.#floods.spend(Flood.SETTINGS)
+    this.#owner.goawayCame(lastStreamId, code, bytes.toString('latin1', start, Math.min(end, start + 1_024)))
+  }
+
+  onPriority(): void {
+    this.#floods.spend(Flood.PRIORITIES)
+  }
+
+  onUnknown(): void {
+    this.#floods.spend(Flood.UNKNOWN)
+  }
+
+  /** The reader tells of none unless `pushEnabled`. */
+  onPushPromise(): void {
+    throw connectionError('push-disabled')
+  }
+
+  onStreamError(error: StreamError, flowBytes: number): void {
+    this.#arrived(flowBytes)
+    this.#table.giveBack(flowBytes)
+    // §6.4: "RST_STREAM frames MUST NOT be sent for a stream in the "idle" state." §5.4.1: "an endpoint MAY choose
+    // to treat a stream error as a connection error".
+    if (this.#table.stateOf(error.streamId) === StreamState.IDLE && error.streamId <= this.lastStreamId)
+      throw new ConnectionError(error.code, error.token, error.message)
+    this.#caught(error)
+  }
+
+  /** Counts DATA in the connection's window, and measures round trips by it where windows may grow. */
+  #arrived(flowBytes: number): void {
+    if (flowBytes === 0) return
+    const table = this.#table
+    table.window.receive(flowBytes, this.#rounds.round)
+    const grows = table.streamCeiling > this.#local.acknowledged.initialWindowSize
+    if (grows && this.#rounds.received(flowBytes)) this.#outbound.ping(PING_BYTES, Ping.PROBE * 8, false)
+  }
+
+  #dataOnClosed(id: number, flowBytes: number, endStream: boolean): void {
+    // §6.9: "A receiver that receives a flow-controlled frame MUST always account for its contribution against
+    // the connection flow-control window, unless the receiver treats this as a connection error".
+    this.#table.giveBack(flowBytes)
+    if (id > this.lastStreamId) return
+    try {
+      transition(this.#table.stateOf(id), endStream ? StreamEvent.RECV_DATA_END : StreamEvent.RECV_DATA, id)
+    } catch (error) {
+      this.#caught(error)
+    }
+  }
+
+  /** DATA, or the end, against what the message said. */
+  #checkLength(stream: WireStream, bytes: number, endStream: boolean): void {
+    // §8.1: a message is "one HEADERS frame … containing the header section", and only then DATA.
+    if (!stream.headersReceived) throw streamError(stream.id, 'data-before-headers')
+    stream.receivedBytes += bytes
+    const expected = stream.expectedBytes
+    if (expected < 0) return
+    // §8.1.1: "A request or response is also malformed if the value of a Content-Length header field does not
+    // equal the sum of the DATA frame payload lengths that form the content".
+    if (stream.receivedBytes > expected || (endStream && stream.receivedBytes < expected))
+      throw streamError(stream.id, 'content-length-mismatch', `${stream.receivedBytes} of ${expected} bytes`)
+  }
+
+  /** As a server. A client has no business with streams that it did not open. */
+  #headersOnNew(id: number, block: HeaderField[], endStream: boolean): void {
+    // §6.8: "After sending a GOAWAY frame, the sender can discard frames for streams initiated by the receiver
+    // with identifiers higher than the identified last stream."
+    if (id > this.lastStreamId) return this.#floods.spend(Flood.IGNORED_HEADERS)
+    const table = this.#table
+    checkNewStream(id, table.highest, table.role)
+    // §5.1.2: "An endpoint that receives a HEADERS frame that causes its advertised concurrent stream limit to be
+    // exceeded MUST treat this as a stream error (Section 5.4.2) of type PROTOCOL_ERROR or REFUSED_STREAM."
+    if (table.size >= this.#maxConcurrentStreams) throw streamError(id, 'stream-limit')
+    if (this.#decoder.tooLarge) throw streamError(id, 'header-list-too-large', `${this.#decoder.listBytes} bytes`)
+    const fault = checkRequest(block)
+    if (fault !== undefined) throw streamError(id, fault)
+    const expected = contentLengthOf(block)
+    if (endStream && expected > 0) throw streamError(id, 'content-length-mismatch', `0 of ${expected} bytes`)
+    this.#floods.useful()
+    table.highest = id
+    const stream = new WireStream(table, NO_OWNER)
+    stream.headersReceived = true
+    stream.expectedBytes = expected
+    table.begin(stream, id, endStream ? StreamState.HALF_CLOSED_REMOTE : StreamState.OPEN)
+    stream.owner = this.#owner.openedByPeer(stream)
+    stream.owner.onHeaders(block, endStream)
+  }
+
+  #headersOnOpen(stream: WireStream, block: HeaderField[], endStream: boolean): void {
+    const event = endStream ? StreamEvent.RECV_HEADERS_END : StreamEvent.RECV_HEADERS
+    stream.state = transition(stream.state, event, stream.id)
+    this.#floods.useful()
+    if (this.#decoder.tooLarge)
+      throw streamError(stream.id, 'header-list-too-large', `${this.#decoder.listBytes} bytes`)
+    if (stream.headersReceived) this.#trailers(stream, block, endStream)
+    else this.#response(stream, block, endStream)
+    if (endStream && stream.state === StreamState.CLOSED) this.#table.endNow(stream, CLEAN)
+  }
+
+  #trailers(stream: WireStream, block: HeaderField[], endStream: boolean): void {
+    // §8.1: "An endpoint that receives a HEADERS frame without the END_STREAM flag set after receiving the HEADERS
+    // frame that opens a request or after receiving a final (non-informational) status code MUST treat the
+    // corresponding request or response as malformed".
+    if (!endStream) throw streamError(stream.id, 'trailers-without-end-stream')
+    const fault = checkTrailers(block)
+    if (fault !== undefined) throw streamError(stream.id, fault)
+    this.#checkLength(stream, 0, true)
+    if (!stream.resetWaits) stream.owner.onTrailers(block)
+  }
+
+  #response(stream: WireStream, block: HeaderField[], endStream: boolean): void {
+    const fault = checkResponse(block)
+    if (fault !== undefined) throw streamError(stream.id, fault)
+    const status = statusOf(block)
+    if (status < 200) {
+      // §8.1: "A HEADERS frame with the END_STREAM flag set that carries an informational status code is malformed".
+      if (endStream) throw streamError(stream.id, 'informational-end-stream')
+      this.#floods.spend(Flood.INFORMATIONAL)
+    } else {
+      stream.headersReceived = true
+      // §8.1.1: "A response that is defined to have no content … MAY have a non-zero Content-Length field".
+      if (!stream.headRequest && status !== 204 && status !== 304) stream.expectedBytes = contentLengthOf(block)
+      if (endStream) this.#checkLength(stream, 0, true)
+    }
+    if (!stream.resetWaits) stream.owner.onHeaders(block, endStream)
+  }
+
+  /** A `StreamError` costs its stream; everything else goes on up. */
+  #caught(error: unknown): void {
+    if (!(error instanceof StreamError)) throw error
+    const { streamId, code } = error
+    if (streamId > this.lastStreamId) return
+    const stream = this.#table.find(streamId)
+    // §5.4.2: "To avoid looping, an endpoint MUST NOT send a RST_STREAM in response to a RST_STREAM frame"; and one
+    // that was sent is enough.
+    if (stream !== undefined) {
+      stream.state = StreamState.CLOSED_RESET_SENT
+      this.#outbound.rstStream(streamId, code)
+      this.#table.endNow(stream, { kind: 'reset', code, by: 'self' })
+    } else if (this.#server && streamId > this.#table.highest) {
+      this.#table.refused(streamId)
+      this.#outbound.rstStream(streamId, code)
+    } else if (this.#table.stateOf(streamId) === StreamState.CLOSED_RESET_RECEIVED) {
+      this.#outbound.rstStream(streamId, code)
+    } else return
+    this.#owner.streamFailed(error)
+    // The peer made us reset it (CVE-2025-8671).
+    if (this.#server) this.#floods.spend(Flood.RESETS)
+  }
+}
+
+/** Until `openedByPeer` returned. */
+const NO_OWNER: WireStreamOwner = {
+  onHeaders() {},
+  onData() {},
+  onTrailers() {},
+  onWritable() {},
+  onClosed() {},
+}

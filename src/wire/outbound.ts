@@ -1,0 +1,190 @@
+/**
+ * What a connection sends: the writer, the encoder, the connection's send window, and who may use it.
+ *
+ * Streams write straight into the output while there is room. What finds none waits in the stream's own
+ * queue, and the streams that could send wait here in a ring: each sends `QUANTUM_BYTES` in its turn, so
+ * that a small call waits for one quantum of each other stream and never behind the whole of a bulk one.
+ *
+ * Room is the least of: the connection's window, and what `maxOutputBytes` leaves of one flush; none while
+ * the socket is congested. So what one connection holds in memory is bounded even if its peer gives windows
+ * of 2 GiB and reads nothing. Control frames and HEADERS do not ask for room; allowance.ts bounds them.
+ */
+
+import type { Allowance } from './allowance.ts'
+import { SendWindow } from './flow-window.ts'
+import { FrameWriter } from './frame-writer.ts'
+import { HpackEncoder, maxEncodedBytes } from './hpack/encoder.ts'
+import { ENTRY_OVERHEAD, type HeaderFieldLike } from './hpack/header-field.ts'
+import { checkField } from './message-rules.ts'
+import { DEFAULT_WINDOW_SIZE, type SettingEntries, type Settings, UNLIMITED } from './settings.ts'
+
+/** What a stream sends in its turn: a frame of the default size. */
+export const QUANTUM_BYTES = 16_384
+
+/** A stream, as the ring of those that wait knows it. The three links are the ring's. */
+export interface Sender {
+  waiting: boolean
+  nextWaiting: Sender | undefined
+  previousWaiting: Sender | undefined
+  readonly queuedBytes: number
+  readonly sendWindow: SendWindow
+  /** Sends up to `budget` bytes of the queue. The windows have room for them. */
+  sendQueued(budget: number): void
+}
+
+export class Outbound {
+  readonly writer: FrameWriter = new FrameWriter()
+  readonly encoder: HpackEncoder = new HpackEncoder()
+  readonly window: SendWindow = new SendWindow(0, DEFAULT_WINDOW_SIZE)
+  /** The socket has not taken what it was given. */
+  congested = false
+  readonly #peer: Settings
+  readonly #maxOutputBytes: number
+  readonly #refuse: (reason: string) => Error
+  readonly #notify: () => void
+  readonly #floods: Allowance
+  #noticed = false
+  /** The stream whose turn it is; the ring is closed. */
+  #turn: Sender | undefined
+
+  constructor(
+    peer: Settings,
+    floods: Allowance,
+    maxOutputBytes: number,
+    refuse: (reason: string) => Error,
+    notify: () => void,
+  ) {
+    this.#floods = floods
+    this.#peer = peer
+    this.#maxOutputBytes = maxOutputBytes
+    this.#refuse = refuse
+    this.#notify = notify
+  }
+
+  /** Bytes of DATA that may be written now. */
+  get room(): number {
+    if (this.congested) return 0
+    return Math.min(this.window.available, this.#maxOutputBytes - this.writer.pendingBytes)
+  }
+
+  /** There is something to flush. Told once, until `take`. */
+  notice(): void {
+    if (this.#noticed) return
+    this.#noticed = true
+    this.#notify()
+  }
+
+  take(): Buffer[] {
+    this.#noticed = false
+    return this.writer.take()
+  }
+
+  /** Throws what `refuse` makes of a block that must not or cannot be sent. */
+  checkBlock(block: readonly HeaderFieldLike[]): void {
+    let bytes = 0
+    for (let i = 0; i < block.length; i++) {
+      const field = block[i]!
+      const fault = checkField(field)
+      if (fault !== undefined) throw this.#refuse(fault)
+      bytes += field.name.length + field.value.length + ENTRY_OVERHEAD
+    }
+    // §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "This advisory setting informs a peer of the maximum field section
+    // size that the sender is prepared to accept". Sent all the same, it may cost the connection.
+    const limit = this.#peer.maxHeaderListSize
+    if (limit !== UNLIMITED && bytes > limit)
+      throw this.#refuse(`a header list of ${bytes} bytes, the limit is ${limit}`)
+  }
+
+  headers(streamId: number, block: readonly HeaderFieldLike[], endStream: boolean): void {
+    const { writer } = this
+    this.#floods.useful()
+    const at = writer.reserveHeaders(maxEncodedBytes(block))
+    writer.commitHeaders(streamId, this.encoder.encode(block, writer.buffer, at), endStream)
+    this.notice()
+  }
+
+  /** The range is within `room` and the stream's window, or empty. `byReference`: `bytes` never changes again. */
+  data(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean): void {
+    this.#floods.useful()
+    this.window.consume(end - start)
+    if (byReference && end > start) this.writer.dataByReference(streamId, bytes, start, end, endStream)
+    else this.writer.data(streamId, bytes, start, end, endStream)
+    this.notice()
+  }
+
+  rstStream(streamId: number, code: number): void {
+    this.writer.rstStream(streamId, code)
+    this.notice()
+  }
+
+  windowUpdate(streamId: number, increment: number): void {
+    this.writer.windowUpdate(streamId, increment)
+    this.notice()
+  }
+
+  ping(bytes: Buffer, at: number, ack: boolean): void {
+    this.writer.ping(bytes, at, ack)
+    this.notice()
+  }
+
+  goaway(lastStreamId: number, code: number, debug: string): void {
+    this.writer.goaway(lastStreamId, code, Buffer.from(debug, 'latin1'))
+    this.notice()
+  }
+
+  settings(entries: SettingEntries): void {
+    this.writer.settings(entries)
+    this.notice()
+  }
+
+  settingsAck(): void {
+    this.writer.settingsAck()
+    this.notice()
+  }
+
+  /** The stream has bytes queued, and its own window has room. */
+  wait(stream: Sender): void {
+    if (stream.waiting) return
+    stream.waiting = true
+    const turn = this.#turn
+    if (turn === undefined) {
+      stream.nextWaiting = stream.previousWaiting = stream
+      this.#turn = stream
+      return
+    }
+    const last = turn.previousWaiting!
+    stream.previousWaiting = last
+    stream.nextWaiting = turn
+    last.nextWaiting = turn.previousWaiting = stream
+  }
+
+  /** It has nothing to send any more, or may not. */
+  leave(stream: Sender): void {
+    if (!stream.waiting) return
+    stream.waiting = false
+    const next = stream.nextWaiting!
+    if (next === stream) this.#turn = undefined
+    else {
+      stream.previousWaiting!.nextWaiting = next
+      next.previousWaiting = stream.previousWaiting
+      if (this.#turn === stream) this.#turn = next
+    }
+    stream.nextWaiting = stream.previousWaiting = undefined
+  }
+
+  /** Lets those that wait send, in turns, as far as there is room. */
+  pump(): void {
+    for (let stream = this.#turn; stream !== undefined; stream = this.#turn) {
+      const room = this.room
+      if (room <= 0) return
+      this.#turn = stream.nextWaiting
+      stream.sendQueued(Math.min(QUANTUM_BYTES, room, stream.sendWindow.available))
+      if (stream.queuedBytes === 0 || stream.sendWindow.available <= 0) this.leave(stream)
+    }
+  }
+
+  /** Someone waits who needs only the next flush. */
+  get unfinished(): boolean {
+    return this.#turn !== undefined && this.room > 0
+  }
+}

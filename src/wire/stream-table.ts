@@ -1,0 +1,221 @@
+/**
+ * The streams of one connection: those that are open, how the last closed ones ended, and those whose owners
+ * are to be told something. And the connection's receive window, into which everything flows back.
+ *
+ * A stream is in exactly one of these: `unsent` (a client's before its HEADERS), open, ended. It leaves the
+ * table when it ends, before its owner hears of it.
+ */
+import type { Allowance } from './allowance.ts'
+import { ReceiveWindow } from './flow-window.ts'
+import { MAX_31_BIT } from './frame.ts'
+import type { HeaderFieldLike } from './hpack/header-field.ts'
+import type { Outbound } from './outbound.ts'
+import { DEFAULT_WINDOW_SIZE, type Role, type Settings } from './settings.ts'
+import { type StreamKeeper, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
+import { ClosedStreams, StreamState } from './stream-state.ts'
+
+/** What the table must know of the settings of both sides. */
+export interface BothSettings {
+  readonly peer: Settings
+  /** Ours, as far as the peer has acknowledged them. */
+  readonly ours: Settings
+}
+
+export class StreamTable implements StreamKeeper {
+  readonly role: Role
+  readonly outbound: Outbound
+  /** Of the connection: what the peer may send us on all streams. */
+  readonly window: ReceiveWindow = new ReceiveWindow(0, DEFAULT_WINDOW_SIZE)
+  /** Bytes that the window of a stream, and that of the connection, may grow to now. */
+  streamCeiling: number
+  connectionCeiling: number
+  /** Highest number that the client of this connection has used. */
+  highest = 0
+  /** A stream ended since this was last set to false. */
+  freed = false
+
+  readonly #settings: BothSettings
+  readonly #floods: Allowance
+  readonly #open = new Map<number, WireStream>()
+  readonly #closed = new ClosedStreams()
+  /** The stream found last: most frames come next to another of the same stream. */
+  #last: WireStream | undefined
+  readonly #unsent: WireStream[] = []
+  #settling: WireStream[] = []
+  /** The connection is over: no window is of use. */
+  #lost = false
+
+  constructor(
+    role: Role,
+    outbound: Outbound,
+    settings: BothSettings,
+    floods: Allowance,
+    streamCeiling: number,
+    connectionCeiling: number,
+  ) {
+    this.role = role
+    this.outbound = outbound
+    this.#settings = settings
+    this.#floods = floods
+    this.streamCeiling = streamCeiling
+    this.connectionCeiling = connectionCeiling
+  }
+
+  /** Streams that are not over. */
+  get size(): number {
+    return this.#open.size + this.#unsent.length
+  }
+
+  /** §5.1.1: "Stream identifiers cannot be reused." How many a client has left. */
+  get numbersLeft(): number {
+    return (MAX_31_BIT - this.highest - (this.highest === 0 ? 1 : 0)) / 2 - this.#unsent.length
+  }
+
+  /** The open stream of that number. */
+  find(streamId: number): WireStream | undefined {
+    const last = this.#last
+    if (last !== undefined && last.id === streamId) return last
+    const stream = this.#open.get(streamId)
+    if (stream !== undefined) this.#last = stream
+    return stream
+  }
+
+  /** The state of a stream that is not open. Servers never open streams here: even ones are idle. */
+  stateOf(streamId: number): StreamState {
+    return this.#closed.stateOf(streamId, streamId % 2 === 1 ? this.highest : 0)
+  }
+
+  open(): IterableIterator<WireStream> {
+    return this.#open.values()
+  }
+
+  /** A client's new stream. */
+  addUnsent(owner: WireStreamOwner): WireStream {
+    const stream = new WireStream(this, owner)
+    this.#unsent.push(stream)
+    return stream
+  }
+
+  beginStream(stream: WireStream, block: readonly HeaderFieldLike[]): void {
+    this.#removeUnsent(stream)
+    this.highest += this.highest === 0 ? 1 : 2
+    stream.headRequest = isHead(block)
+    this.begin(stream, this.highest, StreamState.IDLE)
+  }
+
+  begin(stream: WireStream, id: number, state: StreamState): void {
+    const { peer, ours } = this.#settings
+    stream.begin(id, state, peer.initialWindowSize, ours.initialWindowSize)
+    this.#open.set(id, stream)
+    this.#last = stream
+  }
+
+  /** A client's HEADERS that became no stream: we reset it at once. */
+  refused(streamId: number): void {
+    this.highest = streamId
+    this.#closed.add(streamId, StreamState.CLOSED_RESET_SENT)
+  }
+
+  endLater(stream: WireStream, end: WireStreamEnd): void {
+    this.#forget(stream, end)
+    this.#later(stream)
+  }
+
+  /** The stream is over by what came from the wire: its owner is told at once. */
+  endNow(stream: WireStream, end: WireStreamEnd): void {
+    if (stream.end !== undefined) return
+    this.#forget(stream, end)
+    stream.endTold = true
+    stream.owner.onClosed(end)
+  }
+
+  writableLater(stream: WireStream): void {
+    if (stream.writableDue) this.#later(stream)
+  }
+
+  released(stream: WireStream, bytes: number): void {
+    const increment = stream.receiveWindow.release(bytes, this.streamCeiling)
+    // Nobody sends any more on a stream that the peer has ended.
+    if (increment > 0 && (stream.state === StreamState.OPEN || stream.state === StreamState.HALF_CLOSED_LOCAL))
+      this.outbound.windowUpdate(stream.id, increment)
+    this.giveBack(bytes)
+  }
+
+  /** Received bytes that no stream holds any more. */
+  giveBack(bytes: number): void {
+    if (this.#lost) return
+    const increment = this.window.release(bytes, this.connectionCeiling)
+    if (increment > 0) this.outbound.windowUpdate(0, increment)
+  }
+
+  /** Owners to be told something. */
+  get unsettled(): boolean {
+    return this.#settling.length > 0
+  }
+
+  /** Tells them. What that causes in turn waits for the next time. */
+  settle(): void {
+    if (this.#settling.length === 0) return
+    const settling = this.#settling
+    this.#settling = []
+    for (const stream of settling) {
+      stream.settling = false
+      if (stream.end !== undefined) {
+        if (stream.endTold) continue
+        stream.endTold = true
+        stream.owner.onClosed(stream.end)
+      } else if (stream.writableDue && stream.queuedBytes === 0) {
+        stream.writableDue = false
+        stream.owner.onWritable()
+      }
+    }
+  }
+
+  /** A client's streams above `lastStreamId`, and those that have no number yet: GOAWAY says that they were not seen. */
+  loseAbove(lastStreamId: number, reason: string): void {
+    for (const stream of [...this.#open.values(), ...this.#unsent]) {
+      if (stream.id !== 0 && stream.id <= lastStreamId) continue
+      // What still comes for it is ignored, as after a reset.
+      if (stream.id !== 0) stream.state = StreamState.CLOSED_RESET_SENT
+      this.endNow(stream, { kind: 'lost', unprocessed: true, reason })
+    }
+  }
+
+  /** The connection is over. */
+  loseAll(reason: string): void {
+    this.#lost = true
+    for (const stream of [...this.#open.values(), ...this.#unsent])
+      this.endNow(stream, { kind: 'lost', unprocessed: false, reason })
+    while (this.#settling.length > 0) this.settle()
+  }
+
+  #later(stream: WireStream): void {
+    if (stream.settling) return
+    stream.settling = true
+    this.#settling.push(stream)
+    this.outbound.notice()
+  }
+
+  #forget(stream: WireStream, end: WireStreamEnd): void {
+    stream.end = end
+    this.freed = true
+    if (stream.id === 0) return this.#removeUnsent(stream)
+    this.outbound.leave(stream)
+    stream.dropQueue()
+    this.#open.delete(stream.id)
+    this.#closed.add(stream.id, stream.state)
+    if (this.#last === stream) this.#last = undefined
+    if (end.kind === 'clean') this.#floods.callEnded()
+    const held = stream.receiveWindow.close()
+    if (held > 0) this.giveBack(held)
+  }
+
+  #removeUnsent(stream: WireStream): void {
+    this.#unsent.splice(this.#unsent.lastIndexOf(stream), 1)
+  }
+}
+
+function isHead(block: readonly HeaderFieldLike[]): boolean {
+  for (let i = 0; i < block.length; i++) if (block[i]!.name === ':method') return block[i]!.value === 'HEAD'
+  return false
+}

@@ -1,0 +1,235 @@
+/**
+ * One stream of a `Connection`, as its owner drives it: the send side with its queue, and the state.
+ *
+ * ```
+ *   sendData ──fits──────────────────────────────▶ outbound (DATA)
+ *      └──does not fit──▶ queue (copied) ──pump──▶ outbound        END_STREAM or trailers after the queue
+ * ```
+ *
+ * Life: made by `Connection` (server: HEADERS came; client: `openStream`), ended exactly once (`end`), then
+ * out of every table of the connection; `onClosed` is the last that the owner hears. Once it has ended, every
+ * call is without effect.
+ */
+import { ErrorCode } from './errors.ts'
+import { ReceiveWindow, SendWindow } from './flow-window.ts'
+import type { HeaderField, HeaderFieldLike } from './hpack/header-field.ts'
+import type { Outbound, Sender } from './outbound.ts'
+import { StreamEvent, StreamState, transition } from './stream-state.ts'
+
+/** Why a stream is over. */
+export type WireStreamEnd =
+  /** END_STREAM was sent and received. */
+  | { readonly kind: 'clean' }
+  /** RST_STREAM, received (`peer`), or sent because we asked or because the peer broke a rule (`self`). */
+  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self' }
+  /** The connection ended under it. `unprocessed`: the peer promised that it never looked at the stream. */
+  | { readonly kind: 'lost'; readonly unprocessed: boolean; readonly reason: string }
+
+/** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
+export interface WireStreamOwner {
+  /** The first block; for a client also each response of 1xx before it, which never has `endStream`. */
+  onHeaders(block: readonly HeaderField[], endStream: boolean): void
+  /** `bytes[start..end)` is valid only during the call; meanwhile `Connection.frame…` tells of its frame. */
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
+  onTrailers(block: readonly HeaderField[]): void
+  /** `sendData` had returned false; what was queued is gone. */
+  onWritable(): void
+  onClosed(end: WireStreamEnd): void
+}
+
+/** What a stream needs of its connection beside the output. Only `Connection` implements it. */
+export interface StreamKeeper {
+  readonly outbound: Outbound
+  /** A client's stream sends its HEADERS: gives it its number and its windows. */
+  beginStream(stream: WireStream, block: readonly HeaderFieldLike[]): void
+  /** The stream is over by what we sent: its owner is told in a later turn. */
+  endLater(stream: WireStream, end: WireStreamEnd): void
+  /** `onWritable` is due, in a later turn. */
+  writableLater(stream: WireStream): void
+  /** So many received bytes were consumed. */
+  released(stream: WireStream, bytes: number): void
+}
+
+const CLEAN: WireStreamEnd = { kind: 'clean' }
+const NO_SEND_WINDOW = new SendWindow(0, 0)
+const NO_RECEIVE_WINDOW = new ReceiveWindow(0, 0)
+
+export class WireStream implements Sender {
+  /** 0 until a client sent its HEADERS. */
+  id = 0
+  owner: WireStreamOwner
+  /** RFC 9113 §5.1. What is queued has not been sent as far as this goes. */
+  state: StreamState = StreamState.IDLE
+  /** Set once, when it is over. */
+  end: WireStreamEnd | undefined
+  sendWindow: SendWindow = NO_SEND_WINDOW
+  receiveWindow: ReceiveWindow = NO_RECEIVE_WINDOW
+  /** The message's HEADERS came (a response of 1xx does not count): what follows are trailers. */
+  headersReceived = false
+  /** Content-Length of what we receive, −1: none; and what came of it. */
+  expectedBytes = -1
+  receivedBytes = 0
+  /** It asked with HEAD, so Content-Length says nothing about DATA. */
+  headRequest = false
+  /** `reset(NO_ERROR)` waits for the queue; nothing more is told to the owner until the end. */
+  resetWaits = false
+  /** In the connection's list of those to tell something; what was told. */
+  settling = false
+  endTold = false
+  writableDue = false
+  /** Bytes of ours that wait for a window. */
+  queuedBytes = 0
+  /** Neighbours in the outbound's list of streams that could send. */
+  waiting = false
+  nextWaiting: Sender | undefined
+  previousWaiting: Sender | undefined
+
+  readonly #keeper: StreamKeeper
+  #queue: Buffer[] = []
+  /** What was sent of the queue's first. */
+  #queueFrom = 0
+  /** The owner gave END_STREAM or trailers: nothing may follow. */
+  #sendEnded = false
+  #trailers: readonly HeaderFieldLike[] | undefined
+
+  constructor(keeper: StreamKeeper, owner: WireStreamOwner) {
+    this.#keeper = keeper
+    this.owner = owner
+  }
+
+  /** The stream has a number: from now on it is one of the wire. */
+  begin(id: number, state: StreamState, sendBytes: number, receiveBytes: number): void {
+    this.id = id
+    this.state = state
+    this.sendWindow = new SendWindow(id, sendBytes)
+    this.receiveWindow = new ReceiveWindow(id, receiveBytes)
+  }
+
+  /**
+   * HEADERS. A server may send blocks of 1xx before; `endStream` makes it the last.
+   * Throws what `ConnectionOptions.refuse` makes for a block that cannot be sent; the stream is as before.
+   */
+  sendHeaders(block: readonly HeaderFieldLike[], endStream: boolean): void {
+    if (this.end !== undefined || this.#sendEnded) return
+    const { outbound } = this.#keeper
+    outbound.checkBlock(block)
+    if (this.id === 0) this.#keeper.beginStream(this, block)
+    const event = endStream ? StreamEvent.SEND_HEADERS_END : StreamEvent.SEND_HEADERS
+    this.state = transition(this.state, event, this.id)
+    outbound.headers(this.id, block, endStream)
+    if (!endStream) return
+    this.#sendEnded = true
+    this.#afterEndStream()
+  }
+
+  /**
+   * DATA; `bytes[start..end)` is the caller's again at once. An empty range without `endStream` is nothing.
+   * @returns false: some of it waits for a window, so stop until `onWritable`; it was taken all the same
+   */
+  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    if (this.end !== undefined || this.#sendEnded || (start === end && !endStream)) return true
+    if (this.state === StreamState.IDLE) throw new Error('DATA before HEADERS')
+    this.#sendEnded = endStream
+    let room = 0
+    if (this.queuedBytes === 0) {
+      room = Math.min(this.#keeper.outbound.room, this.sendWindow.available)
+      if (end - start <= room || start === end) {
+        this.#data(bytes, start, end, endStream, false)
+        return true
+      }
+    }
+    if (room > 0) {
+      this.#data(bytes, start, start + room, false, false)
+      start += room
+    }
+    if (start < end) this.#queue.push(Buffer.from(bytes.subarray(start, end)))
+    this.queuedBytes += end - start
+    this.writableDue = true
+    if (this.sendWindow.available > 0) this.#keeper.outbound.wait(this)
+    return false
+  }
+
+  /** The last block, with END_STREAM, after what is queued. Throws as `sendHeaders` does. */
+  sendTrailers(block: readonly HeaderFieldLike[]): void {
+    if (this.end !== undefined || this.#sendEnded) return
+    if (this.state === StreamState.IDLE) throw new Error('trailers before HEADERS')
+    this.#keeper.outbound.checkBlock(block)
+    this.#sendEnded = true
+    if (this.queuedBytes > 0) this.#trailers = block
+    else this.#sendTrailers(block)
+  }
+
+  /**
+   * RST_STREAM at once, and what is queued is dropped. Only NO_ERROR after END_STREAM waits for the queue:
+   * RFC 9113 §8.1: "a server MAY request that the client abort transmission of a request without error by
+   * sending a RST_STREAM with an error code of NO_ERROR after sending a complete response".
+   */
+  reset(code: ErrorCode): void {
+    if (this.end !== undefined) return
+    if (code === ErrorCode.NO_ERROR && this.#sendEnded && this.queuedBytes > 0) {
+      this.resetWaits = true
+      return
+    }
+    if (this.id !== 0) {
+      this.state = transition(this.state, StreamEvent.SEND_RST_STREAM, this.id)
+      this.#keeper.outbound.rstStream(this.id, code)
+    }
+    this.#keeper.endLater(this, { kind: 'reset', code, by: 'self' })
+  }
+
+  /** These received bytes were forwarded or dropped: the sender gets that much window back. */
+  release(bytes: number): void {
+    if (this.end === undefined && bytes > 0) this.#keeper.released(this, bytes)
+  }
+
+  /** For `Outbound`: sends up to `budget` bytes of the queue. The windows have room for them. */
+  sendQueued(budget: number): void {
+    while (budget > 0 && this.queuedBytes > 0) {
+      const chunk = this.#queue[0]!
+      const from = this.#queueFrom
+      const to = Math.min(chunk.length, from + budget)
+      budget -= to - from
+      this.queuedBytes -= to - from
+      this.#queueFrom = to
+      if (to === chunk.length) {
+        this.#queue.shift()
+        this.#queueFrom = 0
+      }
+      const last = this.queuedBytes === 0 && this.#sendEnded && this.#trailers === undefined
+      this.#data(chunk, from, to, last, true)
+    }
+    if (this.queuedBytes === 0) this.#afterQueue()
+  }
+
+  /** For `Connection`: it is over, the queue with it. */
+  dropQueue(): void {
+    this.#queue = []
+    this.queuedBytes = 0
+    this.#trailers = undefined
+  }
+
+  #afterQueue(): void {
+    const trailers = this.#trailers
+    this.#trailers = undefined
+    if (trailers !== undefined) this.#sendTrailers(trailers)
+    if (this.resetWaits) this.reset(ErrorCode.NO_ERROR)
+    else if (this.end === undefined) this.#keeper.writableLater(this)
+  }
+
+  #data(bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean): void {
+    this.state = transition(this.state, endStream ? StreamEvent.SEND_DATA_END : StreamEvent.SEND_DATA, this.id)
+    this.sendWindow.consume(end - start)
+    this.#keeper.outbound.data(this.id, bytes, start, end, endStream, byReference)
+    if (endStream) this.#afterEndStream()
+  }
+
+  #sendTrailers(block: readonly HeaderFieldLike[]): void {
+    this.state = transition(this.state, StreamEvent.SEND_HEADERS_END, this.id)
+    this.#keeper.outbound.headers(this.id, block, true)
+    this.#afterEndStream()
+  }
+
+  #afterEndStream(): void {
+    if (this.state === StreamState.CLOSED) this.#keeper.endLater(this, CLEAN)
+  }
+}
