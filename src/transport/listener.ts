@@ -4,7 +4,7 @@
  */
 import net, { type AddressInfo, type Socket } from 'node:net'
 import tls, { type TLSSocket } from 'node:tls'
-import { formatAddress } from './peer.ts'
+import { addressOf, formatAddress } from './peer.ts'
 import { HTTP1_ANSWER, judgeFirstBytes } from './preface.ts'
 import type { ServerSession, ServerSessionOwner, ServerTransport } from './transport.ts'
 
@@ -219,8 +219,4 @@ export class Listener implements ServerSessionOwner {
       }
     })
   }
-}
-
-function addressOf(socket: Socket): string {
-  return socket.remoteAddress === undefined ? 'unix' : formatAddress(socket.remoteAddress, socket.remotePort ?? 0)
 }

@@ -8,9 +8,13 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** The other end's address; `unix` where a socket has none, or none any more. */
+export function addressOf(socket: Socket): string {
+  return socket.remoteAddress === undefined ? 'unix' : formatAddress(socket.remoteAddress, socket.remotePort ?? 0)
+}
+
 export function peerOf(socket: Socket): Peer {
-  const address =
-    socket.remoteAddress === undefined ? 'unix' : formatAddress(socket.remoteAddress, socket.remotePort ?? 0)
+  const address = addressOf(socket)
   const tls = socket as TLSSocket
   if (tls.encrypted !== true) return { address, encrypted: false }
   const certificate = tls.getPeerX509Certificate?.()

@@ -49,6 +49,7 @@ export abstract class NativeStream implements Stream {
   #trailersWritten = false
   #resetBySelf: ErrorCode | undefined
   #closed = false
+  #awaitsDrain = false
 
   constructor(session: NativeSession, owner: StreamOwner) {
     this.session = session
@@ -71,7 +72,11 @@ export abstract class NativeStream implements Stream {
       return true
     }
     if (end === start || node.write(keep(bytes, start, end))) return true
-    node.once('drain', onDrain)
+    // An owner may send on after a false, a whole replay for one: it is told once all the same.
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true
+      node.once('drain', onDrain)
+    }
     return false
   }
 
@@ -176,6 +181,7 @@ export abstract class NativeStream implements Stream {
   }
 
   drained(): void {
+    this.#awaitsDrain = false
     if (!this.endSent) this.owner.onWritable()
   }
 
