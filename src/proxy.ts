@@ -3,6 +3,7 @@
  * transport. Listen, drain, close; or be the handler of somebody else's server.
  */
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Backend, type BackendOptions } from './backend/backend.ts'
 import { type AddedFieldsOptions, addedFields } from './call/added-fields.ts'
@@ -12,15 +13,21 @@ import { accessLog } from './observe/access-log.ts'
 import { createLogger, type LogOptions } from './observe/logger.ts'
 import type { Director, Target } from './routing/director.ts'
 import { createRouter, type Route } from './routing/router.ts'
+import { Acceptor, type AcceptorOwner } from './transport/acceptor.ts'
 import { systemClock } from './transport/clock.ts'
-import { type ListenAddress, Listener, type ListenerOwner, type ListenTls } from './transport/listener.ts'
+import { framesClientTransport } from './transport/frames/client.ts'
+import type { FramesContext, FramesLimits } from './transport/frames/frames-context.ts'
+import { framesServerTransport } from './transport/frames/server.ts'
+import { type ListenAddress, Listener, type ListenTls } from './transport/listener.ts'
 import { nativeClientTransport } from './transport/native/client.ts'
-import { nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
+import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
 import type { ClientTransport, ServerSession, ServerTransport, Stream, TransportName } from './transport/transport.ts'
+import { MemoryBudget } from './wire/memory-budget.ts'
+import type { ConnectionError, StreamError } from './wire/protocol-error.ts'
 
 /** What bounds the proxy; the configuration's reference says what each is for. */
-export interface ProxyLimits {
+export interface ProxyLimits extends FramesLimits, NativeServerLimits {
   readonly maxHeaderListBytes: number
   readonly maxHeaderFields: number
   readonly maxConcurrentStreams: number
@@ -29,8 +36,8 @@ export interface ProxyLimits {
   readonly maxClientSessions: number
   readonly streamWindowBytes: number
   readonly sessionWindowBytes: number
-  readonly resetBurst: number
-  readonly resetsPerSecond: number
+  readonly maxBufferedBytes: number
+  readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']
 }
 
 export interface BackendSetup extends BackendOptions {
@@ -92,13 +99,16 @@ export interface OpenCounts {
   readonly timers: number
 }
 
-export class GrpcProxy implements ListenerOwner {
+export class GrpcProxy implements AcceptorOwner {
   readonly #setup: ProxySetup
   readonly #log: Logger
   readonly #wheel = new TimerWheel(systemClock)
   /** By name; those that a director brought, by their definition. */
   readonly #backends = new Map<string | BackendSetup, Backend>()
   readonly #listeners = new Set<Listener>()
+  readonly #violations = new Map<string, number>()
+  /** Of connections that others accepted. */
+  readonly #handed: Acceptor
   readonly #live = new Set<{ abort(): void }>()
   readonly #relayContext: RelayContext
   readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
@@ -112,8 +122,16 @@ export class GrpcProxy implements ListenerOwner {
   constructor(setup: ProxySetup) {
     this.#setup = setup
     this.#log = setup.logger ?? createLogger(setup.log)
-    this.#serverTransports = { native: () => nativeServerTransport(setup.limits), frames: notBuilt }
-    this.#clientTransports = { native: () => nativeClientTransport(setup.limits), frames: notBuilt }
+    const frames = this.#framesContext()
+    this.#serverTransports = {
+      native: () => nativeServerTransport(setup.limits),
+      frames: () => framesServerTransport(frames),
+    }
+    this.#clientTransports = {
+      native: () => nativeClientTransport(setup.limits),
+      frames: () => framesClientTransport(frames),
+    }
+    this.#handed = new Acceptor(setup.limits, framesServerTransport(frames), this)
     for (const [name, options] of Object.entries(setup.backends)) this.#backends.set(name, this.#open(options))
     this.#relayContext = {
       director: setup.director ?? createRouter(setup.routes),
@@ -128,6 +146,29 @@ export class GrpcProxy implements ListenerOwner {
       live: this.#live,
     }
     this.handler = nativeStreamHandler(this, setup.limits.maxHeaderListBytes)
+  }
+
+  #framesContext(): FramesContext {
+    const { limits } = this.#setup
+    return {
+      limits,
+      clock: systemClock,
+      wheel: this.#wheel,
+      budget: new MemoryBudget(limits.maxBufferedBytes),
+      onViolation: this.#onViolation,
+      onFault: error => this.#log.error({ err: error }, 'a mistake of the proxy cost a connection'),
+    }
+  }
+
+  readonly #onViolation = (peer: string, error: ConnectionError | StreamError): void => {
+    this.#violations.set(error.token, (this.#violations.get(error.token) ?? 0) + 1)
+    const level = error.name === 'ConnectionError' ? 'warn' : 'debug'
+    this.#log[level]({ peer, violation: error.token, detail: error.message }, 'a peer broke a rule of HTTP/2')
+  }
+
+  /** How often peers broke a rule of HTTP/2 or a limit against floods, by its token; on `frames` sessions. */
+  violations(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#violations)
   }
 
   #open(options: BackendSetup): Backend {
@@ -169,6 +210,21 @@ export class GrpcProxy implements ListenerOwner {
       if (own === undefined) this.handler(stream, headers, flags, rawHeaders)
       else own(stream, headers, flags, rawHeaders)
     }
+  }
+
+  /**
+   * Serves a connection that somebody else accepted: `net.createServer(proxy.connection)`,
+   * `tls.createServer({ …, ALPNProtocols: ['h2'] }, proxy.connection)`. Drain and close are the proxy's, for these
+   * as for its own; to stop accepting is the server's owner's.
+   */
+  readonly connection = (socket: Socket): void => {
+    if (this.#stopping) {
+      socket.destroy()
+      return
+    }
+    socket.setNoDelay(true)
+    this.#handed.track(socket)
+    this.#handed.accept(socket)
   }
 
   /** Listens on all addresses of the configuration. @throws like `listen`; then none is left open */
@@ -239,6 +295,10 @@ export class GrpcProxy implements ListenerOwner {
     this.#log[level]({ endpoint, detail: detail === '' ? undefined : detail }, `endpoint ${event}`)
   }
 
+  #acceptors(): (Listener | Acceptor)[] {
+    return [...this.#listeners, this.#handed]
+  }
+
   counts(): OpenCounts {
     let waitingCalls = 0
     let backendSessions = 0
@@ -252,7 +312,7 @@ export class GrpcProxy implements ListenerOwner {
     }
     let clientConnections = 0
     let clientSessions = 0
-    for (const listener of this.#listeners) {
+    for (const listener of this.#acceptors()) {
       clientConnections += listener.connections
       clientSessions += listener.sessions
     }
@@ -268,7 +328,7 @@ export class GrpcProxy implements ListenerOwner {
    */
   async drain(graceMs: number = this.#setup.drain.graceMs): Promise<void> {
     this.#stopping = true
-    for (const listener of this.#listeners) listener.drain()
+    for (const listener of this.#acceptors()) listener.drain()
     this.#log.info({ calls: this.#live.size, graceMs }, 'draining')
     if (this.#live.size > 0) {
       await new Promise<void>(resolve => {
@@ -295,7 +355,7 @@ export class GrpcProxy implements ListenerOwner {
     for (const relay of [...this.#live]) relay.abort()
     // Answers to the last calls are written in this turn's end; then the connections go.
     await new Promise(resolve => setImmediate(resolve))
-    await Promise.all([...this.#listeners].map(listener => listener.close()))
+    await Promise.all(this.#acceptors().map(listener => listener.close()))
     await Promise.all([...this.#backends.values()].map(backend => backend.close()))
     this.#log.flush()
   }
@@ -312,7 +372,3 @@ function isDefinition(named: unknown): named is BackendSetup {
 
 /** More are surely a mistake: a backend is a fleet's service, not a call's. */
 const MAX_BACKENDS = 10_000
-
-function notBuilt(): never {
-  throw new Error('transport frames is not available in this version')
-}

@@ -11,6 +11,8 @@ const TCP_KEEPALIVE_MS = 60_000
 export interface DialOptions {
   /** A TLS session to resume. */
   readonly session?: Buffer
+  /** Where a socket shall read to, instead of emitting `'data'`. A stream of `connect` does not know it. */
+  readonly onread?: net.OnReadOpts
   /** What a transport does to a stream made by `connect` before it can use it. */
   readonly inProcess?: (stream: Duplex) => Duplex
 }
@@ -19,15 +21,15 @@ export interface DialOptions {
  * Starts connecting; the stream given back emits `'error'` and `'close'` like any other.
  * A host name is looked up anew each time.
  */
-export function dial(target: DialTarget, { session, inProcess }: DialOptions = {}): Duplex {
+export function dial(target: DialTarget, { session, inProcess, onread }: DialOptions = {}): Duplex {
   const made = target.connect?.()
   if (target.connect !== undefined && !(made instanceof Duplex)) {
     throw new TypeError(`${target.name}: connect() must return a Duplex, at once`)
   }
   const stream = made === undefined || inProcess === undefined ? made : inProcess(made)
-  if (target.tls === undefined) return stream ?? net.connect(addressOf(target))
+  if (target.tls === undefined) return stream ?? net.connect({ ...addressOf(target), onread })
   const { serverName, ca, cert, key } = target.tls
-  const where = stream === undefined ? addressOf(target) : { socket: stream as net.Socket }
+  const where = stream === undefined ? { ...addressOf(target), onread } : { socket: stream as net.Socket }
   return tls.connect({
     ...where,
     ALPNProtocols: ['h2'],

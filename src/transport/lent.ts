@@ -1,12 +1,5 @@
 /** Received bytes that outlive the call in which they were told. */
-
-/**
- * A transport that will write again into a buffer which it gave to `onData` marks it with this. The
- * mark is on the buffer, so that nobody else need know which transport the bytes came by.
- */
-export const LENT = Symbol('lent')
-
-export type LentBuffer = Buffer & { [LENT]?: true }
+import { LENT, type LentBuffer } from '../wire/lent.ts'
 
 /** The range as a buffer that stays as it is: the same memory where it is not lent, else a copy. */
 export function keep(bytes: Buffer, start: number, end: number): Buffer {

@@ -1,12 +1,9 @@
-/**
- * A listening socket: accepts connections, plain or TLS, lets only those through that begin with
- * HTTP/2's preface, and keeps count of the sessions made of them. The same for every transport.
- */
-import net, { type AddressInfo, type Socket } from 'node:net'
-import tls, { type TLSSocket } from 'node:tls'
+/** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. The same for every transport. */
+import net, { type AddressInfo } from 'node:net'
+import tls from 'node:tls'
+import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import { addressOf, formatAddress } from './peer.ts'
-import { HTTP1_ANSWER, judgeFirstBytes } from './preface.ts'
-import type { ServerSession, ServerSessionOwner, ServerTransport } from './transport.ts'
+import type { ServerTransport } from './transport.ts'
 
 export interface ListenTls {
   readonly cert: string | Buffer
@@ -25,42 +22,23 @@ export interface ListenAddress {
   readonly path?: string
 }
 
-export interface ListenerOptions extends ListenAddress {
+/** `prefaceTimeoutMs` is for the TLS handshake too. */
+export interface ListenerOptions extends ListenAddress, AcceptorOptions {
   readonly tls?: ListenTls
-  /** A client that has not sent its preface (and TLS handshake) by then is closed. */
-  readonly prefaceTimeoutMs: number
-  /** Connections beyond are closed at once: each costs memory before it has said anything. */
-  readonly maxClientSessions: number
 }
 
-/** A connection that did not become a session, and why; for logs and counters. */
-export type Refusal = 'http1' | 'not-http2' | 'silent' | 'no-alpn' | 'tls' | 'too-many'
-
-export interface ListenerOwner extends ServerSessionOwner {
-  onRefused(refusal: Refusal, peer: string, detail: string): void
-}
-
-/** How long a closed listener waits for a client to close its side of the connection. */
-const LINGER_MS = 1_000
-const NOTHING = Buffer.alloc(0)
-
-export class Listener implements ServerSessionOwner {
+export class Listener {
   readonly #server: net.Server
   readonly #options: ListenerOptions
-  readonly #transport: ServerTransport
-  readonly #owner: ListenerOwner
-  /** Every accepted connection, so that `close` leaves none behind. */
-  readonly #sockets = new Set<Socket>()
-  /** With the timer that waits for a session's SETTINGS; undefined once they came. */
-  readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
+  readonly #owner: AcceptorOwner
+  readonly #acceptor: Acceptor
   #draining = false
-  #onIdle: (() => void) | undefined
   #abortListen: (() => void) | undefined
 
-  constructor(options: ListenerOptions, transport: ServerTransport, owner: ListenerOwner) {
+  constructor(options: ListenerOptions, transport: ServerTransport, owner: AcceptorOwner) {
     this.#options = options
-    this.#transport = transport
     this.#owner = owner
+    this.#acceptor = new Acceptor(options, transport, owner)
     this.#server = options.tls === undefined ? net.createServer({ noDelay: true }) : this.#secureServer(options.tls)
     this.#server.maxConnections = options.maxClientSessions
     this.#server.on('drop', dropped => {
@@ -70,8 +48,10 @@ export class Listener implements ServerSessionOwner {
         `more than ${options.maxClientSessions} connections`,
       )
     })
-    this.#server.on(options.tls === undefined ? 'connection' : 'secureConnection', socket => this.#accept(socket))
-    this.#server.on('connection', socket => this.#track(socket))
+    this.#server.on(options.tls === undefined ? 'connection' : 'secureConnection', socket =>
+      this.#acceptor.accept(socket),
+    )
+    this.#server.on('connection', socket => this.#acceptor.track(socket))
   }
 
   #secureServer({ cert, key, clientCa, requireClientCertificate }: ListenTls): net.Server {
@@ -112,84 +92,11 @@ export class Listener implements ServerSessionOwner {
   }
 
   get sessions(): number {
-    return this.#sessions.size
+    return this.#acceptor.sessions
   }
 
   get connections(): number {
-    return this.#sockets.size
-  }
-
-  #track(socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.on('error', () => {
-      // `'close'` follows; a session that was made of the socket reports the error itself.
-    })
-    socket.once('close', () => {
-      this.#sockets.delete(socket)
-      if (this.#sockets.size === 0) this.#onIdle?.()
-    })
-  }
-
-  #accept(socket: Socket): void {
-    const secure = socket as TLSSocket
-    secure.on('error', () => {
-      // As in `#track`, for the TLS layer.
-    })
-    const timer = setTimeout(
-      () => this.#refuse(socket, 'silent', 'no HTTP/2 preface in time'),
-      this.#options.prefaceTimeoutMs,
-    )
-    let head: Buffer = NOTHING
-    const onReadable = () => {
-      const bytes = socket.read() as Buffer | null
-      if (bytes === null) return
-      head = head.length === 0 ? bytes : Buffer.concat([head, bytes])
-      const verdict = judgeFirstBytes(head)
-      if (verdict === 'more') return
-      socket.removeListener('readable', onReadable)
-      socket.unshift(head)
-      if (verdict === 'http2' && (secure.encrypted !== true || secure.alpnProtocol === 'h2'))
-        return this.#open(socket, timer)
-      clearTimeout(timer)
-      if (verdict === 'http1') this.#refuse(socket, 'http1', 'the client speaks HTTP/1', HTTP1_ANSWER)
-      // RFC 9113 §3.2: HTTP/2 over TLS uses the "h2" protocol identifier, by ALPN.
-      else if (verdict === 'http2') this.#refuse(socket, 'no-alpn', 'the client did not negotiate "h2" by ALPN')
-      else this.#refuse(socket, 'not-http2', 'the first bytes are not HTTP/2')
-    }
-    socket.on('readable', onReadable)
-    socket.once('close', () => clearTimeout(timer))
-  }
-
-  #open(socket: Socket, settingsTimer: NodeJS.Timeout): void {
-    const session = this.#transport.accept(socket, this)
-    this.#sessions.set(session, settingsTimer)
-    if (this.#draining) session.drain()
-  }
-
-  #refuse(socket: Socket, refusal: Refusal, detail: string, answer?: string): void {
-    this.#owner.onRefused(refusal, addressOf(socket), detail)
-    if (answer === undefined) {
-      socket.destroy()
-      return
-    }
-    socket.resume()
-    socket.end(answer)
-    setTimeout(() => socket.destroy(), LINGER_MS).unref()
-  }
-
-  onStream(...args: Parameters<ServerSessionOwner['onStream']>): ReturnType<ServerSessionOwner['onStream']> {
-    return this.#owner.onStream(...args)
-  }
-
-  onSessionReady(session: ServerSession): void {
-    clearTimeout(this.#sessions.get(session))
-    this.#sessions.set(session, undefined)
-    this.#owner.onSessionReady(session)
-  }
-
-  onSessionClosed(session: ServerSession, reason: string): void {
-    this.#sessions.delete(session)
-    this.#owner.onSessionClosed(session, reason)
+    return this.#acceptor.connections
   }
 
   #stop(): void {
@@ -201,22 +108,12 @@ export class Listener implements ServerSessionOwner {
   /** Accepts no more and tells the clients; they finish what they have. */
   drain(): void {
     this.#stop()
-    for (const session of this.#sessions.keys()) session.drain()
+    this.#acceptor.drain()
   }
 
   /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
   async close(): Promise<void> {
     this.#stop()
-    for (const session of this.#sessions.keys()) session.destroy()
-    if (this.#sockets.size === 0) return
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(() => {
-        for (const socket of this.#sockets) socket.destroy()
-      }, LINGER_MS)
-      this.#onIdle = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+    await this.#acceptor.close()
   }
 }

@@ -3,6 +3,7 @@ import type { FloodLimits } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
 import type { FrameReaderOptions } from './frame-reader.ts'
 import { DEFAULT_MAX_LIST_BYTES, type DecoderOptions } from './hpack/decoder.ts'
+import type { MemoryBudget } from './memory-budget.ts'
 import type { ConnectionError, StreamError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE, type Role, type SettingEntries, SettingId } from './settings.ts'
 import type { WireStream, WireStreamOwner } from './stream.ts'
@@ -30,9 +31,9 @@ export const CONNECTION_LIMITS: {
   initialStreamWindow: DEFAULT_WINDOW_SIZE,
   /** … and up to where that grows for a stream that drains fast. */
   maxStreamWindow: 4_194_304,
-  /** The same for all streams of the connection together. */
+  /** What it may send on all streams together, again and again while what we hold stays within the second. */
   initialConnectionWindow: 1_048_576,
-  maxConnectionWindow: 16_777_216,
+  maxConnectionWindow: 67_108_864,
   /** Of the decoder's dynamic table. */
   headerTableSize: 4_096,
   /** DATA in one flush. */
@@ -68,6 +69,8 @@ export interface ConnectionOptions {
   readonly role: Role
   readonly limits?: ConnectionLimits
   readonly owner: ConnectionOwner
+  /** Shared by the connections of a process; default: none, each connection's window alone is the bound. */
+  readonly budget?: MemoryBudget
   /** Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent. */
   readonly refuse?: (reason: string) => Error
 }

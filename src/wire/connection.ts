@@ -27,11 +27,14 @@ import { MAX_31_BIT } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { HpackDecoder } from './hpack/decoder.ts'
 import { Inbound, type InboundOwner, PING_BYTES, Ping } from './inbound.ts'
+import { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
 import { ConnectionError, type StreamError } from './protocol-error.ts'
 import { LocalSettings, type Role, Settings } from './settings.ts'
 import type { WireStream, WireStreamOwner } from './stream.ts'
 import { StreamTable } from './stream-table.ts'
+
+const UNBOUNDED = new MemoryBudget()
 
 export class Connection implements InboundOwner {
   readonly role: Role
@@ -67,10 +70,9 @@ export class Connection implements InboundOwner {
     this.floods = new Allowance(limits.floods)
     this.#outbound = new Outbound(peer, this.floods, limits.maxOutputBytes, refuse, () => owner.onPending())
     const both = { peer, ours: this.#local.acknowledged }
-    const { maxStreamWindow, maxConnectionWindow, maxConcurrentStreams } = limits
-    this.#table = new StreamTable(role, this.#outbound, both, this.floods, maxStreamWindow, maxConnectionWindow)
+    this.#table = new StreamTable(role, this.#outbound, both, this.floods, limits, options.budget ?? UNBOUNDED)
     const decoder = new HpackDecoder(limits)
-    this.#inbound = new Inbound(this.#table, this.floods, decoder, peer, this.#local, this, maxConcurrentStreams)
+    this.#inbound = new Inbound(this.#table, this.floods, decoder, peer, this.#local, this, limits.maxConcurrentStreams)
     this.#reader = new FrameReader(this.#inbound, { ...limits, role })
   }
 
@@ -80,15 +82,19 @@ export class Connection implements InboundOwner {
     const entries = settingsOf(this.role, this.#limits)
     this.#local.announce(entries)
     this.#outbound.settings(entries)
-    const increment = this.#table.window.raise(this.#limits.initialConnectionWindow)
-    if (increment > 0) this.#outbound.windowUpdate(0, increment)
+    this.#table.resume()
   }
 
-  /** Bytes came. `chunk` is the caller's again afterwards, unless an owner made use of `frame…`. */
-  receive(chunk: Buffer): void {
+  /**
+   * Bytes came: `chunk[0..end)`. It is the caller's again afterwards. With `rewritable` that is so only if
+   * `framesTaken()` then says false: streams of other connections may have taken DATA frames as they lie, heads
+   * written over, and `chunk` must stay as it is until those connections' sockets have sent them.
+   */
+  receive(chunk: Buffer, end: number = chunk.length, rewritable = false): void {
     if (this.#over !== undefined) return
     try {
-      this.#reader.read(chunk)
+      this.#inbound.rewritable = rewritable ? chunk : undefined
+      this.#reader.read(chunk, end)
     } catch (error) {
       if (error instanceof ConnectionError) return this.fail(error)
       this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, 'internal-error', 'an error of our own'))
@@ -146,17 +152,27 @@ export class Connection implements InboundOwner {
     if (this.#over !== undefined) return
     this.#over = error.message
     this.#reader.close()
-    // §6.8: "The last stream identifier in the GOAWAY frame contains the highest-numbered stream identifier for
-    // which the sender of the GOAWAY frame might have taken some action". A server opens none.
-    const last = this.role === 'server' ? Math.min(this.#table.highest, this.#inbound.lastStreamId) : 0
-    this.#outbound.goaway(last, error.code, error.token)
+    this.#outbound.goaway(this.#lastProcessed, error.code, error.token)
     this.#owner.onFailed(error)
     this.#table.loseAll(this.#over)
+  }
+
+  /**
+   * §6.8: "The last stream identifier in the GOAWAY frame contains the highest-numbered stream identifier for
+   * which the sender of the GOAWAY frame might have taken some action". A server opens none.
+   */
+  get #lastProcessed(): number {
+    return this.role === 'server' ? Math.min(this.#table.highest, this.#inbound.lastStreamId) : 0
   }
 
   /** Why it is over, once it is. */
   get over(): string | undefined {
     return this.#over
+  }
+
+  /** A header block began and has not ended: for who has the clock (slow headers). */
+  get blockUnfinished(): boolean {
+    return this.#reader.blockUnfinished
   }
 
   /** SETTINGS of ours without an acknowledgement: for who has the clock (SETTINGS_TIMEOUT). */
@@ -182,6 +198,20 @@ export class Connection implements InboundOwner {
     this.#outbound.ping(PING_BYTES, Ping.DRAIN * 8, false)
   }
 
+  /** The client has not answered `drain`'s PING in time: as if it had. */
+  drainTimedOut(): void {
+    if (this.#over === undefined) this.pingAcknowledged(Ping.DRAIN)
+  }
+
+  /** Ends it now, without a fault of the peer: GOAWAY(NO_ERROR), all streams lost. Flush, then close the socket. */
+  end(reason: string): void {
+    if (this.#over !== undefined) return
+    this.#over = reason
+    this.#reader.close()
+    if (!this.#goawaySent) this.#outbound.goaway(this.#lastProcessed, ErrorCode.NO_ERROR, '')
+    this.#table.loseAll(reason)
+  }
+
   /** Streams open now. */
   get streams(): number {
     return this.#table.size
@@ -200,32 +230,9 @@ export class Connection implements InboundOwner {
     return this.#table.addUnsent(owner)
   }
 
-  /** Bytes that the windows of streams and of the connection may grow to from now on: the caller's budget. */
-  setWindowCeilings(streamBytes: number, connectionBytes: number): void {
-    this.#table.streamCeiling = streamBytes
-    this.#table.connectionCeiling = connectionBytes
-  }
-
   /** Received bytes that owners have not released. */
   get heldBytes(): number {
     return this.#table.window.held
-  }
-
-  /**
-   * During a stream owner's `onData(bytes, …)`: the whole frame is `bytes[frameHeadAt..frameEnd)`, and may be
-   * re-headed there (`rewriteHead`) and sent on as it is. −1 at any other time.
-   */
-  get frameHeadAt(): number {
-    return this.#inbound.frameHeadAt
-  }
-
-  get frameEnd(): number {
-    return this.#inbound.frameEnd
-  }
-
-  /** During `onData`: the frame came in pieces, so it lies in the reader's buffer and not in the chunk. */
-  get frameJoined(): boolean {
-    return this.#reader.joined
   }
 
   // For `Inbound`

@@ -19,8 +19,8 @@ export const ErrorCode = {
 } as const
 
 /**
- * A code as it came off the wire. Not narrowed to the names above: RFC 9113 §7 says that
- * "unknown or unsupported error codes MUST NOT trigger any special behavior", so they travel on.
+ * A code as it came off the wire. Not narrowed to the names above. RFC 9113 §7:
+ * "Unknown or unsupported error codes MUST NOT trigger any special behavior", so they travel on.
  */
 export type ErrorCode = number
 

@@ -115,6 +115,13 @@ export class ReceiveWindow {
     this.#roundBytes += bytes
   }
 
+  /** So many of the held bytes were consumed; `release(0, …)` gives them back. */
+  consume(bytes: number): void {
+    if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
+    this.held -= bytes
+    this.released += bytes
+  }
+
   /**
    * So many of the held bytes were consumed. Returns the increment of the WINDOW_UPDATE to send now, or 0.
    *
@@ -123,9 +130,7 @@ export class ReceiveWindow {
    * that as soon as the ceiling lets it, at a `release(0, ceiling)` if nothing else happens.
    */
   release(bytes: number, ceiling: number): number {
-    if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
-    this.held -= bytes
-    this.released += bytes
+    this.consume(bytes)
     if (this.limit > ceiling) this.#shrink(this.limit - ceiling)
     else if (this.limit < this.#initial) this.#setLimit(Math.min(this.#initial, ceiling))
     else if (

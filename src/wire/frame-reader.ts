@@ -94,13 +94,13 @@ export class FrameReader {
   }
 
   /**
-   * Hands over every frame that `chunk` completes. Throws the `ConnectionError` that a frame is; then,
+   * Hands over every frame that `chunk[0..end)` completes. Throws the `ConnectionError` that a frame is; then,
    * and when a handler threw, the reader is dead and reads nothing more.
    */
-  read(chunk: Buffer): void {
+  read(chunk: Buffer, end: number = chunk.length): void {
     let sound = false
     try {
-      this.#consume(chunk)
+      this.#consume(chunk, end)
       sound = true
     } finally {
       if (!sound) this.close()
@@ -128,21 +128,25 @@ export class FrameReader {
     if (this.#handingJoined) this.#join.giveAway()
   }
 
+  /** HEADERS came without END_HEADERS, and what ends it has not. */
+  get blockUnfinished(): boolean {
+    return this.#phase === Phase.BLOCK
+  }
+
   /** Bytes held for frames and field blocks that are not complete: capacity, not fill. */
   get heldBytes(): number {
     return this.#join.bytes.length + (this.#block?.bytes.length ?? 0)
   }
 
-  #consume(chunk: Buffer): void {
-    let at = this.#phase === Phase.PREFACE ? this.#readPreface(chunk) : 0
-    if (this.#join.have > 0) at = this.#continueFrame(chunk)
-    if (this.#skip > 0) at = this.#skipRest(chunk, at)
-    const end = chunk.length
+  #consume(chunk: Buffer, end: number): void {
+    let at = this.#phase === Phase.PREFACE ? this.#readPreface(chunk, end) : 0
+    if (this.#join.have > 0) at = this.#continueFrame(chunk, end)
+    if (this.#skip > 0) at = this.#skipRest(at, end)
     while (end - at >= HEAD_BYTES && this.#phase !== Phase.DEAD) {
       const length = readLength(chunk, at)
       if (length > this.maxFrameSize) {
         this.#refuseTooLarge(chunk, at, length)
-        at = this.#skipRest(chunk, at + HEAD_BYTES)
+        at = this.#skipRest(at + HEAD_BYTES, end)
         continue
       }
       const next = at + HEAD_BYTES + length
@@ -150,12 +154,12 @@ export class FrameReader {
       this.#hand(chunk, at, next)
       at = next
     }
-    if (at < end && this.#phase !== Phase.DEAD) this.#beginJoin(chunk, at)
+    if (at < end && this.#phase !== Phase.DEAD) this.#beginJoin(chunk, at, end)
   }
 
   /** §3.4: the client's "connection preface starts with a sequence of 24 octets". */
-  #readPreface(chunk: Buffer): number {
-    const end = Math.min(chunk.length, CLIENT_PREFACE.length - this.#prefaceAt)
+  #readPreface(chunk: Buffer, chunkEnd: number): number {
+    const end = Math.min(chunkEnd, CLIENT_PREFACE.length - this.#prefaceAt)
     for (let at = 0; at < end; at++) {
       // §3.4: "Clients and servers MUST treat an invalid connection preface as a connection error
       // (Section 5.4.1) of type PROTOCOL_ERROR."
@@ -166,15 +170,15 @@ export class FrameReader {
   }
 
   /** Keeps the beginning of a frame that `chunk` does not complete. */
-  #beginJoin(chunk: Buffer, at: number): void {
-    this.#join.append(chunk, at, chunk.length, chunk.length - at < HEAD_BYTES ? HEAD_BYTES : frameBytes(chunk, at))
+  #beginJoin(chunk: Buffer, at: number, end: number): void {
+    this.#join.append(chunk, at, end, end - at < HEAD_BYTES ? HEAD_BYTES : frameBytes(chunk, at))
   }
 
   /** Completes it, or keeps more of it. Returns how far `chunk` is used. */
-  #continueFrame(chunk: Buffer): number {
+  #continueFrame(chunk: Buffer, chunkEnd: number): number {
     let at = 0
     if (this.#join.have < HEAD_BYTES) {
-      at = Math.min(HEAD_BYTES - this.#join.have, chunk.length)
+      at = Math.min(HEAD_BYTES - this.#join.have, chunkEnd)
       this.#join.append(chunk, 0, at, HEAD_BYTES)
       if (this.#join.have < HEAD_BYTES) return at
       const length = readLength(this.#join.bytes, 0)
@@ -185,7 +189,7 @@ export class FrameReader {
       }
     }
     const total = frameBytes(this.#join.bytes, 0)
-    const end = Math.min(chunk.length, at + total - this.#join.have)
+    const end = Math.min(chunkEnd, at + total - this.#join.have)
     this.#join.append(chunk, at, end, total)
     if (this.#join.have < total) return end
     this.#handingJoined = true
@@ -198,8 +202,8 @@ export class FrameReader {
     return end
   }
 
-  #skipRest(chunk: Buffer, at: number): number {
-    const bytes = Math.min(this.#skip, chunk.length - at)
+  #skipRest(at: number, end: number): number {
+    const bytes = Math.min(this.#skip, end - at)
     this.#skip -= bytes
     return at + bytes
   }
@@ -207,9 +211,10 @@ export class FrameReader {
   /**
    * §4.2: "An endpoint MUST send an error code of FRAME_SIZE_ERROR if a frame exceeds the size defined in
    * SETTINGS_MAX_FRAME_SIZE …. A frame size error in a frame that could alter the state of the entire
-   * connection MUST be treated as a connection error; this includes any frame carrying a field block …, a
-   * SETTINGS frame, and any frame with a stream identifier of 0." DATA could not. What an unknown type
-   * alters is unknown; the other types have a length of their own that is a connection error to exceed.
+   * connection MUST be treated as a connection error (Section 5.4.1); this includes any frame carrying a
+   * field block …, a SETTINGS frame, and any frame with a stream identifier of 0." DATA could not. What an
+   * unknown type alters is unknown; the other types have a length of their own that is a connection error
+   * to exceed.
    */
   #refuseTooLarge(bytes: Buffer, at: number, length: number): void {
     const type = readType(bytes, at)

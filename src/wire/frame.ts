@@ -11,6 +11,7 @@
  * whose length or stream is wrong; they are the counterparts of the writer's methods.
  */
 
+import { lentBuffer } from './lent.ts'
 import { type ConnectionToken, connectionError, type StreamError, streamError } from './protocol-error.ts'
 
 /** RFC 9113 §6. */
@@ -321,9 +322,9 @@ export class FrameJoin {
 
 /** A buffer for `needed` bytes of a frame of `total`: what the peer has earned by sending. */
 function takeJoin(needed: number, total: number): Buffer {
-  if (needed < SMALL_JOIN_BYTES / 2) return smallJoins.pop() ?? Buffer.allocUnsafeSlow(SMALL_JOIN_BYTES)
-  if (total <= JOIN_BYTES) return joins.pop() ?? Buffer.allocUnsafeSlow(JOIN_BYTES)
-  return Buffer.allocUnsafeSlow(Math.min(total, Math.max(JOIN_BYTES, 4 * needed)))
+  if (needed < SMALL_JOIN_BYTES / 2) return smallJoins.pop() ?? lentBuffer(SMALL_JOIN_BYTES)
+  if (total <= JOIN_BYTES) return joins.pop() ?? lentBuffer(JOIN_BYTES)
+  return lentBuffer(Math.min(total, Math.max(JOIN_BYTES, 4 * needed)))
 }
 
 function giveJoin(buffer: Buffer): void {

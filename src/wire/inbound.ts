@@ -8,7 +8,9 @@
 import { type Allowance, Flood } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
 import { RoundTrips } from './flow-window.ts'
-import { type FrameHandler, HEAD_BYTES, MAX_31_BIT } from './frame.ts'
+import { type FrameHandler, MAX_31_BIT } from './frame.ts'
+import { offerFrame, withdrawFrame } from './frame-in-hand.ts'
+import { REFERENCE_BYTES } from './frame-writer.ts'
 import type { HpackDecoder } from './hpack/decoder.ts'
 import type { HeaderField } from './hpack/header-field.ts'
 import { checkRequest, checkResponse, checkTrailers, contentLengthOf, statusOf } from './message-rules.ts'
@@ -35,9 +37,8 @@ export interface InboundOwner {
 }
 
 export class Inbound implements FrameHandler {
-  /** During an owner's `onData`: its DATA frame is `bytes[frameHeadAt..frameEnd)`, padding included; else −1. */
-  frameHeadAt = -1
-  frameEnd = -1
+  /** The chunk that is being read, if it may be changed: its DATA frames can be forwarded where they lie. */
+  rewritable: Buffer | undefined
   /** The highest stream that our GOAWAY lets in. */
   lastStreamId: number = MAX_31_BIT
   readonly #table: StreamTable
@@ -93,10 +94,10 @@ export class Inbound implements FrameHandler {
     if (flow > end - start) this.#table.released(stream, flow - (end - start))
     if (stream.resetWaits) stream.release(end - start)
     else if (start < end || endStream) {
-      this.frameHeadAt = headAt
-      this.frameEnd = headAt + HEAD_BYTES + flow
+      const whole = flow >= REFERENCE_BYTES && flow === end - start && bytes === this.rewritable
+      if (whole) offerFrame(bytes, headAt, start, end)
       stream.owner.onData(bytes, start, end, endStream)
-      this.frameHeadAt = this.frameEnd = -1
+      if (whole) withdrawFrame()
     }
     if (endStream && stream.state === StreamState.CLOSED) this.#table.endNow(stream, CLEAN)
   }
@@ -215,9 +216,8 @@ export class Inbound implements FrameHandler {
   #arrived(flowBytes: number): void {
     if (flowBytes === 0) return
     const table = this.#table
-    table.window.receive(flowBytes, this.#rounds.round)
-    const grows = table.streamCeiling > this.#local.acknowledged.initialWindowSize
-    if (grows && this.#rounds.received(flowBytes)) this.#outbound.ping(PING_BYTES, Ping.PROBE * 8, false)
+    table.arrived(flowBytes, this.#rounds.round)
+    if (table.grows && this.#rounds.received(flowBytes)) this.#outbound.ping(PING_BYTES, Ping.PROBE * 8, false)
   }
 
   #dataOnClosed(id: number, flowBytes: number, endStream: boolean): void {
@@ -239,7 +239,7 @@ export class Inbound implements FrameHandler {
     stream.receivedBytes += bytes
     const expected = stream.expectedBytes
     if (expected < 0) return
-    // §8.1.1: "A request or response is also malformed if the value of a Content-Length header field does not
+    // §8.1.1: "A request or response is also malformed if the value of a content-length header field does not
     // equal the sum of the DATA frame payload lengths that form the content".
     if (stream.receivedBytes > expected || (endStream && stream.receivedBytes < expected))
       throw streamError(stream.id, 'content-length-mismatch', `${stream.receivedBytes} of ${expected} bytes`)
@@ -302,7 +302,7 @@ export class Inbound implements FrameHandler {
       this.#floods.spend(Flood.INFORMATIONAL)
     } else {
       stream.headersReceived = true
-      // §8.1.1: "A response that is defined to have no content … MAY have a non-zero Content-Length field".
+      // §8.1.1: "A response that is defined to have no content … MAY have a non-zero content-length header field".
       if (!stream.headRequest && status !== 204 && status !== 304) stream.expectedBytes = contentLengthOf(block)
       if (endStream) this.#checkLength(stream, 0, true)
     }

@@ -77,7 +77,7 @@ export function checkRequest(block: readonly HeaderField[]): StreamToken | undef
       if (++lengths > 1 || !isNumber(field.value)) return 'content-length-value'
       continue
     }
-    // §8.3: "Pseudo-header fields defined for responses MUST NOT appear in requests." "Endpoints MUST treat
+    // §8.3: "… pseudo-header fields defined for responses MUST NOT appear in requests." "Endpoints MUST treat
     // a request or response that contains undefined or invalid pseudo-header fields as malformed".
     if (kind === Kind.STATUS || kind === Kind.UNKNOWN_PSEUDO) return 'pseudo-header-unknown'
     // §8.3: "All pseudo-header fields MUST appear in a field block before all regular field lines."
@@ -107,7 +107,8 @@ export function checkResponse(block: readonly HeaderField[]): StreamToken | unde
   // pseudo-header field MUST be included in all responses, including interim responses; otherwise, the
   // response is malformed". Before all other fields, it can only be the first.
   if (block.length === 0 || kindOf(block[0]!) !== Kind.STATUS) return withoutStatus(block)
-  // RFC 9110 §15: "a three-digit integer code". Codes above 599 are the client's to judge. §8.6: "HTTP/2 removes support for the 101 (Switching Protocols)".
+  // RFC 9110 §15: "a three-digit integer code". Codes above 599 are the client's to judge. §8.6: "HTTP/2 does not
+  // support the 101 (Switching Protocols) informational status code".
   if (!/^[1-9]\d\d$/.test(block[0]!.value) || block[0]!.value === '101') return 'pseudo-header-value'
   let lengths = 0
   for (let i = 1; i < block.length; i++) {
@@ -120,7 +121,7 @@ export function checkResponse(block: readonly HeaderField[]): StreamToken | unde
     }
     // §8.3: "The same pseudo-header field name MUST NOT appear more than once in a field block."
     if (kind === Kind.STATUS) return 'pseudo-header-duplicate'
-    // §8.3: "Pseudo-header fields defined for requests MUST NOT appear in responses."
+    // §8.3: "Pseudo-header fields defined for requests MUST NOT appear in responses".
     return 'pseudo-header-unknown'
   }
   return undefined

@@ -12,7 +12,9 @@
 
 import type { Allowance } from './allowance.ts'
 import { SendWindow } from './flow-window.ts'
-import { FrameWriter } from './frame-writer.ts'
+import { Flag, rewriteHead } from './frame.ts'
+import { takeFrame } from './frame-in-hand.ts'
+import { FrameWriter, REFERENCE_BYTES } from './frame-writer.ts'
 import { HpackEncoder, maxEncodedBytes } from './hpack/encoder.ts'
 import { ENTRY_OVERHEAD, type HeaderFieldLike } from './hpack/header-field.ts'
 import { checkField } from './message-rules.ts'
@@ -103,10 +105,22 @@ export class Outbound {
     this.notice()
   }
 
-  /** The range is within `room` and the stream's window, or empty. `byReference`: `bytes` never changes again. */
+  /**
+   * The range is within `room` and the stream's window, or empty. `byReference`: `bytes` never changes again.
+   * A whole frame that is in hand is sent from where it lies.
+   */
   data(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean): void {
     this.#floods.useful()
-    this.window.consume(end - start)
+    const length = end - start
+    this.window.consume(length)
+    if (length >= REFERENCE_BYTES && length <= this.writer.maxFrameSize) {
+      const headAt = takeFrame(bytes, start, end)
+      if (headAt >= 0) {
+        rewriteHead(bytes, headAt, endStream ? Flag.END_STREAM : Flag.NONE, streamId)
+        this.writer.forwardSpan(bytes, headAt, end)
+        return this.notice()
+      }
+    }
     if (byReference && end > start) this.writer.dataByReference(streamId, bytes, start, end, endStream)
     else this.writer.data(streamId, bytes, start, end, endStream)
     this.notice()

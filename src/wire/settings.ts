@@ -38,7 +38,7 @@ export function checkSetting(id: number, value: number, fromServer: boolean): vo
     case SettingId.ENABLE_PUSH:
       // §6.5.2: "Any value other than 0 or 1 MUST be treated as a connection error (Section 5.4.1) of
       // type PROTOCOL_ERROR." … "A client MUST treat receipt of a SETTINGS frame with
-      // SETTINGS_ENABLE_PUSH set to 1 as a connection error of type PROTOCOL_ERROR."
+      // SETTINGS_ENABLE_PUSH set to 1 as a connection error (Section 5.4.1) of type PROTOCOL_ERROR."
       if (value > 1 || (fromServer && value === 1)) throw connectionError('enable-push-value', `${value}`)
       return
     case SettingId.INITIAL_WINDOW_SIZE:
@@ -71,7 +71,7 @@ export class Settings {
   maxHeaderListSize = UNLIMITED
   /**
    * The smallest HEADER_TABLE_SIZE of the last `apply`, at most the one before it: RFC 7541 §4.2 wants
-   * "the smallest maximum size that occurs in that interval" signalled before the last one.
+   * "the smallest maximum table size that occurs in that interval" signalled before the last one.
    */
   lowestHeaderTableSize = 4_096
 

@@ -6,11 +6,12 @@
  * table when it ends, before its owner hears of it.
  */
 import type { Allowance } from './allowance.ts'
-import { ReceiveWindow } from './flow-window.ts'
+import { ConnectionWindow } from './connection-window.ts'
 import { MAX_31_BIT } from './frame.ts'
 import type { HeaderFieldLike } from './hpack/header-field.ts'
+import type { Denied, MemoryBudget } from './memory-budget.ts'
 import type { Outbound } from './outbound.ts'
-import { DEFAULT_WINDOW_SIZE, type Role, type Settings } from './settings.ts'
+import type { Role, Settings } from './settings.ts'
 import { type StreamKeeper, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
 import { ClosedStreams, StreamState } from './stream-state.ts'
 
@@ -21,20 +22,27 @@ export interface BothSettings {
   readonly ours: Settings
 }
 
-export class StreamTable implements StreamKeeper {
+/** Bytes that windows begin with, and that they may grow to. */
+export interface WindowLimits {
+  readonly initialStreamWindow: number
+  readonly maxStreamWindow: number
+  readonly initialConnectionWindow: number
+  readonly maxConnectionWindow: number
+}
+
+export class StreamTable implements StreamKeeper, Denied {
   readonly role: Role
   readonly outbound: Outbound
   /** Of the connection: what the peer may send us on all streams. */
-  readonly window: ReceiveWindow = new ReceiveWindow(0, DEFAULT_WINDOW_SIZE)
-  /** Bytes that the window of a stream, and that of the connection, may grow to now. */
-  streamCeiling: number
-  connectionCeiling: number
+  readonly window: ConnectionWindow
   /** Highest number that the client of this connection has used. */
   highest = 0
   /** A stream ended since this was last set to false. */
   freed = false
 
   readonly #settings: BothSettings
+  readonly #limits: WindowLimits
+  readonly #budget: MemoryBudget
   readonly #floods: Allowance
   readonly #open = new Map<number, WireStream>()
   readonly #closed = new ClosedStreams()
@@ -50,15 +58,16 @@ export class StreamTable implements StreamKeeper {
     outbound: Outbound,
     settings: BothSettings,
     floods: Allowance,
-    streamCeiling: number,
-    connectionCeiling: number,
+    limits: WindowLimits,
+    budget: MemoryBudget,
   ) {
     this.role = role
     this.outbound = outbound
     this.#settings = settings
     this.#floods = floods
-    this.streamCeiling = streamCeiling
-    this.connectionCeiling = connectionCeiling
+    this.#limits = limits
+    this.#budget = budget
+    this.window = new ConnectionWindow(limits.initialConnectionWindow, limits.maxConnectionWindow)
   }
 
   /** Streams that are not over. */
@@ -134,18 +143,39 @@ export class StreamTable implements StreamKeeper {
   }
 
   released(stream: WireStream, bytes: number): void {
-    const increment = stream.receiveWindow.release(bytes, this.streamCeiling)
+    const { initialStreamWindow, maxStreamWindow } = this.#limits
+    const increment = stream.receiveWindow.release(bytes, this.#budget.scarce ? initialStreamWindow : maxStreamWindow)
     // Nobody sends any more on a stream that the peer has ended.
     if (increment > 0 && (stream.state === StreamState.OPEN || stream.state === StreamState.HALF_CLOSED_LOCAL))
       this.outbound.windowUpdate(stream.id, increment)
     this.giveBack(bytes)
   }
 
+  /** DATA came: counts it in the connection's window. Throws the `ConnectionError` of a peer that may not send it. */
+  arrived(bytes: number, round: number): void {
+    this.window.receive(bytes, round)
+    this.#budget.add(bytes)
+    this.resume()
+  }
+
   /** Received bytes that no stream holds any more. */
   giveBack(bytes: number): void {
     if (this.#lost) return
-    const increment = this.window.release(bytes, this.connectionCeiling)
+    this.window.consume(bytes)
+    this.resume()
+    this.#budget.remove(bytes)
+  }
+
+  /** For `MemoryBudget`: gives the peer the window that is free, if there is any to give. */
+  resume(): void {
+    if (this.#lost || !this.#budget.grants(this, this.window.held)) return
+    const increment = this.window.give(this.#budget.scarce)
     if (increment > 0) this.outbound.windowUpdate(0, increment)
+  }
+
+  /** Windows of streams may grow. */
+  get grows(): boolean {
+    return this.#limits.maxStreamWindow > this.#settings.ours.initialWindowSize
   }
 
   /** Owners to be told something. */
@@ -183,7 +213,11 @@ export class StreamTable implements StreamKeeper {
 
   /** The connection is over. */
   loseAll(reason: string): void {
-    this.#lost = true
+    if (!this.#lost) {
+      this.#lost = true
+      this.#budget.forget(this)
+      this.#budget.remove(this.window.held)
+    }
     for (const stream of [...this.#open.values(), ...this.#unsent])
       this.endNow(stream, { kind: 'lost', unprocessed: false, reason })
     while (this.#settling.length > 0) this.settle()

@@ -2,7 +2,7 @@
  * A transport without a network: a test plays the peer, and sees what the proxy does with its
  * sessions and streams. What the seam's rules forbid is kept in `misuse`.
  */
-import { LENT, type LentBuffer } from '../../src/transport/lent.ts'
+import { LENT, type LentBuffer } from '../../src/wire/lent.ts'
 import type {
   ClientSession,
   ClientSessionOwner,

@@ -75,7 +75,7 @@ export const listenAddress = parsedBy(parseListenAddress)
 export const endpointAddress = parsedBy(parseEndpointAddress)
 
 /** Which transports this version has. The schema knows all names, so that a configuration says what is missing. */
-const AVAILABLE_TRANSPORTS: readonly string[] = ['native']
+const AVAILABLE_TRANSPORTS: readonly string[] = ['native', 'frames']
 
 export const transport = z
   .enum(['native', 'frames'])

@@ -1,6 +1,32 @@
 /** What bounds the proxy: sizes, counts, times. */
 import { z } from 'zod'
+import { FLOOD_LIMITS } from '../../wire/allowance.ts'
 import { flag, integer, milliseconds, strict } from './fields.ts'
+
+const COUNT = { min: 1 }
+
+/** How often a client session may do what is of no use: `burst` at once, and `perSecond` for long; more ends it. */
+function flood(what: string, { burst, perSecond }: { readonly burst: number; readonly perSecond: number }) {
+  return strict({
+    burst: integer(burst, `${what} at once`, COUNT),
+    perSecond: integer(perSecond, `${what} a second, for long`, COUNT),
+  }).prefault({})
+}
+
+const { maxResets, maxPings, maxSettings, maxPriorities, maxUnknownFrames } = FLOOD_LIMITS
+const { maxEmptyData, maxWindowUpdates, maxIgnoredHeaders, maxInformational } = FLOOD_LIMITS
+
+const floods = strict({
+  maxResets: flood('Streams that a peer resets or makes us reset; more than this ends its session:', maxResets),
+  maxPings: flood('PING; `frames` only:', maxPings),
+  maxSettings: flood('SETTINGS and GOAWAY; `frames` only:', maxSettings),
+  maxPriorities: flood('PRIORITY; `frames` only:', maxPriorities),
+  maxUnknownFrames: flood('Frames of unknown types; `frames` only:', maxUnknownFrames),
+  maxEmptyData: flood('DATA without content and without END_STREAM; `frames` only:', maxEmptyData),
+  maxWindowUpdates: flood('WINDOW_UPDATE beyond four a useful frame; `frames` only:', maxWindowUpdates),
+  maxIgnoredHeaders: flood('HEADERS on streams that we reset; `frames` only:', maxIgnoredHeaders),
+  maxInformational: flood('Responses of 1xx; `frames` only:', maxInformational),
+})
 
 export const limits = strict({
   maxHeaderListBytes: integer(65_536, 'Largest header list, each field counted as name + value + 32 bytes', {
@@ -22,12 +48,38 @@ export const limits = strict({
   streamWindowBytes: integer(262_144, 'Receive window of a stream: what is held at most for a slow reader', {
     min: 16_384,
   }),
+  maxStreamWindowBytes: integer(4_194_304, 'What it grows to for a stream that drains fast; `frames` only', {
+    min: 16_384,
+  }),
   // RFC 9113 §6.9.2: a connection starts with 65,535 and its window cannot be lowered by SETTINGS.
   sessionWindowBytes: integer(1_048_576, 'Receive window of a session', {
     min: 65_535,
   }),
-  resetBurst: integer(10_000, 'Stream resets that one client session may send at once', { min: 1 }),
-  resetsPerSecond: integer(2500, 'Stream resets a second that it may send for long; more ends the session', { min: 1 }),
+  maxSessionBufferedBytes: integer(
+    67_108_864,
+    'Bytes held for slow readers that came on one session; at the bound it gets no window; `frames` only',
+    { min: 65_535 },
+  ),
+  maxBufferedBytes: integer(
+    268_435_456,
+    'The same of all sessions together; a session that holds less than 65,535 bytes goes on; `frames` only',
+    { min: 1_048_576 },
+  ),
+  settingsTimeoutMs: milliseconds(10_000, 'A peer acknowledges our SETTINGS within this time; `frames` only', {
+    min: 1,
+  }),
+  headersTimeoutMs: milliseconds(10_000, 'A header block ends within this time of its beginning; `frames` only', {
+    min: 1,
+  }),
+  stallTimeoutMs: milliseconds(
+    300_000,
+    'A peer that takes nothing of what waits for its windows loses the session after this time; `frames` only',
+    { min: 1 },
+  ),
+  maxContinuations: integer(16, 'Most CONTINUATION frames of a header block; more end the session; `frames` only', {
+    min: 1,
+  }),
+  floods: floods.prefault({}),
 })
 
 export const log = strict({

@@ -25,8 +25,7 @@ export interface NativeServerLimits {
   readonly maxConcurrentStreams: number
   readonly streamWindowBytes: number
   readonly sessionWindowBytes: number
-  readonly resetBurst: number
-  readonly resetsPerSecond: number
+  readonly floods: { readonly maxResets: { readonly burst: number; readonly perSecond: number } }
 }
 
 const BODYLESS: ReadonlySet<string> = new Set(['204', '205', '304'])
@@ -176,8 +175,8 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     maxSessionMemory: Math.ceil((2 * limits.maxConcurrentStreams * limits.streamWindowBytes) / 1e6) + 10,
     // Cumulative in Node, so a long-lived session with empty DATA frames would die of it.
     maxSessionInvalidFrames: 2 ** 31 - 1,
-    streamResetBurst: limits.resetBurst,
-    streamResetRate: limits.resetsPerSecond,
+    streamResetBurst: limits.floods.maxResets.burst,
+    streamResetRate: limits.floods.maxResets.perSecond,
     strictSingleValueFields: false,
   }
   return {

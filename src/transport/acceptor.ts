@@ -1,0 +1,151 @@
+/**
+ * What becomes of accepted sockets, plain or TLS, whoever accepted them: lets only those through that begin
+ * with HTTP/2's preface, and keeps count of the sessions made of them. The same for every transport.
+ */
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { addressOf } from './peer.ts'
+import { HTTP1_ANSWER, judgeFirstBytes } from './preface.ts'
+import type { ServerSession, ServerSessionOwner, ServerTransport } from './transport.ts'
+
+/** A connection that did not become a session, and why; for logs and counters. */
+export type Refusal = 'http1' | 'not-http2' | 'silent' | 'no-alpn' | 'tls' | 'too-many'
+
+export interface AcceptorOwner extends ServerSessionOwner {
+  onRefused(refusal: Refusal, peer: string, detail: string): void
+}
+
+export interface AcceptorOptions {
+  /** A client that has not sent its preface by then is closed. */
+  readonly prefaceTimeoutMs: number
+  /** Connections beyond are closed at once: each costs memory before it has said anything. */
+  readonly maxClientSessions: number
+}
+
+/** How long a closed acceptor waits for a client to close its side of the connection. */
+const LINGER_MS = 1_000
+const NOTHING = Buffer.alloc(0)
+
+export class Acceptor implements ServerSessionOwner {
+  readonly #options: AcceptorOptions
+  readonly #transport: ServerTransport
+  readonly #owner: AcceptorOwner
+  /** Every accepted connection, so that `close` leaves none behind. */
+  readonly #sockets = new Set<Socket>()
+  /** With the timer that waits for a session's SETTINGS; undefined once they came. */
+  readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
+  #draining = false
+  #onIdle: (() => void) | undefined
+
+  constructor(options: AcceptorOptions, transport: ServerTransport, owner: AcceptorOwner) {
+    this.#options = options
+    this.#transport = transport
+    this.#owner = owner
+  }
+
+  get sessions(): number {
+    return this.#sessions.size
+  }
+
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  /** A connection that is there, before its TLS handshake if it has one: it is counted, and closed by `close`. */
+  track(socket: Socket): void {
+    if (this.#sockets.has(socket)) return
+    this.#sockets.add(socket)
+    socket.on('error', () => {
+      // `'close'` follows; a session that was made of the socket reports the error itself.
+    })
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      if (this.#sockets.size === 0) this.#onIdle?.()
+    })
+  }
+
+  /** A connection that is ready to be read: a `'connection'` of net, a `'secureConnection'` of TLS. */
+  accept(socket: Socket): void {
+    const secure = socket as TLSSocket
+    secure.on('error', () => {
+      // As in `track`, for the TLS layer.
+    })
+    const timer = setTimeout(
+      () => this.#refuse(socket, 'silent', 'no HTTP/2 preface in time'),
+      this.#options.prefaceTimeoutMs,
+    )
+    let head: Buffer = NOTHING
+    const onReadable = () => {
+      const bytes = socket.read() as Buffer | null
+      if (bytes === null) return
+      head = head.length === 0 ? bytes : Buffer.concat([head, bytes])
+      const verdict = judgeFirstBytes(head)
+      if (verdict === 'more') return
+      socket.removeListener('readable', onReadable)
+      socket.unshift(head)
+      if (verdict === 'http2' && (secure.encrypted !== true || secure.alpnProtocol === 'h2'))
+        return this.#open(socket, timer)
+      clearTimeout(timer)
+      if (verdict === 'http1') this.#refuse(socket, 'http1', 'the client speaks HTTP/1', HTTP1_ANSWER)
+      // RFC 9113 §3.2: HTTP/2 over TLS uses the "h2" protocol identifier, by ALPN.
+      else if (verdict === 'http2') this.#refuse(socket, 'no-alpn', 'the client did not negotiate "h2" by ALPN')
+      else this.#refuse(socket, 'not-http2', 'the first bytes are not HTTP/2')
+    }
+    socket.on('readable', onReadable)
+    socket.once('close', () => clearTimeout(timer))
+  }
+
+  #open(socket: Socket, settingsTimer: NodeJS.Timeout): void {
+    const session = this.#transport.accept(socket, this)
+    this.#sessions.set(session, settingsTimer)
+    if (this.#draining) session.drain()
+  }
+
+  #refuse(socket: Socket, refusal: Refusal, detail: string, answer?: string): void {
+    this.#owner.onRefused(refusal, addressOf(socket), detail)
+    if (answer === undefined) {
+      socket.destroy()
+      return
+    }
+    socket.resume()
+    socket.end(answer)
+    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  }
+
+  onStream(...args: Parameters<ServerSessionOwner['onStream']>): ReturnType<ServerSessionOwner['onStream']> {
+    return this.#owner.onStream(...args)
+  }
+
+  onSessionReady(session: ServerSession): void {
+    clearTimeout(this.#sessions.get(session))
+    this.#sessions.set(session, undefined)
+    this.#owner.onSessionReady(session)
+  }
+
+  onSessionClosed(session: ServerSession, reason: string): void {
+    this.#sessions.delete(session)
+    this.#owner.onSessionClosed(session, reason)
+  }
+
+  /** Tells the clients; they finish what they have. */
+  drain(): void {
+    this.#draining = true
+    for (const session of this.#sessions.keys()) session.drain()
+  }
+
+  /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
+  async close(): Promise<void> {
+    this.#draining = true
+    for (const session of this.#sessions.keys()) session.destroy()
+    if (this.#sockets.size === 0) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(() => {
+        for (const socket of this.#sockets) socket.destroy()
+      }, LINGER_MS)
+      this.#onIdle = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}

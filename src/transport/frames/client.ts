@@ -1,0 +1,145 @@
+/** Upstream on our own frames: sessions to endpoints. */
+import net from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { ConnectionLimits } from '../../wire/connection-options.ts'
+import type { ErrorCode } from '../../wire/errors.ts'
+import { MAX_31_BIT } from '../../wire/frame.ts'
+import { lentBuffer } from '../../wire/lent.ts'
+import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
+import { dial } from '../dial.ts'
+import type {
+  ClientSession,
+  ClientSessionOwner,
+  ClientTransport,
+  DialTarget,
+  Stream,
+  StreamOwner,
+} from '../transport.ts'
+import { connectionLimits, type FramesContext } from './frames-context.ts'
+import { FramesSession } from './session.ts'
+
+/**
+ * Read buffers: a session begins with the first; one that a read fills is followed by the next larger. A frame of
+ * 16 KiB that a read cuts is copied: in the largest that is one in sixteen.
+ */
+const READ_BYTES = [16_384, 65_536, 262_144] as const
+
+/** Connecting, then open, then draining or not, then closed. */
+class FramesClientSession extends FramesSession implements ClientSession {
+  readonly #target: DialTarget
+  readonly #owner: ClientSessionOwner
+  readonly #tickets: WeakMap<DialTarget, Buffer>
+  #draining = false
+  #size = 0
+  /** What the next read goes into, until it has begun; then only if it is another buffer. */
+  #buffer: Buffer | undefined = lentBuffer(READ_BYTES[0])
+  #reading = false
+
+  constructor(
+    target: DialTarget,
+    owner: ClientSessionOwner,
+    limits: ConnectionLimits,
+    context: FramesContext,
+    tickets: WeakMap<DialTarget, Buffer>,
+  ) {
+    super('client', limits, context)
+    this.#target = target
+    this.#owner = owner
+    this.#tickets = tickets
+    try {
+      this.#dial()
+    } catch (error) {
+      queueMicrotask(() => this.onGone((error as Error).message))
+    }
+  }
+
+  #dial(): void {
+    const { tls } = this.#target
+    const socket = dial(this.#target, {
+      session: this.#tickets.get(this.#target),
+      onread: { buffer: this.#takeBuffer as () => Uint8Array, callback: this.#onRead },
+    })
+    this.watch(socket)
+    if (tls !== undefined) {
+      socket.on('session', (ticket: Buffer) => this.#tickets.set(this.#target, ticket))
+      socket.once('secureConnect', () => this.#secured(socket as TLSSocket))
+    } else if (socket instanceof net.Socket && socket.connecting) socket.once('connect', () => this.attach(socket))
+    else this.attach(socket)
+  }
+
+  #secured(socket: TLSSocket): void {
+    if (socket.alpnProtocol === 'h2') this.attach(socket)
+    // RFC 9113 §3.2: "Implementations that support HTTP/2 over TLS MUST use protocol negotiation in TLS [TLS-ALPN]."
+    else this.lose(new Error('the endpoint did not negotiate "h2" by ALPN'))
+  }
+
+  /** Asked by the socket before its first read and after each. */
+  readonly #takeBuffer = (): Buffer | undefined => {
+    const buffer = this.#buffer
+    // A connect may try several addresses, each with a socket that asks.
+    if (this.#reading) this.#buffer = undefined
+    return buffer
+  }
+
+  readonly #onRead = (bytes: number, buffer: Buffer): boolean => {
+    if (!this.#reading) {
+      this.#reading = true
+      this.#buffer = undefined
+    }
+    const free = this.readInto(buffer, bytes)
+    if (bytes === buffer.length && this.#size < READ_BYTES.length - 1) this.#size++
+    else if (free) return true
+    this.#buffer = lentBuffer(READ_BYTES[this.#size]!)
+    return true
+  }
+
+  protected get peerName(): string {
+    return this.#target.name
+  }
+
+  get streams(): number {
+    return this.connection.streams
+  }
+
+  get free(): number {
+    return this.#draining ? 0 : this.connection.free
+  }
+
+  open(owner: StreamOwner): Stream {
+    return this.connection.openStream(owner)
+  }
+
+  onReady(): void {
+    this.#owner.onReady(this)
+  }
+
+  /** The peer may not push, and opens nothing else. */
+  onStream(_stream: WireStream): WireStreamOwner {
+    throw new Error('a server opened a stream')
+  }
+
+  onFree(): void {
+    this.#owner.onFree(this)
+  }
+
+  onGoaway(code: ErrorCode, debug: string): void {
+    this.#draining = true
+    this.#owner.onDraining(this, code, debug)
+  }
+
+  protected onGone(reason: string): void {
+    this.#draining = true
+    this.#owner.onSessionClosed(this, reason)
+  }
+}
+
+/** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */
+export function framesClientTransport(context: FramesContext): ClientTransport {
+  // How many streams there are is for the peer to limit.
+  const limits = connectionLimits(context.limits, MAX_31_BIT)
+  const tickets = new WeakMap<DialTarget, Buffer>()
+  return {
+    name: 'frames',
+    connect: (target, owner) => new FramesClientSession(target, owner, limits, context, tickets),
+  }
+}

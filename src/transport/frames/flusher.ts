@@ -1,0 +1,52 @@
+/**
+ * One flush for all connections: each that has something to send puts itself on a list, and one
+ * `setImmediate` writes them all. It runs right after the poll phase, so that what came in one turn of
+ * the loop, from however many sockets, leaves in one write a connection.
+ */
+
+/** What can be flushed. */
+export interface Flushable {
+  /**
+   * Is called once for each `flushSoon`; may ask for another flush, which is then in the next turn.
+   * @returns whether everything that was ever written has left the memory of this process
+   */
+  flush(): boolean
+}
+
+let waiting: Flushable[] = []
+let spare: Flushable[] = []
+let scheduled = false
+
+/** The caller sees to it that it asks once only until its `flush`. */
+export function flushSoon(connection: Flushable): void {
+  waiting.push(connection)
+  if (scheduled) return
+  scheduled = true
+  setImmediate(flushInTurn)
+}
+
+function flushInTurn(): void {
+  scheduled = false
+  flushNow()
+}
+
+/**
+ * Flushes all that wait, not those that they cause to wait. Not from within a call of an owner.
+ * @returns whether all of them were sent whole
+ */
+export function flushNow(): boolean {
+  const now = waiting
+  waiting = spare
+  spare = []
+  let at = 0
+  let sent = true
+  try {
+    while (at < now.length) if (!now[at++]!.flush()) sent = false
+  } finally {
+    // One that throws (an owner's fault) must not take the others' flush with it.
+    for (; at < now.length; at++) flushSoon(now[at]!)
+    now.length = 0
+    spare = now
+  }
+  return sent
+}

@@ -1,0 +1,49 @@
+/** What the frames transport is given by the proxy, and its limits as `wire/` names them. */
+import type { FloodLimits } from '../../wire/allowance.ts'
+import type { ConnectionLimits } from '../../wire/connection-options.ts'
+import type { MemoryBudget } from '../../wire/memory-budget.ts'
+import type { ConnectionError, StreamError } from '../../wire/protocol-error.ts'
+import type { Clock } from '../clock.ts'
+import type { TimerWheel } from '../timer-wheel.ts'
+
+/** Bounds of a session; see the configuration's `limits`. */
+export interface FramesLimits {
+  readonly maxHeaderListBytes: number
+  readonly maxHeaderFields: number
+  readonly maxConcurrentStreams: number
+  readonly streamWindowBytes: number
+  readonly maxStreamWindowBytes: number
+  readonly sessionWindowBytes: number
+  readonly maxSessionBufferedBytes: number
+  readonly settingsTimeoutMs: number
+  readonly headersTimeoutMs: number
+  readonly stallTimeoutMs: number
+  readonly maxContinuations: number
+  readonly floods: FloodLimits
+}
+
+export interface FramesContext {
+  readonly limits: FramesLimits
+  readonly clock: Clock
+  readonly wheel: TimerWheel
+  readonly budget: MemoryBudget
+  /** A peer broke a rule: it lost a stream or the connection. `peer` is its address or the endpoint's name. */
+  readonly onViolation: (peer: string, error: ConnectionError | StreamError) => void
+  /** An owner of a stream threw, which is a mistake of ours; its connection is lost. */
+  readonly onFault: (error: Error) => void
+}
+
+/** The same for `Connection`, either role. */
+export function connectionLimits(limits: FramesLimits, maxConcurrentStreams: number): ConnectionLimits {
+  return {
+    maxConcurrentStreams,
+    initialStreamWindow: limits.streamWindowBytes,
+    maxStreamWindow: Math.max(limits.streamWindowBytes, limits.maxStreamWindowBytes),
+    initialConnectionWindow: limits.sessionWindowBytes,
+    maxConnectionWindow: Math.max(limits.sessionWindowBytes, limits.maxSessionBufferedBytes),
+    maxListBytes: limits.maxHeaderListBytes,
+    maxFields: limits.maxHeaderFields,
+    maxContinuations: limits.maxContinuations,
+    floods: limits.floods,
+  }
+}

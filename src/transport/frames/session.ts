@@ -1,0 +1,233 @@
+/**
+ * What downstream and upstream sessions have in common: a `Connection` of `wire/` on a byte stream, and the
+ * clock that the connection has not.
+ *
+ * ```
+ *   socket ──bytes──▶ connection ──▶ streams, owners
+ *   socket ◀─write─── flush ◀── (onPending, one flush a turn for all: flusher.ts)
+ * ```
+ *
+ * Life: open → ending (GOAWAY is on its way, what comes is ignored, the socket gets `LINGER_MS`) → gone.
+ */
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Connection } from '../../wire/connection.ts'
+import type { ConnectionLimits, ConnectionOwner } from '../../wire/connection-options.ts'
+import { ErrorCode } from '../../wire/errors.ts'
+import { framesTaken } from '../../wire/frame-in-hand.ts'
+import { ConnectionError, type StreamError } from '../../wire/protocol-error.ts'
+import type { Role } from '../../wire/settings.ts'
+import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
+import { WheelTimer } from '../timer-wheel.ts'
+import { HeadersRefused } from '../transport.ts'
+import { type Flushable, flushNow, flushSoon } from './flusher.ts'
+import type { FramesContext } from './frames-context.ts'
+
+/** How long the other side has to take our last bytes and to close the connection. */
+const LINGER_MS = 1_000
+/** While more than this waits to be written, nothing is read: what waits are answers to what came. */
+const MAX_UNSENT_BYTES = 1_048_576
+/** How often allowances against floods are refilled: not more often than something comes. */
+const TICK_MS = 1_000
+
+const refuse = (reason: string): HeadersRefused => new HeadersRefused(reason)
+
+export abstract class FramesSession implements ConnectionOwner, Flushable {
+  protected readonly connection: Connection
+  protected readonly context: FramesContext
+  #socket: Duplex | undefined
+  /** The bytes that a write took are the kernel's or copied: their memory may be written again. */
+  #reusable = false
+  #attached = false
+  #ending = false
+  #gone = false
+  #paused = false
+  #error: Error | undefined
+  #ticked: number
+  /** For our SETTINGS to be acknowledged; then for a header block that does not end. */
+  readonly #waits: WheelTimer = new WheelTimer(() => this.#waitedEnough())
+  readonly #lingers: WheelTimer = new WheelTimer(() => this.#socket!.destroy())
+
+  constructor(role: Role, limits: ConnectionLimits, context: FramesContext) {
+    this.context = context
+    this.#ticked = context.clock.now()
+    this.connection = new Connection({ role, limits, owner: this, refuse, budget: context.budget })
+  }
+
+  /** The other end, for logs. */
+  protected abstract readonly peerName: string
+  abstract onReady(): void
+  abstract onStream(stream: WireStream): WireStreamOwner
+  abstract onFree(): void
+  abstract onGoaway(code: ErrorCode, debug: string): void
+  /** Last and once, in a turn of its own. */
+  protected abstract onGone(reason: string): void
+
+  /** The byte stream is there: reads it and sends our preface. What it reads by itself (`onread`) it need not emit. */
+  protected attach(socket: Duplex): void {
+    this.#attached = true
+    this.#reusable = socket instanceof net.Socket
+    socket.on('data', this.#onData)
+    socket.on('end', this.#onEnd)
+    this.connection.start()
+    this.#arm(this.#waits, this.context.limits.settingsTimeoutMs)
+  }
+
+  /** To be put on the byte stream as soon as it exists. */
+  protected watch(socket: Duplex): void {
+    this.#socket = socket
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    // A chunk of a socket is read for us alone; one of another stream may be somebody's constant.
+    this.read(chunk, chunk.length, this.#reusable)
+    framesTaken()
+  }
+
+  /** @returns whether the buffer may be written again */
+  protected readInto(buffer: Buffer, bytes: number): boolean {
+    this.read(buffer, bytes, true)
+    if (!framesTaken()) return true
+    // What was taken lies in the buffer until it is sent: at once, if the sockets take it.
+    return flushNow()
+  }
+
+  protected read(chunk: Buffer, end: number, rewritable: boolean): void {
+    const { connection } = this
+    const now = this.context.clock.now()
+    if (now - this.#ticked >= TICK_MS) {
+      this.#ticked = now
+      connection.tick(now)
+    }
+    try {
+      connection.receive(chunk, end, rewritable)
+    } catch (error) {
+      this.context.onFault(error as Error)
+    }
+    if (connection.blockUnfinished !== this.#waits.armed && connection.settingsPending === 0) this.#watchBlock()
+    if (connection.pendingBytes > MAX_UNSENT_BYTES) this.#pause()
+  }
+
+  #watchBlock(): void {
+    if (this.connection.blockUnfinished) this.#arm(this.#waits, this.context.limits.headersTimeoutMs)
+    else this.context.wheel.disarm(this.#waits)
+  }
+
+  #waitedEnough(): void {
+    const block = this.connection.blockUnfinished
+    this.connection.fail(
+      block
+        ? new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'slow-headers', 'a header block did not end in time')
+        : new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, 'settings-timeout', 'SETTINGS were not acknowledged in time'),
+    )
+  }
+
+  #pause(): void {
+    this.#paused = true
+    this.#socket!.pause()
+  }
+
+  onPending(): void {
+    flushSoon(this)
+  }
+
+  flush(): boolean {
+    const { connection } = this
+    const spans = connection.flush()
+    const socket = this.#socket
+    const last = spans.length - 1
+    if (socket === undefined || this.#gone || last < 0) return this.#endIfOver()
+    if (last > 0) socket.cork()
+    for (let i = 0; i < last; i++) socket.write(spans[i]!)
+    socket.write(spans[last]!, this.#onWritten)
+    if (last > 0) socket.uncork()
+    const sent = socket.writableLength === 0
+    if (!sent) connection.congested = true
+    else if (this.#reusable) connection.reuse()
+    this.#endIfOver()
+    return sent && this.#reusable
+  }
+
+  readonly #onWritten = (): void => {
+    const { connection } = this
+    const socket = this.#socket!
+    if (socket.writableLength > 0) return
+    if (this.#reusable) connection.reuse()
+    if (connection.congested) connection.congested = false
+    if (!this.#paused || connection.pendingBytes > MAX_UNSENT_BYTES) return
+    this.#paused = false
+    socket.resume()
+  }
+
+  onStreamError(error: StreamError): void {
+    this.context.onViolation(this.peerName, error)
+  }
+
+  onFailed(error: ConnectionError): void {
+    this.#error ??= error
+    this.context.onViolation(this.peerName, error)
+    this.context.wheel.disarm(this.#waits)
+  }
+
+  onDrained(): void {
+    this.connection.end('drained')
+    flushSoon(this)
+  }
+
+  onPong(): void {
+    // No PING of ours has this ACK.
+  }
+
+  /** Everything was said: closes our side once it is written, and all of it a moment later. */
+  #endIfOver(): boolean {
+    if (this.connection.over === undefined || this.#ending || this.#gone || this.#socket === undefined) return true
+    this.#ending = true
+    this.context.wheel.disarm(this.#waits)
+    this.#socket.end()
+    // What still comes is read and forgotten, or the kernel answers it with a reset and our GOAWAY is lost.
+    this.#socket.resume()
+    this.#arm(this.#lingers, LINGER_MS)
+    return true
+  }
+
+  /** Ends the session now; what is to be written is. */
+  destroy(): void {
+    if (!this.#attached) return this.lose(new Error('gave up connecting'))
+    this.connection.end('closed by the proxy')
+    flushSoon(this)
+  }
+
+  /** Why it is or was lost. */
+  protected lose(error: Error): void {
+    this.#error ??= error
+    this.#socket?.destroy()
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#error ??= error
+  }
+
+  readonly #onEnd = (): void => {
+    this.connection.closed(this.#reason)
+    flushSoon(this)
+  }
+
+  readonly #onClose = (): void => {
+    if (this.#gone) return
+    this.#gone = true
+    this.context.wheel.disarm(this.#waits)
+    this.context.wheel.disarm(this.#lingers)
+    this.connection.closed(this.#reason)
+    this.onGone(this.connection.over ?? this.#reason)
+  }
+
+  get #reason(): string {
+    return this.#error?.message ?? `${this.peerName} closed the connection`
+  }
+
+  #arm(timer: WheelTimer, ms: number): void {
+    this.context.wheel.arm(timer, this.context.clock.now() + ms)
+  }
+}

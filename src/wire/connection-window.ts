@@ -1,0 +1,72 @@
+/**
+ * What we let the peer send on all streams of a connection together (RFC 9113 §6.9).
+ *
+ * Streams whose consumers are slow must not stop the others: so the window is given back when bytes arrive, not
+ * when they are consumed, as long as what is held stays within `maxBytes`. A slow stream is held by its own window.
+ *
+ * ```
+ *   |── held ──|──── available: `#target` again and again ────|        held + available ≤ maxBytes
+ * ```
+ *
+ * The target doubles when a third of it arrives within a round trip, so that a long path does not hold back its
+ * sender; and is the initial one again while memory is scarce.
+ */
+import { connectionError } from './protocol-error.ts'
+import { DEFAULT_WINDOW_SIZE } from './settings.ts'
+
+/** As for streams, see flow-window.ts. */
+const GROWTH_USE = 1 / 3
+const GROWTH_FACTOR = 2
+/** The target grows to this part of the bound: the rest is for what is held. */
+const GROWTH_PART = 1 / 4
+
+export class ConnectionWindow {
+  /** Bytes that the peer may still send. */
+  available: number = DEFAULT_WINDOW_SIZE
+  /** Received and not consumed. */
+  held = 0
+  readonly #initialBytes: number
+  readonly #maxBytes: number
+  #target: number
+  #round = 0
+  #roundBytes = 0
+
+  /** @param maxBytes held and available together, at least 65,535 (§6.9.2: no setting makes it smaller) */
+  constructor(initialBytes: number, maxBytes: number) {
+    this.#initialBytes = this.#target = Math.max(initialBytes, DEFAULT_WINDOW_SIZE)
+    this.#maxBytes = Math.max(maxBytes, this.#initialBytes)
+  }
+
+  /** DATA came. `round`: the `RoundTrips.round` of the connection, 0 for none. */
+  receive(bytes: number, round: number): void {
+    // §6.9.1: "The sender MUST NOT send a flow-controlled frame with a length that exceeds the space
+    // available in either of the flow-control windows advertised by the receiver."
+    if (bytes > this.available) throw connectionError('window-exceeded', `${bytes} of ${this.available} bytes`)
+    this.available -= bytes
+    this.held += bytes
+    if (round === 0) return
+    if (round !== this.#round) {
+      this.#round = round
+      this.#roundBytes = 0
+    }
+    this.#roundBytes += bytes
+    if (this.#roundBytes < this.#target * GROWTH_USE) return
+    this.#roundBytes = 0
+    const most = Math.max(this.#initialBytes, this.#maxBytes * GROWTH_PART)
+    this.#target = Math.min(this.#target * GROWTH_FACTOR, most)
+  }
+
+  consume(bytes: number): void {
+    if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
+    this.held -= bytes
+  }
+
+  /** The increment of the WINDOW_UPDATE to send now, or 0: half of the target at least, as for streams. */
+  give(scarce: boolean): number {
+    if (scarce) this.#target = this.#initialBytes
+    const increment = Math.min(this.#target, this.#maxBytes - this.held) - this.available
+    if (increment <= 0 || increment * 2 < this.#target) return 0
+    this.available += increment
+    return increment
+  }
+}
