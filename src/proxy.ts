@@ -68,7 +68,7 @@ export interface ProxySetup {
 /** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
 export interface ListenOptions extends ListenAddress {
   readonly tls?: ListenTls
-  /** Default `native`. */
+  /** Default `frames`. */
   readonly transport?: TransportName
 }
 
@@ -248,7 +248,7 @@ export class GrpcProxy implements AcceptorOwner {
   async listen(options: ListenOptions = {}): Promise<BoundAddress> {
     if (this.#stopping) throw new Error('the proxy is closed')
     const { prefaceTimeoutMs, maxClientSessions } = this.#setup.limits
-    const { transport = 'native', ...address } = options
+    const { transport = 'frames', ...address } = options
     const listener = new Listener(
       { ...address, prefaceTimeoutMs, maxClientSessions },
       this.#serverTransports[transport](),

@@ -1,57 +1,10 @@
 /** The package as somebody else gets it: packed, unpacked in an empty project, used. No network. */
-import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { MANIFEST, node, strangersProject, TSC } from './support/stranger.ts'
 
-const ROOT = path.join(import.meta.dirname, '..')
-const TSC = path.join(ROOT, 'node_modules/typescript/bin/tsc')
-const MANIFEST = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
-
-/** @throws with what it printed when it fails */
-function run(cwd: string, command: string, ...args: string[]): string {
-  const env = { ...process.env, npm_config_offline: 'true', npm_config_loglevel: 'error', NODE_OPTIONS: '' }
-  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 })
-}
-
-const node = (cwd: string, ...args: string[]) => run(cwd, process.execPath, ...args)
-
-/** Built in a copy: other tests may look at `dist` meanwhile. @returns the tarball and what is in it */
-function pack(folder: string): { tarball: string; files: string[] } {
-  const copy = path.join(folder, 'checkout')
-  mkdirSync(copy)
-  for (const name of ['package.json', 'tsconfig.json', 'README.md', 'LICENSE', 'src', 'test', 'bench', 'fixtures']) {
-    if (existsSync(path.join(ROOT, name))) cpSync(path.join(ROOT, name), path.join(copy, name), { recursive: true })
-  }
-  symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'))
-  node(copy, TSC, '-p', 'src')
-  const [packed] = JSON.parse(run(copy, 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', folder))
-  return {
-    tarball: path.join(folder, packed.filename),
-    files: packed.files.map((file: { path: string }) => file.path).sort(),
-  }
-}
-
-/** A project with the package and what it depends on, and nothing else. */
-function install(folder: string, tarball: string): string {
-  const project = path.join(folder, 'project')
-  const modules = path.join(project, 'node_modules')
-  mkdirSync(path.join(modules, '@types'), { recursive: true })
-  writeFileSync(path.join(project, 'package.json'), JSON.stringify({ name: 'stranger', type: 'module', private: true }))
-  run(modules, 'tar', '-xzf', tarball)
-  cpSync(path.join(modules, 'package'), path.join(modules, MANIFEST.name), { recursive: true })
-  for (const name of [...Object.keys(MANIFEST.dependencies), '@types/node']) {
-    symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name))
-  }
-  return project
-}
-
-// Not below this checkout, whose node_modules would be found from there.
-const folder = mkdtempSync(path.join(os.tmpdir(), 'grpc-verbatim-package-'))
-t.teardown(() => rmSync(folder, { recursive: true }))
-const { tarball, files } = pack(folder)
-const project = install(folder, tarball)
+const { project, files } = strangersProject(t)
 
 t.test('what is in it', async t => {
   for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'dist/cli.js']) {
@@ -74,7 +27,8 @@ t.test('what is in it', async t => {
 
 t.test('what package.json promises is there', async t => {
   const { bin, exports } = MANIFEST
-  for (const file of [bin['grpc-verbatim'], exports['.'].types, exports['.'].default]) {
+  const doors = [exports['.'], exports['./wire']]
+  for (const file of [bin['grpc-verbatim'], ...doors.flatMap(({ types, default: main }) => [types, main])]) {
     t.ok(files.includes(file.replace('./', '')), file)
   }
   const cli = readFileSync(path.join(project, 'node_modules/grpc-verbatim/dist/cli.js'), 'utf8')
@@ -120,9 +74,26 @@ t.test('ESM import, and a call through the proxy', async t => {
   })
 })
 
-t.test('only the front door is open', async t => {
-  writeFileSync(path.join(project, 'inside.js'), `await import('grpc-verbatim/dist/proxy.js')`)
-  t.throws(() => node(project, 'inside.js'), /ERR_PACKAGE_PATH_NOT_EXPORTED/)
+const WIRE_API = [
+  ...['CLIENT_PREFACE', 'CONNECTION_LIMITS', 'Connection', 'ConnectionError', 'DEFAULT_MAX_FRAME_SIZE'],
+  ...['DEFAULT_WINDOW_SIZE', 'ErrorCode', 'FLOOD_LIMITS', 'Flag', 'FrameReader', 'FrameType', 'FrameWriter'],
+  ...['HEAD_BYTES', 'HPACK_TOKENS', 'HeaderField', 'HpackDecoder', 'HpackEncoder', 'MAX_31_BIT'],
+  ...['MAX_MAX_FRAME_SIZE', 'MemoryBudget', 'Mode', 'PROTOCOL_TOKENS', 'SettingId', 'Settings', 'StreamError'],
+  ...['UNLIMITED', 'errorCodeName', 'fieldOf', 'frameTypeName', 'framesTaken', 'maxEncodedBytes', 'nameOf'],
+  ...['readFlags', 'readLength', 'readStreamId', 'readType', 'rewriteHead', 'writeHead'],
+]
+
+t.test('the wire layer by itself', async t => {
+  const script = `import * as wire from 'grpc-verbatim/wire'; console.log(JSON.stringify(Object.keys(wire).sort()))`
+  writeFileSync(path.join(project, 'wire.js'), script)
+  t.same(JSON.parse(node(project, 'wire.js')), WIRE_API)
+})
+
+t.test('only the doors are open', async t => {
+  for (const inside of ['dist/proxy.js', 'dist/wire/index.js', 'wire/connection']) {
+    writeFileSync(path.join(project, 'inside.js'), `await import('grpc-verbatim/${inside}')`)
+    t.throws(() => node(project, 'inside.js'), /ERR_PACKAGE_PATH_NOT_EXPORTED/, inside)
+  }
 })
 
 t.test('the command line', async t => {

@@ -9,8 +9,11 @@
 import { type ConnectionToken, connectionError } from './protocol-error.ts'
 
 export interface FloodLimit {
+  /** Frames at once; the allowance is never larger. */
   readonly burst: number
+  /** Frames that a second gives back. */
   readonly perSecond: number
+  /** Frames that a useful one gives back. */
   readonly earned: number
 }
 
@@ -31,7 +34,9 @@ export const FLOOD_LIMITS = {
   maxInformational: { burst: 100, perSecond: 100, earned: 2 },
 } as const satisfies Readonly<Record<string, FloodLimit>>
 
+/** `maxPings` and the like. */
 export type FloodName = keyof typeof FLOOD_LIMITS
+/** What differs from `FLOOD_LIMITS`. */
 export type FloodLimits = Readonly<Partial<Record<FloodName, Partial<FloodLimit>>>>
 
 /** Their numbers, in the order above. */

@@ -16,44 +16,45 @@ export interface ConnectionLimits
   readonly floods?: FloodLimits
 }
 
+/** Defaults. Bytes are those of payloads; what they allow in memory is said in flow-window.ts and outbound.ts. */
 export const CONNECTION_LIMITS: {
+  /** Streams open at a time: as server what we allow, as client what we use at most of what we are allowed. */
   readonly maxConcurrentStreams: number
+  /** Bytes that a peer may send on a stream before we gave anything back (SETTINGS_INITIAL_WINDOW_SIZE) … */
   readonly initialStreamWindow: number
+  /** … and up to where that grows for a stream that drains fast. The same value: it never grows. */
   readonly maxStreamWindow: number
+  /** What it may send on all streams together, again and again while what we hold stays within the second. */
   readonly initialConnectionWindow: number
   readonly maxConnectionWindow: number
+  /** Bytes of the decoder's dynamic table (SETTINGS_HEADER_TABLE_SIZE). */
   readonly headerTableSize: number
+  /** Bytes of DATA in one flush. */
   readonly maxOutputBytes: number
 } = {
-  /** Streams open at a time: as server what we allow, as client what we use at most of what we are allowed. */
   maxConcurrentStreams: 1_000,
-  /** What a peer may send on a stream before we gave anything back … */
   initialStreamWindow: DEFAULT_WINDOW_SIZE,
-  /** … and up to where that grows for a stream that drains fast. */
   maxStreamWindow: 4_194_304,
-  /** What it may send on all streams together, again and again while what we hold stays within the second. */
   initialConnectionWindow: 1_048_576,
   maxConnectionWindow: 67_108_864,
-  /** Of the decoder's dynamic table. */
   headerTableSize: 4_096,
-  /** DATA in one flush. */
   maxOutputBytes: 262_144,
 }
 
 /**
- * What a connection tells. Calls come inside `receive`, `flush` and `closed`, except for `onPending`, which
- * may come inside any call. What an owner throws comes out of them, and costs the connection.
+ * What a connection tells. Calls come inside `receive`, `flush`, `closed`, `fail` and `end`, except for
+ * `onPending`, which may come inside any call. What an owner throws comes out of them, and costs the connection.
  */
 export interface ConnectionOwner {
   /** There is something to flush after there was nothing: call `flush` in a later turn of the loop. */
   onPending(): void
-  /** The peer's first SETTINGS came. */
+  /** The peer's first SETTINGS came, once. A client may open streams from now on. */
   onReady(): void
   /** Servers only: a client opened a stream. The owner returned is told its headers next. */
   onStream(stream: WireStream): WireStreamOwner
   /** Clients only: `free` may have grown. */
   onFree(): void
-  /** GOAWAY came. Streams above its id have been told that they are lost. */
+  /** GOAWAY came. Streams above its id have been told that they are lost. `debug`: latin1, 1,024 characters at most. */
   onGoaway(code: ErrorCode, debug: string): void
   /** After `drain`'s last GOAWAY, or after a GOAWAY that came: the last stream is gone. Once. */
   onDrained(): void
@@ -66,12 +67,14 @@ export interface ConnectionOwner {
 }
 
 export interface ConnectionOptions {
+  /** Which side we are. */
   readonly role: Role
   readonly limits?: ConnectionLimits
+  /** Told until it is over: no call comes from within the constructor. */
   readonly owner: ConnectionOwner
   /** Shared by the connections of a process; default: none, each connection's window alone is the bound. */
   readonly budget?: MemoryBudget
-  /** Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent. */
+  /** Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent; default: an `Error`. */
   readonly refuse?: (reason: string) => Error
 }
 

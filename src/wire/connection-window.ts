@@ -61,6 +61,13 @@ export class ConnectionWindow {
     this.held -= bytes
   }
 
+  /** The increment that makes it as large as it begins: no setting can (§6.9.2). 0: it is. */
+  open(): number {
+    const increment = this.#target - this.available
+    this.available = this.#target
+    return increment
+  }
+
   /** The increment of the WINDOW_UPDATE to send now, or 0: half of the target at least, as for streams. */
   give(scarce: boolean): number {
     if (scarce) this.#target = this.#initialBytes

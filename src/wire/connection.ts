@@ -82,7 +82,8 @@ export class Connection implements InboundOwner {
     const entries = settingsOf(this.role, this.#limits)
     this.#local.announce(entries)
     this.#outbound.settings(entries)
-    this.#table.resume()
+    const increment = this.#table.window.open()
+    if (increment > 0) this.#outbound.windowUpdate(0, increment)
   }
 
   /**
@@ -97,7 +98,7 @@ export class Connection implements InboundOwner {
       this.#reader.read(chunk, end)
     } catch (error) {
       if (error instanceof ConnectionError) return this.fail(error)
-      this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, 'internal-error', 'an error of our own'))
+      this.#failByOwner()
       throw error
     }
     this.#outbound.pump()
@@ -106,9 +107,14 @@ export class Connection implements InboundOwner {
 
   /** Tells what is to be told, lets waiting streams send, and hands out what the socket shall write, in order. */
   flush(): Buffer[] {
-    this.#table.settle()
-    this.#outbound.pump()
-    this.#tellFreed()
+    try {
+      this.#table.settle()
+      this.#outbound.pump()
+      this.#tellFreed()
+    } catch (error) {
+      this.#failByOwner()
+      throw error
+    }
     const spans = this.#outbound.take()
     if (this.#table.unsettled || this.#outbound.unfinished) this.#outbound.notice()
     return spans
@@ -168,6 +174,16 @@ export class Connection implements InboundOwner {
   /** Why it is over, once it is. */
   get over(): string | undefined {
     return this.#over
+  }
+
+  /** Bytes that wait for the peer's windows, or for the socket. */
+  get queuedBytes(): number {
+    return this.#outbound.queuedBytes
+  }
+
+  /** Bytes of DATA sent so far: for who has the clock, to tell a slow peer from one that takes nothing. */
+  get sentBytes(): number {
+    return this.#outbound.sentBytes
   }
 
   /** A header block began and has not ended: for who has the clock (slow headers). */
@@ -267,6 +283,11 @@ export class Connection implements InboundOwner {
     this.#inbound.lastStreamId = this.#table.highest
     this.#outbound.goaway(this.#table.highest, ErrorCode.NO_ERROR, '')
     this.#table.freed = true
+  }
+
+  /** An owner threw: whose mistake it is, the peer is told. */
+  #failByOwner(): void {
+    this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, 'internal-error', 'an error of our own'))
   }
 
   #tellFreed(): void {

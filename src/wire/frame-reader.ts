@@ -60,6 +60,7 @@ export interface FrameReaderOptions {
 /** Where the reader is. It begins at PREFACE (server) or FIRST (client). */
 const Phase = { PREFACE: 0, FIRST: 1, OPEN: 2, BLOCK: 3, DEAD: 4 } as const
 
+/** One connection's input: `read` each chunk, and the handler is told its frames. */
 export class FrameReader {
   /** Raise when the peer may know of a greater value, lower only when it acknowledged the smaller one. */
   maxFrameSize: number

@@ -68,6 +68,7 @@ export class OutputPool {
 const SHARED_POOL = new OutputPool()
 const EMPTY: Buffer = Buffer.alloc(0)
 
+/** Frames that one connection has yet to send, in the order of the calls. Nothing is checked but `windowUpdate`. */
 export class FrameWriter {
   /** The peer's SETTINGS_MAX_FRAME_SIZE: longer payloads are split. `forwardSpan` alone does not look. */
   maxFrameSize = DEFAULT_MAX_FRAME_SIZE
@@ -247,11 +248,13 @@ export class FrameWriter {
     this.#at = end + last * HEAD_BYTES
   }
 
+  /** `code`: an `ErrorCode`, or any 32 bits. */
   rstStream(streamId: number, code: number): void {
     const at = this.#frame(4, FrameType.RST_STREAM, Flag.NONE, streamId)
     writeUint32(this.#out, at, code)
   }
 
+  /** The entries as they are, in their order; no value is checked. */
   settings(entries: SettingEntries): void {
     let at = this.#frame(entries.length * SETTING_BYTES, FrameType.SETTINGS, Flag.NONE, 0)
     for (const [id, value] of entries) {

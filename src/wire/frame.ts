@@ -332,7 +332,10 @@ function giveJoin(buffer: Buffer): void {
   if ((spares === joins || buffer.length === SMALL_JOIN_BYTES) && spares.length < MAX_SPARE_JOINS) spares.push(buffer)
 }
 
-/** What a reader tells. Calls come in wire order, inside `read`; what a handler throws, `read` throws. */
+/**
+ * What a reader tells. Calls come in wire order, inside `read`; what a handler throws, `read` throws. All ranges of
+ * bytes are valid during the call only.
+ */
 export interface FrameHandler {
   /**
    * One DATA frame, whole. Its data without padding is `bytes[start..end)`.
@@ -353,11 +356,16 @@ export interface FrameHandler {
     endStream: boolean,
     headAt: number,
   ): void
-  /** A whole field block, CONTINUATION frames joined, padding and priority taken off. */
+  /**
+   * A whole field block, CONTINUATION frames joined, padding and priority taken off. Decode it, each exactly once,
+   * even if the stream is of no interest: HPACK's state depends on it.
+   */
   onHeaders(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean): void
+  /** `code` may be one that `ErrorCode` does not name. */
   onRstStream(streamId: number, code: number): void
   /** Entries (`Settings.apply`) whose values are in range. Answer with an ACK. */
   onSettings(bytes: Buffer, start: number, end: number): void
+  /** The oldest SETTINGS of ours that has no ACK yet counts now. */
   onSettingsAck(): void
   /** Eight opaque bytes at `at`; unless `ack`, answer with the same. */
   onPing(bytes: Buffer, at: number, ack: boolean): void

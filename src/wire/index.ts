@@ -4,30 +4,18 @@
  * Three layers, each of use without the one above:
  *
  * - `Connection`: one side of a connection whole: streams, windows, settings, limits. Begin with its documentation.
- * - `FrameReader`, `FrameWriter`: bytes to frames and back, which is what a raw test peer is made of.
+ * - `FrameReader`, `FrameWriter`, heads and constants: bytes to frames and back; a raw test peer is made of them.
  * - `HpackDecoder`, `HpackEncoder`: header blocks to fields and back.
  *
+ * Beside them what a peer can do wrong, by name: `PROTOCOL_TOKENS`, `HPACK_TOKENS`, `ErrorCode`; and the limits.
  * None of them does I/O or reads a clock: sockets and timers are the caller's. What is not exported here may
  * change at any time.
  */
-
-// A connection, and what it tells
-export { Connection } from './connection.ts'
-export { CONNECTION_LIMITS } from './connection-options.ts'
-export type { ConnectionLimits, ConnectionOptions, ConnectionOwner } from './connection-options.ts'
-export type { WireStream, WireStreamEnd, WireStreamOwner } from './stream.ts'
-export { MemoryBudget } from './memory-budget.ts'
-export { framesTaken } from './frame-in-hand.ts'
-
-// What a peer can do wrong
-export { ErrorCode, errorCodeName } from './errors.ts'
-export { ConnectionError, PROTOCOL_TOKENS, type ProtocolToken, StreamError } from './protocol-error.ts'
-export { HPACK_TOKENS, type HpackToken } from './hpack/hpack-error.ts'
 export { type Allowance, FLOOD_LIMITS, type FloodLimit, type FloodLimits, type FloodName } from './allowance.ts'
-
-// Frames
-export { FrameReader, type FrameReaderOptions } from './frame-reader.ts'
-export { FrameWriter } from './frame-writer.ts'
+export { Connection } from './connection.ts'
+export type { ConnectionLimits, ConnectionOptions, ConnectionOwner } from './connection-options.ts'
+export { CONNECTION_LIMITS } from './connection-options.ts'
+export { ErrorCode, errorCodeName } from './errors.ts'
 export {
   CLIENT_PREFACE,
   DEFAULT_MAX_FRAME_SIZE,
@@ -45,10 +33,15 @@ export {
   rewriteHead,
   writeHead,
 } from './frame.ts'
-export { DEFAULT_WINDOW_SIZE, type Role, type SettingEntries, SettingId, Settings, UNLIMITED } from './settings.ts'
-
-// Header fields
+export { framesTaken } from './frame-in-hand.ts'
+export { FrameReader, type FrameReaderOptions } from './frame-reader.ts'
+export { FrameWriter } from './frame-writer.ts'
 export { type DecoderOptions, HpackDecoder } from './hpack/decoder.ts'
 export { HpackEncoder, maxEncodedBytes } from './hpack/encoder.ts'
 export { HeaderField, type HeaderFieldLike, type HeaderName, Mode } from './hpack/header-field.ts'
+export { HPACK_TOKENS, type HpackToken } from './hpack/hpack-error.ts'
 export { fieldOf, nameOf } from './hpack/interning.ts'
+export { MemoryBudget } from './memory-budget.ts'
+export { ConnectionError, PROTOCOL_TOKENS, type ProtocolToken, StreamError } from './protocol-error.ts'
+export { DEFAULT_WINDOW_SIZE, type Role, type SettingEntries, SettingId, Settings, UNLIMITED } from './settings.ts'
+export type { WireStream, WireStreamEnd, WireStreamOwner } from './stream.ts'

@@ -208,7 +208,8 @@ function isValue(value: string): boolean {
   if (length === 0) return true
   for (let i = 0; i < length; i++) {
     const c = value.charCodeAt(i)
-    if (c <= 0x0d && (c === 0 || c === 0x0a || c === 0x0d)) return false
+    // Above U+00FF it is no octet: nothing that came, but something that we were asked to send.
+    if (c > 0xff || (c <= 0x0d && (c === 0 || c === 0x0a || c === 0x0d))) return false
   }
   return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1))
 }

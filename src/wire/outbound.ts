@@ -40,6 +40,10 @@ export class Outbound {
   readonly window: SendWindow = new SendWindow(0, DEFAULT_WINDOW_SIZE)
   /** The socket has not taken what it was given. */
   congested = false
+  /** Bytes that streams have in their queues, all together. */
+  queuedBytes = 0
+  /** Bytes of DATA that went out so far: whether the peer lets anything through. */
+  sentBytes = 0
   readonly #peer: Settings
   readonly #maxOutputBytes: number
   readonly #refuse: (reason: string) => Error
@@ -113,6 +117,7 @@ export class Outbound {
     this.#floods.useful()
     const length = end - start
     this.window.consume(length)
+    this.sentBytes += length
     if (length >= REFERENCE_BYTES && length <= this.writer.maxFrameSize) {
       const headAt = takeFrame(bytes, start, end)
       if (headAt >= 0) {

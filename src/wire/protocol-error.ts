@@ -121,6 +121,7 @@ export type ProtocolToken = keyof typeof PROTOCOL_TOKENS
 /** The peer broke a rule that costs it the connection: GOAWAY with `code`, then close. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError'
+  /** What GOAWAY carries. */
   readonly code: ErrorCode
   /** One of `PROTOCOL_TOKENS`, or of the layer that throws it. */
   readonly token: string
@@ -136,6 +137,7 @@ export class ConnectionError extends Error {
 export class StreamError extends Error {
   override readonly name = 'StreamError'
   readonly streamId: number
+  /** What RST_STREAM carries. */
   readonly code: ErrorCode
   /** One of `PROTOCOL_TOKENS`, or of the layer that throws it. */
   readonly token: string

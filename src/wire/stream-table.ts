@@ -188,27 +188,33 @@ export class StreamTable implements StreamKeeper, Denied {
     if (this.#settling.length === 0) return
     const settling = this.#settling
     this.#settling = []
-    for (const stream of settling) {
-      stream.settling = false
-      if (stream.end !== undefined) {
-        if (stream.endTold) continue
-        stream.endTold = true
-        stream.owner.onClosed(stream.end)
-      } else if (stream.writableDue && stream.queuedBytes === 0) {
-        stream.writableDue = false
-        stream.owner.onWritable()
-      }
+    let at = 0
+    try {
+      while (at < settling.length) this.#settleOne(settling[at++]!)
+    } finally {
+      // An owner threw: the others hear of it later.
+      if (at < settling.length) this.#settling.push(...settling.slice(at))
+    }
+  }
+
+  #settleOne(stream: WireStream): void {
+    stream.settling = false
+    if (stream.end !== undefined) {
+      if (stream.endTold) return
+      stream.endTold = true
+      stream.owner.onClosed(stream.end)
+    } else if (stream.writableDue && stream.queuedBytes === 0) {
+      stream.writableDue = false
+      stream.owner.onWritable()
     }
   }
 
   /** A client's streams above `lastStreamId`, and those that have no number yet: GOAWAY says that they were not seen. */
   loseAbove(lastStreamId: number, reason: string): void {
-    for (const stream of [...this.#open.values(), ...this.#unsent]) {
-      if (stream.id !== 0 && stream.id <= lastStreamId) continue
-      // What still comes for it is ignored, as after a reset.
-      if (stream.id !== 0) stream.state = StreamState.CLOSED_RESET_SENT
-      this.endNow(stream, { kind: 'lost', unprocessed: true, reason })
-    }
+    const lost = [...this.#open.values(), ...this.#unsent].filter(({ id }) => id === 0 || id > lastStreamId)
+    // What still comes for it is ignored, as after a reset.
+    for (const stream of lost) if (stream.id !== 0) stream.state = StreamState.CLOSED_RESET_SENT
+    this.#lose(lost, { kind: 'lost', unprocessed: true, reason })
   }
 
   /** The connection is over. */
@@ -218,9 +224,17 @@ export class StreamTable implements StreamKeeper, Denied {
       this.#budget.forget(this)
       this.#budget.remove(this.window.held)
     }
-    for (const stream of [...this.#open.values(), ...this.#unsent])
-      this.endNow(stream, { kind: 'lost', unprocessed: false, reason })
+    this.#lose([...this.#open.values(), ...this.#unsent], { kind: 'lost', unprocessed: false, reason })
     while (this.#settling.length > 0) this.settle()
+  }
+
+  /** All are over before the first is told: whatever its owner then does to another of them sends nothing. */
+  #lose(streams: readonly WireStream[], end: WireStreamEnd): void {
+    for (const stream of streams) {
+      this.#forget(stream, end)
+      stream.endTold = true
+    }
+    for (const stream of streams) stream.owner.onClosed(end)
   }
 
   #later(stream: WireStream): void {

@@ -27,10 +27,17 @@ export type WireStreamEnd =
 
 /** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
 export interface WireStreamOwner {
-  /** The first block; for a client also each response of 1xx before it, which never has `endStream`. */
+  /**
+   * The first block, pseudo-header fields first, checked against RFC 9113 §8; it is the owner's and may be kept. For
+   * a client also each response of 1xx before it, which never has `endStream`.
+   */
   onHeaders(block: readonly HeaderField[], endStream: boolean): void
-  /** `bytes[start..end)` is valid only during the call; meanwhile `Connection.frame…` tells of its frame. */
+  /**
+   * `bytes[start..end)` is valid only during the call, and may be empty with `endStream`. Its window is the sender's
+   * again once `release` was called for as many bytes.
+   */
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
+  /** The last block. The peer's side of the stream is over; there is no `endStream` besides. */
   onTrailers(block: readonly HeaderField[]): void
   /** `sendData` had returned false; what was queued is gone. */
   onWritable(): void
@@ -144,6 +151,7 @@ export class WireStream implements Sender {
     }
     if (start < end) this.#queue.push(Buffer.from(bytes.subarray(start, end)))
     this.queuedBytes += end - start
+    this.#keeper.outbound.queuedBytes += end - start
     this.writableDue = true
     if (this.sendWindow.available > 0) this.#keeper.outbound.wait(this)
     return false
@@ -165,7 +173,8 @@ export class WireStream implements Sender {
    * sending a RST_STREAM with an error code of NO_ERROR after sending a complete response".
    */
   reset(code: ErrorCode): void {
-    if (this.end !== undefined) return
+    // CLOSED: the peer's END_STREAM is being told, the end is next.
+    if (this.end !== undefined || this.state === StreamState.CLOSED) return
     if (code === ErrorCode.NO_ERROR && this.#sendEnded && this.queuedBytes > 0) {
       this.resetWaits = true
       return
@@ -190,6 +199,7 @@ export class WireStream implements Sender {
       const to = Math.min(chunk.length, from + budget)
       budget -= to - from
       this.queuedBytes -= to - from
+      this.#keeper.outbound.queuedBytes -= to - from
       this.#queueFrom = to
       if (to === chunk.length) {
         this.#queue.shift()
@@ -204,6 +214,7 @@ export class WireStream implements Sender {
   /** For `Connection`: it is over, the queue with it. */
   dropQueue(): void {
     this.#queue = []
+    this.#keeper.outbound.queuedBytes -= this.queuedBytes
     this.queuedBytes = 0
     this.#trailers = undefined
   }

@@ -122,6 +122,26 @@ rule('GOAWAY: streams above it were not processed, the others run on', (rig, t) 
   t.equal(rig.failure, undefined)
 })
 
+rule('GOAWAY: who is told sends nothing on the other streams that were lost', (rig, t) => {
+  const a = rig.open(true)
+  const b = new Listener()
+  rig.listen(rig.connection.openStream(b), b)
+  rig.sent()
+  a.also = event => event === 'closed lost true' && b.stream.sendHeaders(block(REQUEST), true)
+  rig.goaway(0, 0, '')
+  t.same(rig.sent(), [])
+  t.same(b.events, ['closed lost true'])
+})
+
+rule('a character that is no octet: refused before the stream has a number', (rig, t) => {
+  const call = new Listener()
+  rig.listen(rig.connection.openStream(call), call)
+  t.throws(() => call.stream.sendHeaders(block([...REQUEST, ['x-wide', '\u20ac']]), true), /field-value/)
+  t.equal(call.stream.id, 0)
+  call.stream.sendHeaders(block(REQUEST), true)
+  t.same(rig.sent(), ['headers 1 :method=POST,:scheme=http,:path=/a.B/C,:authority=x,te=trailers end'])
+})
+
 rule('streams count before their HEADERS, and numbers follow the HEADERS', (rig, t) => {
   rig.settings({ 3: 2 })
   const [a, b] = [new Listener(), new Listener()]
@@ -146,12 +166,17 @@ for (const [name, act, token] of [
   ['ENABLE_PUSH of a server', rig => rig.settings({ 2: 1 }), 'enable-push-value'],
   ['DATA beyond the connection window', beyond, 'window-exceeded'],
 ] as [string, (rig: Rig) => void, string][]) {
-  rule(name, (rig, t) => {
-    act(rig)
-    t.equal(rig.failure?.token, token)
-    t.match(rig.sent().at(-1), new RegExp(`^goaway 0 ${rig.failure!.code} ${token}$`))
-    for (const call of rig.listeners) t.equal(call.events.at(-1), 'closed lost false')
-  })
+  rule(
+    name,
+    (rig, t) => {
+      act(rig)
+      t.equal(rig.failure?.token, token)
+      t.match(rig.sent().at(-1), new RegExp(`^goaway 0 ${rig.failure!.code} ${token}$`))
+      for (const call of rig.listeners) t.equal(call.events.at(-1), 'closed lost false')
+      // What nobody consumes, and no more of it is let in.
+    },
+    { maxConnectionWindow: 65_535 },
+  )
 }
 
 function push(rig: Rig): void {

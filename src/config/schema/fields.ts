@@ -74,19 +74,7 @@ function parsedBy(parse: (text: string) => unknown) {
 export const listenAddress = parsedBy(parseListenAddress)
 export const endpointAddress = parsedBy(parseEndpointAddress)
 
-/** Which transports this version has. The schema knows all names, so that a configuration says what is missing. */
-const AVAILABLE_TRANSPORTS: readonly string[] = ['native', 'frames']
-
-export const transport = z
-  .enum(['native', 'frames'])
-  .default('native')
-  .superRefine((name, context) => {
-    if (AVAILABLE_TRANSPORTS.includes(name)) return
-    context.addIssue({
-      code: 'custom',
-      message: `transport ${name} is not available in this version`,
-    })
-  })
+export const transport = z.enum(['native', 'frames']).default('frames')
 
 /** PEM: the path of a file, or the text itself when it starts with `-----BEGIN`; in code also a Buffer. */
 export const pem = z.union([

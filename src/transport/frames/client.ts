@@ -49,7 +49,8 @@ class FramesClientSession extends FramesSession implements ClientSession {
     try {
       this.#dial()
     } catch (error) {
-      queueMicrotask(() => this.onGone((error as Error).message))
+      // A user's `connect` may throw anything.
+      queueMicrotask(() => this.onGone(error instanceof Error ? error.message : String(error)))
     }
   }
 

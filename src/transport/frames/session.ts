@@ -46,6 +46,9 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   #ticked: number
   /** For our SETTINGS to be acknowledged; then for a header block that does not end. */
   readonly #waits: WheelTimer = new WheelTimer(() => this.#waitedEnough())
+  /** For a peer that takes nothing of what waits for it. */
+  readonly #stalls: WheelTimer = new WheelTimer(() => this.#stalled())
+  #sentBytes = 0
   readonly #lingers: WheelTimer = new WheelTimer(() => this.#socket!.destroy())
 
   constructor(role: Role, limits: ConnectionLimits, context: FramesContext) {
@@ -135,9 +138,10 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
 
   flush(): boolean {
     const { connection } = this
-    const spans = connection.flush()
+    const spans = this.#take()
     const socket = this.#socket
     const last = spans.length - 1
+    if ((connection.queuedBytes > 0 || this.#paused) !== this.#stalls.armed) this.#watchStall()
     if (socket === undefined || this.#gone || last < 0) return this.#endIfOver()
     if (last > 0) socket.cork()
     for (let i = 0; i < last; i++) socket.write(spans[i]!)
@@ -150,6 +154,30 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     return sent && this.#reusable
   }
 
+  #take(): Buffer[] {
+    try {
+      return this.connection.flush()
+    } catch (error) {
+      this.context.onFault(error as Error)
+      return this.connection.flush()
+    }
+  }
+
+  #watchStall(): void {
+    if (this.connection.queuedBytes === 0 && !this.#paused) return this.context.wheel.disarm(this.#stalls)
+    this.#sentBytes = this.connection.sentBytes
+    this.#arm(this.#stalls, this.context.limits.stallTimeoutMs)
+  }
+
+  #stalled(): void {
+    const { connection } = this
+    if (connection.over !== undefined || (connection.queuedBytes === 0 && !this.#paused)) return
+    if (connection.sentBytes !== this.#sentBytes) return this.#watchStall()
+    connection.fail(
+      new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'stalled', 'nothing was taken of what waits for the peer'),
+    )
+  }
+
   readonly #onWritten = (): void => {
     const { connection } = this
     const socket = this.#socket!
@@ -159,6 +187,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     if (!this.#paused || connection.pendingBytes > MAX_UNSENT_BYTES) return
     this.#paused = false
     socket.resume()
+    flushSoon(this)
   }
 
   onStreamError(error: StreamError): void {
@@ -169,6 +198,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     this.#error ??= error
     this.context.onViolation(this.peerName, error)
     this.context.wheel.disarm(this.#waits)
+    this.context.wheel.disarm(this.#stalls)
   }
 
   onDrained(): void {
@@ -218,6 +248,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     if (this.#gone) return
     this.#gone = true
     this.context.wheel.disarm(this.#waits)
+    this.context.wheel.disarm(this.#stalls)
     this.context.wheel.disarm(this.#lingers)
     this.connection.closed(this.#reason)
     this.onGone(this.connection.over ?? this.#reason)

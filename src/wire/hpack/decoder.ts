@@ -33,9 +33,9 @@ const KEPT_OCTETS_MIN = 128
 const scratch = Buffer.allocUnsafeSlow(16_384)
 
 export interface DecoderOptions {
-  /** @default DEFAULT_MAX_LIST_BYTES */
+  /** Bytes of a header list, each field counted as name + value + 32. Default 65,536. */
   readonly maxListBytes?: number
-  /** @default DEFAULT_MAX_FIELDS */
+  /** Fields of a header list. Default 128. */
   readonly maxFields?: number
 }
 

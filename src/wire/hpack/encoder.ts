@@ -42,6 +42,7 @@ export function maxEncodedBytes(block: readonly HeaderFieldLike[]): number {
   return bytes
 }
 
+/** One direction of one connection: its dynamic table is a mirror of the peer's decoder's. */
 export class HpackEncoder {
   readonly #table = new EncoderTable(DEFAULT_TABLE_BYTES)
   readonly #cap: number

@@ -66,7 +66,8 @@ export function internField(key: HeaderName, value: string): HeaderField {
 
 /**
  * A field from strings: one that the proxy adds, or that comes from another transport.
- * It is indexed unless its name says that its value will not come again.
+ * It is indexed unless its name says that its value will not come again; `neverIndexed` is for secrets that are
+ * short enough to be guessed (RFC 7541 §7.1.3). The name is taken as it is: HTTP/2 wants lower case.
  * @throws RangeError when a character is not latin1
  */
 export function fieldOf(name: string, value: string, neverIndexed = false): HeaderField {
