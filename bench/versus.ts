@@ -24,6 +24,7 @@ const HELP = `npm run bench:versus -- [options]
   --rounds N            default 5
   --seconds N           of one measurement, about (default 4)
   --warm-up N           seconds before a subject's first measurement in a scenario (default 3)
+  --rate N              calls a second in "latency" (default: half of nghttpx's full load, measured first)
   --json FILE           all samples`
 
 /** Where each program is found on Debian. */
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     'warm-up': { type: 'string', default: '3' },
+    rate: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -68,7 +70,8 @@ async function main(): Promise<number> {
   if (possible.length === 0 || base === undefined) return 0
 
   const results: Result[] = []
-  const pace = { seconds: positive('seconds'), warmUpSeconds: positive('warm-up') }
+  const rate = values.rate === undefined ? undefined : positive('rate')
+  const pace = { seconds: positive('seconds'), warmUpSeconds: positive('warm-up'), rate }
   for await (const result of contest(possible, contenders, { rounds: positive('rounds'), pace, progress })) {
     progress('')
     results.push(result)
@@ -119,7 +122,7 @@ function list(text: string): string[] {
   return text.split(',').filter(name => name !== '')
 }
 
-function positive(option: 'rounds' | 'seconds' | 'warm-up'): number {
+function positive(option: 'rounds' | 'seconds' | 'warm-up' | 'rate'): number {
   const number = Number(values[option])
   if (!(number > 0)) usage(`--${option} ${values[option]}: not a positive number`)
   return number

@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { Backend, type BackendOptions } from './backend/backend.ts'
 import { type AddedFieldsOptions, addedFields } from './call/added-fields.ts'
 import type { RelayContext } from './call/context.ts'
+import { LiveCalls } from './call/live-calls.ts'
 import { Relay } from './call/relay.ts'
 import { accessLog } from './observe/access-log.ts'
 import { createLogger, type LogOptions } from './observe/logger.ts'
@@ -109,7 +110,7 @@ export class GrpcProxy implements AcceptorOwner {
   readonly #violations = new Map<string, number>()
   /** Of connections that others accepted. */
   readonly #handed: Acceptor
-  readonly #live = new Set<{ abort(): void }>()
+  readonly #live = new LiveCalls()
   readonly #relayContext: RelayContext
   readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
   readonly #clientTransports: Readonly<Record<TransportName, () => ClientTransport>>
@@ -352,7 +353,7 @@ export class GrpcProxy implements AcceptorOwner {
 
   async #close(): Promise<void> {
     this.#stopping = true
-    for (const relay of [...this.#live]) relay.abort()
+    this.#live.abortAll()
     // Answers to the last calls are written in this turn's end; then the connections go.
     await new Promise(resolve => setImmediate(resolve))
     await Promise.all(this.#acceptors().map(listener => listener.close()))

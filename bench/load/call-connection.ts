@@ -29,6 +29,8 @@ export interface CallOwner {
 
 /** Streams between the oldest and the newest open one; numbers wrap there. */
 const SLOTS = 65_536
+/** Open calls on a connection at most, whatever the peer allows: so that all proxies meet the same client. */
+export const MAX_OPEN = 100
 /** States of a call in place of its bytes. */
 const NO_HEADERS = -1
 const OVER = -2
@@ -105,7 +107,7 @@ export class CallConnection implements FrameHandler {
   }
 
   #mayBegin(): boolean {
-    return this.#open < this.#settings.maxConcurrentStreams && this.#sendWindow >= SMALL_BYTES
+    return this.#open < Math.min(this.#settings.maxConcurrentStreams, MAX_OPEN) && this.#sendWindow >= SMALL_BYTES
   }
 
   #begin(intended: number): void {

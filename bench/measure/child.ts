@@ -60,10 +60,11 @@ export class Child {
     return running.has(this)
   }
 
-  /** The end of what it said, on one line. */
+  /** Its error, or else the end of what it said, on one line. */
   get complaint(): string {
     const lines = `${this.#stdout}\n${this.#errors}`.trim().split('\n')
-    return lines.slice(-4).join(' | ').slice(-400)
+    const errors = lines.filter(line => /^\w*Error\b.*:/.test(line))
+    return (errors.length > 0 ? errors : lines).slice(-4).join(' | ').slice(-400)
   }
 
   /** @throws Error when it does not accept connections in time, or ends before */

@@ -32,8 +32,8 @@ export function small({ name, title, world, streams, metrics }: Small): Scenario
   }
 }
 
-/** The small unary call with headers that h2load cannot make. */
-export function differing(of: Small, headers: HeaderKind): Scenario {
+/** The small unary call from our own load: headers that h2load cannot make, and more calls than it can. */
+export function generated(of: Small, headers: HeaderKind): Scenario {
   const load: Load = ({ proxy }, calls) =>
     generate({
       port: proxy.port,

@@ -31,6 +31,8 @@ export interface Pace {
   /** Seconds of one measurement, about. */
   readonly seconds: number
   readonly warmUpSeconds: number
+  /** Calls a second of open loops, where it is not to be found out. */
+  readonly rate?: number
 }
 
 /** Takes one measurement. @throws Error when a call failed: what drops calls is not fast */

@@ -8,8 +8,6 @@ export class RoutedCall implements CallInfo, MetadataView {
   readonly authority: string
   readonly peer: Peer
   readonly fields: HeaderBlock
-  /** Where the method begins; 0 when the path has not two parts. */
-  readonly #method: number
   #abort: AbortController | undefined
   #aborted = false
 
@@ -18,17 +16,23 @@ export class RoutedCall implements CallInfo, MetadataView {
     this.authority = head.authority
     this.fields = fields
     this.peer = peer
+  }
+
+  /** Where the method begins; 0 when the path has not two parts. */
+  get #method(): number {
     // "Path" → "/" Service-Name "/" {method name} (PROTOCOL-HTTP2.md); the service may hold slashes.
-    const slash = head.path.lastIndexOf('/')
-    this.#method = head.path.startsWith('/') && slash > 1 ? slash + 1 : 0
+    const slash = this.path.lastIndexOf('/')
+    return this.path.startsWith('/') && slash > 1 ? slash + 1 : 0
   }
 
   get service(): string {
-    return this.#method === 0 ? '' : this.path.slice(1, this.#method - 1)
+    const method = this.#method
+    return method === 0 ? '' : this.path.slice(1, method - 1)
   }
 
   get method(): string {
-    return this.#method === 0 ? '' : this.path.slice(this.#method)
+    const method = this.#method
+    return method === 0 ? '' : this.path.slice(method)
   }
 
   get metadata(): MetadataView {

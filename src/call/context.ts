@@ -4,6 +4,7 @@ import type { Director, Target } from '../routing/director.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { AddedFields } from './added-fields.ts'
+import type { LiveCalls } from './live-calls.ts'
 import type { CallRecord } from './record.ts'
 
 /** What all relays of a proxy share. */
@@ -24,5 +25,5 @@ export interface RelayContext {
   /** A director threw what is no GrpcError, or named a backend that is not there. */
   readonly onFault: (message: string, path: string, cause: unknown) => void
   /** The calls that are not over. */
-  readonly live: Set<{ abort(): void }>
+  readonly live: LiveCalls
 }

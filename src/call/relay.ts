@@ -29,6 +29,7 @@ import { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
+import type { LiveCall } from './live-calls.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { Replay } from './replay.ts'
 
@@ -39,13 +40,17 @@ const MAX_REFUSALS = 1
 /** How long a backend may take for what is left of a request whose response is complete. */
 const LINGER_MS = 5_000
 
-export class Relay implements StreamOwner, AttemptOwner, Waiter {
+const NO_HEAD = readHead([])
+
+export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
+  previousLive: LiveCall | undefined
+  nextLive: LiveCall | undefined
   readonly #context: RelayContext
   readonly #down: Stream
   readonly #peer: Peer
   #phase: Phase = 'headers'
   #block: HeaderBlock = []
-  #head: RequestHead = readHead([])
+  #head: RequestHead = NO_HEAD
   #call: RoutedCall | undefined
   #authority: string | undefined
   #added: readonly Field[] = []
@@ -75,9 +80,10 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
-    this.#startMs = this.#context.clock.now()
     this.#block = block
     this.#head = readHead(block)
+    // A call without a deadline and without a record needs no clock.
+    if (this.#recorder !== undefined || this.#head.timeout !== undefined) this.#startMs = this.#context.clock.now()
     this.#requestEnded = this.#replay!.ended = endStream
     this.#phase = 'routing'
     if (!this.#context.acceptNonGrpc) {
@@ -229,7 +235,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
   }
 
   onLease(lease: Lease): void {
-    const timeoutMs = this.#deadlineMs - this.#context.clock.now()
+    const timeoutMs = this.#deadline === undefined ? Infinity : this.#deadlineMs - this.#context.clock.now()
     if (timeoutMs <= 0) return this.#fail(failures.deadlinePassed())
     this.#phase = 'forwarding'
     if (this.#recorder !== undefined) this.#recorder.endpoint = lease.endpoint.target.name
@@ -371,7 +377,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter {
     this.#call?.abort()
     this.#replay = undefined
     this.#disarm()
-    this.#context.live.delete(this)
+    this.#context.live.remove(this)
     if (this.#recorder !== undefined) this.#record(this.#recorder)
     this.#onOver()
   }

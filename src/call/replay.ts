@@ -5,8 +5,23 @@
 import { copyOf } from '../transport/lent.ts'
 import type { HeaderBlock, Stream } from '../transport/transport.ts'
 
+/** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
+const SLAB_BYTES = 16_384
+/** Larger pieces are copied on their own: a slab is not freed before all of its calls are. */
+const SLAB_PIECE_BYTES = 256
+
+const EMPTY = Buffer.alloc(0)
+const NONE: readonly Buffer[] = []
+
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+let slabAt = 0
+
 export class Replay {
-  readonly #chunks: Buffer[] = []
+  /** The first piece, which is the only one of most calls, and what is behind it. */
+  #bytes: Buffer = EMPTY
+  #start = 0
+  #end = 0
+  #more: Buffer[] | undefined
   /** Payload bytes kept. */
   bytes = 0
   /** END_STREAM came. */
@@ -14,9 +29,29 @@ export class Replay {
   trailers: HeaderBlock | undefined
 
   push(bytes: Buffer, start: number, end: number): void {
-    if (end === start) return
-    this.#chunks.push(copyOf(bytes, start, end))
-    this.bytes += end - start
+    const length = end - start
+    if (length === 0) return
+    if (this.bytes > 0) {
+      this.#more ??= []
+      this.#more.push(copyOf(bytes, start, end))
+    } else if (length > SLAB_PIECE_BYTES) {
+      this.#bytes = copyOf(bytes, start, end)
+      this.#end = length
+    } else this.#pushSmall(bytes, start, length)
+    this.bytes += length
+  }
+
+  #pushSmall(bytes: Buffer, start: number, length: number): void {
+    if (slabAt + length > SLAB_BYTES) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+      slabAt = 0
+    }
+    // A loop beats the call into C++ at this length.
+    for (let i = 0; i < length; i++) slab[slabAt + i] = bytes[start + i]!
+    this.#bytes = slab
+    this.#start = slabAt
+    slabAt += length
+    this.#end = slabAt
   }
 
   /** Nothing but headers so far, and nothing to come. */
@@ -26,17 +61,17 @@ export class Replay {
 
   /** @returns what the last `sendData` said: false to wait for `onWritable` */
   sendTo(stream: Stream): boolean {
-    let writable = true
-    const last = this.#chunks.length - 1
     const endWithData = this.ended && this.trailers === undefined
-    for (let i = 0; i <= last; i++) {
-      const chunk = this.#chunks[i]!
-      writable = stream.sendData(chunk, 0, chunk.length, endWithData && i === last)
-    }
-    if (endWithData && last < 0) stream.sendData(EMPTY, 0, 0, true)
+    let writable = true
+    if (this.bytes > 0) {
+      const more = this.#more ?? NONE
+      writable = stream.sendData(this.#bytes, this.#start, this.#end, endWithData && more.length === 0)
+      for (let i = 0; i < more.length; i++) {
+        const piece = more[i]!
+        writable = stream.sendData(piece, 0, piece.length, endWithData && i === more.length - 1)
+      }
+    } else if (endWithData) stream.sendData(EMPTY, 0, 0, true)
     if (this.trailers !== undefined) stream.sendTrailers(this.trailers)
     return writable
   }
 }
-
-const EMPTY = Buffer.alloc(0)

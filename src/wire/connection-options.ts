@@ -52,7 +52,7 @@ export interface ConnectionOwner {
   onReady(): void
   /** Servers only: a client opened a stream. The owner returned is told its headers next. */
   onStream(stream: WireStream): WireStreamOwner
-  /** Clients only: `free` may have grown. */
+  /** Clients only: `free` is above 0 again, after it was asked and was 0. */
   onFree(): void
   /** GOAWAY came. Streams above its id have been told that they are lost. `debug`: latin1, 1,024 characters at most. */
   onGoaway(code: ErrorCode, debug: string): void

@@ -55,6 +55,8 @@ export class Connection implements InboundOwner {
   #goawaySent = false
   #goawayReceived = false
   #drainedTold = false
+  /** `free` has said 0: whoever asked wants to hear when there is room. */
+  #wasFull = false
   /** Why it is over. */
   #over: string | undefined
 
@@ -237,7 +239,10 @@ export class Connection implements InboundOwner {
   get free(): number {
     if (!this.#ready || this.#goawayReceived || this.#over !== undefined || this.role === 'server') return 0
     const most = Math.min(this.peer.maxConcurrentStreams, this.#limits.maxConcurrentStreams)
-    return Math.max(0, Math.min(most - this.#table.size, this.#table.numbersLeft))
+    const free = Math.min(most - this.#table.size, this.#table.numbersLeft)
+    if (free > 0) return free
+    this.#wasFull = true
+    return 0
   }
 
   /** A client's new stream, only while `free > 0`. It is one of the wire once its HEADERS are sent. */
@@ -293,7 +298,10 @@ export class Connection implements InboundOwner {
   #tellFreed(): void {
     if (!this.#table.freed || this.#over !== undefined) return
     this.#table.freed = false
-    if (this.free > 0) this.#owner.onFree()
+    if (this.#wasFull && this.free > 0) {
+      this.#wasFull = false
+      this.#owner.onFree()
+    }
     // A client's GOAWAY is about streams that we never open.
     const ending = this.role === 'server' ? this.#goawaySent : this.#goawayReceived
     if (!ending || this.#drainedTold || this.#table.size > 0) return

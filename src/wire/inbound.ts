@@ -25,6 +25,8 @@ const CLEAN: WireStreamEnd = { kind: 'clean' }
 
 /** The eight bytes of our PINGs, one after the other; the last byte tells them apart when their ACK comes. */
 export const PING_BYTES: Buffer = Buffer.from('verbati\0verbati\u0001verbati\u0002', 'latin1')
+/** What a block that comes again was checked as (`CachedBlock.note`). */
+const Checked = { REQUEST: 1, RESPONSE: 2, TRAILERS: 3 } as const
 export const Ping = { PROBE: 0, DRAIN: 1, CALLER: 2 } as const
 
 /** What the connection hears of frames that are about itself. Only `Connection` implements it. */
@@ -246,7 +248,7 @@ export class Inbound implements FrameHandler {
   }
 
   /** As a server. A client has no business with streams that it did not open. */
-  #headersOnNew(id: number, block: HeaderField[], endStream: boolean): void {
+  #headersOnNew(id: number, block: readonly HeaderField[], endStream: boolean): void {
     // §6.8: "After sending a GOAWAY frame, the sender can discard frames for streams initiated by the receiver
     // with identifiers higher than the identified last stream."
     if (id > this.lastStreamId) return this.#floods.spend(Flood.IGNORED_HEADERS)
@@ -256,8 +258,12 @@ export class Inbound implements FrameHandler {
     // exceeded MUST treat this as a stream error (Section 5.4.2) of type PROTOCOL_ERROR or REFUSED_STREAM."
     if (table.size >= this.#maxConcurrentStreams) throw streamError(id, 'stream-limit')
     if (this.#decoder.tooLarge) throw streamError(id, 'header-list-too-large', `${this.#decoder.listBytes} bytes`)
-    const fault = checkRequest(block)
-    if (fault !== undefined) throw streamError(id, fault)
+    const known = this.#decoder.known
+    if (known === undefined || known.note !== Checked.REQUEST) {
+      const fault = checkRequest(block)
+      if (fault !== undefined) throw streamError(id, fault)
+      if (known !== undefined) known.note = Checked.REQUEST
+    }
     const expected = contentLengthOf(block)
     if (endStream && expected > 0) throw streamError(id, 'content-length-mismatch', `0 of ${expected} bytes`)
     this.#floods.useful()
@@ -270,7 +276,7 @@ export class Inbound implements FrameHandler {
     stream.owner.onHeaders(block, endStream)
   }
 
-  #headersOnOpen(stream: WireStream, block: HeaderField[], endStream: boolean): void {
+  #headersOnOpen(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
     const event = endStream ? StreamEvent.RECV_HEADERS_END : StreamEvent.RECV_HEADERS
     stream.state = transition(stream.state, event, stream.id)
     this.#floods.useful()
@@ -281,20 +287,28 @@ export class Inbound implements FrameHandler {
     if (endStream && stream.state === StreamState.CLOSED) this.#table.endNow(stream, CLEAN)
   }
 
-  #trailers(stream: WireStream, block: HeaderField[], endStream: boolean): void {
+  #trailers(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
     // §8.1: "An endpoint that receives a HEADERS frame without the END_STREAM flag set after receiving the HEADERS
     // frame that opens a request or after receiving a final (non-informational) status code MUST treat the
     // corresponding request or response as malformed".
     if (!endStream) throw streamError(stream.id, 'trailers-without-end-stream')
-    const fault = checkTrailers(block)
-    if (fault !== undefined) throw streamError(stream.id, fault)
+    const known = this.#decoder.known
+    if (known === undefined || known.note !== Checked.TRAILERS) {
+      const fault = checkTrailers(block)
+      if (fault !== undefined) throw streamError(stream.id, fault)
+      if (known !== undefined) known.note = Checked.TRAILERS
+    }
     this.#checkLength(stream, 0, true)
     if (!stream.resetWaits) stream.owner.onTrailers(block)
   }
 
-  #response(stream: WireStream, block: HeaderField[], endStream: boolean): void {
-    const fault = checkResponse(block)
-    if (fault !== undefined) throw streamError(stream.id, fault)
+  #response(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
+    const known = this.#decoder.known
+    if (known === undefined || known.note !== Checked.RESPONSE) {
+      const fault = checkResponse(block)
+      if (fault !== undefined) throw streamError(stream.id, fault)
+      if (known !== undefined) known.note = Checked.RESPONSE
+    }
     const status = statusOf(block)
     if (status < 200) {
       // §8.1: "A HEADERS frame with the END_STREAM flag set that carries an informational status code is malformed".

@@ -109,7 +109,7 @@ export function checkResponse(block: readonly HeaderField[]): StreamToken | unde
   if (block.length === 0 || kindOf(block[0]!) !== Kind.STATUS) return withoutStatus(block)
   // RFC 9110 §15: "a three-digit integer code". Codes above 599 are the client's to judge. §8.6: "HTTP/2 does not
   // support the 101 (Switching Protocols) informational status code".
-  if (!/^[1-9]\d\d$/.test(block[0]!.value) || block[0]!.value === '101') return 'pseudo-header-value'
+  if (!isStatus(block[0]!.value)) return 'pseudo-header-value'
   let lengths = 0
   for (let i = 1; i < block.length; i++) {
     const kind = kindOf(block[i]!)
@@ -156,7 +156,7 @@ export function checkField(field: HeaderFieldLike): StreamToken | undefined {
 
 /** Content-Length of a block that was checked, or −1. */
 export function contentLengthOf(block: readonly HeaderField[]): number {
-  for (let i = 0; i < block.length; i++) if (block[i]!.note === Kind.CONTENT_LENGTH) return Number(block[i]!.value)
+  for (let i = 0; i < block.length; i++) if (block[i]!.note === Kind.CONTENT_LENGTH) return numberOf(block[i]!.value)
   return -1
 }
 
@@ -218,7 +218,24 @@ function isBlank(c: number): boolean {
   return c === 0x20 || c === 0x09
 }
 
+function isStatus(code: string): boolean {
+  return code === '200' || (/^[1-9]\d\d$/.test(code) && code !== '101')
+}
+
 /** RFC 9110 §8.6: "Content-Length = 1*DIGIT". 15 digits are exact, and 900 terabytes. */
 function isNumber(value: string): boolean {
-  return /^\d{1,15}$/.test(value)
+  const { length } = value
+  if (length === 0 || length > 15) return false
+  for (let i = 0; i < length; i++) {
+    const c = value.charCodeAt(i)
+    if (c < 0x30 || c > 0x39) return false
+  }
+  return true
+}
+
+/** Of digits only. */
+function numberOf(digits: string): number {
+  let number = 0
+  for (let i = 0; i < digits.length; i++) number = number * 10 + digits.charCodeAt(i) - 0x30
+  return number
 }

@@ -87,6 +87,8 @@ export class Outbound {
 
   /** Throws what `refuse` makes of a block that must not or cannot be sent. */
   checkBlock(block: readonly HeaderFieldLike[]): void {
+    // What was encoded before was checked, but for a limit that may have come since.
+    if (this.#peer.maxHeaderListSize === UNLIMITED && this.encoder.find(block) !== undefined) return
     let bytes = 0
     for (let i = 0; i < block.length; i++) {
       const field = block[i]!
@@ -104,7 +106,8 @@ export class Outbound {
   headers(streamId: number, block: readonly HeaderFieldLike[], endStream: boolean): void {
     const { writer } = this
     this.#floods.useful()
-    const at = writer.reserveHeaders(maxEncodedBytes(block))
+    const known = this.encoder.find(block)
+    const at = writer.reserveHeaders(known === undefined ? maxEncodedBytes(block) : known.length)
     writer.commitHeaders(streamId, this.encoder.encode(block, writer.buffer, at), endStream)
     this.notice()
   }

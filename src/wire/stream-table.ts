@@ -13,6 +13,7 @@ import type { Denied, MemoryBudget } from './memory-budget.ts'
 import type { Outbound } from './outbound.ts'
 import type { Role, Settings } from './settings.ts'
 import { type StreamKeeper, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
+import { StreamMap } from './stream-map.ts'
 import { ClosedStreams, StreamState } from './stream-state.ts'
 
 /** What the table must know of the settings of both sides. */
@@ -44,7 +45,7 @@ export class StreamTable implements StreamKeeper, Denied {
   readonly #limits: WindowLimits
   readonly #budget: MemoryBudget
   readonly #floods: Allowance
-  readonly #open = new Map<number, WireStream>()
+  readonly #open = new StreamMap<WireStream>()
   readonly #closed = new ClosedStreams()
   /** The stream found last: most frames come next to another of the same stream. */
   #last: WireStream | undefined
@@ -94,8 +95,8 @@ export class StreamTable implements StreamKeeper, Denied {
     return this.#closed.stateOf(streamId, streamId % 2 === 1 ? this.highest : 0)
   }
 
-  open(): IterableIterator<WireStream> {
-    return this.#open.values()
+  open(): Iterable<WireStream> {
+    return this.#open
   }
 
   /** A client's new stream. */
@@ -115,7 +116,7 @@ export class StreamTable implements StreamKeeper, Denied {
   begin(stream: WireStream, id: number, state: StreamState): void {
     const { peer, ours } = this.#settings
     stream.begin(id, state, peer.initialWindowSize, ours.initialWindowSize)
-    this.#open.set(id, stream)
+    this.#open.add(stream)
     this.#last = stream
   }
 
@@ -211,7 +212,7 @@ export class StreamTable implements StreamKeeper, Denied {
 
   /** A client's streams above `lastStreamId`, and those that have no number yet: GOAWAY says that they were not seen. */
   loseAbove(lastStreamId: number, reason: string): void {
-    const lost = [...this.#open.values(), ...this.#unsent].filter(({ id }) => id === 0 || id > lastStreamId)
+    const lost = [...this.#open, ...this.#unsent].filter(({ id }) => id === 0 || id > lastStreamId)
     // What still comes for it is ignored, as after a reset.
     for (const stream of lost) if (stream.id !== 0) stream.state = StreamState.CLOSED_RESET_SENT
     this.#lose(lost, { kind: 'lost', unprocessed: true, reason })
@@ -224,7 +225,7 @@ export class StreamTable implements StreamKeeper, Denied {
       this.#budget.forget(this)
       this.#budget.remove(this.window.held)
     }
-    this.#lose([...this.#open.values(), ...this.#unsent], { kind: 'lost', unprocessed: false, reason })
+    this.#lose([...this.#open, ...this.#unsent], { kind: 'lost', unprocessed: false, reason })
     while (this.#settling.length > 0) this.settle()
   }
 
@@ -250,7 +251,7 @@ export class StreamTable implements StreamKeeper, Denied {
     if (stream.id === 0) return this.#removeUnsent(stream)
     this.outbound.leave(stream)
     stream.dropQueue()
-    this.#open.delete(stream.id)
+    this.#open.delete(stream)
     this.#closed.add(stream.id, stream.state)
     if (this.#last === stream) this.#last = undefined
     if (end.kind === 'clean') this.#floods.callEnded()
@@ -259,7 +260,10 @@ export class StreamTable implements StreamKeeper, Denied {
   }
 
   #removeUnsent(stream: WireStream): void {
-    this.#unsent.splice(this.#unsent.lastIndexOf(stream), 1)
+    const unsent = this.#unsent
+    // Most are sent in the order in which they are opened, one at a time.
+    if (unsent.at(-1) === stream) unsent.pop()
+    else unsent.splice(unsent.lastIndexOf(stream), 1)
   }
 }
 

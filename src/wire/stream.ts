@@ -58,6 +58,8 @@ export interface StreamKeeper {
 }
 
 const CLEAN: WireStreamEnd = { kind: 'clean' }
+/** Most streams never wait. Nobody writes into it. */
+const EMPTY_QUEUE: Buffer[] = []
 const NO_SEND_WINDOW = new SendWindow(0, 0)
 const NO_RECEIVE_WINDOW = new ReceiveWindow(0, 0)
 
@@ -92,7 +94,7 @@ export class WireStream implements Sender {
   previousWaiting: Sender | undefined
 
   readonly #keeper: StreamKeeper
-  #queue: Buffer[] = []
+  #queue: Buffer[] = EMPTY_QUEUE
   /** What was sent of the queue's first. */
   #queueFrom = 0
   /** The owner gave END_STREAM or trailers: nothing may follow. */
@@ -149,6 +151,7 @@ export class WireStream implements Sender {
       this.#data(bytes, start, start + room, false, false)
       start += room
     }
+    if (this.#queue === EMPTY_QUEUE) this.#queue = []
     if (start < end) this.#queue.push(Buffer.from(bytes.subarray(start, end)))
     this.queuedBytes += end - start
     this.#keeper.outbound.queuedBytes += end - start
@@ -213,7 +216,7 @@ export class WireStream implements Sender {
 
   /** For `Connection`: it is over, the queue with it. */
   dropQueue(): void {
-    this.#queue = []
+    this.#queue = EMPTY_QUEUE
     this.#keeper.outbound.queuedBytes -= this.queuedBytes
     this.queuedBytes = 0
     this.#trailers = undefined

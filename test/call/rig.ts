@@ -1,7 +1,9 @@
 /** Relays between streams that a test plays on both sides, under a clock that it turns. */
+
 import { Backend } from '../../src/backend/backend.ts'
 import { addedFields } from '../../src/call/added-fields.ts'
 import type { RelayContext } from '../../src/call/context.ts'
+import { LiveCalls } from '../../src/call/live-calls.ts'
 import type { CallRecord } from '../../src/call/record.ts'
 import { Relay } from '../../src/call/relay.ts'
 import type { Director } from '../../src/routing/director.ts'
@@ -85,7 +87,7 @@ export class CallRig {
       addedFields: options.addedFields ?? addedFields({ xForwardedFor: false, forwarded: false, via: false }),
       record: options.silent ? undefined : record => this.records.push(record),
       onFault: (...fault) => this.faults.push(fault),
-      live: new Set(),
+      live: new LiveCalls(),
     }
     if (!options.cold) this.session.ready()
   }

@@ -181,6 +181,20 @@ rule('reset from within onData: onClosed comes later', (rig, t) => {
   t.same(call.events.at(-1), 'closed reset 8 self')
 })
 
+rule('reset from within the last onData or onTrailers of a call that we ended: it is over, cleanly', (rig, t) => {
+  for (const id of [1, 3]) {
+    rig.headers(id, REQUEST)
+    const call = rig.listeners.at(-1)!
+    call.stream.sendHeaders(block(RESPONSE), true)
+    call.also = event => /^(data|trailers)/.test(event) && call.stream.reset(Code.CANCEL)
+    if (id === 1) rig.data(id, 'x', true)
+    else rig.headers(id, TRAILERS, true)
+    t.equal(call.events.at(-1), 'closed clean')
+  }
+  t.equal(rig.sent().filter(frame => frame.startsWith('rst')).length, 0)
+  t.equal(rig.failure, undefined)
+})
+
 rule('windows for what we send', (rig, t) => {
   rig.settings({ 4: 10 }).headers(1, REQUEST, true).headers(3, REQUEST, true)
   rig.sent()
@@ -290,6 +304,15 @@ rule('the socket is gone', (rig, t) => {
   rig.listeners[1]!.stream.release(5)
   t.equal(rig.connection.streams, 0)
   t.same(rig.sent(), [])
+})
+
+rule('an owner that is told of a lost connection sends nothing on its other streams', (rig, t) => {
+  rig.headers(1, REQUEST).headers(3, REQUEST)
+  const [one, other] = rig.listeners
+  one!.also = event => event.startsWith('closed') && other!.stream.sendHeaders(block(RESPONSE), true)
+  rig.data(5, 'idle')
+  t.same(rig.sent(), ['goaway 3 1 frame-on-idle-stream'])
+  t.equal(other!.events.at(-1), 'closed lost false')
 })
 
 rule('a block that cannot be sent leaves the stream as it was', (rig, t) => {

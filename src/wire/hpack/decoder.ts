@@ -5,6 +5,7 @@
  * A literal that came before is found again by its octets (raw-cache.ts). Only what is new becomes a
  * string.
  */
+import { BlockCache, CACHED_BLOCK_BYTES, type CachedBlock } from './block-cache.ts'
 import { DEFAULT_TABLE_BYTES, DynamicTable } from './dynamic-table.ts'
 import { HeaderField, type HeaderName, Mode } from './header-field.ts'
 import { hpackError } from './hpack-error.ts'
@@ -57,6 +58,12 @@ export class HpackDecoder {
   /** Where the integer or the string that was read last ends. */
   #at = 0
 
+  readonly #blocks = new BlockCache()
+  /** A never-indexed field was in the block: of a secret nothing is kept. */
+  #hadSecret = false
+  /** The last block, if it is remembered: its `note` is for the layer above. */
+  known: CachedBlock | undefined
+
   constructor(options: DecoderOptions = {}) {
     this.maxListBytes = options.maxListBytes ?? DEFAULT_MAX_LIST_BYTES
     this.maxFields = options.maxFields ?? DEFAULT_MAX_FIELDS
@@ -87,9 +94,29 @@ export class HpackDecoder {
    * @returns the fields in their order; fewer than the block has where `tooLarge` is set
    * @throws ConnectionError COMPRESSION_ERROR with a token of `HPACK_TOKENS`; the decoder is then of no more use
    */
-  decode(bytes: Buffer, start: number, end: number): HeaderField[] {
+  decode(bytes: Buffer, start: number, end: number): readonly HeaderField[] {
+    const table = this.#table
+    const { changes } = table
+    const short = end - start <= CACHED_BLOCK_BYTES && start < end && this.#owed < 0
+    if (short) {
+      const known = this.#blocks.find(bytes, start, end, changes)
+      this.known = known
+      if (known !== undefined) {
+        this.tooLarge = false
+        this.listBytes = known.listBytes
+        return known.fields
+      }
+    } else this.known = undefined
+    const fields = this.#fieldsOf(bytes, start, end)
+    if (short && table.changes === changes && !this.tooLarge && !this.#hadSecret)
+      this.known = this.#blocks.keep(bytes, start, end, changes, fields, this.listBytes)
+    return fields
+  }
+
+  #fieldsOf(bytes: Buffer, start: number, end: number): HeaderField[] {
     const fields: HeaderField[] = []
     const table = this.#table
+    this.#hadSecret = false
     const { maxListBytes, maxFields } = this
     let listBytes = 0
     this.tooLarge = false
@@ -156,6 +183,7 @@ export class HpackDecoder {
       return undefined
     }
     const key = index === 0 ? this.#name(bytes, end) : this.#entry(index, this.#table).key
+    if (mode === Mode.NEVER) this.#hadSecret = true
     const field = mode === Mode.NEVER ? this.#secret(key, bytes, end) : this.#value(key, mode, bytes, end)
     if (mode === Mode.INDEXED) this.#table.add(field)
     return field

@@ -21,6 +21,8 @@ export class DynamicTable {
   count = 0
   /** The number of the newest entry. */
   inserted = 0
+  /** Goes up whenever an index may mean something else than before. */
+  changes = 0
   /** §4.1, in bytes. */
   size = 0
   /** §4.2, the maximum size, in bytes. */
@@ -44,6 +46,7 @@ export class DynamicTable {
     // the dynamic table until the size of the dynamic table is less than or equal to (maximum size -
     // new entry size) or until the table is empty. […] an attempt to add an entry larger than the
     // maximum size causes the table to be emptied of all existing entries".
+    this.changes++
     this.#evictTo(this.capacity - field.size)
     if (field.size > this.capacity) return false
     if (this.count > this.mask) this.#grow()
@@ -56,6 +59,7 @@ export class DynamicTable {
 
   /** §4.3: "entries are evicted from the end of the dynamic table until the size of the dynamic table is less than or equal to the maximum size." */
   resize(capacity: number): void {
+    this.changes++
     this.capacity = capacity
     this.#evictTo(capacity)
   }

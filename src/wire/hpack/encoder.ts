@@ -6,6 +6,7 @@
  * the usual block is a few octets without a look at a string.
  */
 import { DEFAULT_TABLE_BYTES } from './dynamic-table.ts'
+import { type EncodedBlock, EncodedBlocks, KEPT_OCTETS } from './encoded-blocks.ts'
 import { EncoderTable } from './encoder-table.ts'
 import { ENCODED_ONCE, HeaderField, type HeaderFieldLike, Mode, NEVER_ENCODED } from './header-field.ts'
 import { MAX_INTEGER_BYTES, writeInteger } from './integer.ts'
@@ -46,6 +47,7 @@ export function maxEncodedBytes(block: readonly HeaderFieldLike[]): number {
 export class HpackEncoder {
   readonly #table = new EncoderTable(DEFAULT_TABLE_BYTES)
   readonly #cap: number
+  readonly #blocks = new EncodedBlocks()
   /** What the table shall be from the next block on. */
   #capacity = DEFAULT_TABLE_BYTES
   /** The smallest that it should have been since the last block. */
@@ -76,9 +78,27 @@ export class HpackEncoder {
    *   Nothing was encoded then as far as the table is concerned
    */
   encode(block: readonly HeaderFieldLike[], into: Buffer, at: number): number {
+    const known = this.find(block)
+    if (known === undefined) return this.#encode(block, into, at)
+    const { octets, length } = known
+    for (let i = 0; i < length; i++) into[at + i] = octets[i]!
+    return at + length
+  }
+
+  /** The octets of a list that was encoded before, if they are still true. It was checked then. */
+  find(block: readonly HeaderFieldLike[]): EncodedBlock | undefined {
+    const table = this.#table
+    if (this.#capacity !== table.capacity || this.#smallest < this.#capacity) return undefined
+    return this.#blocks.find(block, table.changes)
+  }
+
+  #encode(block: readonly HeaderFieldLike[], into: Buffer, at: number): number {
     for (let i = 0; i < block.length; i++) {
-      if (!(block[i] instanceof HeaderField)) return this.encode(fieldsOf(block), into, at)
+      if (!(block[i] instanceof HeaderField)) return this.#encode(fieldsOf(block), into, at)
     }
+    const start = at
+    const { changes } = this.#table
+    let secret = false
     const fields = block as readonly HeaderField[]
     if (this.#capacity !== this.#table.capacity || this.#smallest < this.#capacity) at = this.#sizeUpdates(into, at)
     const table = this.#table
@@ -92,9 +112,13 @@ export class HpackEncoder {
         else if (index < 0x7f) into[at++] = 0x80 | index
         else at = writeInteger(into, at, 0x80, 0x7f, index)
       } else {
+        if (field.mode === Mode.NEVER) secret = true
         at = this.#literal(field, field.mode === Mode.NEVER ? NEVER : LITERAL, LITERAL_MOST, into, at)
       }
     }
+    // §7.1.3: of a secret nothing is kept.
+    if (at - start <= KEPT_OCTETS && table.changes === changes && !secret)
+      this.#blocks.keep(block, changes, into, start, at)
     return at
   }
 
