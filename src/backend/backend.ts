@@ -3,8 +3,8 @@
  * calls for which there is none yet in a queue with a bound and a deadline.
  */
 import type { TimerWheel } from '../transport/timer-wheel.ts'
-import { WheelTimer } from '../transport/timer-wheel.ts'
 import type { ClientSession, DialTarget } from '../transport/transport.ts'
+import { CallQueue, Ticket } from './call-queue.ts'
 import { Endpoint, type EndpointContext, type EndpointOptions, type EndpointOwner } from './endpoint.ts'
 
 export interface BackendOptions extends EndpointOptions {
@@ -34,24 +34,10 @@ export type Unavailable = 'unreachable' | 'queue-full' | 'queue-timeout' | 'clos
 
 /** A call that waits. Exactly one of the two is called, unless `cancel` comes first. */
 export interface Waiter {
+  /** Its place in the queue; the backend's. */
+  ticket: Ticket | undefined
   onLease(lease: Lease): void
   onUnavailable(why: Unavailable, detail: string): void
-}
-
-class Ticket {
-  readonly waiter: Waiter
-  readonly timer: WheelTimer
-  /** Waits for this endpoint's first session; undefined waits for any endpoint's room. */
-  readonly endpoint: Endpoint | undefined
-  /** Of the clock; stays when the call is moved to another endpoint. */
-  readonly expiresMs: number
-
-  constructor(waiter: Waiter, endpoint: Endpoint | undefined, expiresMs: number, timedOut: (ticket: Ticket) => void) {
-    this.waiter = waiter
-    this.endpoint = endpoint
-    this.expiresMs = expiresMs
-    this.timer = new WheelTimer(() => timedOut(this))
-  }
 }
 
 /** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */
@@ -66,13 +52,13 @@ export class Backend implements EndpointOwner {
   readonly #context: BackendContext
   #next = 0
   #closed = false
-  /** In order of arrival. */
-  readonly #queue = new Map<Waiter, Ticket>()
+  readonly #queue: CallQueue
 
   constructor(options: BackendOptions, context: BackendContext) {
     this.name = options.name
     this.#options = options
     this.#context = context
+    this.#queue = new CallQueue(context.wheel, context.clock, this.#timedOut)
     this.endpoints = options.targets.map(target => new Endpoint(target, options, context, this))
     for (const endpoint of this.endpoints) endpoint.keepReady()
   }
@@ -129,9 +115,7 @@ export class Backend implements EndpointOwner {
     if (this.#queue.size >= maxCalls) {
       return waiter.onUnavailable('queue-full', `${maxCalls} calls wait already`)
     }
-    const ticket = new Ticket(waiter, hope, expiresMs ?? this.#context.clock.now() + timeoutMs, this.#timedOut)
-    this.#queue.set(waiter, ticket)
-    this.#context.wheel.arm(ticket.timer, ticket.expiresMs)
+    this.#queue.push(new Ticket(waiter, hope, expiresMs ?? this.#context.clock.now() + timeoutMs))
   }
 
   #whyUnreachable(): string {
@@ -140,29 +124,25 @@ export class Backend implements EndpointOwner {
 
   /** The call is over; it waits no more. */
   cancel(waiter: Waiter): void {
-    this.#take(waiter)
-  }
-
-  #take(waiter: Waiter): void {
-    const ticket = this.#queue.get(waiter)
-    if (ticket === undefined) return
-    this.#queue.delete(waiter)
-    this.#context.wheel.disarm(ticket.timer)
+    if (waiter.ticket !== undefined) this.#queue.remove(waiter.ticket)
   }
 
   readonly #timedOut = (ticket: Ticket): void => {
-    this.#take(ticket.waiter)
     ticket.waiter.onUnavailable('queue-timeout', `no stream was free within ${this.#options.queue.timeoutMs} ms`)
   }
 
   onRoom(endpoint: Endpoint): void {
-    if (this.#queue.size === 0) return
-    for (const [waiter, ticket] of this.#queue) {
-      if (ticket.endpoint !== endpoint && hasItsTurn(ticket)) continue
-      const session = endpoint.room()
-      if (session === undefined) return endpoint.connect()
-      this.#take(waiter)
-      waiter.onLease({ endpoint, session })
+    let ticket = this.#queue.first
+    while (ticket !== undefined) {
+      const { next } = ticket
+      if (ticket.endpoint === endpoint || !hasItsTurn(ticket)) {
+        const session = endpoint.room()
+        if (session === undefined) return endpoint.connect()
+        this.#queue.remove(ticket)
+        ticket.waiter.onLease({ endpoint, session })
+      }
+      // What a lease causes may have taken the next out.
+      ticket = next === undefined || next.waiter.ticket === next ? next : this.#queue.first
     }
   }
 
@@ -189,16 +169,13 @@ export class Backend implements EndpointOwner {
    * retry). Everybody keeps the place in the queue.
    */
   #reassign(concerned: (ticket: Ticket) => boolean): void {
-    const queue = [...this.#queue]
-    this.#queue.clear()
-    for (const [waiter, ticket] of queue) {
+    for (const ticket of this.#queue.takeAll()) {
       if (!concerned(ticket)) {
-        this.#queue.set(waiter, ticket)
+        this.#queue.push(ticket)
         continue
       }
-      this.#context.wheel.disarm(ticket.timer)
-      const lease = this.acquire(waiter, ticket.expiresMs)
-      if (lease !== undefined) waiter.onLease(lease)
+      const lease = this.acquire(ticket.waiter, ticket.expiresMs)
+      if (lease !== undefined) ticket.waiter.onLease(lease)
     }
   }
 
@@ -206,8 +183,7 @@ export class Backend implements EndpointOwner {
   close(): Promise<void> {
     this.#closed = true
     const closed = Promise.all(this.endpoints.map(endpoint => endpoint.close()))
-    for (const waiter of [...this.#queue.keys()]) {
-      this.#take(waiter)
+    for (const { waiter } of this.#queue.takeAll()) {
       waiter.onUnavailable('closed', 'the proxy is shutting down')
     }
     return closed.then(() => {})

@@ -9,6 +9,7 @@
  *                     client gone, from any phase ───────────────────────────────────┘
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
+import type { Ticket } from '../backend/call-queue.ts'
 import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
@@ -45,6 +46,7 @@ const NO_HEAD = readHead([])
 export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
+  ticket: Ticket | undefined
   readonly #context: RelayContext
   readonly #down: Stream
   readonly #peer: Peer

@@ -15,6 +15,7 @@ export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targe
 
 /** A call, as far as a backend knows it. */
 export class Call implements Waiter {
+  ticket: Waiter['ticket']
   readonly name: string
   lease: Lease | undefined
   failed: [why: Unavailable, detail: string] | undefined

@@ -109,6 +109,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     } catch (error) {
       this.context.onFault(error as Error)
     }
+    if (this.#stalls.armed && connection.queuedBytes === 0) this.#watchStall()
     if (connection.blockUnfinished !== this.#waits.armed && connection.settingsPending === 0) this.#watchBlock()
     if (connection.pendingBytes > MAX_UNSENT_BYTES) this.#pause()
   }
