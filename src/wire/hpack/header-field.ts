@@ -50,6 +50,8 @@ export class HeaderName {
   readonly serial: number = nextSerial()
   /** The string literal of the name (§5.2), or why it is not there. Written by the encoder only. */
   wire: Uint8Array = NEVER_ENCODED
+  /** As `HeaderField.note`. */
+  note = 0
 
   constructor(text: string, staticIndex: number) {
     this.text = text
