@@ -119,7 +119,7 @@ function run(its: Case): void {
   const encoding: number[] = []
   for (const block of steady.length > 0 ? opening : []) encoder.encode(decoder.decode(block, 0, block.length), into, 0)
   const blocks = steady.length > 0 ? steady : opening
-  const lists: HeaderField[][] = new Array(64).fill([])
+  const lists: (readonly HeaderField[])[] = new Array(64).fill([])
   let next = 0
   // In batches, so that decoding and encoding are timed apart while fresh values stay fresh.
   for (let round = -5; round < ROUNDS; round++) {

@@ -1,6 +1,7 @@
 /** What is told of a call when it is over: the source of the access log and of metrics. */
 import { MessageCounter } from '../grpc/message.ts'
-import type { Field } from '../grpc/metadata.ts'
+import type { Field, RequestHead } from '../grpc/metadata.ts'
+import type { Peer } from '../transport/transport.ts'
 
 /** Who decided how the call ended. */
 export type EndedBy = 'backend' | 'client' | 'proxy'
@@ -41,6 +42,21 @@ export class CallRecorder {
   answered(last: readonly Field[] | undefined): void {
     const text = last?.find(field => field.name === 'grpc-status')?.value ?? ''
     this.ended('backend', /^\d{1,9}$/.test(text) ? Number(text) : -1, '')
+  }
+
+  /** @param nowMs of the clock, as `startMs` is */
+  finish(
+    head: RequestHead,
+    peer: Peer,
+    backend: { readonly name: string } | undefined,
+    retries: number,
+    startMs: number,
+    nowMs: number,
+  ): CallRecord {
+    const { endpoint, status, endedBy, reason, request, response } = this
+    const { authority, path } = head
+    const call = { startMs, durationMs: nowMs - startMs, peer: peer.address, authority, path }
+    return { ...call, backend: backend?.name ?? '', endpoint, status, endedBy, reason, request, response, retries }
   }
 
   ended(by: EndedBy, status: number, reason: string): void {

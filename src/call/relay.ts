@@ -380,26 +380,11 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     this.#replay = undefined
     this.#disarm()
     this.#context.live.remove(this)
-    if (this.#recorder !== undefined) this.#record(this.#recorder)
+    if (this.#recorder !== undefined) {
+      const { clock, record } = this.#context
+      record!(this.#recorder.finish(this.#head, this.#peer, this.#backend, this.#refusals, this.#startMs, clock.now()))
+    }
     this.#onOver()
-  }
-
-  #record({ endpoint, status, endedBy, reason, request, response }: CallRecorder): void {
-    this.#context.record!({
-      startMs: this.#startMs,
-      durationMs: this.#context.clock.now() - this.#startMs,
-      peer: this.#peer.address,
-      authority: this.#head.authority,
-      path: this.#head.path,
-      backend: this.#backend?.name ?? '',
-      endpoint,
-      status,
-      endedBy,
-      reason,
-      request,
-      response,
-      retries: this.#refusals,
-    })
   }
 }
 

@@ -24,6 +24,7 @@ import {
 } from './connection-options.ts'
 import { ErrorCode } from './errors.ts'
 import { MAX_31_BIT } from './frame.ts'
+import { withdrawFrame } from './frame-in-hand.ts'
 import { FrameReader } from './frame-reader.ts'
 import { HpackDecoder } from './hpack/decoder.ts'
 import { Inbound, type InboundOwner, PING_BYTES, Ping } from './inbound.ts'
@@ -98,13 +99,13 @@ export class Connection implements InboundOwner {
     try {
       this.#inbound.rewritable = rewritable ? chunk : undefined
       this.#reader.read(chunk, end)
+      this.#outbound.pump()
+      this.#tellFreed()
     } catch (error) {
       if (error instanceof ConnectionError) return this.fail(error)
       this.#failByOwner()
       throw error
     }
-    this.#outbound.pump()
-    this.#tellFreed()
   }
 
   /** Tells what is to be told, lets waiting streams send, and hands out what the socket shall write, in order. */
@@ -292,6 +293,7 @@ export class Connection implements InboundOwner {
 
   /** An owner threw: whose mistake it is, the peer is told. */
   #failByOwner(): void {
+    withdrawFrame()
     this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, 'internal-error', 'an error of our own'))
   }
 

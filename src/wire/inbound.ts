@@ -342,8 +342,8 @@ export class Inbound implements FrameHandler {
       this.#outbound.rstStream(streamId, code)
     } else return
     this.#owner.streamFailed(error)
-    // The peer made us reset it (CVE-2025-8671).
-    if (this.#server) this.#floods.spend(Flood.RESETS)
+    // The peer made us reset it (CVE-2025-8671). A client opened the streams itself, unless there is none any more.
+    if (this.#server || stream === undefined) this.#floods.spend(Flood.RESETS)
   }
 }
 

@@ -23,6 +23,9 @@ import { DEFAULT_WINDOW_SIZE, type SettingEntries, type Settings, UNLIMITED } fr
 /** What a stream sends in its turn: a frame of the default size. */
 export const QUANTUM_BYTES = 16_384
 
+/** A shorter DATA frame out of a queue earns the peer nothing. */
+const CRUMB_BYTES = 1_024
+
 /** A stream, as the ring of those that wait knows it. The three links are the ring's. */
 export interface Sender {
   waiting: boolean
@@ -117,8 +120,9 @@ export class Outbound {
    * A whole frame that is in hand is sent from where it lies.
    */
   data(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean): void {
-    this.#floods.useful()
     const length = end - start
+    // What a tiny window cut off a queue is no work: it would pay for the WINDOW_UPDATE that asks for the next crumb.
+    if (!byReference || length >= CRUMB_BYTES || endStream) this.#floods.useful()
     this.window.consume(length)
     this.sentBytes += length
     if (length >= REFERENCE_BYTES && length <= this.writer.maxFrameSize) {

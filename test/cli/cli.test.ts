@@ -44,14 +44,6 @@ t.test('serve: a bad configuration is told on standard error', async t => {
   t.equal(code, 1)
 })
 
-t.test('serve: a transport that is not there', async t => {
-  const args = ['serve', '--listen', '127.0.0.1:0', '--backend', 'localhost:1']
-  const { code, stderr } = await run(t, ...args, '--transport', 'frames')
-  if (code === null) t.fail('still running')
-  t.match(stderr, 'transport frames is not available in this version')
-  t.equal(code, 1)
-})
-
 t.test('wrong usage is a sentence and exit code 2', async t => {
   const cases: [string[], RegExp][] = [
     [[], /Usage: grpc-verbatim/],

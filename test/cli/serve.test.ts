@@ -55,6 +55,17 @@ t.test('it listens on a free port, logs the real address, and ends with 0 when t
   }
 })
 
+t.test('it listens on the transport that it was told, else on frames', async t => {
+  const told = { frames: [], native: ['--transport', 'native'] }
+  for (const [transport, args] of Object.entries(told)) {
+    const proxy = start(t, 'serve', '--listen', '127.0.0.1:0', '--backend', 'localhost:1', ...args)
+    const [line] = await proxy.output(/.*listening on.*\n/)
+    t.equal(JSON.parse(line).transport, transport)
+    proxy.child.kill('SIGTERM')
+    t.equal((await proxy.exit).code, 0)
+  }
+})
+
 t.test('it serves a configuration file', async t => {
   const file = join(import.meta.dirname, '../../fixtures/config/unreachable-route.yaml')
   const proxy = start(t, 'serve', '--config', file, '--log-level', 'debug')

@@ -32,7 +32,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
         name: 'greeter',
         targets: [{ name: 'http://localhost:50051', tcp: { host: 'localhost', port: 50051 }, tls: undefined }],
         balancer: 'round-robin',
-        transport: 'native',
+        transport: 'frames',
         sessions: { max: 4, ready: 0 },
         connectTimeoutMs: 5000,
         backoff: { initialMs: 1000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
@@ -52,11 +52,49 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
       prefaceTimeoutMs: 10_000,
       maxClientSessions: 10_000,
       streamWindowBytes: 262_144,
+      maxStreamWindowBytes: 4_194_304,
       sessionWindowBytes: 1_048_576,
-      resetBurst: 10_000,
-      resetsPerSecond: 2500,
+      maxSessionBufferedBytes: 67_108_864,
+      maxBufferedBytes: 268_435_456,
+      settingsTimeoutMs: 10_000,
+      headersTimeoutMs: 10_000,
+      stallTimeoutMs: 300_000,
+      maxContinuations: 16,
+      floods: {
+        maxResets: { burst: 10_000, perSecond: 3_000 },
+        maxPings: { burst: 200, perSecond: 20 },
+        maxSettings: { burst: 100, perSecond: 10 },
+        maxPriorities: { burst: 1_000, perSecond: 100 },
+        maxUnknownFrames: { burst: 1_000, perSecond: 100 },
+        maxEmptyData: { burst: 1_000, perSecond: 100 },
+        maxWindowUpdates: { burst: 10_000, perSecond: 1_000 },
+        maxIgnoredHeaders: { burst: 10_000, perSecond: 3_000 },
+        maxInformational: { burst: 100, perSecond: 100 },
+      },
     },
   })
+})
+
+t.test('each side says what carries it', async t => {
+  const { config } = resolve({
+    backends: { greeter: { ...backends.greeter, transport: 'native' } },
+    listeners: [{ address: '127.0.0.1:0', transport: 'native' }, { address: '127.0.0.1:0' }],
+  })
+  t.equal(config.backends.greeter?.transport, 'native')
+  t.strictSame(
+    config.listeners.map(({ transport }) => transport),
+    ['native', 'frames'],
+  )
+})
+
+t.test('one number of a limit against floods leaves its others', async t => {
+  const { config } = resolve({ backends, limits: { floods: { maxPings: { burst: 5 } } } })
+  t.strictSame(config.limits.floods.maxPings, { burst: 5, perSecond: 20 })
+  t.strictSame(config.limits.floods.maxResets, { burst: 10_000, perSecond: 3_000 })
+  t.strictSame(problems({ backends, limits: { floods: { maxPings: { burst: 0 }, maxPing: {} } } }), [
+    'limits.floods.maxPings.burst: must be at least 1, it is 0',
+    'limits.floods.maxPing: unknown key, did you mean "maxPings"?',
+  ])
 })
 
 t.test('what is given replaces its default and no other', async t => {
@@ -107,10 +145,10 @@ t.test('listeners become hosts and ports, or paths', async t => {
     backends,
   })
   t.strictSame(config.listeners, [
-    { address: '[::]:0', transport: 'native', host: '::', port: 0 },
-    { address: '0.0.0.0:0', transport: 'native', host: '0.0.0.0', port: 0 },
-    { address: '0.0.0.0:0', transport: 'native', host: '0.0.0.0', port: 0 },
-    { address: 'unix:p.sock', transport: 'native', host: '', port: 0, path: '/etc/proxy/p.sock' },
+    { address: '[::]:0', transport: 'frames', host: '::', port: 0 },
+    { address: '0.0.0.0:0', transport: 'frames', host: '0.0.0.0', port: 0 },
+    { address: '0.0.0.0:0', transport: 'frames', host: '0.0.0.0', port: 0 },
+    { address: 'unix:p.sock', transport: 'frames', host: '', port: 0, path: '/etc/proxy/p.sock' },
   ])
 })
 
@@ -222,7 +260,6 @@ t.test('backends and listeners', async t => {
   t.match(wrong({ endpoints: [{ name: 'x', connect: 'y' }] }), [
     /^backends\.a\.endpoints\[0\]\.connect: expected a function/,
   ])
-  t.match(wrong({ transport: 'frames' }), ['backends.a.transport: transport frames is not available in this version'])
   t.match(wrong({ transport: 'native2' }), [/is not one of native, frames, did you mean "native"\?/])
   t.match(wrong({ connectTimeoutMs: 1.5 }), ['backends.a.connectTimeoutMs: expected a whole number, found 1.5'])
   t.match(wrong({ connectTimeoutMs: 0 }), ['backends.a.connectTimeoutMs: must be at least 1, it is 0'])

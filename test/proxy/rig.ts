@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import { type Rig, type RigOptions, rig as rigOf } from '../contract/rig.ts'
 
-export const PAIRING = { name: 'native to native', downstream: 'native', upstream: 'native' } as const
+export const PAIRING = { name: 'frames to frames', downstream: 'frames', upstream: 'frames' } as const
 
 export function rig(t: Test, options: RigOptions = {}): Promise<Rig> {
   return rigOf(t, PAIRING, options)

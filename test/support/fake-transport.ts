@@ -2,7 +2,7 @@
  * A transport without a network: a test plays the peer, and sees what the proxy does with its
  * sessions and streams. What the seam's rules forbid is kept in `misuse`.
  */
-import { LENT, type LentBuffer } from '../../src/wire/lent.ts'
+
 import type {
   ClientSession,
   ClientSessionOwner,
@@ -14,6 +14,7 @@ import type {
   StreamOwner,
 } from '../../src/transport/transport.ts'
 import type { ErrorCode } from '../../src/wire/errors.ts'
+import { LENT, type LentBuffer } from '../../src/wire/lent.ts'
 
 /** A block of names and values. */
 export function block(fields: Readonly<Record<string, string>> | readonly (readonly [string, string])[]): HeaderBlock {

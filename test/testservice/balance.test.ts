@@ -5,7 +5,12 @@ import { Status } from '../../src/grpc/status.ts'
 import { joined, type OpenCall, TestServiceClient } from './client.ts'
 import { grpcServers, listening, type Pairing, proxyOf } from './rig.ts'
 
-const PAIRINGS: readonly Pairing[] = [{ downstream: 'native', upstream: 'native' }]
+const PAIRINGS: readonly Pairing[] = [
+  { downstream: 'native', upstream: 'native' },
+  { downstream: 'frames', upstream: 'frames' },
+  { downstream: 'frames', upstream: 'native' },
+  { downstream: 'native', upstream: 'frames' },
+]
 const CALLS = 1000
 const AT_ONCE = 50
 

@@ -1,7 +1,8 @@
 /** Clients, the proxy and endpoints put together, in every way that the proxy can be used. */
 import http2, { type Http2Server } from 'node:http2'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import tls from 'node:tls'
 import { type ChannelCredentials, credentials, ServerCredentials } from '@grpc/grpc-js'
 import type { Test } from 'tap'
 import { CallLog } from '../../src/demo/call-log.ts'
@@ -133,6 +134,23 @@ export async function embedded(
     for (const session of sessions) session.destroy()
     server.close()
   })
+  return clientOf((server.address() as AddressInfo).port, security)
+}
+
+/** The proxy behind a net or tls server of somebody else's own. @returns what a client needs to reach it */
+export async function connected(
+  t: Test,
+  proxy: GrpcProxy,
+  security: Security,
+): Promise<Pick<SuiteOptions, 'address' | 'credentials' | 'channelOptions'>> {
+  const { ca, server: identity } = await certificates()
+  const mutual = security === 'mTLS' && { ca: ca.cert, requestCert: true, rejectUnauthorized: true }
+  const server =
+    security === 'h2c'
+      ? net.createServer(proxy.connection)
+      : tls.createServer({ ...identity, ...mutual, ALPNProtocols: ['h2'] }, proxy.connection)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
   return clientOf((server.address() as AddressInfo).port, security)
 }
 

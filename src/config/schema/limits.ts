@@ -3,6 +3,9 @@ import { z } from 'zod'
 import { FLOOD_LIMITS } from '../../wire/allowance.ts'
 import { flag, integer, milliseconds, strict } from './fields.ts'
 
+/** RFC 9113 §6.9.1 allows 2^31-1; half, as a window may be given before the peer knows our SETTINGS. */
+const MAX_WINDOW_BYTES = 2 ** 30
+
 const COUNT = { min: 1 }
 
 /** How often a client session may do what is of no use: `burst` at once, and `perSecond` for long; more ends it. */
@@ -47,9 +50,11 @@ export const limits = strict({
   maxClientSessions: integer(10_000, 'Most connections of one listener; further ones are closed', { min: 1 }),
   streamWindowBytes: integer(262_144, 'Receive window of a stream: what is held at most for a slow reader', {
     min: 16_384,
+    max: MAX_WINDOW_BYTES,
   }),
   maxStreamWindowBytes: integer(4_194_304, 'What it grows to for a stream that drains fast; `frames` only', {
     min: 16_384,
+    max: MAX_WINDOW_BYTES,
   }),
   // RFC 9113 §6.9.2: a connection starts with 65,535 and its window cannot be lowered by SETTINGS.
   sessionWindowBytes: integer(1_048_576, 'Receive window of a session', {

@@ -88,8 +88,10 @@ class NativeClientStream extends NativeStream {
   }
 
   response(headers: IncomingHttpHeaders, endStream: boolean, raw: readonly string[]): void {
+    const block = blockOfRaw(raw, headers)
+    if (this.refusesSize(block)) return
     if (endStream) this.endReceived = this.endToldWithHeaders = true
-    this.owner.onHeaders(blockOfRaw(raw, headers), endStream)
+    this.owner.onHeaders(block, endStream)
     this.startReading()
   }
 

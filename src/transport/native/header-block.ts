@@ -75,11 +75,16 @@ function defineField(headers: object, name: string, value: string | string[]): v
  * RFC 9113 §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "based on the uncompressed size of field lines,
  * including the length of the name and value in units of octets plus an overhead of 32 octets for
  * each field line".
- * @throws HeadersRefused above `maxBytes`: Node would end the stream and the session with it
  */
-export function checkListSize(block: HeaderBlock, maxBytes: number): void {
+export function listSize(block: HeaderBlock): number {
   let bytes = 32 * block.length
   for (let i = 0; i < block.length; i++) bytes += block[i]!.name.length + block[i]!.value.length
+  return bytes
+}
+
+/** @throws HeadersRefused above `maxBytes`: Node would end the stream and the session with it */
+export function checkListSize(block: HeaderBlock, maxBytes: number): void {
+  const bytes = listSize(block)
   if (bytes > maxBytes) throw new HeadersRefused(`a header list of ${bytes} bytes, the limit is ${maxBytes}`)
 }
 

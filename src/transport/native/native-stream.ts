@@ -13,7 +13,7 @@ import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
 import { keep } from '../lent.ts'
 import { type HeaderBlock, HeadersRefused, type Stream, type StreamEnd, type StreamOwner } from '../transport.ts'
-import { blockOfRaw, checkListSize, objectOfBlock } from './header-block.ts'
+import { blockOfRaw, checkListSize, listSize, objectOfBlock } from './header-block.ts'
 
 export const FLAG_END_STREAM = 0x1
 
@@ -154,11 +154,18 @@ export abstract class NativeStream implements Stream {
   }
 
   trailers(block: HeaderBlock): void {
-    this.#receivedTrailers = block
+    if (!this.refusesSize(block)) this.#receivedTrailers = block
+  }
+
+  /** Node announces MAX_HEADER_LIST_SIZE and does not hold the peer to it. */
+  protected refusesSize(block: HeaderBlock): boolean {
+    if (listSize(block) <= this.session.maxHeaderListBytes) return false
+    this.reset(ErrorCode.ENHANCE_YOUR_CALM)
+    return true
   }
 
   end(node: Http2Stream): void {
-    if (this.endToldWithHeaders || !this.judgeEnd(node)) return
+    if (this.endToldWithHeaders || this.#resetBySelf !== undefined || !this.judgeEnd(node)) return
     this.endReceived = true
     if (this.#receivedTrailers !== undefined) this.owner.onTrailers(this.#receivedTrailers)
     else this.owner.onData(NOTHING, 0, 0, true)

@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import http2 from 'node:http2'
 import type { Socket } from 'node:net'
+import { ErrorCode } from '../../wire/errors.ts'
 import { peerOf } from '../peer.ts'
 import {
   type HeaderBlock,
@@ -71,9 +72,9 @@ class NativeServerStream extends NativeStream {
     if (!this.endSent) this.discard(node)
   }
 
-  /** Node sets `aborted` when the client's reset finds our side unfinished. */
+  /** Node sets `aborted` when the client's reset finds our side unfinished; finished, the code alone tells. */
   protected judgeEnd(node: ServerHttp2Stream): boolean {
-    return !node.aborted
+    return !node.aborted && (node.rstCode ?? ErrorCode.NO_ERROR) === ErrorCode.NO_ERROR
   }
 }
 

@@ -15,7 +15,7 @@ export const collect: () => void = runInNewContext('gc')
 export const hex = (text: string) => Buffer.from(text.replace(/\s/g, ''), 'hex')
 
 /** Decodes somewhere within a larger buffer, which is overwritten afterwards: nothing may point into it. */
-export function decode(decoder: HpackDecoder, block: Buffer): HeaderField[] {
+export function decode(decoder: HpackDecoder, block: Buffer): readonly HeaderField[] {
   const around = Buffer.alloc(block.length + 7, 0xff)
   block.copy(around, 3)
   try {
