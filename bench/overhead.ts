@@ -59,8 +59,8 @@ const backend = await Subject.start('backend.ts', [], 1)
 const url = `http://127.0.0.1:${backend.port}`
 const subjects = {
   'by hand': await Subject.start('handwritten.ts', [url], 0),
-  native: await Subject.start('proxy.ts', [url], 0),
-  'native + access log': await Subject.start('proxy.ts', [url, '{"log":{"level":"info","pretty":false}}'], 0),
+  native: await Subject.start('proxy.ts', [url, 'native'], 0),
+  'native + access log': await Subject.start('proxy.ts', [url, 'native', '{"log":{"level":"info","pretty":false}}'], 0),
 }
 console.log(
   `Node ${process.version}, ${ROUNDS} rounds in turn, ${pinned ? 'a core for the proxy alone' : 'cores not pinned'}`,
