@@ -3,9 +3,11 @@
  * calls for which there is none yet in a queue with a bound and a deadline.
  */
 import type { TimerWheel } from '../transport/timer-wheel.ts'
-import type { ClientSession, DialTarget } from '../transport/transport.ts'
-import { CallQueue, Ticket } from './call-queue.ts'
+import type { DialTarget } from '../transport/transport.ts'
+import { CallQueue, type Lease, Ticket, type Waiter } from './call-queue.ts'
 import { Endpoint, type EndpointContext, type EndpointOptions, type EndpointOwner } from './endpoint.ts'
+
+export type { Lease, Unavailable, Waiter } from './call-queue.ts'
 
 export interface BackendOptions extends EndpointOptions {
   readonly name: string
@@ -21,23 +23,6 @@ export interface BackendOptions extends EndpointOptions {
 
 export interface BackendContext extends EndpointContext {
   readonly wheel: TimerWheel
-}
-
-/** A session with room, and whose it is. */
-export interface Lease {
-  readonly endpoint: Endpoint
-  readonly session: ClientSession
-}
-
-/** Why a backend has no session for a call. */
-export type Unavailable = 'unreachable' | 'queue-full' | 'queue-timeout' | 'closed'
-
-/** A call that waits. Exactly one of the two is called, unless `cancel` comes first. */
-export interface Waiter {
-  /** Its place in the queue; the backend's. */
-  ticket: Ticket | undefined
-  onLease(lease: Lease): void
-  onUnavailable(why: Unavailable, detail: string): void
 }
 
 /** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */

@@ -4,8 +4,25 @@
  */
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
-import type { Waiter } from './backend.ts'
+import type { ClientSession } from '../transport/transport.ts'
 import type { Endpoint } from './endpoint.ts'
+
+/** A session with room, and whose it is. */
+export interface Lease {
+  readonly endpoint: Endpoint
+  readonly session: ClientSession
+}
+
+/** Why a backend has no session for a call. */
+export type Unavailable = 'unreachable' | 'queue-full' | 'queue-timeout' | 'closed'
+
+/** A call that waits. Exactly one of the two is called, unless `cancel` comes first. */
+export interface Waiter {
+  /** Its place in the queue; the backend's. */
+  ticket: Ticket | undefined
+  onLease(lease: Lease): void
+  onUnavailable(why: Unavailable, detail: string): void
+}
 
 /** A place in the queue; the links are the queue's. */
 export class Ticket {
