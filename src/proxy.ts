@@ -22,6 +22,7 @@ import { framesServerTransport } from './transport/frames/server.ts'
 import { type ListenAddress, Listener, type ListenTls } from './transport/listener.ts'
 import { nativeClientTransport } from './transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
+import { addressOf } from './transport/peer.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
 import type { ClientTransport, ServerSession, ServerTransport, Stream, TransportName } from './transport/transport.ts'
 import { MemoryBudget } from './wire/memory-budget.ts'
@@ -219,7 +220,10 @@ export class GrpcProxy implements AcceptorOwner {
    * as for its own; to stop accepting is the server's owner's.
    */
   readonly connection = (socket: Socket): void => {
-    if (this.#stopping) {
+    const { maxClientSessions } = this.#setup.limits
+    const full = this.#handed.connections >= maxClientSessions
+    if (full) this.onRefused('too-many', addressOf(socket), `more than ${maxClientSessions} connections`)
+    if (full || this.#stopping) {
       socket.destroy()
       return
     }
