@@ -10,7 +10,7 @@ let bytesInHand: Buffer | undefined
 let headAtInHand = -1
 let startInHand = -1
 let endInHand = -1
-/** The chunk of which a frame was taken by reference since `referenced` was asked last. */
+/** The chunk of which a frame was taken by reference since `framesTaken` was asked last. */
 let taken = false
 
 /** Before `onData`. */

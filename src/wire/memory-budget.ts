@@ -2,9 +2,10 @@
  * What the receive windows of many connections may hold together: the bound of a process.
  *
  * A connection counts its received and not yet consumed bytes here. While the sum is at the bound, a connection
- * that holds more than its share gets no window back; what is consumed is given back once the sum has fallen.
- * So the sum stays within the bound and one share a connection (RFC 9113 §6.9.2 gives each connection 65,535
- * bytes that cannot be taken away), no data is dropped, and a connection whose readers are fast goes on.
+ * that holds more than its share gets no window; what it is owed is given once the sum has fallen. So no data is
+ * dropped, and a connection whose readers are fast goes on. What was given before cannot be taken back: the sum can
+ * exceed the bound by what each connection may still send then, which is at most its window's size (growth stops at
+ * half of the bound, and where memory is scarce the size returns to the initial one).
  */
 import { DEFAULT_WINDOW_SIZE } from './settings.ts'
 
