@@ -189,9 +189,9 @@ export class Connection implements InboundOwner {
     return this.#outbound.sentBytes
   }
 
-  /** A header block began and has not ended: for who has the clock (slow headers). */
-  get blockUnfinished(): boolean {
-    return this.#reader.blockUnfinished
+  /** The number of the header block that began and has not ended, or 0: for who has the clock (slow headers). */
+  get unfinishedBlock(): number {
+    return this.#reader.unfinishedBlock
   }
 
   /** SETTINGS of ours without an acknowledgement: for who has the clock (SETTINGS_TIMEOUT). */

@@ -80,6 +80,8 @@ export class FrameReader {
   #handingJoined = false
   /** The field block that waits for its CONTINUATION frames: in phase BLOCK. */
   #block: FieldBlock | undefined
+  /** Frames and field blocks that were not complete, so far. */
+  #begun = 0
 
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler
@@ -121,17 +123,17 @@ export class FrameReader {
   }
 
   /**
-   * During `onData`: the bytes must outlive the call. Where they lie in the reader's buffer it gives that
-   * away and takes a new one, which costs three times what copying a frame of 16 KiB does: prefer
-   * `FrameWriter.copySpan` for `joined` ones. How long a chunk lives is up to whoever gave it to `read`.
+   * During `onData`: the bytes must outlive the call. For `joined` ones the reader gives its buffer away, which costs
+   * three times what copying a frame of 16 KiB does. How long a chunk lives is up to whoever gave it to `read`.
    */
   keep(): void {
     if (this.#handingJoined) this.#join.giveAway()
   }
 
-  /** HEADERS came without END_HEADERS, and what ends it has not. */
-  get blockUnfinished(): boolean {
-    return this.#phase === Phase.BLOCK
+  /** A header block began, and what ends it (the rest of HEADERS, END_HEADERS) did not come: its number. Or 0. */
+  get unfinishedBlock(): number {
+    const inHeaders = this.#join.have >= HEAD_BYTES && readType(this.#join.bytes, 0) === FrameType.HEADERS
+    return this.#phase === Phase.BLOCK || inHeaders ? this.#begun : 0
   }
 
   /** Bytes held for frames and field blocks that are not complete: capacity, not fill. */
@@ -172,6 +174,8 @@ export class FrameReader {
 
   /** Keeps the beginning of a frame that `chunk` does not complete. */
   #beginJoin(chunk: Buffer, at: number, end: number): void {
+    // A CONTINUATION begins no block.
+    if (this.#phase !== Phase.BLOCK) this.#begun++
     this.#join.append(chunk, at, end, end - at < HEAD_BYTES ? HEAD_BYTES : frameBytes(chunk, at))
   }
 
@@ -204,9 +208,9 @@ export class FrameReader {
   }
 
   #skipRest(at: number, end: number): number {
-    const bytes = Math.min(this.#skip, end - at)
-    this.#skip -= bytes
-    return at + bytes
+    const next = Math.min(at + this.#skip, end)
+    this.#skip -= next - at
+    return next
   }
 
   /**
@@ -342,6 +346,7 @@ export class FrameReader {
   #beginBlock(block: FieldBlock, bytes: Buffer, start: number, end: number): void {
     block.add(bytes, start, end, this.#limits.maxHeaderBlockBytes)
     this.#block = block
+    this.#begun++
     this.#phase = Phase.BLOCK
   }
 

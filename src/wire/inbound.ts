@@ -279,7 +279,6 @@ export class Inbound implements FrameHandler {
   #headersOnOpen(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
     const event = endStream ? StreamEvent.RECV_HEADERS_END : StreamEvent.RECV_HEADERS
     stream.state = transition(stream.state, event, stream.id)
-    this.#floods.useful()
     if (this.#decoder.tooLarge)
       throw streamError(stream.id, 'header-list-too-large', `${this.#decoder.listBytes} bytes`)
     if (stream.headersReceived) this.#trailers(stream, block, endStream)
@@ -299,6 +298,7 @@ export class Inbound implements FrameHandler {
       if (known !== undefined) known.note = Checked.TRAILERS
     }
     this.#checkLength(stream, 0, true)
+    this.#floods.useful()
     if (!stream.resetWaits) stream.owner.onTrailers(block)
   }
 
@@ -315,6 +315,7 @@ export class Inbound implements FrameHandler {
       if (endStream) throw streamError(stream.id, 'informational-end-stream')
       this.#floods.spend(Flood.INFORMATIONAL)
     } else {
+      this.#floods.useful()
       stream.headersReceived = true
       // §8.1.1: "A response that is defined to have no content … MAY have a non-zero content-length header field".
       if (!stream.headRequest && status !== 204 && status !== 304) stream.expectedBytes = contentLengthOf(block)

@@ -46,6 +46,8 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   #ticked: number
   /** For our SETTINGS to be acknowledged; then for a header block that does not end. */
   readonly #waits: WheelTimer = new WheelTimer(() => this.#waitedEnough())
+  /** The header block that it is for, 0 for none; at first it is for SETTINGS. */
+  #waitsFor = -1
   /** For a peer that takes nothing of what waits for it. */
   readonly #stalls: WheelTimer = new WheelTimer(() => this.#stalled())
   #sentBytes = 0
@@ -110,19 +112,19 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
       this.context.onFault(error as Error)
     }
     if (this.#stalls.armed && connection.queuedBytes === 0) this.#watchStall()
-    if (connection.blockUnfinished !== this.#waits.armed && connection.settingsPending === 0) this.#watchBlock()
+    if (connection.unfinishedBlock !== this.#waitsFor && connection.settingsPending === 0) this.#watchBlock()
     if (connection.pendingBytes > MAX_UNSENT_BYTES) this.#pause()
   }
 
   #watchBlock(): void {
-    if (this.connection.blockUnfinished) this.#arm(this.#waits, this.context.limits.headersTimeoutMs)
+    this.#waitsFor = this.connection.unfinishedBlock
+    if (this.#waitsFor > 0) this.#arm(this.#waits, this.context.limits.headersTimeoutMs)
     else this.context.wheel.disarm(this.#waits)
   }
 
   #waitedEnough(): void {
-    const block = this.connection.blockUnfinished
     this.connection.fail(
-      block
+      this.#waitsFor > 0
         ? new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'slow-headers', 'a header block did not end in time')
         : new ConnectionError(ErrorCode.SETTINGS_TIMEOUT, 'settings-timeout', 'SETTINGS were not acknowledged in time'),
     )

@@ -1,0 +1,189 @@
+/** Windows: WINDOW_UPDATE that breaks its rules, and windows that are held closed while responses wait. */
+import t from 'tap'
+import { answer, answered, message, RESPONSE } from '../contract/rig.ts'
+import { Code, Setting } from '../support/frames.ts'
+import type { ClientOptions, RawClient } from '../support/raw-client.ts'
+import { idle, until } from '../support/until.ts'
+import { attacker, callOn, type Limits, leftAlone, lost, scene, served, untouched } from './scene.ts'
+
+const MOST = 2 ** 31 - 1
+const DEFAULT_WINDOW = 65_535
+
+interface Rule {
+  readonly what: string
+  readonly token: string
+  readonly code: number
+  /** With a call of its own that is open: its stream. */
+  readonly act: (client: RawClient, id: number) => void
+  readonly below: (client: RawClient, id: number) => void
+}
+
+const CONNECTION: readonly Rule[] = [
+  {
+    what: 'WINDOW_UPDATE of 0 for the connection',
+    token: 'window-update-0',
+    code: Code.PROTOCOL_ERROR,
+    act: client => client.windowUpdate(0, 0),
+    below: client => client.windowUpdate(0, 1),
+  },
+  {
+    what: "WINDOW_UPDATE that takes the connection's window past 2^31-1",
+    token: 'window-overflow',
+    code: Code.FLOW_CONTROL_ERROR,
+    act: client => client.windowUpdate(0, MOST - DEFAULT_WINDOW + 1),
+    below: client => client.windowUpdate(0, MOST - DEFAULT_WINDOW),
+  },
+  {
+    what: "SETTINGS that take a stream's window past 2^31-1",
+    token: 'settings-window-overflow',
+    code: Code.FLOW_CONTROL_ERROR,
+    act: (client, id) => {
+      client.windowUpdate(id, 1)
+      client.settings({ [Setting.INITIAL_WINDOW_SIZE]: MOST })
+    },
+    below: client => {
+      client.settings({ [Setting.INITIAL_WINDOW_SIZE]: MOST })
+      client.settings({ [Setting.INITIAL_WINDOW_SIZE]: DEFAULT_WINDOW })
+    },
+  },
+  {
+    what: 'SETTINGS with a window past 2^31-1',
+    token: 'initial-window-size-value',
+    code: Code.FLOW_CONTROL_ERROR,
+    act: client => client.settings({ [Setting.INITIAL_WINDOW_SIZE]: MOST + 1 }),
+    below: client => client.settings({ [Setting.INITIAL_WINDOW_SIZE]: DEFAULT_WINDOW }),
+  },
+]
+
+/** What it is on one stream costs that alone (RFC 9113 §6.9, §6.9.1). */
+const STREAM: readonly Rule[] = [
+  {
+    what: 'WINDOW_UPDATE of 0 for a stream',
+    token: 'stream-window-update-0',
+    code: Code.PROTOCOL_ERROR,
+    act: (client, id) => client.windowUpdate(id, 0),
+    below: (client, id) => client.windowUpdate(id, 1),
+  },
+  {
+    what: "WINDOW_UPDATE that takes a stream's window past 2^31-1",
+    token: 'stream-window-overflow',
+    code: Code.FLOW_CONTROL_ERROR,
+    act: (client, id) => client.windowUpdate(id, MOST - DEFAULT_WINDOW + 1),
+    below: (client, id) => client.windowUpdate(id, MOST - DEFAULT_WINDOW),
+  },
+]
+
+for (const { what, act, below, ...rule } of CONNECTION) {
+  t.test(`${what}: costs the connection`, async t => {
+    const here = await scene(t)
+    const client = await attacker(t, here)
+    const call = await callOn(here.backend, client, '/attack/Open')
+    act(client, call.id)
+    await lost(t, here, client, client.address, rule)
+    await untouched(t, here)
+    await idle(here.proxy)
+  })
+
+  t.test(`${what}: the most that is allowed`, async t => {
+    const here = await scene(t)
+    const client = await attacker(t, here, { auto: { window: false } })
+    below(client, (await callOn(here.backend, client, '/attack/Open')).id)
+    await leftAlone(t, here, client, rule.token)
+  })
+}
+
+for (const { what, token, code, act, below } of STREAM) {
+  t.test(`${what}: costs the call`, async t => {
+    const here = await scene(t)
+    const client = await attacker(t, here)
+    const call = await callOn(here.backend, client, '/attack/Open')
+    act(client, call.id)
+    t.match(await client.ended(call.id), [{ kind: 'rst', code }])
+    t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+    t.equal(here.proxy.violations()[token], 1)
+    await served(t, here.backend, client, '/after/It')
+    t.same(here.lines, [], 'no line at warn: it is one call')
+    await untouched(t, here, 2)
+    await idle(here.proxy)
+  })
+
+  t.test(`${what}: the most that is allowed`, async t => {
+    const here = await scene(t)
+    const client = await attacker(t, here, { auto: { window: false } })
+    const call = await callOn(here.backend, client, '/attack/Open')
+    below(client, call.id)
+    await client.roundTrip()
+    answer(call)
+    await answered(t, call)
+    await leftAlone(t, here, client, token)
+  })
+}
+
+interface Held {
+  readonly what: string
+  readonly client: ClientOptions
+  /** Bytes that the client lets through of all its calls. */
+  readonly through: number
+}
+
+const WINDOW = 16_384
+const CALLS = 3
+const PENDING = Buffer.alloc(100_000)
+const STALL: Limits = { stallTimeoutMs: 500, streamWindowBytes: WINDOW, maxStreamWindowBytes: WINDOW }
+
+const HELD: readonly Held[] = [
+  { what: 'INITIAL_WINDOW_SIZE 0', client: { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 } }, through: 0 },
+  {
+    what: 'INITIAL_WINDOW_SIZE 1',
+    client: { settings: { [Setting.INITIAL_WINDOW_SIZE]: 1 }, auto: { window: false } },
+    through: CALLS,
+  },
+  {
+    what: "the connection's window used up",
+    client: { settings: { [Setting.INITIAL_WINDOW_SIZE]: 2 ** 20 }, auto: { window: false } },
+    through: DEFAULT_WINDOW,
+  },
+]
+
+for (const { what, client: options, through } of HELD) {
+  t.test(`${what} while responses wait: they take no more than their windows, and cost the connection`, async t => {
+    const here = await scene(t, STALL)
+    const client = await attacker(t, here, options)
+    const calls = []
+    for (let i = 0; i < CALLS; i++) calls.push(await callOn(here.backend, client, '/attack/Held', { endStream: true }))
+    for (const { backend, backendId } of calls) {
+      backend.headers(backendId, RESPONSE)
+      // Ends where the window does, and is never told of another.
+      void backend.upload(backendId, PENDING).catch(() => {})
+    }
+    await lost(t, here, client, client.address, { token: 'stalled' })
+    const sent = calls.map(({ backend, backendId }) => backend.windows.sent(backendId))
+    const got = calls.map(({ id }) => client.dataBytes(id))
+    const sum = (numbers: readonly number[]) => numbers.reduce((all, one) => all + one, 0)
+    t.equal(sum(got), through, 'as much as the client allowed')
+    t.ok(
+      sent.every((bytes, at) => bytes >= WINDOW && bytes <= WINDOW + got[at]!),
+      `each call's window, once, and what went through: ${sent} bytes came, ${got} went`,
+    )
+    for (const { backend, backendId } of calls) t.match(await backend.next('rst', backendId), { code: Code.CANCEL })
+    await untouched(t, here)
+    await idle(here.proxy)
+  })
+}
+
+t.test('a client that opens its window late, in small steps', async t => {
+  const here = await scene(t, { streamWindowBytes: WINDOW, maxStreamWindowBytes: WINDOW })
+  const client = await attacker(t, here, { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 }, auto: { window: false } })
+  const call = await callOn(here.backend, client, '/attack/Late', { endStream: true })
+  answer(call, 'x'.repeat(5_000))
+  await client.next('headers', call.id)
+  for (let bytes = 500; bytes < 5_000; bytes += 500) {
+    client.windowUpdate(call.id, 500)
+    await client.received(call.id, bytes)
+  }
+  t.equal(client.dataBytes(call.id), 4_500, 'no more than it allowed')
+  client.settings({ [Setting.INITIAL_WINDOW_SIZE]: DEFAULT_WINDOW })
+  await until('all of it came', () => client.dataBytes(call.id) === message('x'.repeat(5_000)).length)
+  t.match((await client.ended(call.id)).at(-1), { kind: 'headers', endStream: true })
+  await leftAlone(t, here, client, 'stalled')
+})
