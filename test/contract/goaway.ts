@@ -81,14 +81,47 @@ export function goaway(t: Test, pairing: Pairing): void {
       await goesOn(t, here)
     })
   } else {
-    t.test('GOAWAY with an error: streams up to the id run on', async t => {
+    t.test('GOAWAY with an error: streams up to the id run on, those above go to another session', async t => {
       const here = await rig(t, pairing)
-      const below = await open(here, { endStream: true })
-      below.backend.goaway(below.backendId, Code.ENHANCE_YOUR_CALM, 'too_many_pings')
-      await below.backend.roundTrip()
-      answer(below)
-      await answered(t, below)
+      const below = [await open(here), await open(here)]
+      const above = [await open(here, { endStream: true }), await open(here, { endStream: true })]
+      const { backend, backendId } = below[1]!
+      backend.goaway(backendId, Code.ENHANCE_YOUR_CALM, 'too_many_pings')
+      const again = [await arrived(here, above[0]!.id), await arrived(here, above[1]!.id)]
+      t.notOk(
+        again.some(call => call.backend === backend),
+        'another session',
+      )
+      for (const call of below) {
+        call.client.data(call.id, message('still here'), { endStream: true })
+        await call.backend.ended(call.backendId)
+        t.ok(call.backend.body(call.backendId).equals(message('still here')))
+      }
+      for (const call of [...below, ...again]) {
+        answer(call)
+        await answered(t, call)
+      }
+      t.equal(here.backend.requests.length, 6, 'four calls, and two once more')
+      await backend.closed
       await goesOn(t, here)
     })
   }
+
+  const skip = pairing.downstream === 'native' && 'node:http2 destroys a session at GOAWAY(≠0)'
+  t.test('GOAWAY with an error from a client: its calls run on', { skip }, async t => {
+    const here = await rig(t, pairing)
+    const calls = [await open(here), await open(here)]
+    here.client.goaway(0, Code.INTERNAL_ERROR, 'out of sorts')
+    await here.client.roundTrip()
+    for (const call of calls) {
+      call.client.data(call.id, message('still here'), { endStream: true })
+      await call.backend.ended(call.backendId)
+      answer(call)
+      await answered(t, call)
+    }
+    t.notOk(
+      calls.some(call => call.backend.log.some(item => item.kind === 'rst' || item.kind === 'goaway')),
+      'the backend heard nothing of it',
+    )
+  })
 }

@@ -15,9 +15,12 @@ import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
 import { resets } from './resets.ts'
 import { retries } from './retries.ts'
+import { reuse } from './reuse.ts'
 import type { Pairing } from './rig.ts'
 import { strangers } from './strangers.ts'
 import { streamLimits } from './stream-limits.ts'
+import { verbatim } from './verbatim.ts'
+import { windows } from './windows.ts'
 
 export type { Pairing } from './rig.ts'
 
@@ -36,6 +39,9 @@ const THEMES = {
   'stream limits': streamLimits,
   strangers,
   hostile,
+  verbatim,
+  reuse,
+  windows,
 }
 
 export function contract(t: Test, pairing: Pairing): void {
