@@ -42,7 +42,7 @@ t.test(`${SECONDS} s of faults, ${PAIR}, seed ${SEED}`, { timeout: TIMEOUT_MS },
     await stop()
     const rest = await proxy.ask({ ask: 'idle', withinMs: SETTLE_MS, backendSessions: true })
     if (!rest.idle) ledger.complain(`round ${round}: something is left open: ${JSON.stringify(rest.counts)}`)
-    for (const left of field.leftovers) ledger.complain(left)
+    for (const left of await field.leftovers(SETTLE_MS)) ledger.complain(left)
     const { heapBytes, rssBytes } = await proxy.ask({ ask: 'memory' })
     samples.push({ calls: ledger.started, heapBytes, rssBytes })
     ledger.forget()

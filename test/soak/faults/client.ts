@@ -139,6 +139,8 @@ class NodeCarrier implements Carrier {
     })
     // Trailers overtake data in Node's stream, and a RST_STREAM(NO_ERROR) makes an 'end' too.
     stream.on('end', () => {
+      // Node before 26 leaves a stream open whose RST_STREAM(NO_ERROR) came before this, while its request waits for window.
+      if (stream.closed) setImmediate(() => stream.destroy())
       if (this.#trailers !== undefined) owner.onHeaders(fieldsOf(this.#trailers), true)
       else if (!this.#ended && !stream.closed) owner.onData(Buffer.alloc(0), true)
       this.#ended ||= this.#trailers !== undefined || !stream.closed

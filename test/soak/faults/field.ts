@@ -71,8 +71,14 @@ export class Field {
     }
   }
 
-  /** Calls that backends still have, when clients have none. */
-  get leftovers(): string[] {
+  /** Calls that backends still have `withinMs` after their clients have none: the proxy's last frames are under way. */
+  async leftovers(withinMs: number): Promise<string[]> {
+    const giveUp = performance.now() + withinMs
+    while (this.#held().length > 0 && performance.now() < giveUp) await new Promise(resolve => setTimeout(resolve, 10))
+    return this.#held()
+  }
+
+  #held(): string[] {
     return this.backends.flatMap(backend =>
       [...backend.sessions].flatMap(session =>
         [...session.answers.values()].map(answer => `still on ${session.name}:\n${answer.call.describe()}`),
