@@ -1,15 +1,34 @@
-/** Who takes part: each kind of proxy knows how it is started in a world. */
+/** Who takes part: each kind of proxy knows how it is found, and how it is started in a world. */
 import type { Child } from '../measure/child.ts'
-import type { World } from './world.ts'
+import type { World, WorldOptions } from './world.ts'
 
 export interface Contender {
+  /** For `--subjects`, tables and charts. */
   readonly name: string
+  /** One line: what it is. */
+  readonly title: string
+  /** Looks for it on this machine. It starts nothing that lasts. */
+  find(): Found | Missing
+  /** Why it cannot take part in such a world (it has no TLS, say); undefined: it can. */
+  unfit?(options: WorldOptions): string | undefined
   /** Starts it alone on core 0, and waits until it listens. @throws Error with the reason when it does not */
   start(world: World): Promise<RunningProxy>
 }
 
+export interface Found {
+  /** As the program says it: `nghttpx 1.52.0`. */
+  readonly version: string
+}
+
+export interface Missing {
+  readonly missing: string
+  /** The line that installs it. */
+  readonly install: string
+}
+
 export interface RunningProxy {
-  readonly child: Child
+  /** Not there where nothing is between load and backend (`direct`): then there is no CPU to count. */
+  readonly child?: Child
   readonly port: number
 }
 

@@ -1,6 +1,6 @@
 /**
  * The proxy beside its peers, in turn in one run, each alone on one core: what a call costs, and how
- * that compares. `npm run bench:versus -- --help`; the method is in README.md.
+ * that compares. `npm run bench -- --help`; the method is in README.md.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -11,11 +11,11 @@ import { leaveNothingBehind, moveTo } from './measure/child.ts'
 import type { Contender } from './subjects/contender.ts'
 import { nghttpx } from './subjects/nghttpx.ts'
 import { NODE, PAIRS, verbatim } from './subjects/verbatim.ts'
-import { SCENARIOS, select } from './versus/catalogue.ts'
-import { contest, type Result } from './versus/contest.ts'
-import { DEFAULT_BASE, jsonOf, summaryOf, tableOf } from './versus/report.ts'
+import { SCENARIOS, select } from './suite/catalogue.ts'
+import { contest, type Result } from './suite/contest.ts'
+import { DEFAULT_BASE, jsonOf, summaryOf, tableOf } from './suite/report.ts'
 
-const HELP = `npm run bench:versus -- [options]
+const HELP = `npm run bench -- [options]
 
   --only A,B            scenarios, or families of them: ${SCENARIOS.map(({ name }) => name).join(', ')}
   --subjects A,B        of nghttpx, ${Object.keys(PAIRS).join(', ')} (default: nghttpx,frames,native)
@@ -79,7 +79,7 @@ async function main(): Promise<number> {
   }
   if (results.length > 1) console.log(`\n${summaryOf(results, base)}`)
   if (values.json !== undefined) {
-    const command = ['npm run bench:versus --', ...process.argv.slice(2)].join(' ')
+    const command = ['npm run bench --', ...process.argv.slice(2)].join(' ')
     const scenarios = results.map(result => jsonOf(result, base))
     writeFileSync(values.json, `${JSON.stringify({ date: new Date(), command, machine, scenarios }, null, 2)}\n`)
   }

@@ -1,0 +1,77 @@
+/** What is asked of the suite's own load, and what it reports. Shared by generator, backend and scenarios. */
+import type { HeaderKind } from './call-images.ts'
+
+/** What a call is. Bytes are those of whole gRPC messages, the prefix of five included. */
+export type Shape =
+  | { readonly kind: 'unary'; readonly requestBytes: number; readonly responseBytes: number }
+  /** One small request, many responses. */
+  | { readonly kind: 'server-stream'; readonly messages: number; readonly messageBytes: number }
+  /** Many requests, one small response after the last. */
+  | { readonly kind: 'client-stream'; readonly messages: number; readonly messageBytes: number }
+  /** Each response is waited for before the next request. */
+  | { readonly kind: 'ping-pong'; readonly messages: number; readonly messageBytes: number }
+  /** Both ways at once, as fast as windows let. */
+  | { readonly kind: 'duplex'; readonly messages: number; readonly messageBytes: number }
+
+export interface LoadOptions {
+  /** On 127.0.0.1. */
+  readonly port: number
+  /** TLS, verified against this CA (a path). */
+  readonly tls?: { readonly ca: string }
+  readonly connections: number
+  readonly shape: Shape
+  /** Which fields differ from call to call; `same` where nothing is said. */
+  readonly headers?: HeaderKind
+  readonly mode: ClosedMode | OpenMode | ConnectMode
+  /** Each call's reader takes no more than this: what it does not take waits at its sender. */
+  readonly readBytesPerSecond?: number
+}
+
+/** A call that ends begins the next: `streams` at a time on each connection, until so many have ended. */
+export interface ClosedMode {
+  readonly kind: 'closed'
+  readonly streams: number
+  readonly calls: number
+}
+
+/** Calls begin at times drawn beforehand, whatever the proxy does; latency counts from those times. */
+export interface OpenMode {
+  readonly kind: 'open'
+  /** Calls a second, all connections together. */
+  readonly rate: number
+  readonly seconds: number
+  /** Before, at the same rate, and not counted. */
+  readonly warmUpSeconds: number
+}
+
+/** Each call on a connection of its own: connect, preface, call, close; `connections` at a time. */
+export interface ConnectMode {
+  readonly kind: 'connect'
+  readonly calls: number
+}
+
+export interface LoadReport {
+  /** That ended as they should: grpc-status 0 and all of their bytes. */
+  readonly calls: number
+  readonly seconds: number
+  /** Bytes of DATA, both ways. */
+  readonly dataBytes: number
+  /** gRPC messages, both ways. */
+  readonly messages: number
+  /** Microseconds from the intended time (open), or from the beginning of the call (closed, connect). */
+  readonly latency: Percentiles
+  /** Of an open loop: how much later than intended calls did begin. The generator's own fault, and part of `latency`. */
+  readonly lag?: Percentiles
+}
+
+/** Microseconds. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p999: number
+  readonly max: number
+  readonly mean: number
+  /** All of it: an HDR histogram of microseconds, as `hdr-histogram-js` encodes it (V2, compressed, base64). */
+  readonly histogram: string
+}
