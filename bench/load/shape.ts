@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly shape: Shape
   /** Which fields differ from call to call; `same` where nothing is said. */
   readonly headers?: HeaderKind
+  /** Each call has an `authorization` of so many bytes that no call before it had; with `headers: 'same'` only. */
+  readonly headerBytes?: number
   readonly mode: ClosedMode | OpenMode | ConnectMode
   /** Each call's reader takes no more than this: what it does not take waits at its sender. */
   readonly readBytesPerSecond?: number

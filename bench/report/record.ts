@@ -37,6 +37,9 @@ export interface ScenarioRecord {
   readonly title: string
   /** Where it is one point of a growth curve: its number on the axis. */
   readonly curve?: { readonly name: string; readonly unit: string; readonly at: number }
+  /** Who made the calls, and who answered them. */
+  readonly load?: 'own' | 'h2load'
+  readonly backend?: 'own' | 'nghttpd'
   readonly metrics: readonly Metric[]
   readonly entries: readonly Entry[]
 }

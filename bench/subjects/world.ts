@@ -32,6 +32,8 @@ export interface World {
 export interface WorldOptions {
   readonly backends: number
   readonly tls: boolean
+  /** Routes that this project's proxy is configured with; the calls take the last. Default: none but the default. */
+  readonly routes?: number
 }
 
 /** Starts `nghttpd` as often as there shall be backends. */
