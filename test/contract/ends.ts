@@ -1,7 +1,8 @@
 /** A call ends as its two ends said, and not otherwise. */
 import type { Test } from 'tap'
-import { Code, Flag, FrameType } from '../support/frames.ts'
+import { Code, Flag, FrameType, Setting } from '../support/frames.ts'
 import type { Field } from '../support/hpack.ts'
+import { idle } from '../support/until.ts'
 import { answer, answered, field, goesOn, message, open, type Pairing, pairs, RESPONSE, rig, TRAILERS } from './rig.ts'
 
 export function ends(t: Test, pairing: Pairing): void {
@@ -177,6 +178,33 @@ function early(t: Test, pairing: Pairing): void {
     const came = await call.client.ended(call.id)
     t.equal(field(came[0], 'grpc-status'), '7')
     t.match(await call.client.next('rst', call.id), { code: Code.NO_ERROR })
+    await goesOn(t, here)
+  })
+
+  // Node before 26 keeps a stream whose RST_STREAM(NO_ERROR) comes while its request waits for window and its response
+  // for a reader.
+  t.test('an early response, read slowly, of a request that nobody reads: all of it, and nothing stays', async t => {
+    const here = await rig(t, pairing, {
+      backend: { auto: { window: false } },
+      client: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 1_000 } },
+    })
+    here.client.windowUpdate(0, 1_000_000)
+    const call = await open(here)
+    // More than the backend has window for, less than the proxy holds.
+    const uploading = call.client.upload(call.id, Buffer.alloc(200_000, 'up'), { endStream: true })
+    await call.backend.received(call.backendId, 65_535)
+    const body = Buffer.alloc(60_000, 'down')
+    call.backend.headers(call.backendId, RESPONSE)
+    for (let at = 0; at < body.length; at += 15_000) call.backend.data(call.backendId, body.subarray(at, at + 15_000))
+    call.backend.headers(call.backendId, TRAILERS, { endStream: true })
+    call.backend.rst(call.backendId, Code.NO_ERROR)
+    await call.client.received(call.id, 1_000)
+    await call.backend.roundTrip()
+    here.client.windowUpdate(call.id, 100_000)
+    await call.client.ended(call.id)
+    t.ok(call.client.body(call.id).equals(body), 'all of the response')
+    await uploading
+    await idle(here.proxy)
     await goesOn(t, here)
   })
 

@@ -8,6 +8,7 @@
  * - Without `waitForTrailers`, `close(code)` first sends DATA(0, END_STREAM): a clean end that
  *   nobody meant. With it, `'wantTrailers'` must be answered, also when there are none.
  * - `sendTrailers(); close(0)` in one go loses the trailers.
+ * - Node before 26 keeps a stream whose RST_STREAM(NO_ERROR) came while it was paused and writes waited for window.
  */
 import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
@@ -165,6 +166,8 @@ export abstract class NativeStream implements Stream {
   }
 
   end(node: Http2Stream): void {
+    // The peer's RST_STREAM(NO_ERROR) came before this. Node before 26 then waits for writes that nobody takes any more.
+    if (node.closed && this.#resetBySelf === undefined) setImmediate(destroyClosed, node)
     if (this.endToldWithHeaders || this.#resetBySelf !== undefined || !this.judgeEnd(node)) return
     this.endReceived = true
     if (this.#receivedTrailers !== undefined) this.owner.onTrailers(this.#receivedTrailers)
@@ -222,6 +225,10 @@ const NOTHING = Buffer.alloc(0)
 
 function closeClean(node: Http2Stream): void {
   node.close(ErrorCode.NO_ERROR)
+}
+
+function destroyClosed(node: Http2Stream): void {
+  node.destroy()
 }
 
 function ignore(): void {
