@@ -7,7 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** What is measured has the first core for itself; load and backend have the second. */
 export type Core = 0 | 1
 
-const PINS = process.platform === 'linux' && spawnSync('taskset', ['--version']).status === 0
+/** Whether this machine can give the subject a core of its own: Linux, taskset, and both cores are ours to use. */
+export const PINS: boolean =
+  process.platform === 'linux' && ['0', '1'].every(core => spawnSync('taskset', ['-c', core, 'true']).status === 0)
 const START_MS = 20_000
 /** What is kept of a program's output, to say why it failed. */
 const KEPT_OUTPUT = 4_000
