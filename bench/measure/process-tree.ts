@@ -1,6 +1,6 @@
-/** CPU time and memory of a process and all that descend from it, as Linux counts them. */
+/** CPU time, memory and context switches of a process and all that descend from it, as Linux counts them. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 /** What the kernel counts CPU time in, for programs. */
 export const TICK_MS = 1000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
@@ -8,44 +8,104 @@ export const TICK_MS = 1000 / Number(execFileSync('getconf', ['CLK_TCK'], { enco
 export interface TreeUsage {
   /** User and system time so far, in steps of 10 ms; children that ended and were waited for are in it. */
   readonly cpuMs: number
+  readonly userMs: number
+  readonly systemMs: number
+  /** Pages that several processes of the tree share count in each of them. */
   readonly rssBytes: number
+  /** The most that it was since the peak was reset, or ever: the sum of each process's own, maybe of different moments. */
+  readonly peakBytes: number
+  /** Voluntary (it waited) and not (it was sent away), of all threads that live. */
+  readonly contextSwitches: number
 }
 
 export interface StatLine {
   readonly parent: number
-  readonly ticks: number
+  readonly userTicks: number
+  readonly systemTicks: number
 }
 
-/** `/proc/PID/stat` (proc(5)): the name may hold spaces and brackets, so fields count from its last bracket. */
+/**
+ * `/proc/PID/stat` (proc(5)): the name may hold spaces and brackets, so fields count from its last bracket. Times of
+ * children that were waited for (16 cutime, 17 cstime) are added to its own (14 utime, 15 stime).
+ */
 export function parseStat(line: string): StatLine {
   // Field 3, the state, comes first here.
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
   const field = (number: number): number => Number(fields[number - 3])
-  return { parent: field(4), ticks: field(14) + field(15) + field(16) + field(17) }
+  return { parent: field(4), userTicks: field(14) + field(16), systemTicks: field(15) + field(17) }
 }
 
-/** @throws Error when the process is gone */
-export function treeUsage(root: number): TreeUsage {
-  let ticks = 0
-  let rssBytes = 0
-  for (const pid of [root, ...descendants(root)]) {
+/** `/proc/PID/status`: a process that is no longer there but was not waited for has no memory and no line of it. */
+export function parseMemory(text: string): { rssBytes: number; peakBytes: number } {
+  const bytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024
+  return { rssBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM') }
+}
+
+/** `/proc/PID/task/TID/status`: of this thread alone, unlike memory. */
+export function parseSwitches(text: string): number {
+  let switches = 0
+  for (const [, count] of text.matchAll(/^(?:non)?voluntary_ctxt_switches:\s+(\d+)/gm)) switches += Number(count)
+  return switches
+}
+
+/**
+ * @param proc where the kernel shows processes
+ * @throws Error when the process is gone
+ */
+export function treeUsage(root: number, proc = '/proc'): TreeUsage {
+  let [userTicks, systemTicks, rssBytes, peakBytes, contextSwitches] = [0, 0, 0, 0, 0]
+  for (const pid of [root, ...descendants(root, proc)]) {
     try {
-      ticks += parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1')).ticks
-      const rss = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
-      rssBytes += Number(rss?.[1] ?? 0) * 1024
+      const stat = parseStat(readFileSync(`${proc}/${pid}/stat`, 'latin1'))
+      const memory = parseMemory(readFileSync(`${proc}/${pid}/status`, 'latin1'))
+      userTicks += stat.userTicks
+      systemTicks += stat.systemTicks
+      rssBytes += memory.rssBytes
+      peakBytes += memory.peakBytes
+      contextSwitches += switchesOf(pid, proc)
     } catch (error) {
       if (pid === root) throw new Error(`process ${pid} is gone`, { cause: error })
     }
   }
-  return { cpuMs: ticks * TICK_MS, rssBytes }
+  const [userMs, systemMs] = [userTicks * TICK_MS, systemTicks * TICK_MS]
+  return { cpuMs: userMs + systemMs, userMs, systemMs, rssBytes, peakBytes, contextSwitches }
 }
 
-function descendants(root: number): number[] {
+/** In `/proc/PID/clear_refs` (proc(5)): the peak of memory becomes what the process holds now. */
+const RESET_PEAK = '5'
+
+/** Peaks count from now. @returns whether they do: a kernel without that, or a foreign process, keeps the old peak */
+export function resetPeak(root: number, proc = '/proc'): boolean {
+  let reset = true
+  for (const pid of [root, ...descendants(root, proc)]) {
+    try {
+      writeFileSync(`${proc}/${pid}/clear_refs`, RESET_PEAK, { flag: 'r+' })
+    } catch {
+      reset = false
+    }
+  }
+  return reset
+}
+
+/** @throws Error when the process is gone */
+function switchesOf(pid: number, proc: string): number {
+  let switches = 0
+  for (const thread of readdirSync(`${proc}/${pid}/task`)) {
+    try {
+      switches += parseSwitches(readFileSync(`${proc}/${pid}/task/${thread}/status`, 'latin1'))
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return switches
+}
+
+function descendants(root: number, proc: string): number[] {
   const children = new Map<number, number[]>()
-  for (const entry of readdirSync('/proc')) {
+  for (const entry of readdirSync(proc)) {
     if (!/^\d+$/.test(entry)) continue
     try {
-      const { parent } = parseStat(readFileSync(`/proc/${entry}/stat`, 'latin1'))
+      const { parent } = parseStat(readFileSync(`${proc}/${entry}/stat`, 'latin1'))
       children.set(parent, [...(children.get(parent) ?? []), Number(entry)])
     } catch {
       // It ended while we looked.
