@@ -29,7 +29,7 @@ export const CONNECTION_LIMITS: {
   readonly maxConnectionWindow: number
   /** Bytes of the decoder's dynamic table (SETTINGS_HEADER_TABLE_SIZE). */
   readonly headerTableSize: number
-  /** Bytes of DATA in one flush. */
+  /** Bytes of DATA in one flush; the last frame, of up to 16 KiB, may exceed it. */
   readonly maxOutputBytes: number
 } = {
   maxConcurrentStreams: 1_000,

@@ -5,9 +5,9 @@
  * queue, and the streams that could send wait here in a ring: each sends `QUANTUM_BYTES` in its turn, so
  * that a small call waits for one quantum of each other stream and never behind the whole of a bulk one.
  *
- * Room is the least of: the connection's window, and what `maxOutputBytes` leaves of one flush; none while
- * the socket is congested. So what one connection holds in memory is bounded even if its peer gives windows
- * of 2 GiB and reads nothing. Control frames and HEADERS do not ask for room; allowance.ts bounds them.
+ * Room is the least of: the connection's window, and what `maxOutputBytes` leaves of one flush, where the last
+ * frame may go over by itself so that it is not cut; none while the socket is congested. So what one connection
+ * holds in memory is bounded even if its peer gives windows of 2 GiB and reads nothing. Control frames and HEADERS do not ask for room; allowance.ts bounds them.
  */
 
 import type { Allowance } from './allowance.ts'
@@ -20,7 +20,7 @@ import { ENTRY_OVERHEAD, type HeaderFieldLike } from './hpack/header-field.ts'
 import { checkField } from './message-rules.ts'
 import { DEFAULT_WINDOW_SIZE, type SettingEntries, type Settings, UNLIMITED } from './settings.ts'
 
-/** What a stream sends in its turn: a frame of the default size. */
+/** What a stream sends in its turn: a frame of the default size. A flush may exceed its bound by as much. */
 export const QUANTUM_BYTES = 16_384
 
 /** A shorter DATA frame out of a queue earns the peer nothing. */
@@ -33,7 +33,7 @@ export interface Sender {
   previousWaiting: Sender | undefined
   readonly queuedBytes: number
   readonly sendWindow: SendWindow
-  /** Sends up to `budget` bytes of the queue. The windows have room for them. */
+  /** Sends up to `budget` bytes of the queue, and what was given in one piece in one where that fits. The windows have room. */
   sendQueued(budget: number): void
 }
 
@@ -70,10 +70,11 @@ export class Outbound {
     this.#notify = notify
   }
 
-  /** Bytes of DATA that may be written now. */
+  /** Bytes of DATA that may be written now. Only windows, and frames of more than `QUANTUM_BYTES`, are cut by it. */
   get room(): number {
     if (this.congested) return 0
-    return Math.min(this.window.available, this.#maxOutputBytes - this.writer.pendingBytes)
+    const left = this.#maxOutputBytes - this.writer.pendingBytes
+    return left <= 0 ? 0 : Math.min(this.window.available, Math.max(left, QUANTUM_BYTES))
   }
 
   /** There is something to flush. Told once, until `take`. */

@@ -194,13 +194,14 @@ export class WireStream implements Sender {
     if (this.end === undefined && bytes > 0) this.#keeper.released(this, bytes)
   }
 
-  /** For `Outbound`: sends up to `budget` bytes of the queue. The windows have room for them. */
+  /** For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next turn. */
   sendQueued(budget: number): void {
-    while (budget > 0 && this.queuedBytes > 0) {
+    for (let left = budget; left > 0 && this.queuedBytes > 0; ) {
       const chunk = this.#queue[0]!
       const from = this.#queueFrom
-      const to = Math.min(chunk.length, from + budget)
-      budget -= to - from
+      if (chunk.length - from > left && left < budget) return
+      const to = Math.min(chunk.length, from + left)
+      left -= to - from
       this.queuedBytes -= to - from
       this.#keeper.outbound.queuedBytes -= to - from
       this.#queueFrom = to

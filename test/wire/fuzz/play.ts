@@ -14,6 +14,9 @@ import { frame } from './sessions.ts'
 /** An input is cut into so many pieces on average at most: what comes after each costs more than the piece. */
 const MOST_PIECES = 400
 
+/** The last DATA of a flush may go over its bound. */
+const LAST_FRAME_BYTES = 9 + 16_384
+
 /** Read buffers are larger than what is in them. */
 const SLACK = 5
 let chunk = Buffer.alloc(65_536)
@@ -169,7 +172,8 @@ export class Play extends Local {
     }
     must(connection.queuedBytes === queued, `queuedBytes ${connection.queuedBytes}, streams have ${queued}`)
     must(this.noticed || (connection.pendingBytes === 0 && !untold), 'something to flush, and onPending was not told')
-    const most = (this.input.limits.maxOutputBytes ?? CONNECTION_LIMITS.maxOutputBytes) + this.may
+    const flushMost = (this.input.limits.maxOutputBytes ?? CONNECTION_LIMITS.maxOutputBytes) + LAST_FRAME_BYTES
+    const most = flushMost + this.may
     must(connection.pendingBytes <= most, `${connection.pendingBytes} bytes wait, ${most} may`)
     if (connection.over !== undefined) return
     must(connection.heldBytes === held, `heldBytes ${connection.heldBytes}, owners have ${held}`)
