@@ -54,7 +54,7 @@ export function parseSwitches(text: string): number {
  */
 export function treeUsage(root: number, proc = '/proc'): TreeUsage {
   let [userTicks, systemTicks, rssBytes, peakBytes, contextSwitches] = [0, 0, 0, 0, 0]
-  for (const pid of [root, ...descendants(root, proc)]) {
+  for (const pid of processTree(root, proc)) {
     try {
       const stat = parseStat(readFileSync(`${proc}/${pid}/stat`, 'latin1'))
       const memory = parseMemory(readFileSync(`${proc}/${pid}/status`, 'latin1'))
@@ -77,7 +77,7 @@ const RESET_PEAK = '5'
 /** Peaks count from now. @returns whether they do: a kernel without that, or a foreign process, keeps the old peak */
 export function resetPeak(root: number, proc = '/proc'): boolean {
   let reset = true
-  for (const pid of [root, ...descendants(root, proc)]) {
+  for (const pid of processTree(root, proc)) {
     try {
       writeFileSync(`${proc}/${pid}/clear_refs`, RESET_PEAK, { flag: 'r+' })
     } catch {
@@ -100,7 +100,8 @@ function switchesOf(pid: number, proc: string): number {
   return switches
 }
 
-function descendants(root: number, proc: string): number[] {
+/** It and all that descend from it, by their ids. */
+export function processTree(root: number, proc = '/proc'): number[] {
   const children = new Map<number, number[]>()
   for (const entry of readdirSync(proc)) {
     if (!/^\d+$/.test(entry)) continue
@@ -111,7 +112,7 @@ function descendants(root: number, proc: string): number[] {
       // It ended while we looked.
     }
   }
-  const found: number[] = []
+  const found = [root]
   for (const queue = [root]; queue.length > 0; ) {
     const next = children.get(queue.pop()!) ?? []
     found.push(...next)

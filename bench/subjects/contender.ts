@@ -7,6 +7,8 @@ export interface Contender {
   readonly name: string
   /** One line: what it is. */
   readonly title: string
+  /** It can be configured with `WorldOptions.routes`: this project's proxy alone. */
+  readonly routed?: boolean
   /** Looks for it on this machine. It starts nothing that lasts. */
   find(): Found | Missing
   /** Why it cannot take part in such a world (it has no TLS, say); undefined: it can. */
