@@ -37,7 +37,7 @@ export interface ProxyLimits extends FramesLimits, NativeServerLimits {
   readonly prefaceTimeoutMs: number
   readonly maxClientSessions: number
   readonly streamWindowBytes: number
-  readonly sessionWindowBytes: number
+  readonly sessionWindowBytes?: number
   readonly maxBufferedBytes: number
   readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']
 }

@@ -56,24 +56,31 @@ export class ConnectionWindow {
     this.#target = Math.min(this.#target * GROWTH_FACTOR, most)
   }
 
+  /** What the peer's bytes may come to: those that are held, and those that it may still send. */
+  get promised(): number {
+    return this.held + this.available
+  }
+
   consume(bytes: number): void {
     if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
     this.held -= bytes
   }
 
-  /** The increment that makes it as large as it begins: no setting can (§6.9.2). 0: it is. */
-  open(): number {
-    const increment = this.#target - this.available
-    this.available = this.#target
-    return increment
+  /** The increment of the WINDOW_UPDATE that is due, or 0: half of what the window then is, for streams too; no crumbs. */
+  due(scarce: boolean): number {
+    if (scarce) this.#target = this.#initialBytes
+    const most = Math.min(this.#target, this.#maxBytes - this.held)
+    const increment = most - this.available
+    return increment <= 0 || increment * 2 < Math.max(most, DEFAULT_WINDOW_SIZE) ? 0 : increment
   }
 
-  /** The increment of the WINDOW_UPDATE to send now, or 0: half of the target at least, as for streams. */
-  give(scarce: boolean): number {
-    if (scarce) this.#target = this.#initialBytes
-    const increment = Math.min(this.#target, this.#maxBytes - this.held) - this.available
-    if (increment <= 0 || increment * 2 < this.#target) return 0
+  /** So much goes to the peer. */
+  give(increment: number): void {
     this.available += increment
-    return increment
+  }
+
+  /** What is missing to the size it begins with: no setting can make it (§6.9.2). */
+  get unopened(): number {
+    return this.#target - this.available
   }
 }

@@ -85,8 +85,7 @@ export class Connection implements InboundOwner {
     const entries = settingsOf(this.role, this.#limits)
     this.#local.announce(entries)
     this.#outbound.settings(entries)
-    const increment = this.#table.window.open()
-    if (increment > 0) this.#outbound.windowUpdate(0, increment)
+    this.#table.openWindow()
   }
 
   /**

@@ -1,39 +1,39 @@
 /**
- * What the receive windows of many connections may hold together: the bound of a process.
+ * What the connections of a process may come to hold together.
  *
- * A connection counts its received and not yet consumed bytes here. While the sum is at the bound, a connection
- * that holds more than its share gets no window; what it is owed is given once the sum has fallen. So no data is
- * dropped, and a connection whose readers are fast goes on. What was given before cannot be taken back: the sum can
- * exceed the bound by what each connection may still send then, which is at most its window's size (growth stops at
- * half of the bound, and where memory is scarce the size returns to the initial one).
+ * A window that was given cannot be taken back, so what counts is what a connection has promised: the bytes that it
+ * holds and those that its peer may still send. The first 65,535 of each are free: RFC 9113 §6.9.2 gives every peer as
+ * much, and no setting lowers it. The rest of all of them together never exceeds the limit: at the limit a connection
+ * gets window only as far as its own share goes, and more once others have consumed. So no data is dropped, nothing is
+ * held beyond `limit + 65,535 × connections`, and a connection whose readers are fast goes on.
  */
 import { DEFAULT_WINDOW_SIZE } from './settings.ts'
 
-/** What a connection may always hold. */
+/** What a connection may always promise. */
 export const SHARE_BYTES: number = DEFAULT_WINDOW_SIZE
-/** Windows stop growing at this part of the bound … */
+/** Windows stop growing at this part of the limit, and those that grew return to their initial size … */
 const SCARCE = 1 / 2
 /** … and those that wait are served below this one, so that they do not stop again at once. */
 const RESUME = 7 / 8
 
-/** A connection that was denied window; `resume` gives it what it has consumed meanwhile. */
+/** A connection that was denied window; `resume` lets it ask again. */
 export interface Denied {
   resume(): void
 }
 
 export class MemoryBudget {
   readonly limitBytes: number
-  #heldBytes = 0
+  #promisedBytes = 0
   readonly #denied = new Set<Denied>()
 
-  /** @param limitBytes of all connections together; Infinity: none */
+  /** @param limitBytes of all connections together, beyond 65,535 of each; Infinity: none */
   constructor(limitBytes: number = Number.POSITIVE_INFINITY) {
     this.limitBytes = limitBytes
   }
 
-  /** Received and not yet consumed. */
-  get heldBytes(): number {
-    return this.#heldBytes
+  /** Held, or promised to a peer, beyond the share of each connection. */
+  get promisedBytes(): number {
+    return this.#promisedBytes
   }
 
   /** Connections that wait for window. */
@@ -43,30 +43,38 @@ export class MemoryBudget {
 
   /** Windows should not grow. */
   get scarce(): boolean {
-    return this.#heldBytes > this.limitBytes * SCARCE
+    return this.#promisedBytes > this.limitBytes * SCARCE
   }
 
-  add(bytes: number): void {
-    this.#heldBytes += bytes
+  /** How much more a connection may promise that has promised so much. */
+  room(promisedBytes: number): number {
+    return Math.max(0, SHARE_BYTES - promisedBytes) + Math.max(0, this.limitBytes - this.#promisedBytes)
   }
 
-  remove(bytes: number): void {
-    this.#heldBytes -= bytes
-    if (this.#denied.size === 0 || this.#heldBytes > this.limitBytes * RESUME) return
+  /** What a connection has promised changed: when it gives window and when it has consumed. */
+  changed(beforeBytes: number, afterBytes: number): void {
+    const difference = Math.max(0, afterBytes - SHARE_BYTES) - Math.max(0, beforeBytes - SHARE_BYTES)
+    if (difference === 0) return
+    this.#promisedBytes += difference
+    if (difference > 0 || this.#denied.size === 0 || this.#promisedBytes > this.limitBytes * RESUME) return
     const denied = [...this.#denied]
     this.#denied.clear()
     for (const connection of denied) connection.resume()
   }
 
-  /** Whether a connection that holds so much gets window; if not, its `resume` is called later. */
-  grants(connection: Denied, heldBytes: number): boolean {
-    if (this.#heldBytes < this.limitBytes || heldBytes < SHARE_BYTES) return true
+  /** There is too little room for it: its `resume` is called when there is more. */
+  deny(connection: Denied): void {
     this.#denied.add(connection)
-    return false
   }
 
-  /** The connection is over. */
-  forget(connection: Denied): void {
+  /** It got what it waited for, or waits no more. */
+  served(connection: Denied): void {
+    if (this.#denied.size > 0) this.#denied.delete(connection)
+  }
+
+  /** The connection is over, and with it what it had promised. */
+  forget(connection: Denied, promisedBytes: number): void {
     this.#denied.delete(connection)
+    this.changed(promisedBytes, 0)
   }
 }

@@ -9,7 +9,7 @@ import type { Allowance } from './allowance.ts'
 import { ConnectionWindow } from './connection-window.ts'
 import { MAX_31_BIT } from './frame.ts'
 import type { HeaderFieldLike } from './hpack/header-field.ts'
-import type { Denied, MemoryBudget } from './memory-budget.ts'
+import { type Denied, type MemoryBudget, SHARE_BYTES } from './memory-budget.ts'
 import type { Outbound } from './outbound.ts'
 import type { Role, Settings } from './settings.ts'
 import { type StreamKeeper, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
@@ -152,26 +152,46 @@ export class StreamTable implements StreamKeeper, Denied {
     this.giveBack(bytes)
   }
 
+  /** Gives the connection's window the size that it begins with, as far as there is room. */
+  openWindow(): void {
+    this.#give(this.window.unopened)
+  }
+
   /** DATA came: counts it in the connection's window. Throws the `ConnectionError` of a peer that may not send it. */
   arrived(bytes: number, round: number): void {
     this.window.receive(bytes, round)
-    this.#budget.add(bytes)
     this.resume()
   }
 
   /** Received bytes that no stream holds any more. */
   giveBack(bytes: number): void {
     if (this.#lost) return
-    this.window.consume(bytes)
+    const { window } = this
+    const before = window.promised
+    window.consume(bytes)
+    this.#budget.changed(before, window.promised)
     this.resume()
-    this.#budget.remove(bytes)
   }
 
-  /** For `MemoryBudget`: gives the peer the window that is free, if there is any to give. */
+  /** For `MemoryBudget`: gives the peer the window that is due, as far as there is room. */
   resume(): void {
-    if (this.#lost || !this.#budget.grants(this, this.window.held)) return
-    const increment = this.window.give(this.#budget.scarce)
-    if (increment > 0) this.outbound.windowUpdate(0, increment)
+    if (this.#lost) return
+    const due = this.window.due(this.#budget.scarce)
+    if (due > 0) this.#give(due)
+    else this.#budget.served(this)
+  }
+
+  #give(due: number): void {
+    const { window } = this
+    const { promised } = window
+    const increment = Math.min(due, this.#budget.room(promised))
+    // Less than half of what every connection has would be a crumb.
+    if (increment < due && increment * 2 < SHARE_BYTES) return this.#budget.deny(this)
+    this.#budget.served(this)
+    if (increment === 0) return
+    window.give(increment)
+    this.#budget.changed(promised, promised + increment)
+    this.outbound.windowUpdate(0, increment)
   }
 
   /** Windows of streams may grow. */
@@ -222,8 +242,7 @@ export class StreamTable implements StreamKeeper, Denied {
   loseAll(reason: string): void {
     if (!this.#lost) {
       this.#lost = true
-      this.#budget.forget(this)
-      this.#budget.remove(this.window.held)
+      this.#budget.forget(this, this.window.promised)
     }
     this.#lose([...this.#open, ...this.#unsent], { kind: 'lost', unprocessed: false, reason })
     while (this.#settling.length > 0) this.settle()

@@ -53,7 +53,6 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
       maxClientSessions: 10_000,
       streamWindowBytes: 262_144,
       maxStreamWindowBytes: 4_194_304,
-      sessionWindowBytes: 1_048_576,
       maxSessionBufferedBytes: 67_108_864,
       maxBufferedBytes: 268_435_456,
       settingsTimeoutMs: 10_000,

@@ -57,8 +57,9 @@ export const limits = strict({
     max: MAX_WINDOW_BYTES,
   }),
   // RFC 9113 §6.9.2: a connection starts with 65,535 and its window cannot be lowered by SETTINGS.
-  sessionWindowBytes: integer(1_048_576, 'Receive window of a session', {
-    min: 65_535,
+  sessionWindowBytes: z.int().min(65_535).max(MAX_WINDOW_BYTES).optional().meta({
+    description:
+      'Receive window that a session begins with; default: 65,535 on `frames`, where it grows with use, 1,048,576 on `native`',
   }),
   maxSessionBufferedBytes: integer(
     67_108_864,
@@ -67,7 +68,7 @@ export const limits = strict({
   ),
   maxBufferedBytes: integer(
     268_435_456,
-    'The same of all sessions together; a session that holds less than 65,535 bytes goes on; `frames` only',
+    'The same of all sessions together, with what their windows promise, beyond 65,535 bytes of each; `frames` only',
     { min: 1_048_576 },
   ),
   settingsTimeoutMs: milliseconds(10_000, 'A peer acknowledges our SETTINGS within this time; `frames` only', {

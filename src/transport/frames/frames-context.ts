@@ -3,6 +3,7 @@ import type { FloodLimits } from '../../wire/allowance.ts'
 import type { ConnectionLimits } from '../../wire/connection-options.ts'
 import type { MemoryBudget } from '../../wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from '../../wire/protocol-error.ts'
+import { DEFAULT_WINDOW_SIZE } from '../../wire/settings.ts'
 import type { Clock } from '../clock.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 
@@ -13,7 +14,8 @@ export interface FramesLimits {
   readonly maxConcurrentStreams: number
   readonly streamWindowBytes: number
   readonly maxStreamWindowBytes: number
-  readonly sessionWindowBytes: number
+  /** That a session begins with; it grows with use. Default: what RFC 9113 §6.9.2 gives every connection. */
+  readonly sessionWindowBytes?: number
   readonly maxSessionBufferedBytes: number
   readonly settingsTimeoutMs: number
   readonly headersTimeoutMs: number
@@ -35,12 +37,13 @@ export interface FramesContext {
 
 /** The same for `Connection`, either role. */
 export function connectionLimits(limits: FramesLimits, maxConcurrentStreams: number): ConnectionLimits {
+  const { sessionWindowBytes = DEFAULT_WINDOW_SIZE } = limits
   return {
     maxConcurrentStreams,
     initialStreamWindow: limits.streamWindowBytes,
     maxStreamWindow: Math.max(limits.streamWindowBytes, limits.maxStreamWindowBytes),
-    initialConnectionWindow: limits.sessionWindowBytes,
-    maxConnectionWindow: Math.max(limits.sessionWindowBytes, limits.maxSessionBufferedBytes),
+    initialConnectionWindow: sessionWindowBytes,
+    maxConnectionWindow: Math.max(sessionWindowBytes, limits.maxSessionBufferedBytes),
     maxListBytes: limits.maxHeaderListBytes,
     maxFields: limits.maxHeaderFields,
     maxContinuations: limits.maxContinuations,

@@ -24,14 +24,14 @@ import type {
 } from '../transport.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { inProcessStream } from './in-process.ts'
-import { FLAG_END_STREAM, type NativeSession, NativeStream, refused } from './native-stream.ts'
+import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 
 /** Bounds of an upstream session; see the configuration's `limits`. */
 export interface NativeClientLimits {
   readonly maxHeaderListBytes: number
   readonly maxHeaderFields: number
   readonly streamWindowBytes: number
-  readonly sessionWindowBytes: number
+  readonly sessionWindowBytes?: number
 }
 
 const REQUEST_END = { endStream: true }
@@ -118,7 +118,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   constructor(target: DialTarget, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: http2wrapper.Agent) {
     this.#owner = owner
     this.maxHeaderListBytes = limits.maxHeaderListBytes
-    this.#sessionWindowBytes = limits.sessionWindowBytes
+    this.#sessionWindowBytes = limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES
     try {
       const options = this.#options(target, limits)
       if (isIPv6(target.tls?.serverName ?? '')) this.#connectAlone(options)

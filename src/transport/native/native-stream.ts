@@ -18,6 +18,9 @@ import { blockOfRaw, checkListSize, listSize, objectOfBlock } from './header-blo
 
 export const FLAG_END_STREAM = 0x1
 
+/** The receive window of a session, where none is configured: Node's does not grow. */
+export const SESSION_WINDOW_BYTES = 1_048_576
+
 const kNative = Symbol('NativeStream')
 type Carrier = Http2Stream & { [kNative]: NativeStream }
 

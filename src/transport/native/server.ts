@@ -17,7 +17,7 @@ import {
   type StreamOwner,
 } from '../transport.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
-import { FLAG_END_STREAM, type NativeSession, NativeStream, refused } from './native-stream.ts'
+import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 
 /** Bounds of a downstream session; see the configuration's `limits`. */
 export interface NativeServerLimits {
@@ -25,7 +25,7 @@ export interface NativeServerLimits {
   readonly maxHeaderFields: number
   readonly maxConcurrentStreams: number
   readonly streamWindowBytes: number
-  readonly sessionWindowBytes: number
+  readonly sessionWindowBytes?: number
   readonly floods: { readonly maxResets: { readonly burst: number; readonly perSecond: number } }
 }
 
@@ -185,7 +185,7 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     accept(socket, owner) {
       const node = http2.performServerHandshake(socket, options as http2.ServerOptions)
       const session = new NativeServerSession(node, owner, limits.maxHeaderListBytes)
-      if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes)
+      if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES)
       node.on('stream', (stream, headers, flags, raw) => {
         session.streamOpened(stream, headers, flags, raw as unknown as readonly string[])
       })

@@ -4,6 +4,7 @@
  */
 import { CONNECTION_LIMITS } from '../../../src/wire/connection-options.ts'
 import { framesTaken } from '../../../src/wire/frame-in-hand.ts'
+import { SHARE_BYTES } from '../../../src/wire/memory-budget.ts'
 import { ConnectionError } from '../../../src/wire/protocol-error.ts'
 import { FrameType, uint32 } from '../../support/frames.ts'
 import { arrivalsOf, type ConnectionInput } from './connection-input.ts'
@@ -16,6 +17,9 @@ const MOST_PIECES = 400
 
 /** The last DATA of a flush may go over its bound. */
 const LAST_FRAME_BYTES = 9 + 16_384
+
+/** A WINDOW_UPDATE of the connection is never less, where there is room. */
+const HALF_SHARE = Math.floor(SHARE_BYTES / 2)
 
 /** Read buffers are larger than what is in them. */
 const SLACK = 5
@@ -129,8 +133,8 @@ export class Play extends Local {
     const bytes = chance(this.random, 2) ? -this.#elsewhere : this.random(120_000)
     this.#elsewhere += bytes
     this.may += 60
-    if (bytes > 0) this.budget.add(bytes)
-    else this.own(20, () => this.budget.remove(-bytes))
+    const before = SHARE_BYTES + this.#elsewhere - bytes
+    this.own(20, () => this.budget.changed(before, before + bytes))
   }
 
   #giveUp(): void {
@@ -177,7 +181,9 @@ export class Play extends Local {
     must(connection.pendingBytes <= most, `${connection.pendingBytes} bytes wait, ${most} may`)
     if (connection.over !== undefined) return
     must(connection.heldBytes === held, `heldBytes ${connection.heldBytes}, owners have ${held}`)
-    must(this.budget.heldBytes === held + this.#elsewhere, `the budget counts ${this.budget.heldBytes} bytes`)
+    const promised = this.budget.promisedBytes - this.#elsewhere
+    must(promised >= held - SHARE_BYTES, `the budget counts ${promised} bytes of ours, ${held} are held`)
+    must(promised <= this.budget.limitBytes, `${promised} bytes promised, the limit is ${this.budget.limitBytes}`)
     must(held <= this.#windowMost, `${held} bytes held`)
   }
 
@@ -186,8 +192,9 @@ export class Play extends Local {
     const { connection } = this
     // Windows open while the socket is full, or it is not full any more and then they open.
     connection.congested = chance(this.random, 2)
-    this.own(20, () => this.budget.remove(this.#elsewhere))
+    const before = SHARE_BYTES + this.#elsewhere
     this.#elsewhere = 0
+    this.own(20, () => this.budget.changed(before, 0))
     const most = 4_194_304
     const grants: Buffer[] = []
     this.#flushAll()
@@ -212,10 +219,18 @@ export class Play extends Local {
     const { receiveWindow } = this.view
     const room = this.#windowMost - connection.heldBytes
     must(receiveWindow <= room, `a receive window of ${receiveWindow} bytes, for which there is no room`)
-    // Half of what it is at first, unless so much is held that this is left.
-    const least = Math.min(this.#windowLeast, 2 * room - Math.max(this.#windowLeast, this.#windowMost / 4))
-    if (this.budget.denied === 0) must(2 * receiveWindow >= least, `a receive window of ${receiveWindow} bytes is left`)
-    must(this.budget.denied === 0 || 8 * this.budget.heldBytes > 7 * this.budget.limitBytes, 'denied for nothing')
+    const { budget } = this
+    const promised = Math.max(0, connection.heldBytes + receiveWindow - SHARE_BYTES)
+    must(budget.promisedBytes === promised, `the budget counts ${budget.promisedBytes} bytes, ${promised} are promised`)
+    // Half of what it is at first, unless so much is held that this is left, or the budget had no more.
+    const size = Math.min(this.#windowLeast, room)
+    const least = Math.min(HALF_SHARE, size - Math.max(size, SHARE_BYTES) / 2)
+    if (budget.denied === 0) must(receiveWindow >= least, `a receive window of ${receiveWindow} bytes is left`)
+    const scarce = 8 * budget.promisedBytes > 7 * budget.limitBytes
+    must(
+      budget.denied === 0 || scarce || 2 * budget.room(connection.heldBytes + receiveWindow) < SHARE_BYTES,
+      `denied for nothing: ${budget.promisedBytes} of ${budget.limitBytes} bytes, ${connection.heldBytes} held, a window of ${receiveWindow}`,
+    )
   }
 
   #flushAll(): void {
@@ -242,8 +257,8 @@ export class Play extends Local {
     for (const { closed, stream } of this.actors)
       must(closed !== undefined, `onClosed of stream ${stream.id} is missing`)
     must(connection.streams === 0 && connection.free === 0, 'streams after closed')
-    const { heldBytes, denied } = this.budget
-    must(heldBytes === this.#elsewhere && denied === 0, `${heldBytes} bytes held after closed`)
+    const { promisedBytes, denied } = this.budget
+    must(promisedBytes === this.#elsewhere && denied === 0, `${promisedBytes} bytes promised after closed`)
     must(connection.pendingBytes === 0, 'bytes to flush after closed')
     must(this.late || !this.view.tooManyStreams, 'more streams than the peer allows')
     this.#receive(frame(FrameType.PING, 0, 0, Buffer.alloc(8)))
