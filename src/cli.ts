@@ -2,6 +2,7 @@
 /** The command line: arguments, signals, exit codes. 0: done; 1: it cannot work; 2: it was called wrongly. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { type BenchOptions, describeBench } from './bench/options.ts'
 import { AddressError, parseEndpointAddress, parseListenAddress } from './config/address.ts'
 import { proxyOf } from './config/create-proxy.ts'
 import { loadConfig } from './config/load.ts'
@@ -65,6 +66,8 @@ program
   .description('start test backends and a proxy, make a few calls through it, then serve until Ctrl-C')
   .action(demo)
 
+describeBench(program.command('bench')).action(bench)
+
 async function serve(options: ServeOptions, command: Command): Promise<void> {
   const { config, warnings } = configurationOf(options, command)
   const logger = createLogger({ ...config.log, level: options.logLevel ?? config.log.level })
@@ -125,6 +128,27 @@ async function demo(): Promise<void> {
     if (!(error instanceof DemoError)) throw error
     console.error(error.message)
     process.exitCode = 1
+  }
+}
+
+/** Loaded only here, as the demo is. The first signal ends the measuring, a second one at once. */
+async function bench(options: BenchOptions, command: Command): Promise<void> {
+  const { runBench, UsageError } = await import('./bench/command.ts')
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => (stop.signal.aborted ? process.exit(128 + SIGNAL_NUMBERS[signal]) : stop.abort()))
+  }
+  const { stderr } = process
+  try {
+    process.exitCode = await runBench(options, stop.signal, {
+      out: console.log,
+      error: console.error,
+      // Over the line before: back to its beginning, and what is left of it is cleared.
+      progress: stderr.isTTY ? line => void stderr.write(`\r\x1b[K${line}`) : undefined,
+    })
+  } catch (error) {
+    if (error instanceof UsageError) command.error(`error: ${error.message}`)
+    throw error
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import { dial } from '../transport/dial.ts'
 import type { DialTarget } from '../transport/transport.ts'
 import { Connection } from '../wire/connection.ts'
@@ -23,6 +24,8 @@ export interface LoadSessionOptions {
 export interface LoadSessionOwner {
   /** `free` is above 0 again, after it was asked and was 0. */
   onFree?(): void
+  /** The server takes no new calls on this connection: `free` stays 0, and `onLost` follows the last open call. */
+  onGoaway?(): void
   /** The connection is over and nobody closed it; its streams have been told. Once. */
   onLost(reason: string): void
 }
@@ -39,6 +42,8 @@ export class LoadSession implements ConnectionOwner {
   readonly #reusable: boolean
   #ready: (() => void) | undefined
   #reason: string | undefined
+  /** The error that is the reason, where it is one. */
+  #cause: Error | undefined
   #closed = false
   #tickedMs = performance.now()
 
@@ -48,26 +53,29 @@ export class LoadSession implements ConnectionOwner {
     this.#socket = dial(target)
     this.#reusable = this.#socket instanceof net.Socket
     this.#socket.on('data', this.#onData)
-    this.#socket.on('error', error => {
-      this.#reason ??= error.message
-    })
+    this.#socket.on('error', this.#onError)
+    this.#socket.on('secureConnect', this.#onSecure)
     this.#socket.on('close', this.#onClose)
   }
 
-  /** Resolves when the server's SETTINGS came. @throws Error that says why they did not */
+  /** Resolves when the server's SETTINGS came. @throws Error that says why they did not; its `cause`, where there is one */
   static async open(
     target: DialTarget,
     owner: LoadSessionOwner,
     { limits, timeoutMs = TIMEOUT_MS }: LoadSessionOptions = {},
   ): Promise<LoadSession> {
     let lost: (reason: string) => void = () => {}
-    const guarded: LoadSessionOwner = { onLost: reason => lost(reason), onFree: () => owner.onFree?.() }
+    const guarded: LoadSessionOwner = {
+      onLost: reason => lost(reason),
+      onFree: () => owner.onFree?.(),
+      onGoaway: () => owner.onGoaway?.(),
+    }
     const session = new LoadSession(target, guarded, limits)
     const timer = setTimeout(() => session.#lose(`no HTTP/2 SETTINGS within ${timeoutMs} ms`), timeoutMs)
     try {
       await new Promise<void>((resolve, reject) => {
         session.#ready = resolve
-        lost = reason => reject(new Error(`${target.name}: ${reason}`))
+        lost = reason => reject(new Error(`${target.name}: ${reason}`, { cause: session.#cause }))
         session.#connection.start()
       })
     } finally {
@@ -109,6 +117,17 @@ export class LoadSession implements ConnectionOwner {
     this.#connection.receive(chunk)
   }
 
+  /** RFC 9113 §3.2: "Implementations that support HTTP/2 over TLS MUST use protocol negotiation in TLS [TLS-ALPN]." */
+  readonly #onSecure = (): void => {
+    if ((this.#socket as TLSSocket).alpnProtocol !== 'h2') this.#lose('it did not negotiate "h2" by ALPN')
+  }
+
+  /** A host with several addresses fails with an AggregateError, which has no message. */
+  readonly #onError = (error: NodeJS.ErrnoException): void => {
+    this.#reason ??= error.message || error.code
+    this.#cause ??= error
+  }
+
   readonly #onClose = (): void => {
     const reason = this.#reason ?? 'the server closed the connection'
     this.#connection.closed(reason)
@@ -146,6 +165,7 @@ export class LoadSession implements ConnectionOwner {
 
   onFailed(error: ConnectionError): void {
     this.#reason ??= error.message
+    this.#cause ??= error
     setImmediate(() => {
       this.#flush()
       this.#socket.destroy()
@@ -154,6 +174,7 @@ export class LoadSession implements ConnectionOwner {
 
   onGoaway(code: number, debug: string): void {
     this.#reason ??= `GOAWAY ${code}${debug === '' ? '' : `: ${debug}`}`
+    this.#owner.onGoaway?.()
   }
 
   onDrained(): void {

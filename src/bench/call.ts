@@ -1,0 +1,149 @@
+/** One call of the load: what is sent for it, and how it ended. Of responses only prefixes are looked at. */
+import { MessageCounter } from '../grpc/message.ts'
+import { Status, type StatusCode, statusName, statusOfReset } from '../grpc/status.ts'
+import {
+  ErrorCode,
+  type HeaderFieldLike,
+  type WireStream,
+  type WireStreamEnd,
+  type WireStreamOwner,
+} from '../wire/index.ts'
+
+/** Whom a call tells. */
+export interface CallOwner {
+  /** Once, and last. */
+  ended(call: Call): void
+  /** It was not processed by whoever refused it: it may go again, as gRPC's clients do. False: it ends with that. */
+  again(call: Call): boolean
+}
+
+/** What carries a call: told when a response came. */
+export interface Carrier {
+  answered: number
+}
+
+/** Longest detail that is kept of a failure. */
+const DETAIL_CHARACTERS_MAX = 200
+
+/** "HTTP to gRPC Status Code Mapping" (grpc/grpc doc/http-grpc-status-mapping.md); all others are UNKNOWN. */
+const STATUS_OF_HTTP: Readonly<Record<string, StatusCode>> = {
+  400: Status.INTERNAL,
+  401: Status.UNAUTHENTICATED,
+  403: Status.PERMISSION_DENIED,
+  404: Status.UNIMPLEMENTED,
+  429: Status.UNAVAILABLE,
+  502: Status.UNAVAILABLE,
+  503: Status.UNAVAILABLE,
+  504: Status.UNAVAILABLE,
+}
+
+export class Call implements WireStreamOwner {
+  /** When it should begin, of `performance.now()`: latency counts from here. */
+  readonly intendedMs: number
+  /** When it began in truth; the difference is the load's own lateness. */
+  readonly begunMs: number
+  endedMs = 0
+  /** Undefined until it ended, or its end is known. */
+  status: number | undefined
+  /** The server's `grpc-message`, or what happened instead; no control characters. Empty where the call is OK. */
+  detail = ''
+  retried = false
+  /** Undefined while it waits for a connection. */
+  stream: WireStream | undefined
+  carrier: Carrier | undefined
+  readonly #owner: CallOwner
+  readonly #counter = new MessageCounter()
+
+  constructor(owner: CallOwner, intendedMs: number, begunMs: number) {
+    this.#owner = owner
+    this.intendedMs = intendedMs
+    this.begunMs = begunMs
+  }
+
+  /** Response messages. */
+  get responses(): number {
+    return this.#counter.messages
+  }
+
+  /** Ends it with this status, whatever comes after; the stream, if there is one, is reset. */
+  fail(status: StatusCode, detail: string): void {
+    if (this.status !== undefined) return
+    this.#settle(status, detail)
+    if (this.stream === undefined) this.#owner.ended(this)
+    else this.stream.reset(ErrorCode.CANCEL)
+  }
+
+  onHeaders(block: readonly HeaderFieldLike[], endStream: boolean): void {
+    const http = fieldValue(block, ':status') ?? ''
+    if (http.startsWith('1')) return
+    if (this.carrier !== undefined) this.carrier.answered++
+    if (http !== '200') this.fail(STATUS_OF_HTTP[http] ?? Status.UNKNOWN, `HTTP status ${http}`)
+    else if (endStream) this.#trailers(block)
+    else if (!fieldValue(block, 'content-type')?.startsWith('application/grpc')) {
+      this.fail(Status.UNKNOWN, 'the response is not gRPC: its content-type is another')
+    }
+  }
+
+  onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    this.#counter.push(bytes, start, end)
+    this.stream?.release(end - start)
+    if (endStream) this.#settle(Status.UNKNOWN, 'the response ended without trailers')
+  }
+
+  onTrailers(block: readonly HeaderFieldLike[]): void {
+    this.#trailers(block)
+  }
+
+  onWritable(): void {}
+
+  onClosed(end: WireStreamEnd): void {
+    if (this.status === undefined) {
+      const refused = end.kind === 'lost' ? end.unprocessed : isRefusal(end)
+      if (refused && this.#owner.again(this)) return
+      if (end.kind === 'reset') this.#settle(statusOfReset(end.code), `the stream was reset, code ${end.code}`)
+      else if (end.kind === 'lost') this.#settle(Status.UNAVAILABLE, `the connection was lost: ${end.reason}`)
+      else this.#settle(Status.UNKNOWN, 'the response ended without a status')
+    }
+    this.#owner.ended(this)
+  }
+
+  #trailers(block: readonly HeaderFieldLike[]): void {
+    const status = fieldValue(block, 'grpc-status')
+    if (status === undefined || !/^\d{1,9}$/.test(status)) {
+      this.#settle(Status.UNKNOWN, 'the response has no grpc-status')
+    } else
+      this.#settle(Number(status), Number(status) === Status.OK ? '' : decoded(fieldValue(block, 'grpc-message') ?? ''))
+    // A server may answer before it has the whole request: then the rest need not go.
+    this.stream?.reset(ErrorCode.CANCEL)
+  }
+
+  #settle(status: number, detail: string): void {
+    if (this.status !== undefined) return
+    this.endedMs = performance.now()
+    this.status = status
+    this.detail = detail.replace(/\p{C}+/gu, ' ').slice(0, DETAIL_CHARACTERS_MAX)
+  }
+}
+
+/** `12 UNIMPLEMENTED: unknown method`. */
+export function describeEnd({ status = Status.UNKNOWN, detail }: Pick<Call, 'status' | 'detail'>): string {
+  return `${status} ${statusName(status)}${detail === '' ? '' : `: ${detail}`}`
+}
+
+function isRefusal(end: WireStreamEnd): boolean {
+  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
+}
+
+function fieldValue(block: readonly HeaderFieldLike[], name: string): string | undefined {
+  for (let i = 0; i < block.length; i++) if (block[i]!.name === name) return block[i]!.value
+  return undefined
+}
+
+/** `grpc-message` is percent-encoded UTF-8; what is not stays as it came. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

@@ -1,0 +1,45 @@
+/** Closed loop: so many calls at a time; one that ends begins the next. Latency counts from when a call began. */
+import type { Call } from './call.ts'
+import { Slice } from './slice.ts'
+import type { Way } from './way.ts'
+
+/** When a slice is, from when it is begun. */
+export interface SliceTimes {
+  /** Before: calls that begin in it do not count. */
+  readonly leadInMs: number
+  readonly durationMs: number
+}
+
+/** Resolves when its calls have ended, or at once when `signal` says so. */
+export function closedLoop(way: Way, concurrency: number, times: SliceTimes, signal: AbortSignal): Promise<Slice> {
+  const slice = new Slice()
+  const fromMs = performance.now() + times.leadInMs
+  const toMs = fromMs + times.durationMs
+  return new Promise(resolve => {
+    let open = 0
+    let over = false
+    const finish = (complete: boolean): void => {
+      if (over) return
+      over = true
+      signal.removeEventListener('abort', stop)
+      slice.seconds = Math.max(0, performance.now() - fromMs) / 1_000
+      slice.complete = complete
+      resolve(slice)
+    }
+    const stop = (): void => finish(false)
+    const begin = (): void => {
+      open++
+      way.begin(performance.now(), onEnd)
+    }
+    const onEnd = (call: Call): void => {
+      if (over) return
+      open--
+      if (call.intendedMs >= fromMs) slice.add(call)
+      if (performance.now() < toMs && !way.down) begin()
+      else if (open === 0) finish(performance.now() >= toMs)
+    }
+    if (signal.aborted) return finish(false)
+    signal.addEventListener('abort', stop)
+    for (let i = 0; i < concurrency; i++) begin()
+  })
+}

@@ -1,0 +1,109 @@
+/**
+ * What via has more than direct, at each percentile, with an interval.
+ *
+ * Calls near in time are alike (a slow moment meets many), so that single calls are no independent samples: pairs of
+ * slices are. The interval is a bootstrap over them: as many pairs are drawn with replacement as there are, their calls
+ * put together, and the difference of the percentiles taken, thousands of times. With few pairs such an interval is
+ * too narrow; the tails are therefore cut where Student's t would (T. Hesterberg, "What Teachers Should Know About the
+ * Bootstrap", 2015: the expanded percentile interval).
+ */
+import type { JsHistogram } from 'hdr-histogram-js'
+import { SEED } from './bounds.ts'
+import { Distributions } from './distribution.ts'
+import { seededRandom } from './random.ts'
+
+export const PERCENTILES = [50, 90, 99, 99.9] as const
+
+export interface Difference {
+  /** 50, 90, … */
+  readonly percentile: number
+  /** via − direct, microseconds. */
+  readonly differenceUs: number
+  /** Undefined: too few calls lie beyond the percentile. */
+  readonly interval: { readonly lowUs: number; readonly highUs: number } | undefined
+  readonly verdict: 'more' | 'less' | 'no difference shown' | 'too few calls'
+}
+
+/** Fewer pairs say too little of each other. */
+export const PAIRS_LEAST = 10
+/** Calls that must lie beyond a percentile, of each way: of fewer the bootstrap draws the same few again and again. */
+export const BEYOND_LEAST = 20
+const RESAMPLES = 4_000
+
+export const METHOD =
+  'Intervals are of 95 %, each for itself: an expanded percentile bootstrap over pairs of slices ' +
+  `(${RESAMPLES.toLocaleString('en')} resamples, fixed seed), as calls near in time are alike and pairs of slices are not.`
+
+/**
+ * @param direct latencies of each slice
+ * @param via those of the slices beside them
+ * @returns undefined for fewer than `PAIRS_LEAST` pairs
+ */
+export function compare(direct: readonly JsHistogram[], via: readonly JsHistogram[]): Difference[] | undefined {
+  const pairs = direct.length
+  if (pairs !== via.length) throw new RangeError(`${pairs} slices beside ${via.length} are no pairs`)
+  if (pairs < PAIRS_LEAST) return undefined
+  const before = new Distributions(direct)
+  const after = new Distributions(via)
+  const difference = (percentile: number, weights: ArrayLike<number>): number =>
+    after.percentile(percentile / 100, weights) - before.percentile(percentile / 100, weights)
+  const resampled = resample(pairs, difference)
+  const fewest = Math.min(count(direct), count(via))
+  const once = new Float64Array(pairs).fill(1)
+  return PERCENTILES.map((percentile, i) => {
+    const differenceUs = difference(percentile, once)
+    if (fewest * (1 - percentile / 100) < BEYOND_LEAST - 1e-6) {
+      return { percentile, differenceUs, interval: undefined, verdict: 'too few calls' }
+    }
+    const interval = intervalOf(resampled[i]!, pairs)
+    return { percentile, differenceUs, interval, verdict: verdictOf(interval) }
+  })
+}
+
+function count(histograms: readonly JsHistogram[]): number {
+  return histograms.reduce((sum, { totalCount }) => sum + totalCount, 0)
+}
+
+/** For each percentile the differences of all resamples, ascending. */
+function resample(
+  pairs: number,
+  difference: (percentile: number, weights: ArrayLike<number>) => number,
+): Float64Array[] {
+  const random = seededRandom(SEED)
+  const drawn = PERCENTILES.map(() => new Float64Array(RESAMPLES))
+  const weights = new Float64Array(pairs)
+  for (let n = 0; n < RESAMPLES; n++) {
+    weights.fill(0)
+    for (let i = 0; i < pairs; i++) weights[Math.floor(random() * pairs)]!++
+    PERCENTILES.forEach((percentile, i) => {
+      drawn[i]![n] = difference(percentile, weights)
+    })
+  }
+  return drawn.map(values => values.sort())
+}
+
+function intervalOf(ascending: Float64Array, pairs: number): { lowUs: number; highUs: number } {
+  const cut = Math.floor(expandedTail(pairs) * ascending.length)
+  return { lowUs: ascending[cut]!, highUs: ascending[ascending.length - 1 - cut]! }
+}
+
+function verdictOf({ lowUs, highUs }: { lowUs: number; highUs: number }): Difference['verdict'] {
+  if (lowUs > 0) return 'more'
+  return highUs < 0 ? 'less' : 'no difference shown'
+}
+
+/** Quantiles of Student's t at 0.975, from `PAIRS_LEAST` − 1 degrees of freedom on; later ones are near the last. */
+const T_QUANTILES = [2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093]
+
+/** What is cut off on each side: Φ(−√(n / (n − 1)) · t), which tends to 0.025. */
+export function expandedTail(pairs: number): number {
+  const t = T_QUANTILES[Math.min(pairs - PAIRS_LEAST, T_QUANTILES.length - 1)]!
+  return normalTail(Math.sqrt(pairs / (pairs - 1)) * t)
+}
+
+/** P(Z > z) for z ≥ 0 (Abramowitz and Stegun 26.2.17; error below 7.5e-8). */
+function normalTail(z: number): number {
+  const t = 1 / (1 + 0.2316419 * z)
+  const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+  return (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series
+}

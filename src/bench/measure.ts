@@ -1,0 +1,154 @@
+/**
+ * The measurement: connect, one call each to see that it works, warm up, then slices in turn. Which way goes first
+ * alternates (A B, B A, …), so that neither a slow moment of the machine nor a slow drift of it meets one alone.
+ */
+import { Status } from '../grpc/status.ts'
+import { LEAD_IN_SHARE, SEED, SLICES } from './bounds.ts'
+import { type Call, describeEnd } from './call.ts'
+import { closedLoop, type SliceTimes } from './closed-loop.ts'
+import { openLoop } from './open-loop.ts'
+import type { Plan, WayName } from './plan.ts'
+import { BenchFailure } from './problem.ts'
+import { seededRandom } from './random.ts'
+import type { Slice } from './slice.ts'
+import { Way } from './way.ts'
+
+export interface Measurement {
+  /** What was measured of each way, in order; the n-th slices of both are a pair. */
+  readonly slices: Readonly<Partial<Record<WayName, readonly Slice[]>>>
+  /** Why it ended before its time. */
+  readonly stopped: { readonly by: 'user' | 'failure'; readonly reason: string } | undefined
+}
+
+export interface Progress {
+  readonly way: WayName
+  /** From 1, of all; 0 while warming up. */
+  readonly slice: number
+  readonly slices: number
+  readonly secondsLeft: number
+}
+
+/**
+ * @param signal ends it at once; what was measured so far is the result
+ * @throws BenchFailure before any load, when an address cannot be had or the method does not answer there with OK
+ */
+export async function measure(
+  plan: Plan,
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void = () => {},
+): Promise<Measurement> {
+  const ways = plan.ways.map(way => new Way({ ...plan, plan: way }))
+  try {
+    for (const way of ways) await untilAborted(way.open(), signal)
+    for (const way of ways) await untilAborted(probe(way, plan.path), signal)
+    return await new Turns(plan, ways, signal, onProgress).run()
+  } catch (error) {
+    if (!signal.aborted) throw error
+    return { slices: {}, stopped: INTERRUPTED }
+  } finally {
+    for (const way of ways) way.close()
+  }
+}
+
+const INTERRUPTED = { by: 'user', reason: 'it was stopped before its end' } as const
+
+/** One call, so that no load goes where none is answered. */
+async function probe(way: Way, path: string): Promise<void> {
+  const call = await new Promise<Call>(resolve => way.begin(performance.now(), resolve))
+  if (call.status === Status.OK) return
+  const { name, target } = way.plan
+  const where = `${target.name} (--${name})`
+  if (call.status === Status.UNIMPLEMENTED) {
+    throw new BenchFailure(`${where} has no method ${path}: ${describeEnd(call)}. Is --path spelt right?`)
+  }
+  throw new BenchFailure(
+    `the first call to ${where} failed with ${describeEnd(call)}. No load was sent: ` +
+      'see that --message, --metadata and --authority are what the method wants',
+  )
+}
+
+/** @throws when `signal` says so, whatever becomes of the promise */
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(new BenchFailure(INTERRUPTED.reason))
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop)
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    promise.catch(() => {})
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+class Turns {
+  readonly #plan: Plan
+  readonly #ways: readonly Way[]
+  readonly #signal: AbortSignal
+  readonly #onProgress: (progress: Progress) => void
+  readonly #slices: Record<string, Slice[]> = {}
+
+  constructor(plan: Plan, ways: readonly Way[], signal: AbortSignal, onProgress: (progress: Progress) => void) {
+    this.#plan = plan
+    this.#ways = ways
+    this.#signal = signal
+    this.#onProgress = onProgress
+  }
+
+  async run(): Promise<Measurement> {
+    const { warmUpMs, durationMs } = this.#plan
+    for (const way of this.#ways) {
+      this.#tell(way, 0, warmUpMs / 1_000)
+      const warm = await this.#load(way, { leadInMs: 0, durationMs: warmUpMs }, 0)
+      if (warm.overload !== undefined) return this.#end({ by: 'failure', reason: warm.overload })
+    }
+    const sliceMs = durationMs / SLICES
+    const times: SliceTimes = { leadInMs: sliceMs * LEAD_IN_SHARE, durationMs: sliceMs }
+    for (let pair = 1; pair <= SLICES; pair++) {
+      for (const way of pair % 2 === 1 ? this.#ways : [...this.#ways].reverse()) {
+        this.#tell(way, pair, 0)
+        const stopped = await this.#slice(way, times, pair)
+        if (stopped !== undefined) return this.#end(stopped)
+      }
+    }
+    return this.#end(undefined)
+  }
+
+  async #slice(way: Way, times: SliceTimes, pair: number): Promise<Measurement['stopped']> {
+    try {
+      await untilAborted(way.open(), this.#signal)
+    } catch (error) {
+      if (this.#signal.aborted) return INTERRUPTED
+      if (error instanceof BenchFailure) return { by: 'failure', reason: error.message }
+      throw error
+    }
+    const slice = await this.#load(way, times, pair)
+    const { name } = way.plan
+    this.#slices[name] ??= []
+    this.#slices[name].push(slice)
+    if (this.#signal.aborted) return INTERRUPTED
+    return slice.overload === undefined ? undefined : { by: 'failure', reason: slice.overload }
+  }
+
+  /** The same times for both ways of a pair: what is drawn is no difference between them. */
+  #load(way: Way, times: SliceTimes, pair: number): Promise<Slice> {
+    const { load, message } = this.#plan
+    if (load.kind === 'closed') return closedLoop(way, load.concurrency, times, this.#signal)
+    const random = seededRandom(SEED + pair)
+    return openLoop(way, { ...times, rate: load.rate, random, messageBytes: message.length }, this.#signal)
+  }
+
+  #tell(way: Way, slice: number, warmUpSeconds: number): void {
+    const sliceSeconds = (this.#plan.durationMs / SLICES / 1_000) * (1 + LEAD_IN_SHARE)
+    const done = Object.values(this.#slices).reduce((sum, { length }) => sum + length, 0)
+    const slices = SLICES * this.#ways.length
+    const secondsLeft = warmUpSeconds + (slices - done) * sliceSeconds
+    this.#onProgress({ way: way.plan.name, slice: slice === 0 ? 0 : done + 1, slices, secondsLeft })
+  }
+
+  #end(stopped: Measurement['stopped']): Measurement {
+    return { slices: this.#slices, stopped }
+  }
+}

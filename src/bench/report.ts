@@ -1,0 +1,200 @@
+/** A measurement as it is told and kept: what `--json` writes, and what the table and the page are made of. */
+import os from 'node:os'
+import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
+import { Status, statusName } from '../grpc/status.ts'
+import { FAILED_SHARE_MAX, LEAD_IN_SHARE, SEED, SLICES } from './bounds.ts'
+import { compare, type Difference, METHOD } from './comparison.ts'
+import { merged } from './distribution.ts'
+import type { Measurement } from './measure.ts'
+import { withoutSecrets } from './metadata.ts'
+import type { Load, Plan, WayName } from './plan.ts'
+import type { Slice } from './slice.ts'
+
+/** Microseconds. */
+export interface Latency {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p999: number
+  readonly max: number
+  readonly mean: number
+}
+
+export interface WayReport {
+  readonly name: WayName
+  readonly address: string
+  readonly authority: string
+  /** Calls that count, and those of them that did not end with OK. */
+  readonly calls: number
+  readonly failed: number
+  readonly endings: readonly Ending[]
+  readonly seconds: number
+  /** That ended with OK. */
+  readonly callsPerSecond: number
+  readonly responsesPerCall: number
+  /** Of calls that ended with OK; undefined where none did. */
+  readonly latencyUs: Latency | undefined
+  /** Of the open loop: how much later than intended calls began. The load's own fault, and part of latency. */
+  readonly lateUs: Latency | undefined
+  /** Of `latencyUs`: an HDR histogram of microseconds, as hdr-histogram-js encodes it (V2, compressed, base64). */
+  readonly histogram: string
+  readonly slices: readonly SliceReport[]
+}
+
+export interface Ending {
+  readonly status: number
+  readonly name: string
+  readonly count: number
+  /** What the first of them said. */
+  readonly detail: string
+}
+
+export interface SliceReport {
+  readonly calls: number
+  readonly failed: number
+  readonly seconds: number
+  readonly complete: boolean
+  readonly latencyUs: Latency | undefined
+}
+
+export interface Report {
+  readonly format: 1
+  /** ISO 8601, when it ended. */
+  readonly date: string
+  /** What repeats it, without secrets. */
+  readonly command: string
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly system: string; readonly node: string }
+  readonly path: string
+  /** Without gRPC's prefix. */
+  readonly messageBytes: number
+  readonly load: Load
+  readonly connections: number
+  /** Of each way, as planned. */
+  readonly slices: number
+  readonly sliceSeconds: number
+  readonly leadInSeconds: number
+  readonly warmUpSeconds: number
+  readonly timeoutMs: number
+  readonly seed: number
+  readonly ways: readonly WayReport[]
+  /** via − direct. Undefined: `noDifference` says why. */
+  readonly differences: readonly Difference[] | undefined
+  readonly noDifference: string | undefined
+  readonly method: string
+  /** Why it ended before its time. */
+  readonly stopped: Measurement['stopped']
+}
+
+export function reportOf(plan: Plan, { slices, stopped }: Measurement): Report {
+  const ways = plan.ways.map(way => wayReport(plan, way.name, slices[way.name] ?? []))
+  const noDifference = whyNone(ways)
+  const differences = noDifference === undefined ? differencesOf(slices) : undefined
+  const clean = (text: string): string => withoutSecrets(text, plan.secrets)
+  const sliceSeconds = plan.durationMs / 1_000 / SLICES
+  return {
+    format: 1,
+    date: new Date().toISOString(),
+    command: plan.command,
+    machine: {
+      cpu: os.cpus()[0]?.model ?? 'unknown',
+      cores: os.availableParallelism(),
+      system: `${os.type()} ${os.release()}`,
+      node: process.version,
+    },
+    path: plan.path,
+    messageBytes: plan.message.length - 5,
+    load: plan.load,
+    connections: plan.connections,
+    slices: SLICES,
+    sliceSeconds,
+    leadInSeconds: sliceSeconds * LEAD_IN_SHARE,
+    warmUpSeconds: plan.warmUpMs / 1_000,
+    timeoutMs: plan.timeoutMs,
+    seed: SEED,
+    ways,
+    differences,
+    noDifference: noDifference ?? (differences === undefined ? 'too few slices were measured of both' : undefined),
+    method: METHOD,
+    stopped: stopped && { ...stopped, reason: clean(stopped.reason) },
+  }
+}
+
+/** Some way has too many failures for its numbers to be worth something. */
+export function isFailing({ calls, failed }: Pick<WayReport, 'calls' | 'failed'>): boolean {
+  return failed > calls * FAILED_SHARE_MAX
+}
+
+export function latencyOf(histogram: JsHistogram): Latency | undefined {
+  if (histogram.totalCount === 0) return undefined
+  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile)
+  const { maxValue: max, mean } = histogram
+  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, mean }
+}
+
+function wayReport(plan: Plan, name: WayName, slices: readonly Slice[]): WayReport {
+  const { target, authority } = plan.ways.find(way => way.name === name)!
+  const histogram = merged(slices.map(({ latency }) => latency))
+  const seconds = sum(slices, slice => slice.seconds)
+  const calls = sum(slices, slice => slice.calls)
+  const failed = sum(slices, slice => slice.failed)
+  return {
+    name,
+    address: target.name,
+    authority,
+    calls,
+    failed,
+    endings: endingsOf(slices, plan.secrets),
+    seconds,
+    callsPerSecond: seconds === 0 ? 0 : (calls - failed) / seconds,
+    responsesPerCall: calls === 0 ? 0 : sum(slices, slice => slice.responses) / calls,
+    latencyUs: latencyOf(histogram),
+    lateUs: plan.load.kind === 'open' ? latencyOf(merged(slices.map(({ late }) => late))) : undefined,
+    histogram: encodeIntoCompressedBase64(histogram),
+    slices: slices.map(slice => ({
+      calls: slice.calls,
+      failed: slice.failed,
+      seconds: slice.seconds,
+      complete: slice.complete,
+      latencyUs: latencyOf(slice.latency),
+    })),
+  }
+}
+
+function endingsOf(slices: readonly Slice[], secrets: readonly string[]): Ending[] {
+  const byStatus = new Map<number, { count: number; detail: string }>()
+  for (const [status, { count, detail }] of slices.flatMap(({ endings }) => [...endings])) {
+    const known = byStatus.get(status)
+    if (known === undefined) byStatus.set(status, { count, detail: withoutSecrets(detail, secrets) })
+    else known.count += count
+  }
+  const endings = [...byStatus].map(([status, ending]) => ({ status, name: statusName(status), ...ending }))
+  return endings.sort((a, b) => a.status - b.status)
+}
+
+function whyNone(ways: readonly WayReport[]): string | undefined {
+  if (ways.length < 2) return 'one address alone was measured'
+  const failing = ways.filter(isFailing)
+  if (failing.length === 0) return undefined
+  const shares = failing.map(({ name, calls, failed }) => `${percent(failed / calls)} of the calls ${name}`)
+  const statuses = `did not end with ${statusName(Status.OK)}`
+  return `${shares.join(' and ')} ${statuses}, and at most ${percent(FAILED_SHARE_MAX)} may`
+}
+
+function differencesOf({ direct = [], via = [] }: Measurement['slices']): Difference[] | undefined {
+  const pairs = direct.flatMap((slice, i) => {
+    const beside = via[i]
+    return slice.complete && beside?.complete === true ? [[slice.latency, beside.latency] as const] : []
+  })
+  return compare(
+    pairs.map(([one]) => one),
+    pairs.map(([, other]) => other),
+  )
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(2))} %`
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((total, one) => total + of(one), 0)
+}

@@ -1,0 +1,63 @@
+/** What one slice of a measurement yields: latencies of the calls that ended with OK, and how the others ended. */
+import { build, JsHistogram } from 'hdr-histogram-js'
+import { Status } from '../grpc/status.ts'
+import type { Call } from './call.ts'
+
+/** Microseconds, to three digits. */
+export function newHistogram(): JsHistogram {
+  const histogram = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: 2,
+    autoResize: true,
+    numberOfSignificantValueDigits: 3,
+    useWebAssembly: false,
+  })
+  if (histogram instanceof JsHistogram) return histogram
+  throw new TypeError('hdr-histogram-js made another histogram than it was asked for')
+}
+
+/** Calls that ended with one status. */
+export interface Ending {
+  count: number
+  /** What came with the first of them. */
+  readonly detail: string
+}
+
+/** Different grpc-status values that are kept apart: there are 17, and a server may invent more. */
+const ENDINGS_MAX = 32
+
+export class Slice {
+  /** Calls that ended, of those that count. */
+  calls = 0
+  /** From the first that may count to the end of the last that does. */
+  seconds = 0
+  responses = 0
+  /** It went to its end as planned. */
+  complete = false
+  /** Why the load was stopped, where the service does not carry it. */
+  overload: string | undefined
+  readonly latency = newHistogram()
+  /** How much later than intended calls began: the load's own fault, and part of latency. */
+  readonly late = newHistogram()
+  readonly endings = new Map<number, Ending>()
+
+  add(call: Call): void {
+    const { status = Status.UNKNOWN } = call
+    this.calls++
+    this.responses += call.responses
+    this.late.recordValue(microseconds(call.begunMs - call.intendedMs))
+    const key = this.endings.has(status) || this.endings.size < ENDINGS_MAX ? status : Status.UNKNOWN
+    const ending = this.endings.get(key)
+    if (ending === undefined) this.endings.set(key, { count: 1, detail: call.detail })
+    else ending.count++
+    if (status === Status.OK) this.latency.recordValue(microseconds(call.endedMs - call.intendedMs))
+  }
+
+  get failed(): number {
+    return this.calls - (this.endings.get(Status.OK)?.count ?? 0)
+  }
+}
+
+function microseconds(ms: number): number {
+  return Math.max(0, Math.round(ms * 1_000))
+}

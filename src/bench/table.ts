@@ -1,0 +1,166 @@
+/** A report as a table, in cells for the page and in lines for the terminal. */
+import type { Difference } from './comparison.ts'
+import type { Latency, Report, WayReport } from './report.ts'
+
+export interface Table {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  /** What holds for all of it, a sentence each. */
+  readonly notes: readonly string[]
+}
+
+/** Later than this the load itself is in what it measures. */
+const LATE_US = 5_000
+
+const ROWS: readonly (readonly [name: string, key: keyof Latency, percentile: number | undefined])[] = [
+  ['p50', 'p50', 50],
+  ['p90', 'p90', 90],
+  ['p99', 'p99', 99],
+  ['p99.9', 'p999', 99.9],
+  ['max', 'max', undefined],
+]
+
+export function tableOf(report: Report): Table {
+  const { ways, differences } = report
+  const compared = differences !== undefined
+  const row = (name: string, of: (way: WayReport) => string): string[] => [
+    name,
+    ...ways.map(of),
+    ...(compared ? [''] : []),
+  ]
+  const latencies = ROWS.map(([name, key, percentile]) => {
+    const cells = row(name, ({ latencyUs }) => (latencyUs === undefined ? '–' : time(latencyUs[key])))
+    const difference = differences?.find(one => one.percentile === percentile)
+    if (difference !== undefined) cells[cells.length - 1] = differenceText(difference)
+    return cells
+  })
+  const lateness = row('begun late, p99', ({ lateUs }) => (lateUs === undefined ? '–' : time(lateUs.p99)))
+  return {
+    head: ['latency', ...ways.map(({ name }) => name), ...(compared ? ['via − direct (95 % interval)'] : [])],
+    rows: [
+      ...latencies,
+      row('calls', ({ calls }) => number(calls)),
+      row('calls/s', ({ callsPerSecond }) => number(callsPerSecond)),
+      row('failed', ({ failed, calls }) => failedText(failed, calls)),
+      ...endingRows(report, compared),
+      ...(report.load.kind === 'open' ? [lateness] : []),
+    ],
+    notes: notesOf(report),
+  }
+}
+
+/** Columns of what is a sentence. */
+const SENTENCE_COLUMNS = 100
+
+/** Lines for a terminal. */
+export function terminalText(report: Report): string {
+  if (report.ways.every(({ calls }) => calls === 0)) return `Nothing was measured: ${report.stopped?.reason}.`
+  const { head, rows, notes } = tableOf(report)
+  const lines = [head, ...rows]
+  const widths = head.map((_, i) => Math.max(...lines.map(cells => cells[i]!.length)))
+  const aligned = lines.map(cells =>
+    cells
+      .map((cell, i) => (i === 0 || i > report.ways.length ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  )
+  return [...headOf(report).map(wrapped), '', ...aligned, '', ...notes.map(wrapped)].join('\n')
+}
+
+function wrapped(sentence: string): string {
+  const lines = ['']
+  for (const word of sentence.split(/ (?! )/)) {
+    const last = lines.length - 1
+    const longer = lines[last] === '' ? word : `${lines[last]} ${word}`
+    if (longer.length > SENTENCE_COLUMNS && lines[last] !== '') lines.push(word)
+    else lines[last] = longer
+  }
+  return lines.join('\n')
+}
+
+/** What was measured, a line each. */
+export function headOf(report: Report): string[] {
+  const { path, load, connections, messageBytes, slices, sliceSeconds, warmUpSeconds, ways } = report
+  const how =
+    load.kind === 'closed'
+      ? `closed loop, ${plural(load.concurrency, 'call')} at a time`
+      : `open loop, ${number(load.rate)} calls a second`
+  const turns = `${slices} slices of ${number(sliceSeconds)} s${ways.length > 1 ? ' each, in turn' : ''}`
+  return [
+    path,
+    ...ways.map(({ name, address }) => `${name.padEnd(6)}  ${address}`),
+    `${how} on ${plural(connections, 'connection')}; message of ${plural(messageBytes, 'byte')}; ${turns}, after ${number(warmUpSeconds)} s of warm-up`,
+  ]
+}
+
+/** Microseconds with three digits or more: `152 µs`, `3.21 ms`, `1.20 s`. */
+export function time(us: number): string {
+  const size = Math.abs(us)
+  if (size < 1_000) return `${Math.round(us)} µs`
+  if (size < 1_000_000) return `${(us / 1_000).toPrecision(size < 100_000 ? 3 : 4)} ms`
+  return `${(us / 1_000_000).toFixed(2)} s`
+}
+
+function differenceText({ differenceUs, interval, verdict }: Difference): string {
+  if (interval === undefined) return `${signed(differenceUs)}, ${verdict} for an interval`
+  const range = `${signed(interval.lowUs)} to ${signed(interval.highUs)}`
+  return verdict === 'no difference shown' ? `${verdict} (${range})` : `${signed(differenceUs)} (${range})`
+}
+
+function signed(us: number): string {
+  return us === 0 ? '0' : `${us > 0 ? '+' : '−'}${time(Math.abs(us))}`
+}
+
+function failedText(failed: number, calls: number): string {
+  return failed === 0 ? '0' : `${number(failed)} (${Number(((failed / calls) * 100).toPrecision(2))} %)`
+}
+
+/** A row for each status but OK. */
+function endingRows({ ways }: Report, compared: boolean): string[][] {
+  const statuses = [...new Set(ways.flatMap(({ endings }) => endings.map(({ status }) => status)))].filter(
+    one => one > 0,
+  )
+  return statuses
+    .sort((a, b) => a - b)
+    .map(status => {
+      const endings = ways.map(way => way.endings.find(ending => ending.status === status))
+      const { name, detail } = endings.find(ending => ending !== undefined)!
+      const counts = endings.map(ending => number(ending?.count ?? 0))
+      // The detail is last, where nothing is aligned; a lone way has no such column and gets it in the notes.
+      return [`  ${status} ${name}`, ...counts, ...(compared ? [detail] : [])]
+    })
+}
+
+function notesOf(report: Report): string[] {
+  const { ways, load, differences, noDifference, method, stopped } = report
+  const notes: string[] = []
+  if (stopped !== undefined) notes.push(`Not whole: ${stopped.reason}.`)
+  if (differences !== undefined) notes.push(method)
+  else {
+    if (ways.length > 1) notes.push(`No difference is told: ${noDifference}.`)
+    for (const { name, endings } of ways) {
+      for (const { status, name: statusName, detail } of endings) {
+        if (status !== 0 && detail !== '') notes.push(`${name}: ${status} ${statusName} said "${detail}".`)
+      }
+    }
+  }
+  if (ways.some(({ failed }) => failed > 0)) notes.push('Latencies are of the calls that ended with OK.')
+  if (load.kind === 'closed') {
+    notes.push('Closed loop: while the service stalls no calls begin, so that stalls count little; --rate counts them.')
+  }
+  const latest = Math.max(...ways.map(({ lateUs }) => lateUs?.p99 ?? 0))
+  if (latest > LATE_US) {
+    notes.push(
+      `The load itself was late by ${time(latest)} at p99, which is part of all latencies: give a lower --rate.`,
+    )
+  }
+  return notes
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 })
+}
+
+function plural(count: number, noun: string): string {
+  return `${number(count)} ${noun}${count === 1 ? '' : 's'}`
+}
