@@ -1,168 +1,239 @@
 /**
- * What HPACK costs a header block, in nanoseconds: `node bench/micro/hpack.ts [case…]`.
+ * What HPACK costs a header block, decoding and encoding apart, by kind of block (header-session.ts).
  *
- * Each case is a session in its steady state: what repeats is in the tables. Printed are the median
- * and the spread (fastest and slowest) of the rounds, decoding and encoding apart.
+ * Each case is a session in its steady state. Where values are fresh they stay so: thousands of other blocks pass
+ * before one comes again, and what is encoded was decoded just before, as in a proxy.
  */
 import { HpackDecoder } from '../../src/wire/hpack/decoder.ts'
-import { HpackEncoder, maxEncodedBytes } from '../../src/wire/hpack/encoder.ts'
-import { type HeaderField, Mode } from '../../src/wire/hpack/header-field.ts'
-import { type Field, HpackEncoder as TestEncoder } from '../../test/support/hpack.ts'
+import { HpackEncoder } from '../../src/wire/hpack/encoder.ts'
+import { HeaderField, Mode } from '../../src/wire/hpack/header-field.ts'
+import { nameOf } from '../../src/wire/hpack/interning.ts'
+import type { Case } from './case.ts'
+import {
+  bearer,
+  dense,
+  emptyTable,
+  FRESH_BLOCKS,
+  type Kind,
+  kinds,
+  type Session,
+  sessionOf,
+  traceparent,
+} from './header-session.ts'
 
-const ROUNDS = 31
-const BLOCKS = 20_000
-/** Blocks that differ, where a case has fresh values: more than any cache keeps. */
-const FRESH = 16_384
+/** A session that comes again needs more blocks a run: one costs some 20 ns. */
+const REPEATED_PER_RUN = 1_024
+/** A part of `FRESH_BLOCKS`: a session begins again at the beginning of a run. */
+const FRESH_PER_RUN = 64
+/** What a run of the longest blocks fills; an output buffer of the writer has as much. */
+const OUTPUT_BYTES = 65_536
 
-const REQUEST: readonly Field[] = [
-  [':method', 'POST', 'indexed'],
-  [':scheme', 'http', 'indexed'],
-  [':path', '/helloworld.Greeter/SayHello', 'indexed'],
-  [':authority', 'greeter.example.com:50051', 'indexed'],
-  ['content-type', 'application/grpc', 'indexed'],
-  ['te', 'trailers', 'indexed'],
-  ['user-agent', 'grpc-node-js/1.14.0', 'indexed'],
-  ['grpc-accept-encoding', 'identity,deflate,gzip', 'indexed'],
-]
-/** As nghttp2's client sends it: the path is never in its table. */
-const H2LOAD: readonly Field[] = REQUEST.map(([name, value]) =>
-  name === ':path' ? [name, value, 'literal'] : [name, value, 'indexed'],
-)
-const RESPONSE: readonly Field[] = [
-  [':status', '200', 'indexed'],
-  ['server', 'nghttpd nghttp2/1.52.0', 'indexed'],
-  ['cache-control', 'max-age=3600', 'indexed'],
-  ['date', 'Sun, 22 Nov 2026 19:00:00 GMT', 'indexed'],
-  ['content-length', '39', 'literal'],
-  ['content-type', 'application/grpc', 'indexed'],
-  ['trailer', 'grpc-status', 'indexed'],
-]
-const TRAILERS: readonly Field[] = [['grpc-status', '0', 'literal']]
-
-let random = 12345
-function hex(digits: number): string {
-  let text = ''
-  while (text.length < digits) {
-    random = (Math.imul(random, 1103515245) + 12345) >>> 0
-    text += (random >>> 16).toString(16).padStart(4, '0')
-  }
-  return text.slice(0, digits)
+function perRunOf({ steady }: Session): number {
+  if (steady.length > 1) return FRESH_PER_RUN
+  return Math.min(REPEATED_PER_RUN, Math.floor(OUTPUT_BYTES / steady[0]!.length))
 }
 
-function fresh(how: 'literal' | 'incremental'): Field[] {
+/** Bytes of a run on average. */
+function bytesOf(session: Session): number {
+  const total = session.steady.reduce((bytes, block) => bytes + block.length, 0)
+  return (total / session.steady.length) * perRunOf(session)
+}
+
+/** A session's blocks, decoded in turn. */
+class Decoding {
+  /** What the last run decoded. */
+  readonly lists: (readonly HeaderField[])[]
+  readonly #decoder = new HpackDecoder()
+  readonly #blocks: readonly Buffer[]
+  #next = 0
+
+  constructor({ opening, steady }: Session, perRun: number) {
+    this.lists = new Array(perRun).fill([])
+    this.#blocks = steady
+    for (const block of opening) this.#decoder.decode(block, 0, block.length)
+  }
+
+  /** The next run begins the session again. */
+  get atStart(): boolean {
+    return this.#next === 0
+  }
+
+  /** @returns fields */
+  run(): number {
+    const { lists } = this
+    const blocks = this.#blocks
+    let fields = 0
+    for (let i = 0; i < lists.length; i++) {
+      const block = blocks[this.#next]!
+      this.#next = this.#next + 1 === blocks.length ? 0 : this.#next + 1
+      const list = this.#decoder.decode(block, 0, block.length)
+      lists[i] = list
+      fields += list.length
+    }
+    return fields
+  }
+}
+
+export class DecodeCase implements Case {
+  readonly name: string
+  readonly unit = 'block'
+  readonly perRun: number
+  readonly bytes: number
+  readonly yields: number
+  readonly kind: Kind
+  readonly #decoding: Decoding
+
+  constructor(kind: Kind, session: Session) {
+    this.name = `decode ${kind.name}`
+    this.kind = kind
+    this.perRun = perRunOf(session)
+    this.bytes = bytesOf(session)
+    this.yields = this.perRun * kind.lists[0]!.length
+    this.#decoding = new Decoding(session, this.perRun)
+  }
+
+  /** What the last run decoded. */
+  get lists(): readonly (readonly HeaderField[])[] {
+    return this.#decoding.lists
+  }
+
+  run(): number {
+    return this.#decoding.run()
+  }
+}
+
+/** Lists to blocks, one behind the other as in the output of a connection. */
+class Encoding {
+  readonly encoder = new HpackEncoder()
+  readonly out: Buffer = Buffer.alloc(OUTPUT_BYTES)
+  /** Where the blocks of the last run end. */
+  readonly ends: number[]
+
+  constructor(perRun: number) {
+    this.ends = new Array(perRun).fill(0)
+  }
+
+  /** @returns blocks that have octets */
+  run(lists: readonly (readonly HeaderField[])[]): number {
+    const { ends } = this
+    let at = 0
+    let blocks = 0
+    for (let i = 0; i < lists.length; i++) {
+      const end = this.encoder.encode(lists[i]!, this.out, at)
+      if (end > at) blocks++
+      at = ends[i] = end
+    }
+    return blocks
+  }
+
+  /** What the last run wrote. */
+  blocks(): Buffer[] {
+    return this.ends.map((end, i) => this.out.subarray(i === 0 ? 0 : this.ends[i - 1]!, end))
+  }
+}
+
+export class EncodeCase implements Case {
+  readonly name: string
+  readonly unit = 'block'
+  readonly perRun: number
+  readonly bytes: number
+  readonly yields: number
+  readonly kind: Kind
+  /** The session's first blocks as this encoder wrote them, before any run. */
+  readonly opening: readonly Buffer[]
+  readonly #decoding: Decoding
+  readonly #encoding: Encoding
+  readonly #restarts: boolean
+
+  constructor(kind: Kind, session: Session) {
+    this.name = `encode ${kind.name}`
+    this.kind = kind
+    this.perRun = this.yields = perRunOf(session)
+    this.bytes = bytesOf(session)
+    this.#restarts = kind.lists.length > 1
+    this.#encoding = new Encoding(this.perRun)
+    this.opening = session.opening.map(block => {
+      const { out, encoder } = this.#encoding
+      const fields = new HpackDecoder().decode(block, 0, block.length)
+      return Buffer.from(out.subarray(0, encoder.encode(fields, out, 0)))
+    })
+    this.#decoding = new Decoding(session, this.perRun)
+  }
+
+  prepare(): void {
+    if (this.#restarts && this.#decoding.atStart) emptyTable(this.#encoding.encoder)
+    this.#decoding.run()
+  }
+
+  run(): number {
+    return this.#encoding.run(this.#decoding.lists)
+  }
+
+  /** What the last run wrote. */
+  blocks(): Buffer[] {
+    return this.#encoding.blocks()
+  }
+}
+
+/** A literal that came from no wire, as those that the proxy adds: its string is coded, not copied. */
+export class EncodeStringCase implements Case {
+  readonly name: string
+  readonly unit = 'block'
+  readonly perRun = FRESH_PER_RUN
+  readonly bytes: number
+  readonly yields = FRESH_PER_RUN
+  readonly field: string
+  readonly values: readonly string[]
+  readonly #encoding = new Encoding(FRESH_PER_RUN)
+  #lists: readonly (readonly HeaderField[])[] = []
+  #next = 0
+
+  constructor(name: string, field: string, values: readonly string[]) {
+    this.name = `encode ${name}`
+    this.field = field
+    this.values = values
+    this.bytes = FRESH_PER_RUN * values[0]!.length
+  }
+
+  prepare(): void {
+    const key = nameOf(this.field)
+    const from = this.#next
+    this.#next = (from + FRESH_PER_RUN) % this.values.length
+    // New objects: a field that is encoded twice keeps its octets.
+    this.#lists = Array.from({ length: FRESH_PER_RUN }, (_, i) => [
+      new HeaderField(key, this.values[from + i]!, Mode.LITERAL),
+    ])
+  }
+
+  run(): number {
+    return this.#encoding.run(this.#lists)
+  }
+
+  /** What the last run wrote. */
+  blocks(): Buffer[] {
+    return this.#encoding.blocks()
+  }
+}
+
+export type HpackCase = DecodeCase | EncodeCase | EncodeStringCase
+
+export function cases(): readonly HpackCase[] {
+  const sessions = kinds().map(kind => [kind, sessionOf(kind)] as const)
+  const strings = (make: () => string) => Array.from({ length: FRESH_BLOCKS }, make)
   return [
-    ['grpc-timeout', `${hex(6).replace(/[a-f]/g, '7')}u`, how],
-    ['traceparent', `00-${hex(32)}-${hex(16)}-01`, how],
+    ...sessions.map(([kind, session]) => new DecodeCase(kind, session)),
+    ...sessions.map(([kind, session]) => new EncodeCase(kind, session)),
+    new EncodeStringCase('a new string of 55 B, Huffman-coded', 'traceparent', strings(traceparent)),
+    new EncodeStringCase(
+      'a new string of 55 B, plain',
+      'traceparent',
+      strings(() => dense(55)),
+    ),
+    new EncodeStringCase('a new string of 900 B, Huffman-coded', 'authorization', strings(bearer)),
+    new EncodeStringCase(
+      'a new string of 900 B, plain',
+      'authorization',
+      strings(() => dense(900)),
+    ),
   ]
 }
-
-const TOKEN = `Bearer ${hex(893)}`
-
-interface Case {
-  readonly name: string
-  /** The lists of the session, in turn. */
-  readonly lists: readonly (readonly Field[])[]
-}
-
-const repeat = (make: (i: number) => readonly Field[]) => Array.from({ length: FRESH }, (_, i) => make(i))
-
-const CASES: readonly Case[] = [
-  { name: 'request, 8 fields, all indexed', lists: [REQUEST] },
-  { name: 'request, literal :path (h2load)', lists: [H2LOAD] },
-  { name: 'response head of nghttpd', lists: [RESPONSE] },
-  { name: 'trailers of nghttpd', lists: [TRAILERS] },
-  { name: 'request + fresh timeout, traceparent, literal', lists: repeat(() => [...REQUEST, ...fresh('literal')]) },
-  {
-    name: 'request + fresh timeout, traceparent, inserted',
-    lists: repeat(() => [...REQUEST, ...fresh('incremental')]),
-  },
-  { name: 'request + authorization 900 B, indexed', lists: [[...REQUEST, ['authorization', TOKEN, 'indexed']]] },
-  { name: 'request + authorization 900 B, literal', lists: [[...REQUEST, ['authorization', TOKEN, 'literal']]] },
-  { name: 'request + authorization 900 B, never', lists: [[...REQUEST, ['authorization', TOKEN, 'never']]] },
-  {
-    name: 'request + authorization 900 B, fresh literal',
-    lists: repeat(() => [...REQUEST, ['authorization', `Bearer ${hex(893)}`, 'literal']]),
-  },
-]
-
-/**
- * The blocks of a session, and where it starts over. The sender is our own encoder: it codes as
- * others do (Huffman where shorter), which the tests' encoder does not.
- */
-function wireOf({ lists }: Case): { opening: Buffer[]; steady: Buffer[] } {
-  const plain = new TestEncoder()
-  const reader = new HpackDecoder()
-  const writer = new HpackEncoder()
-  const into = Buffer.alloc(65_536)
-  const one = (list: readonly Field[]) => {
-    const block = plain.encode(list)
-    const fields = reader.decode(block, 0, block.length)
-    return Buffer.from(into.subarray(0, writer.encode(fields, into, 0)))
-  }
-  return { opening: lists.map(one), steady: lists.length === 1 ? [one(lists[0]!)] : [] }
-}
-
-function median(times: number[]): string {
-  times.sort((a, b) => a - b)
-  const [least, middle, most] = [times[0]!, times[times.length >> 1]!, times.at(-1)!]
-  return `${middle.toFixed(0).padStart(6)} (${least.toFixed(0)}–${most.toFixed(0)})`
-}
-
-let sink = 0
-
-function run(its: Case): void {
-  const { opening, steady } = wireOf(its)
-  const decoder = new HpackDecoder()
-  const encoder = new HpackEncoder()
-  const into = Buffer.alloc(65_536)
-  const decoding: number[] = []
-  const encoding: number[] = []
-  for (const block of steady.length > 0 ? opening : []) encoder.encode(decoder.decode(block, 0, block.length), into, 0)
-  const blocks = steady.length > 0 ? steady : opening
-  const lists: (readonly HeaderField[])[] = new Array(64).fill([])
-  let next = 0
-  // In batches, so that decoding and encoding are timed apart while fresh values stay fresh.
-  for (let round = -5; round < ROUNDS; round++) {
-    // A session of fresh values that starts over is a new session.
-    let [decodeNs, encodeNs] = [0, 0]
-    let session: HpackDecoder = decoder
-    let out: HpackEncoder = encoder
-    if (steady.length === 0) {
-      session = new HpackDecoder()
-      out = new HpackEncoder()
-      next = 0
-    }
-    const total = steady.length === 0 ? Math.min(BLOCKS, blocks.length) : BLOCKS
-    for (let done = 0; done < total; done += lists.length) {
-      const t0 = process.hrtime.bigint()
-      for (let i = 0; i < lists.length; i++) {
-        const block = blocks[next]!
-        next = next + 1 === blocks.length ? 0 : next + 1
-        lists[i] = session.decode(block, 0, block.length)
-      }
-      const t1 = process.hrtime.bigint()
-      for (let i = 0; i < lists.length; i++) {
-        const list = lists[i]!
-        if (maxEncodedBytes(list) > into.length) throw new Error('too long')
-        sink += out.encode(list, into, 0)
-      }
-      encodeNs += Number(process.hrtime.bigint() - t1)
-      decodeNs += Number(t1 - t0)
-    }
-    const count = Math.ceil(total / lists.length) * lists.length
-    if (round < 0) continue
-    decoding.push(decodeNs / count)
-    encoding.push(encodeNs / count)
-  }
-  const bytes = Math.round(blocks.slice(-100).reduce((sum, b) => sum + b.length, 0) / blocks.slice(-100).length)
-  console.log(
-    `${its.name.padEnd(50)} ${String(bytes).padStart(5)} B  decode ${median(decoding)}  encode ${median(encoding)}`,
-  )
-}
-
-console.log(`node ${process.version}, ns a block: median of ${ROUNDS} rounds (fastest–slowest)`)
-const wanted = process.argv.slice(2)
-for (const its of CASES) {
-  if (wanted.length === 0 || wanted.some(word => its.name.includes(word))) run(its)
-}
-if (sink === 0 || Mode.INDEXED !== 0) throw new Error('nothing was encoded')

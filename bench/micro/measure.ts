@@ -1,0 +1,77 @@
+/**
+ * Measures the cases of one part, in this process: `node --expose-gc measure.ts PART REQUEST`, started by run.ts.
+ * Prints the results as JSON.
+ *
+ * All cases of the part are warmed up before the first is measured, those that nobody asked for too: what V8 has seen
+ * of the part decides how it compiles it, so a filter must not change a figure. Then the cases take turns, round by
+ * round, so that a slow moment of the machine meets all of them and not one.
+ */
+import { do_not_optimize, measure } from 'mitata'
+import { type Case, isWanted, PARTS, type PartName, runOnce } from './case.ts'
+import { type CaseResult, resultOf } from './result.ts'
+
+export interface Request {
+  /** As `isWanted` takes them. */
+  readonly words: readonly string[]
+  /** Measured in all rounds together, by case. */
+  readonly minCpuMs: number
+}
+
+export const ROUNDS = 5
+/** Of `minCpuMs`, for each case of the part, wanted or not. */
+const WARM_UP_PART = 1 / 4
+/** Also where a run takes longer than the time there is. */
+const MIN_SAMPLES = 12
+/** Of one case and round. mitata makes room for 2^20 samples; more would be slow to sort. */
+const MAX_SAMPLES = 100_000
+
+async function measurePart(part: PartName, { words, minCpuMs }: Request): Promise<CaseResult[]> {
+  const { cases } = await PARTS[part]()
+  const all = cases()
+  for (const its of all) warmUp(its, minCpuMs * WARM_UP_PART)
+  const wanted = all.filter(its => isWanted(part, its, words)).map(its => ({ its, samplesNs: [] as number[] }))
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { its, samplesNs } of wanted) {
+      for (const ns of await sample(its, minCpuMs / ROUNDS)) samplesNs.push(ns)
+    }
+  }
+  // Whatever drifted away from the work in all those runs is not what was measured.
+  for (const { its } of wanted) runOnce(its)
+  return wanted.map(({ its, samplesNs }) => resultOf(part, its, samplesNs))
+}
+
+function warmUp(its: Case, ms: number): void {
+  const end = performance.now() + ms
+  do runOnce(its)
+  while (performance.now() < end)
+}
+
+/** Nanoseconds of single runs. mitata drops the two fastest and the two slowest. */
+async function sample(its: Case, ms: number): Promise<readonly number[]> {
+  const { samples } = await measure(repeatedly(its), {
+    min_cpu_time: ms * 1e6,
+    min_samples: MIN_SAMPLES,
+    max_samples: MAX_SAMPLES,
+    // A sample is one run: runs are made long enough, and `prepare` comes before each.
+    batch_threshold: 0,
+    // Once before the first sample, so that nobody collects another's garbage; what a case makes itself, it pays for.
+    gc: globalThis.gc as (() => void) | undefined,
+  })
+  return samples
+}
+
+/** mitata calls `0` before each sample, untimed, and hands what it returns to `bench`. Its types know only functions. */
+function repeatedly(its: Case): () => Generator<() => number> {
+  const prepared = {
+    0: () => its.prepare?.(),
+    // What a run yields goes where no compiler can know that nobody reads it, so it cannot leave the work out.
+    bench: (_: unknown) => do_not_optimize(its.run()),
+  }
+  return function* () {
+    yield prepared as unknown as () => number
+  }
+}
+
+const [part, request] = process.argv.slice(2)
+if (globalThis.gc === undefined) throw new Error('start it with --expose-gc, or by run.ts')
+console.log(JSON.stringify(await measurePart(part as PartName, JSON.parse(request!) as Request)))
