@@ -1,124 +1,147 @@
 /**
- * One client connection that sends calls from images and checks each answer: status 200, all of the
- * bytes, `grpc-status: 0`. It does as little as that needs, so that the proxy is what is measured.
+ * One client connection that sends small unary calls from images and checks each answer: status 200, the message
+ * with its prefix, `grpc-status: 0`. It does as little as that needs, so that the proxy is what is measured.
  */
-import { once } from 'node:events'
 import net from 'node:net'
+import { writeUint32 } from '../../src/wire/frame.ts'
 import {
   CLIENT_PREFACE,
+  DEFAULT_WINDOW_SIZE,
+  errorCodeName,
   Flag,
   type FrameHandler,
+  FrameReader,
   FrameType,
   HEAD_BYTES,
+  type HeaderField,
+  HpackDecoder,
   readLength,
+  Settings,
   writeHead,
-  writeUint32,
-} from '../../src/wire/frame.ts'
-import { FrameReader } from '../../src/wire/frame-reader.ts'
-import { HpackDecoder } from '../../src/wire/hpack/decoder.ts'
-import type { HeaderField } from '../../src/wire/hpack/header-field.ts'
-import { Settings } from '../../src/wire/settings.ts'
-import { SMALL_BYTES } from '../subjects/world.ts'
+} from '../../src/wire/index.ts'
 import type { CallImages } from './call-images.ts'
+import type { Caller, CallerOwner } from './caller.ts'
+import { PREFIX_BYTES } from './messages.ts'
+import { WaitingCalls } from './waiting-calls.ts'
 
-export interface CallOwner {
-  /** @param intended what was given to `call` @param problem why the call is no success */
-  onEnd(connection: CallConnection, intended: number, problem: string | undefined): void
-  onLost(reason: string): void
+/** What calls of one connection bring with them. */
+export interface SmallCalls {
+  readonly images: CallImages
+  readonly requestBytes: number
+  /** What each answer is: one frame of the default size at most. */
+  readonly response: Buffer
+  /** Calls open at a time at most, whatever the peer allows. */
+  readonly maxOpen: number
 }
 
-/** Streams between the oldest and the newest open one; numbers wrap there. */
-const SLOTS = 65_536
-/** Open calls on a connection at most, whatever the peer allows: so that all proxies meet the same client. */
-export const MAX_OPEN = 100
+/** Streams between the oldest and the newest open one at most; numbers wrap there. */
+const SLOTS = 4_096
 /** States of a call in place of its bytes. */
 const NO_HEADERS = -1
 const OVER = -2
 const WINDOW = 2 ** 31 - 1
 /** Of the connection's window, given back in one piece. */
 const WINDOW_STEP = 2 ** 24
-const INITIAL_WINDOW = 65_535
+const OUT_BYTES = 32_768
+/** Connecting and the server's SETTINGS together take no longer. */
+const TIMEOUT_MS = 5_000
 
-export class CallConnection implements FrameHandler {
+export class CallConnection implements FrameHandler, Caller {
   readonly #socket: net.Socket
-  readonly #owner: CallOwner
-  readonly #calls: CallImages
+  readonly #owner: CallerOwner
+  readonly #calls: SmallCalls
   readonly #reader = new FrameReader(this, { role: 'client' })
   readonly #decoder = new HpackDecoder()
   readonly #settings = new Settings()
   readonly #intended = new Float64Array(SLOTS)
-  /** Bytes that came; or one of the states below. */
-  readonly #received = new Int32Array(SLOTS)
-  /** Calls that wait for a stream or for window. */
-  readonly #waiting: number[] = []
-  #waitingFrom = 0
+  /** Bytes that came; or one of the states above. */
+  readonly #received = new Int32Array(SLOTS).fill(OVER)
+  /** For a stream or for window. */
+  readonly #waiting = new WaitingCalls()
   #nextImage = 0
   #nextId = 1
   #open = 0
-  #sendWindow = INITIAL_WINDOW
+  #sendWindow = DEFAULT_WINDOW_SIZE
   #unreleased = 0
-  #out: Buffer = Buffer.allocUnsafe(65_536)
+  #out: Buffer = Buffer.allocUnsafe(OUT_BYTES)
   #at = 0
   #greeted = () => {}
+  /** Who hears that it is lost: `open`, then the owner. */
+  #lost: (reason: string) => void = () => {}
 
-  constructor(socket: net.Socket, calls: CallImages, owner: CallOwner) {
+  private constructor(socket: net.Socket, calls: SmallCalls, owner: CallerOwner) {
     this.#socket = socket
     this.#calls = calls
     this.#owner = owner
-    socket.setNoDelay(true)
     socket.on('data', chunk => this.#receive(chunk as Buffer))
-    socket.on('error', error => owner.onLost(error.message))
-    socket.on('close', () => owner.onLost('connection closed'))
+    socket.on('error', error => this.#lose(error.message))
+    socket.on('close', () => this.#lose('the server closed the connection'))
   }
 
-  /** Connects, and waits for the peer's SETTINGS. */
-  static async open(port: number, calls: CallImages, owner: CallOwner): Promise<CallConnection> {
-    const socket = net.connect(port, '127.0.0.1')
-    const connection = new CallConnection(socket, calls, owner)
-    await once(socket, 'connect')
-    const greeting = new Promise<void>(resolve => {
-      connection.#greeted = resolve
-    })
-    CLIENT_PREFACE.copy(connection.#out)
-    connection.#at = CLIENT_PREFACE.length
-    connection.#frame(0, FrameType.SETTINGS, Flag.NONE)
-    connection.#windowUpdate(WINDOW - INITIAL_WINDOW)
-    connection.flush()
-    await greeting
+  /** Connects, and waits for the peer's SETTINGS. @throws Error that says why they did not come */
+  static async open(port: number, calls: SmallCalls, owner: CallerOwner): Promise<CallConnection> {
+    const connection = new CallConnection(net.connect({ port, host: '127.0.0.1', noDelay: true }), calls, owner)
+    const timer = setTimeout(() => connection.#lose(`no HTTP/2 SETTINGS within ${TIMEOUT_MS} ms`), TIMEOUT_MS)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        connection.#greeted = resolve
+        connection.#lost = reason => reject(new Error(reason))
+        connection.#at = CLIENT_PREFACE.copy(connection.#out)
+        connection.#frame(0, FrameType.SETTINGS, Flag.NONE)
+        connection.#windowUpdate(WINDOW - DEFAULT_WINDOW_SIZE)
+        connection.flush()
+      })
+    } catch (error) {
+      connection.close()
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+    connection.#lost = reason => owner.onLost(reason)
     return connection
   }
 
-  /** Begins a call, or lets it wait. @param intended comes back with its end */
   call(intended: number): void {
     if (this.#mayBegin()) this.#begin(intended)
     else this.#waiting.push(intended)
   }
 
-  /** Sends what has been written. */
   flush(): void {
     if (this.#at === 0) return
     this.#socket.write(this.#out.subarray(0, this.#at))
-    this.#out = Buffer.allocUnsafe(65_536)
+    // What the kernel took at once is ours again.
+    if (this.#socket.writableLength > 0) this.#out = Buffer.allocUnsafe(OUT_BYTES)
     this.#at = 0
   }
 
   close(): void {
-    this.#socket.removeAllListeners('close').destroy()
+    this.#lost = () => {}
+    this.#socket.destroy()
+  }
+
+  #lose(reason: string): void {
+    const lost = this.#lost
+    this.close()
+    lost(reason)
   }
 
   #mayBegin(): boolean {
-    return this.#open < Math.min(this.#settings.maxConcurrentStreams, MAX_OPEN) && this.#sendWindow >= SMALL_BYTES
+    return (
+      this.#open < Math.min(this.#settings.maxConcurrentStreams, this.#calls.maxOpen) &&
+      this.#sendWindow >= this.#calls.requestBytes &&
+      this.#received[(this.#nextId >> 1) % SLOTS] === OVER
+    )
   }
 
   #begin(intended: number): void {
     const id = this.#nextId
     this.#nextId += 2
     this.#open++
-    this.#sendWindow -= SMALL_BYTES
+    this.#sendWindow -= this.#calls.requestBytes
     const slot = (id >> 1) % SLOTS
     this.#intended[slot] = intended
     this.#received[slot] = NO_HEADERS
-    const { images, again } = this.#calls
+    const { images, again } = this.#calls.images
     const image = images[this.#nextImage]!
     if (++this.#nextImage === images.length) this.#nextImage = again
     this.#ensure(image.length)
@@ -134,21 +157,19 @@ export class CallConnection implements FrameHandler {
     if (this.#received[slot] === OVER) return
     this.#received[slot] = OVER
     this.#open--
-    if (this.#waitingFrom < this.#waiting.length) this.#beginWaiting()
+    this.#beginWaiting()
     this.#owner.onEnd(this, this.#intended[slot]!, problem)
   }
 
   #beginWaiting(): void {
-    while (this.#waitingFrom < this.#waiting.length && this.#mayBegin())
-      this.#begin(this.#waiting[this.#waitingFrom++]!)
-    if (this.#waitingFrom === this.#waiting.length) this.#waitingFrom = this.#waiting.length = 0
+    while (this.#waiting.any && this.#mayBegin()) this.#begin(this.#waiting.shift())
   }
 
   #receive(chunk: Buffer): void {
     try {
       this.#reader.read(chunk)
     } catch (error) {
-      this.#owner.onLost((error as Error).message)
+      this.#lose((error as Error).message)
       return
     }
     this.flush()
@@ -182,16 +203,26 @@ export class CallConnection implements FrameHandler {
     }
     if (!endStream) return
     const status = textOf(fields, 'grpc-status')
-    const bytesReceived = this.#received[slot]!
-    const good = status === '0' && bytesReceived === SMALL_BYTES
-    this.#end(
-      streamId,
-      good ? undefined : `grpc-status ${status} after ${bytesReceived} bytes: ${textOf(fields, 'grpc-message')}`,
-    )
+    const received = this.#received[slot]!
+    const { length } = this.#calls.response
+    const problem =
+      status !== '0'
+        ? `grpc-status ${status} after ${received} bytes: ${textOf(fields, 'grpc-message')}`
+        : received !== length
+          ? `${received} bytes came instead of ${length}`
+          : undefined
+    this.#end(streamId, problem)
   }
 
-  onData(streamId: number, _bytes: Buffer, start: number, end: number, flowBytes: number, endStream: boolean): void {
-    this.#received[(streamId >> 1) % SLOTS]! += end - start
+  onData(streamId: number, bytes: Buffer, start: number, end: number, flowBytes: number, endStream: boolean): void {
+    const slot = (streamId >> 1) % SLOTS
+    const before = this.#received[slot]!
+    if (before < 0) return this.#lose(`DATA where none may be, on stream ${streamId}`)
+    const { response } = this.#calls
+    for (let i = before; i < PREFIX_BYTES && start + i - before < end; i++) {
+      if (bytes[start + i - before] !== response[i]) return this.#end(streamId, `the prefix is wrong at byte ${i}`)
+    }
+    this.#received[slot] = before + end - start
     this.#unreleased += flowBytes
     if (this.#unreleased >= WINDOW_STEP) {
       this.#windowUpdate(this.#unreleased)
@@ -201,11 +232,15 @@ export class CallConnection implements FrameHandler {
   }
 
   onRstStream(streamId: number, code: number): void {
-    this.#end(streamId, `RST_STREAM ${code}`)
+    this.#end(streamId, `RST_STREAM ${errorCodeName(code)}`)
   }
 
   onSettings(bytes: Buffer, start: number, end: number): void {
     this.#settings.apply(bytes, start, end)
+    const { requestBytes } = this.#calls
+    if (this.#settings.initialWindowSize < requestBytes) {
+      return this.#lose(`streams have a window of ${this.#settings.initialWindowSize} bytes, a call ${requestBytes}`)
+    }
     this.#frame(0, FrameType.SETTINGS, Flag.ACK)
     this.#greeted()
   }
@@ -215,7 +250,7 @@ export class CallConnection implements FrameHandler {
   }
 
   onGoaway(_lastStreamId: number, code: number): void {
-    this.#owner.onLost(`GOAWAY ${code}`)
+    this.#lose(`GOAWAY ${errorCodeName(code)}`)
   }
 
   onWindowUpdate(streamId: number, increment: number): void {
@@ -230,7 +265,7 @@ export class CallConnection implements FrameHandler {
   onUnknown(): void {}
 
   onStreamError(error: Error): void {
-    this.#owner.onLost(error.message)
+    this.#lose(error.message)
   }
 }
 

@@ -1,0 +1,34 @@
+/** Messages of one direction of a call: all of the same size. */
+import { grpcMessage } from '../subjects/world.ts'
+
+export interface Messages {
+  readonly count: number
+  /** Of each, its prefix included. */
+  readonly bytes: number
+}
+
+/** gRPC's prefix: a flag, and the length in four bytes. */
+export const PREFIX_BYTES = 5
+/** The one size that no message has: its payload is a field of Protocol Buffers, or nothing (see `grpcMessage`). */
+export const NO_MESSAGE_BYTES = 6
+/** What a call can ask for at most, so that a wrong number is told and not tried. */
+export const MAX_MESSAGES = 1_000_000
+export const MAX_MESSAGE_BYTES = 67_108_864
+
+/** Messages kept: a load has one or two sizes, a backend those of the scenarios that follow one another. */
+const KEPT = 8
+const made = new Map<number, Buffer>()
+
+/** One message of that size, the same buffer each time: not to be written to. */
+export function messageOf(bytes: number): Buffer {
+  const known = made.get(bytes)
+  if (known !== undefined) return known
+  if (made.size === KEPT) made.clear()
+  const message = grpcMessage(bytes)
+  made.set(bytes, message)
+  return message
+}
+
+export function totalBytes({ count, bytes }: Messages): number {
+  return count * bytes
+}
