@@ -20,7 +20,17 @@ export interface RunRecord {
   readonly seconds: number
   /** Whom ratios are against. */
   readonly base: string
+  /** Who took part, in the order of tables and charts. Default: whoever has an entry, kinds by name. */
+  readonly subjects?: readonly SubjectRecord[]
   readonly scenarios: readonly ScenarioRecord[]
+}
+
+export interface SubjectRecord {
+  readonly name: string
+  /** One line: what it is. */
+  readonly title: string
+  /** `floor`: no gRPC proxy at all, such as no proxy or a TCP relay. */
+  readonly kind: 'floor' | 'ours' | 'peer'
 }
 
 export interface Machine {

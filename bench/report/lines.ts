@@ -1,0 +1,236 @@
+/** Charts of lines, a line a subject, named at its end: latency by percentile, and growth. */
+import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
+import { spread } from '../measure/statistics.ts'
+import { logAxis, spreadLabels, wrapText } from './axes.ts'
+import type { Spec } from './draw.ts'
+import type { Look } from './palette.ts'
+import { looked } from './panels.ts'
+import type { Metric, ScenarioRecord } from './record.ts'
+import { headOf, numberText, valuesOf } from './rows.ts'
+
+export interface LineStyle {
+  readonly looks: ReadonlyMap<string, Look>
+  readonly title: string
+  readonly subtitle: string
+}
+
+interface Point {
+  readonly subject: string
+  readonly x: number
+  readonly y: number
+  /** Of the rounds. */
+  readonly least?: number
+  readonly most?: number
+  /** Drawn as a mark, and told to those who cannot see it. */
+  readonly about?: string
+}
+
+interface LinePanel {
+  readonly name: string
+  readonly title: string
+  readonly xAxis: Spec
+  readonly xScale: Spec
+  readonly yTitle: string
+  readonly points: readonly Point[]
+  /** In red, a line each. */
+  readonly failed: readonly string[]
+}
+
+const COLUMNS = 2
+const PLOT_PX = { narrow: 290, wide: 660 } as const
+const HEIGHT_PX = 240
+const LABEL_GAP_PX = 13
+const TITLE_CHARACTERS = 62
+
+function linesSpec(panels: readonly LinePanel[], style: LineStyle): Spec {
+  const width = panels.length === 1 ? PLOT_PX.wide : PLOT_PX.narrow
+  return {
+    title: { text: style.title, subtitle: wrapText(style.subtitle, 2 * TITLE_CHARACTERS), fontSize: 16, offset: 14 },
+    columns: COLUMNS,
+    spacing: { row: 26, column: 22 },
+    resolve: { scale: { x: 'independent', y: 'independent', color: 'shared', shape: 'shared', strokeDash: 'shared' } },
+    concat: panels.map(panel => panelSpec(panel, style, width)),
+  }
+}
+
+function panelSpec(panel: LinePanel, { looks }: LineStyle, width: number): Spec {
+  const { points, failed, xAxis, xScale, yTitle } = panel
+  const yAxis = logAxis(points.flatMap(({ y, least = y, most = y }) => [y, least, most]))
+  const last = new Map(points.map(point => [point.subject, point]))
+  const ends = [...last.values()]
+  const places = spreadLabels(
+    ends.map(({ y }) => y),
+    yAxis,
+    HEIGHT_PX,
+    LABEL_GAP_PX,
+  )
+  const x = { field: 'x', type: 'quantitative', scale: xScale, axis: xAxis }
+  const y = {
+    field: 'y',
+    type: 'quantitative',
+    scale: { type: 'log', domain: yAxis.domain, nice: false },
+    axis: { title: yTitle, values: yAxis.ticks, format: ',.6~g' },
+  }
+  const color = looked(looks, 'colour')
+  const order = { field: 'x', type: 'quantitative' }
+  const banded = points.filter(({ least }) => least !== undefined)
+  return {
+    title: { text: panel.name, subtitle: wrapText(panel.title, TITLE_CHARACTERS), frame: 'group' },
+    width,
+    height: HEIGHT_PX,
+    layer: [
+      {
+        data: { values: banded },
+        mark: { type: 'area', opacity: 0.16, aria: false },
+        encoding: { x, y: { ...y, field: 'least' }, y2: { field: 'most' }, color },
+      },
+      {
+        data: { values: points },
+        mark: { type: 'line', strokeWidth: 1.8, aria: false },
+        encoding: { x, y, color, order, strokeDash: looked(looks, 'dash') },
+      },
+      {
+        data: { values: points.filter(({ about }) => about !== undefined) },
+        mark: { type: 'point', filled: true, size: 46, opacity: 1 },
+        encoding: { x, y, color, shape: looked(looks, 'shape'), description: { field: 'about', type: 'nominal' } },
+      },
+      {
+        data: { values: ends.map(({ subject }, i) => ({ subject, y: places[i] })) },
+        mark: { type: 'text', align: 'left', fontSize: 11, aria: false },
+        encoding: { x: { value: width + 8 }, y, color, text: { field: 'subject', type: 'nominal' } },
+      },
+      ...failed.map((text, i) => ({
+        data: { values: [{ text: `FAILED: ${text}` }] },
+        mark: {
+          type: 'text',
+          align: 'left',
+          baseline: 'top',
+          fontSize: 11,
+          fontWeight: 'bold',
+          color: '#b00020',
+          aria: false,
+        },
+        encoding: { x: { value: 6 }, y: { value: 4 + 14 * i }, text: { field: 'text', type: 'nominal' } },
+      })),
+    ],
+  }
+}
+
+/** Percent that are named on the axis. */
+const NAMED_PERCENT = [0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999]
+/** Points of a curve between one name and the next. */
+const STEPS = 24
+
+/** A curve ends where a histogram has fewer values above: what one call in all did is an anecdote. */
+const VALUES_ABOVE = 10
+
+/** x: one of how many calls is slower, which spreads the tail out; y: latency. From histograms of all rounds together. */
+export function latencySpec(scenarios: readonly ScenarioRecord[], style: LineStyle): Spec {
+  const panels = scenarios.map((scenario): LinePanel => {
+    const curves = scenario.entries.flatMap(({ subject, histogram, failure }) =>
+      histogram === undefined || failure !== undefined ? [] : [curveOf(subject, histogram)],
+    )
+    const points = curves.flat()
+    const most = Math.max(10, ...points.map(({ x }) => x))
+    const named = NAMED_PERCENT.filter(percent => oneOf(percent) <= most * 1.001)
+    return {
+      name: scenario.name,
+      title: scenario.title,
+      xScale: { type: 'log', domain: [1, most], nice: false },
+      xAxis: {
+        title: 'share of calls that are not slower',
+        values: named.map(oneOf),
+        labelExpr: `${JSON.stringify(named.map(percent => `${percent} %`))}[round(log(datum.value) / LN10 * 1000) === 301 ? 1 : datum.value < 1.5 ? 0 : round(log(datum.value) / LN10) + 1]`,
+        labelFlush: false,
+      },
+      yTitle: 'latency, µs',
+      points,
+      failed: failuresOf(scenario),
+    }
+  })
+  return linesSpec(panels, style)
+}
+
+/** Of how many calls one is slower: 99 % → 100. */
+function oneOf(percent: number): number {
+  return Number((100 / (100 - percent)).toPrecision(6))
+}
+
+function curveOf(subject: string, encoded: string): Point[] {
+  const histogram = decodeFromCompressedBase64(encoded)
+  const most = histogram.totalCount / VALUES_ABOVE
+  const at = (x: number, about?: string): Point => ({
+    subject,
+    x,
+    y: Math.max(1, histogram.getValueAtPercentile(100 * (1 - 1 / x))),
+    about,
+  })
+  const points: Point[] = []
+  for (let step = 0; 10 ** (step / STEPS) <= most; step++) points.push(at(10 ** (step / STEPS)))
+  for (const percent of NAMED_PERCENT) {
+    if (oneOf(percent) > most) continue
+    const point = at(oneOf(percent))
+    points.push({ ...point, about: `${subject}: ${percent} % of calls within ${numberText(point.y, 0)} µs` })
+  }
+  return points.sort((a, b) => a.x - b.x)
+}
+
+/** A panel a curve: medians as marks and a line, what the rounds spread over as a band. */
+export function growthSpec(scenarios: readonly ScenarioRecord[], metricOf: MetricOf, style: LineStyle): Spec {
+  const names = [...new Set(scenarios.map(({ curve }) => curve!.name))]
+  const panels = names.map((name): LinePanel => {
+    const points = scenarios.filter(({ curve }) => curve!.name === name).sort((a, b) => a.curve!.at - b.curve!.at)
+    const { unit } = points[0]!.curve!
+    const ats = points.map(({ curve }) => curve!.at)
+    const log = ats[0]! > 0 && ats.at(-1)! / ats[0]! >= 8
+    const bytes = unit === 'bytes'
+    return {
+      name,
+      title: titleOf(points.at(-1)!),
+      xScale: log ? { type: 'log', nice: false } : { zero: false, nice: false },
+      xAxis: {
+        title: bytes ? null : unit,
+        values: ats,
+        format: ',.6~g',
+        labelOverlap: true,
+        labelFlush: false,
+        ...(bytes
+          ? { labelExpr: `${JSON.stringify(Object.fromEntries(ats.map(at => [at, bytesText(at)])))}[datum.value]` }
+          : {}),
+      },
+      yTitle: headOf(metricOf(points[0]!)!),
+      points: points.flatMap(scenario => growthPoints(scenario, metricOf)),
+      failed: points.flatMap(scenario => failuresOf(scenario).map(subject => `${subject} at ${scenario.curve!.at}`)),
+    }
+  })
+  return linesSpec(panels, style)
+}
+
+/** The title of one point is that of all, but for its number. */
+function titleOf({ title, curve }: ScenarioRecord): string {
+  const { at } = curve!
+  return title.replace(new RegExp(`\\b(${at.toLocaleString('en')}|${at}|${bytesText(at)})(?![\\d.,]*\\d)`), 'N')
+}
+
+/** Which metric of a scenario is drawn; scenarios without one are not given. */
+export type MetricOf = (scenario: ScenarioRecord) => Metric | undefined
+
+function growthPoints(scenario: ScenarioRecord, metricOf: MetricOf): Point[] {
+  const metric = metricOf(scenario)!
+  return scenario.entries.flatMap(({ subject, samples, failure }) => {
+    const values = valuesOf(samples, metric)
+    if (failure !== undefined || values.length === 0) return []
+    const { median, least, most } = spread(values)
+    const about = `${subject} in ${scenario.name}: ${headOf(metric)}, median ${numberText(median, metric.digits)}`
+    return [{ subject, x: scenario.curve!.at, y: median, least, most, about }]
+  })
+}
+
+function failuresOf({ entries }: ScenarioRecord): string[] {
+  return entries.filter(({ failure }) => failure !== undefined).map(({ subject }) => subject)
+}
+
+function bytesText(bytes: number): string {
+  if (bytes >= 2 ** 20) return `${Number((bytes / 2 ** 20).toFixed(1))} MiB`
+  return bytes >= 1024 ? `${Number((bytes / 1024).toFixed(1))} KiB` : `${bytes} B`
+}

@@ -1,0 +1,217 @@
+/** A run as one HTML page that asks for nothing else: charts and styles are in it, and it has no script. */
+import { escapeText } from './draw.ts'
+import type { Figure } from './figures.ts'
+import type { Metric, RunRecord, ScenarioRecord } from './record.ts'
+import { baseOf, failuresOf, headlinesOf, headOf, numberText, type Row, ratioText, rowsOf, subjectsOf } from './rows.ts'
+import { STYLE } from './style.ts'
+import { againstBase, againstSubject, type Judged } from './verdicts.ts'
+
+const TITLE = 'grpc-verbatim: what a proxy costs'
+/** Whom peers are held against in words. */
+const OURS = 'frames'
+
+export function pageOf(run: RunRecord, figures: readonly Figure[]): string {
+  const judged = againstBase(run)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${TITLE}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>${TITLE}</h1>
+${factsOf(run)}
+${methodOf(run)}
+${failuresSection(run)}
+${contestOf(run)}
+<h2>Charts</h2>
+${figures.map(({ id, svg }) => `<figure id="${escapeText(id)}">${svg}</figure>`).join('\n')}
+<h2>Each scenario</h2>
+<p>Median, and (least–most) of the rounds. A ratio is the median of the rounds' ratios, with their least and most; below
+it the corrected p-value, or what the test could not show. <span class="better">Blue</span>: better than the subject that
+is 1; <span class="worse">red</span>: worse; both beyond the noise.</p>
+${run.scenarios.map(scenario => scenarioOf(scenario, run.base, judged)).join('\n')}
+${absencesOf(run)}
+</main>
+</body>
+</html>
+`
+}
+
+function factsOf(run: RunRecord): string {
+  const { machine } = run
+  const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`
+  const subjects = subjectsOf(run).map(({ name, title }) => (title === '' ? name : `${name} (${title})`))
+  const facts: [string, string][] = [
+    ['Date', run.date],
+    ['Machine', `${machine.cpu}, ${machine.cores} cores, ${memory}`],
+    ['System', machine.system],
+    [
+      'Versions',
+      Object.entries(run.versions)
+        .map(([name, text]) => versionText(name, text))
+        .join(', '),
+    ],
+    ['Revision', run.revision ?? 'unknown: not a repository'],
+    ['Subjects', subjects.join(', ')],
+    ['Base of ratios', run.base],
+  ]
+  const rows = facts.map(([name, text]) => `<dt>${name}</dt><dd>${escapeText(text)}</dd>`)
+  const pinned = machine.pinned
+    ? ''
+    : '<p class="worse">Nothing was pinned to a core of its own: compare orders of magnitude, and nothing else.</p>'
+  return `<dl>${rows.join('')}<dt>Repeat it</dt><dd><code>${escapeText(run.command)}</code></dd></dl>${pinned}`
+}
+
+/** `nghttpx 1.52.0` has its name already. */
+function versionText(name: string, text: string): string {
+  return text.toLowerCase().startsWith(name.toLowerCase()) ? text : `${name} ${text}`
+}
+
+function methodOf({ rounds, seconds, machine }: RunRecord): string {
+  const alone = machine.pinned ? ', alone on one core, with load and backend on another' : ''
+  return `<p>Each subject is a process of its own${alone}; it is warmed up, then measured in turn with all others
+(A B C A B C …) for ${rounds} rounds of about ${seconds} s, and a call that fails makes it FAILED, never fast.
+CPU is user and system time of its whole process tree, divided by calls; in open loops latency counts from the time at
+which a call should have begun, so that a stall is charged for every call that it kept waiting.
+Whether a difference exceeds the noise is said by the rank test of Mann and Whitney, two-sided, exact for few rounds, on
+all headline numbers of this page together, with false discoveries held at 5 % (Benjamini and Hochberg).</p>`
+}
+
+function failuresSection(run: RunRecord): string {
+  const failures = failuresOf(run)
+  if (failures.length === 0) return ''
+  const items = failures.map(
+    ({ subject, scenario, why }) =>
+      `<li><b class="worse">FAILED</b> ${escapeText(subject)} in ${escapeText(scenario)}: ${escapeText(why)}</li>`,
+  )
+  return `<h2>Failures</h2><ul>${items.join('')}</ul>`
+}
+
+/** Where a peer is better, and where ours is: nothing chosen by hand. */
+function contestOf(run: RunRecord): string {
+  const peers = subjectsOf(run).filter(({ kind }) => kind === 'peer')
+  const judged = againstSubject(run, OURS).filter(({ subject }) => peers.some(({ name }) => name === subject))
+  if (judged.length === 0) return ''
+  const peerBetter = judged.filter(({ outcome }) => outcome === 'better')
+  const oursBetter = judged.filter(({ outcome }) => outcome === 'worse')
+  const few = judged.filter(({ verdict }) => verdict === 'not enough rounds')
+  const rest = judged.length - peerBetter.length - oursBetter.length - few.length
+  return `<h2>Where a peer is better than ${OURS}</h2>
+<p>Of ${judged.length} headline numbers of peers beside those of ${OURS}, ${peerBetter.length} are better,
+${oursBetter.length} worse, ${rest} show no difference${few.length > 0 ? `, and ${few.length} had not enough rounds to show one` : ''}.</p>
+${contestList(peerBetter, true, 'Nowhere in this run.')}
+<h2>Where ${OURS} is better than a peer</h2>
+${contestList(oursBetter, false, 'Nowhere in this run.')}`
+}
+
+function contestList(judged: readonly Judged[], open: boolean, nothing: string): string {
+  if (judged.length === 0) return `<p>${nothing}</p>`
+  const subjects = [...new Set(judged.map(({ subject }) => subject))]
+  return subjects
+    .map(subject => {
+      const own = judged.filter(other => other.subject === subject)
+      const rows = own.map(contestRow)
+      const head = `<th>scenario</th><th>metric</th><th>${escapeText(subject)}</th><th>${OURS}</th><th>ratio (interval)</th><th>p</th>`
+      return `<details${open ? ' open' : ''}><summary>${escapeText(subject)}: ${own.length}</summary>
+<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div></details>`
+    })
+    .join('\n')
+}
+
+function contestRow({ scenario, metric, subjectMedian, againstMedian, ratio, adjustedP }: Judged): string {
+  const number = (value: number): string => numberText(value, metric.digits)
+  const ratioCell =
+    ratio === undefined ? '–' : `${ratioText(ratio.estimate)} (${ratioText(ratio.least)}–${ratioText(ratio.most)})`
+  const cells = [number(subjectMedian), number(againstMedian), ratioCell, pText(adjustedP)]
+  const names = `<th>${escapeText(scenario.name)}</th><td class="text">${escapeText(headOf(metric))}</td>`
+  return `<tr>${names}${cells.map(cell => `<td>${cell}</td>`).join('')}</tr>`
+}
+
+function scenarioOf(scenario: ScenarioRecord, base: string, judged: readonly Judged[]): string {
+  const headlines = headlinesOf(scenario)
+  const rest = scenario.metrics.filter(
+    metric => !headlines.includes(metric) && rowsOf(metric, scenario.entries, base).length > 0,
+  )
+  const made = [
+    scenario.load === undefined ? '' : `load: ${scenario.load === 'own' ? "the suite's own" : scenario.load}`,
+    scenario.backend === undefined
+      ? ''
+      : `backend: ${scenario.backend === 'own' ? "the suite's own" : scenario.backend}`,
+  ].filter(text => text !== '')
+  const details =
+    rest.length === 0
+      ? ''
+      : `<details><summary>All other numbers</summary>${tableOf(scenario, rest, base, judged)}</details>`
+  return `<section><h3 id="scenario-${escapeText(scenario.name)}">${escapeText(scenario.name)}</h3>
+<p>${escapeText([scenario.title, ...made].join('; '))}</p>
+${tableOf(scenario, headlines, base, judged)}${details}</section>`
+}
+
+function tableOf(
+  scenario: ScenarioRecord,
+  metrics: readonly Metric[],
+  base: string,
+  judged: readonly Judged[],
+): string {
+  const columns = metrics.map(metric => {
+    const rows = rowsOf(metric, scenario.entries, base)
+    return { metric, rows, compared: rows.some(({ ratio }) => ratio !== undefined) }
+  })
+  const head = columns.map(({ metric, compared }) => {
+    const better = metric.better === undefined ? '' : `<small>${metric.better} is better</small>`
+    const ratio = compared ? `<th><small>${escapeText(baseOf(metric, base))} = 1</small></th>` : ''
+    return `<th>${escapeText(headOf(metric))}${better}</th>${ratio}`
+  })
+  const width = columns.reduce((sum, { compared }) => sum + (compared ? 2 : 1), 0)
+  const body = scenario.entries.map(({ subject, failure }) => {
+    const name = `<th>${escapeText(subject)}</th>`
+    if (failure !== undefined) {
+      return `<tr>${name}<td class="text worse" colspan="${width}"><b>FAILED</b>: ${escapeText(failure)}</td></tr>`
+    }
+    const cells = columns.map(({ metric, rows, compared }) => {
+      const row = rows.find(other => other.subject === subject)
+      const verdict = judged.find(
+        other => other.scenario === scenario && other.metric === metric && other.subject === subject,
+      )
+      return valueCell(row, metric) + (compared ? ratioCell(row, verdict) : '')
+    })
+    return `<tr>${name}${cells.join('')}</tr>`
+  })
+  return `<div class="scroll"><table><thead><tr><th>subject</th>${head.join('')}</tr></thead>
+<tbody>${body.join('\n')}</tbody></table></div>`
+}
+
+function valueCell(row: Row | undefined, { digits }: Metric): string {
+  if (row === undefined) return '<td>–</td>'
+  const { median, least, most } = row.value
+  return `<td>${numberText(median, digits)}<small>(${numberText(least, digits)}–${numberText(most, digits)})</small></td>`
+}
+
+function ratioCell(row: Row | undefined, verdict: Judged | undefined): string {
+  if (row?.ratio === undefined) return '<td>–</td>'
+  const { median, least, most } = row.ratio
+  const text = `${ratioText(median)}<small>(${ratioText(least)}–${ratioText(most)})</small>`
+  if (verdict === undefined) return `<td>${text}</td>`
+  const said = verdict.outcome === undefined ? verdict.verdict : `p ${pText(verdict.adjustedP)}`
+  return `<td class="${verdict.outcome ?? 'unknown'}">${text}<small>${said}</small></td>`
+}
+
+function pText(p: number): string {
+  return p < 0.001 ? '&lt; 0.001' : p.toFixed(3)
+}
+
+function absencesOf({ missing, leftOut }: RunRecord): string {
+  const missed = missing.map(
+    ({ name, install }) => `<li>${escapeText(name)}; to install: <code>${escapeText(install)}</code></li>`,
+  )
+  const left = leftOut.map(({ what, why }) => `<li>${escapeText(what)}: ${escapeText(why)}</li>`)
+  return [
+    missed.length === 0 ? '' : `<h2>Missing on this machine</h2><ul>${missed.join('')}</ul>`,
+    left.length === 0 ? '' : `<h2>Left out</h2><ul>${left.join('')}</ul>`,
+  ].join('\n')
+}

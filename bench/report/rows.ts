@@ -1,0 +1,106 @@
+/** What tables and charts have in common: a subject's values of a metric, and what they are divided by the base's. */
+import { type Spread, spread } from '../measure/statistics.ts'
+import type { Entry, Metric, RunRecord, ScenarioRecord, SubjectRecord } from './record.ts'
+
+export interface Row {
+  readonly subject: string
+  /** A value a round. */
+  readonly values: readonly number[]
+  readonly value: Spread
+  /** Of each round's value to the base's of the same round; not there without a base, and where it is zero. */
+  readonly ratio?: Spread
+}
+
+/** Those that have the metric; a subject that failed has none. @param base where the metric names none */
+export function rowsOf(metric: Metric, entries: readonly Entry[], base: string): Row[] {
+  const against =
+    metric.better === undefined ? undefined : entries.find(({ subject }) => subject === baseOf(metric, base))
+  const rows: Row[] = []
+  for (const { subject, samples, failure } of entries) {
+    const values = valuesOf(samples, metric)
+    if (failure !== undefined || values.length === 0) continue
+    const ratios = samples.flatMap((sample, round) => {
+      const [value, one] = [sample[metric.name], against?.samples[round]?.[metric.name]]
+      return value === undefined || one === undefined || one === 0 ? [] : [value / one]
+    })
+    rows.push({ subject, values, value: spread(values), ratio: ratios.length > 0 ? spread(ratios) : undefined })
+  }
+  return rows
+}
+
+export function valuesOf(samples: Entry['samples'], metric: Metric): number[] {
+  return samples.flatMap(sample => sample[metric.name] ?? [])
+}
+
+export function baseOf(metric: Metric, base: string): string {
+  return metric.base ?? base
+}
+
+export type MetricKind = 'cost' | 'rate' | 'latency' | 'memory' | 'other'
+
+/** By name and unit: `CPU a call`, `calls/s`, `p99`, `MiB`. */
+export function kindOf({ name, unit, better }: Metric): MetricKind {
+  if (better === undefined) return 'other'
+  if (name.startsWith('CPU')) return 'cost'
+  if (better === 'more') return 'rate'
+  if (/^p\d+(\.\d+)?\b/.test(name)) return 'latency'
+  return /^([KMG]i?)?B$/.test(unit) ? 'memory' : 'other'
+}
+
+/** For a tail that rounds of some seconds still show. */
+const TAIL = 'p99'
+
+/**
+ * What is looked at first, and judged for significance: the metric that the scenario is about, and the first of cost,
+ * rate, tail latency and memory. The others are parts of these (user and system time), or follow from them.
+ */
+export function headlinesOf({ metrics, entries }: ScenarioRecord): Metric[] {
+  const there = metrics.filter(
+    metric => metric.better !== undefined && entries.some(({ samples }) => valuesOf(samples, metric).length > 0),
+  )
+  const first = (kind: MetricKind): Metric | undefined => there.find(metric => kindOf(metric) === kind)
+  const tail = there.find(({ name }) => name === TAIL)
+  const chosen = [there[0], first('cost'), first('rate'), tail, first('memory')]
+  return there.filter(metric => chosen.includes(metric))
+}
+
+/** `CPU a call, µs`, but `calls/s`, whose name says it. */
+export function headOf({ name, unit }: Metric): string {
+  return unit === '' || name.endsWith(unit) ? name : `${name}, ${unit}`
+}
+
+export function numberText(value: number, digits: number): string {
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+}
+
+/** Two digits behind the point, and fewer where nobody would read them. */
+export function ratioText(ratio: number): string {
+  return ratio >= 1000 ? numberText(ratio, 0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)
+}
+
+/** In the order of the record, or else of the scenarios. */
+export function subjectsOf(run: RunRecord): SubjectRecord[] {
+  const names = new Set(run.scenarios.flatMap(({ entries }) => entries.map(({ subject }) => subject)))
+  const known = (run.subjects ?? []).filter(({ name }) => names.has(name))
+  for (const { name } of known) names.delete(name)
+  return [...known, ...[...names].map(name => ({ name, title: '', kind: kindByName(name) }))]
+}
+
+function kindByName(name: string): SubjectRecord['kind'] {
+  if (/^(direct|relay|tcp\b.*|.*-tcp)$/.test(name)) return 'floor'
+  return /^(frames|native)(-(frames|native))?$/.test(name) ? 'ours' : 'peer'
+}
+
+export interface Failure {
+  readonly scenario: string
+  readonly subject: string
+  readonly why: string
+}
+
+export function failuresOf(run: RunRecord): Failure[] {
+  return run.scenarios.flatMap(({ name, entries }) =>
+    entries.flatMap(({ subject, failure }) =>
+      failure === undefined ? [] : [{ scenario: name, subject, why: failure }],
+    ),
+  )
+}
