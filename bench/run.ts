@@ -1,139 +1,152 @@
 /**
- * The proxy beside its peers, in turn in one run, each alone on one core: what a call costs, and how
- * that compares. `npm run bench -- --help`; the method is in README.md.
+ * What a proxy costs: subjects in turn in one run, each alone on one core. `npm run bench -- --help`; the method is in
+ * README.md.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
-import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
+import { writeReport } from './report/files.ts'
+import { Progress } from './report/progress.ts'
+import { leftOutLines, missingLines, summaryOf, tableOf } from './report/table.ts'
+import { CONTENDERS } from './subjects/all.ts'
 import type { Contender } from './subjects/contender.ts'
-import { nghttpx } from './subjects/nghttpx.ts'
-import { NODE, PAIRS, verbatim } from './subjects/verbatim.ts'
-import { SCENARIOS, select } from './suite/catalogue.ts'
-import { contest, type Result } from './suite/contest.ts'
-import { DEFAULT_BASE, jsonOf, summaryOf, tableOf } from './suite/report.ts'
+import { verbatim } from './subjects/verbatim.ts'
+import { catalogue, select } from './suite/catalogue.ts'
+import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts'
+import { durationText, estimateSeconds } from './suite/estimate.ts'
+import { baseOf, type Field, fieldOf } from './suite/field.ts'
+import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
+import { commandText, HELP, isShort, NOT_SHORT, parseRunOptions, type RunOptions, UsageError } from './suite/options.ts'
+import type { Scenario } from './suite/scenario.ts'
+import { chooseSources, SOURCE_INSTALLS, type SourceProgram, versionOf } from './suite/sources.ts'
+import { canCountSyscalls } from './suite/syscalls.ts'
 
-const HELP = `npm run bench -- [options]
+const PROGRAMS = Object.keys(SOURCE_INSTALLS) as SourceProgram[]
 
-  --only A,B            scenarios, or families of them: ${SCENARIOS.map(({ name }) => name).join(', ')}
-  --subjects A,B        of nghttpx, ${Object.keys(PAIRS).join(', ')} (default: nghttpx,frames,native)
-  --tree NAME=DIR[,PAIR]  this project in another checkout too, by default on frames; may repeat
-  --base NAME           whom the ratios are against (default: ${DEFAULT_BASE}, or else the first subject)
-  --rounds N            default 5
-  --seconds N           of one measurement, about (default 4)
-  --warm-up N           seconds before a subject's first measurement in a scenario (default 3)
-  --rate N              calls a second in "latency" (default: half of nghttpx's full load, measured first)
-  --json FILE           all samples`
-
-/** Where each program is found on Debian. */
-const PACKAGES = { h2load: 'nghttp2-client', nghttpd: 'nghttp2-server', nghttpx: 'nghttp2-proxy' } as const
-
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    subjects: { type: 'string', default: 'nghttpx,frames,native' },
-    tree: { type: 'string', multiple: true, default: [] },
-    base: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '4' },
-    'warm-up': { type: 'string', default: '3' },
-    rate: { type: 'string' },
-    json: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-})
-
-if (values.help) console.log(HELP)
-else process.exitCode = await main()
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(`${error.message}\n\n${HELP}`)
+  process.exitCode = 2
+}
 
 /** @returns the exit code: a subject that failed is a failure, a program that is not installed is not */
-async function main(): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseRunOptions(args)
+  if (options.help) {
+    console.log(HELP)
+    return 0
+  }
+  const programs = new Map(PROGRAMS.map(program => [program, versionOf(program)]))
+  const field = fieldOf(subjectsOf(options), options.subjects, options.trees.map(treeContender))
+  const sources = usage(() => chooseSources(options.sources, program => programs.get(program) !== undefined))
+  const all = catalogue(sources)
+  const scenarios = usage(() => chosen(all, options))
+  if (options.list) {
+    console.log(listText(all, field))
+    return 0
+  }
+  if (field.taking.length === 0) {
+    console.log(missingLines(field.missing).join('\n'))
+    return 0
+  }
   leaveNothingBehind()
-  const missing = new Set(Object.keys(PACKAGES).filter(isMissing))
-  const contenders = [...list(values.subjects).map(contender), ...values.tree.map(otherTree)].filter(
-    ({ name }) => !missing.has(name),
-  )
-  const chosen = select(list(values.only))
-  const possible = chosen.filter(({ needs }) => ![...needs, 'nghttpd'].some(program => missing.has(program)))
-  const base =
-    values.base ?? (contenders.some(({ name }) => name === DEFAULT_BASE) ? DEFAULT_BASE : contenders[0]?.name)
-  const pinned = moveTo(1)
-  const machine = describeMachine(pinned)
-  console.log(machine.join('\n'))
-  for (const program of missing) {
-    console.log(`Missing: ${program}; on Debian: apt-get install ${PACKAGES[program as keyof typeof PACKAGES]}`)
-  }
-  const leftOut = chosen.filter(scenario => !possible.includes(scenario)).map(({ name }) => name)
-  if (leftOut.length > 0) console.log(`Left out: ${leftOut.join(', ')}`)
-  if (possible.length === 0 || base === undefined) return 0
-
-  const results: Result[] = []
-  const rate = values.rate === undefined ? undefined : positive('rate')
-  const pace = { seconds: positive('seconds'), warmUpSeconds: positive('warm-up'), rate }
-  for await (const result of contest(possible, contenders, { rounds: positive('rounds'), pace, progress })) {
-    progress('')
-    results.push(result)
-    console.log(`\n${tableOf(result, base)}`)
-  }
-  if (results.length > 1) console.log(`\n${summaryOf(results, base)}`)
-  if (values.json !== undefined) {
-    const command = ['npm run bench --', ...process.argv.slice(2)].join(' ')
-    const scenarios = results.map(result => jsonOf(result, base))
-    writeFileSync(values.json, `${JSON.stringify({ date: new Date(), command, machine, scenarios }, null, 2)}\n`)
-  }
-  return results.some(({ entries }) => entries.some(({ failure }) => failure !== undefined)) ? 1 : 0
+  moveTo(1)
+  const course = courseOf(args, options, scenarios, field, programs)
+  console.log(openingText(course))
+  const progress = new Progress()
+  progress.begin(totalSteps(course))
+  const run = await runCourse(course, {
+    step: text => progress.step(text),
+    scenario: record => progress.print(`\n${tableOf(record, course.base)}`),
+  })
+  progress.end()
+  console.log(`\n${summaryOf(run)}\n\nRepeat it: ${run.command}`)
+  await writeReport(run, { json: options.json, html: options.html, svgFolder: options.svgFolder })
+  return hasFailed(run) ? 1 : 0
 }
 
-function contender(name: string): Contender {
-  if (name === nghttpx.name) return nghttpx
-  const pair = PAIRS[name]
-  if (pair === undefined) usage(`no subject "${name}"`)
-  return verbatim(name, pair)
+function treeContender({ name, folder, pair }: RunOptions['trees'][number]): Contender {
+  return verbatim(name, pair, folder)
 }
 
-/** `name=/path` or `name=/path,native`. */
-function otherTree(text: string): Contender {
-  const match = /^([\w.-]+)=([^,]+)(?:,([\w-]+))?$/.exec(text)
-  const pair = PAIRS[match?.[3] ?? 'frames']
-  if (match === null || pair === undefined) usage(`--tree ${text}: NAME=DIR or NAME=DIR,PAIR`)
-  if (!existsSync(`${match[2]}/src/cli.ts`)) usage(`--tree ${text}: no src/cli.ts there`)
-  return verbatim(match[1]!, pair, resolve(match[2]!))
+/** Whoever can be named may be named; the short form has fewer by itself. */
+function subjectsOf(options: RunOptions): readonly Contender[] {
+  const all = options.subjects.length > 0 || !isShort(options) || options.list
+  return all ? CONTENDERS : CONTENDERS.filter(({ name }) => !NOT_SHORT.includes(name))
 }
 
-function describeMachine(pinned: boolean): string[] {
-  const version = (program: string): string =>
-    (spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout ?? '').trim()
+/** What `--only` says; else all in the full form, and the marked ones in the short form. */
+function chosen(all: readonly Scenario[], options: RunOptions): Scenario[] {
+  return isShort(options) ? all.filter(({ short }) => short === true) : select(all, options.only)
+}
+
+function courseOf(
+  args: readonly string[],
+  options: RunOptions,
+  scenarios: readonly Scenario[],
+  field: Field,
+  programs: ReadonlyMap<SourceProgram, string | undefined>,
+): Course {
+  const { full, rounds, pace } = options
+  const here = [...programs].flatMap(([name, version]) => (version === undefined ? [] : [[name, version] as const]))
+  const absent = PROGRAMS.filter(name => programs.get(name) === undefined)
+  return {
+    scenarios,
+    contenders: field.taking,
+    rounds,
+    pace,
+    syscalls: full && canCountSyscalls(),
+    base: baseOf(field.taking, options.base),
+    command: commandText(['npm', 'run', 'bench', ...(args.length === 0 ? [] : ['--', ...args])]),
+    machine: describeMachine(),
+    versions: { node: nodeVersion(), ...Object.fromEntries(here), ...field.versions },
+    revision: revision(),
+    missing: [...field.missing, ...absent.map(name => ({ name, install: SOURCE_INSTALLS[name] }))],
+    leftOut: [...shortcomings(full), ...notInThisForm(options)],
+  }
+}
+
+/** Nobody shall think that there is no more. */
+function notInThisForm(options: RunOptions): Course['leftOut'] {
+  if (!isShort(options)) return []
+  const why = 'this is the short form: npm run bench:full has all'
+  const what = 'most scenarios, and system calls'
+  return [{ what: options.subjects.length > 0 ? what : `${what}, and ${NOT_SHORT.join(', ')}`, why }]
+}
+
+function openingText(course: Course): string {
+  const { scenarios, contenders, rounds, pace, machine, syscalls } = course
+  const taking = (scenario: Scenario): number =>
+    contenders.filter(one => (one.unfit?.(scenario.world) ?? scenario.unfit?.(one)) === undefined).length
+  const seconds = estimateSeconds({ scenarios, subjects: taking, rounds, pace, syscalls })
   return [
-    `${os.cpus()[0]?.model ?? os.arch()}, ${os.cpus().length} cores, ${os.type()} ${os.release()}`,
-    `Node ${execFileSync(NODE, ['--version'], { encoding: 'utf8' }).trim()}; ${version('nghttpx') || 'no nghttpx'}`,
-    pinned
-      ? 'The proxy alone on core 0; load and backend on core 1'
-      : 'NOT PINNED (no taskset here): compare nothing but orders of magnitude',
-  ]
+    `${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${course.versions.node}`,
+    machine.pinned ? 'Each subject alone on core 0; load and backend on core 1' : 'NOT PINNED',
+    ...missingLines(course.missing),
+    ...leftOutLines(course.leftOut),
+    `${scenarios.length} scenarios: ${scenarios.map(({ name }) => name).join(', ')}`,
+    `${contenders.length} subjects in turn: ${contenders.map(({ name }) => name).join(', ')}`,
+    `${rounds} rounds of ${pace.seconds} s: ${durationText(seconds)} in all`,
+  ].join('\n')
 }
 
-function isMissing(program: string): boolean {
-  return spawnSync(program, ['--version']).status !== 0
+function listText(all: readonly Scenario[], { taking, missing, versions }: Field): string {
+  const width = Math.max(...all.map(({ name }) => name.length))
+  return [
+    'Scenarios (those with * are in the short form)',
+    ...all.map(({ name, title, short }) => ` ${short === true ? '*' : ' '} ${name.padEnd(width)}  ${title}`),
+    '',
+    'Subjects',
+    ...taking.map(({ name, title }) => `   ${name.padEnd(width)}  ${title} (${versions[name]})`),
+    ...missing.map(({ name, install }) => `   ${name.padEnd(width)}  MISSING: ${install}`),
+  ].join('\n')
 }
 
-function list(text: string): string[] {
-  return text.split(',').filter(name => name !== '')
-}
-
-function positive(option: 'rounds' | 'seconds' | 'warm-up' | 'rate'): number {
-  const number = Number(values[option])
-  if (!(number > 0)) usage(`--${option} ${values[option]}: not a positive number`)
-  return number
-}
-
-function usage(message: string): never {
-  console.error(`${message}\n\n${HELP}`)
-  process.exit(2)
-}
-
-/** One line that is overwritten; nothing where nobody looks. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+/** What was asked for and is not there is the asker's affair. */
+function usage<Value>(action: () => Value): Value {
+  try {
+    return action()
+  } catch (error) {
+    throw error instanceof RangeError ? new UsageError(error.message) : error
+  }
 }

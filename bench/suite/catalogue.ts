@@ -1,68 +1,251 @@
-/** All scenarios, in the order of the report, with the bars of issue 3. */
+/** All scenarios, in the order of the report. */
+import type { LoadOptions, Shape } from '../load/shape.ts'
+import type { Contender } from '../subjects/contender.ts'
+import { BULK_BYTES, SMALL_BYTES, type WorldOptions } from '../subjects/world.ts'
+import { type ClosedLoop, closedLoop } from './closed-loop.ts'
+import { fairness } from './fairness.ts'
+import {
+  BULK_DOWNLOAD,
+  type Crowd,
+  connectLoad,
+  type Download,
+  loadOfH2load,
+  ownLoad,
+  SMALL,
+  SMALL_DOWNLOAD,
+} from './load.ts'
+import { idle, slowReader } from './memory.ts'
+import { connections, latency } from './open-loop.ts'
+import type { Scenario } from './scenario.ts'
+import type { Sources } from './sources.ts'
 
-import type { HeaderKind } from '../load/call-images.ts'
-import type { WorldOptions } from '../subjects/world.ts'
-import { bulk, generated, type Small, small } from './closed-loop.ts'
-import { idle } from './idle.ts'
-import { latency } from './latency.ts'
-import { FOREIGN, type Metric, PLAIN, type Scenario, THREE, TLS } from './scenario.ts'
+const KIB = 1_024
+/** Ten connections; M is the number of calls open on each. */
+const SMALL_CROWD = 10
+const M = [1, 10, 100] as const
+const BULK_CROWD: Crowd = { connections: 4, streams: 4 }
+const BULK: Shape = { kind: 'unary', requestBytes: SMALL_BYTES, responseBytes: BULK_BYTES }
+const PROBES = { small: 1_000, bulk: 64, streams: 20 } as const
+/** Connections of one measurement of `connect`: a port that was used rests for a minute, and there are 28,000. */
+const CONNECT_CALLS = 4_000
+/** Calls a second, all connections together, of the curve over connections: what the slowest subject can carry. */
+const CONNECTIONS_RATE = 2_000
 
-const NOT_WORSE = { atMost: 1 }
-
-function cpu(atMost: number): Metric {
-  return { name: 'CPU µs/call', digits: 1, bar: { atMost } }
+/** Scenarios as the sources allow. Their names are always the same. */
+export function catalogue(sources: Sources): Scenario[] {
+  const plain: WorldOptions = { backends: 1, tls: false, backend: sources.backend }
+  const own: WorldOptions = { ...plain, backend: 'own' }
+  const tls: WorldOptions = { ...plain, tls: true }
+  const curve = 'streams'
+  const unit = 'streams a connection'
+  return [
+    ...M.map(m =>
+      download(sources, smallOf(`m${m}`, '', plain, m, { short: true, curve: { name: curve, unit, at: m } })),
+    ),
+    download(sources, { ...bulkOf('bulk', '', plain), short: true }),
+    ...sizes(own),
+    ...headers('fresh', 'headers-', 'grpc-timeout, traceparent and a 900-byte authorization new in each', own),
+    ...headers(
+      'token',
+      'token-',
+      'grpc-timeout and traceparent new in each, 900-byte authorization of the connection',
+      own,
+    ),
+    ...headerSizes(own),
+    ...streams(own),
+    throughput(own),
+    latency({ name: 'latency', world: own, share: 0.5, of: 'reference', short: true }),
+    latency({ name: 'latency-low', world: own, share: 0.5, of: 'slowest' }),
+    ...[1, 10, 100, 1_000].map(count =>
+      connections({ name: `connections-${count}`, world: own, connections: count, rate: CONNECTIONS_RATE }),
+    ),
+    connect(own),
+    fairness(own),
+    slowReader(own),
+    idle(own),
+    ...M.map(m => download(sources, smallOf(`tls-m${m}`, ', TLS on both sides', tls, m))),
+    download(sources, bulkOf('tls-bulk', ', TLS on both sides', tls)),
+    ...endpoints(sources, plain),
+    ...routes(sources, plain),
+  ]
 }
-const RATE: Metric = { name: 'calls/s', digits: 0 }
-const BUSY: Metric = { name: 'busy %', digits: 0, aside: true }
-const BULK_CPU: Metric = { name: 'CPU ms/GB', digits: 0, bar: { atMost: 1.2 } }
-const BULK_RATE: Metric = { name: 'MB/s', digits: 0 }
 
-function smalls(prefix: string, title: string, world: WorldOptions, bars: readonly [number, number, number]): Small[] {
-  return [1, 10, 100].map((streams, i) => ({
-    name: `${prefix}m${streams}`,
-    title: `small unary call, 10 connections × ${streams}${title}`,
-    world,
-    streams,
-    metrics: [cpu(bars[i]!), RATE, BUSY, FOREIGN],
-  }))
-}
-
-function headers(kind: HeaderKind, prefix: string, title: string): Scenario[] {
-  return smalls(prefix, title, PLAIN, [1, 1, 1]).map(of => generated(of, kind))
-}
-
-export const SCENARIOS: readonly Scenario[] = [
-  ...smalls('', '', PLAIN, [0.9, 0.6, 0.5]).map(small),
-  bulk('bulk', [BULK_CPU, BULK_RATE, FOREIGN], PLAIN),
-  generated(
-    {
-      name: 'throughput',
-      title: 'small unary call, 10 connections × 100, our own load; calls a second against native',
-      world: PLAIN,
-      streams: 100,
-      metrics: [{ ...RATE, base: 'native', bar: { atLeast: 8 } }, BUSY, FOREIGN],
-    },
-    'same',
-  ),
-  ...headers('fresh', 'headers-', '; grpc-timeout, traceparent and a 900-byte authorization new in each'),
-  ...headers('token', 'token-', '; grpc-timeout and traceparent new in each, 900-byte authorization of the connection'),
-  latency(0.5),
-  idle,
-  ...smalls('three-', ', three endpoints', THREE, [1, 1, 1]).map(small),
-  ...smalls('tls-', ', TLS on both sides', TLS, [1, 1, 1]).map(small),
-  bulk('tls-bulk', [{ ...BULK_CPU, bar: NOT_WORSE }, BULK_RATE, FOREIGN], TLS),
-]
-
-/** A name selects its scenario, or the family before the dash: `tls` is all of `tls-…`. */
-export function select(names: readonly string[]): Scenario[] {
+/** A name selects its scenario, or the family before a dash: `tls` is all of `tls-…`. @throws RangeError */
+export function select(all: readonly Scenario[], names: readonly string[]): Scenario[] {
   for (const name of names) {
-    if (!SCENARIOS.some(scenario => matches(scenario, name))) {
-      throw new RangeError(`no scenario "${name}"; there are ${SCENARIOS.map(scenario => scenario.name).join(', ')}`)
+    if (!all.some(scenario => matches(scenario, name))) {
+      throw new RangeError(`no scenario "${name}"; there are ${all.map(scenario => scenario.name).join(', ')}`)
     }
   }
-  return SCENARIOS.filter(scenario => names.length === 0 || names.some(name => matches(scenario, name)))
+  return all.filter(scenario => names.length === 0 || names.some(name => matches(scenario, name)))
 }
 
 function matches(scenario: Scenario, name: string): boolean {
   return scenario.name === name || scenario.name.startsWith(`${name}-`)
+}
+
+type Base = Omit<ClosedLoop, 'make' | 'load'>
+type Downloads = Base & { readonly crowd: Crowd; readonly shape: Shape; readonly download: Download }
+
+/** What h2load can do too. */
+function download(sources: Sources, { crowd, shape, download: file, ...base }: Downloads): Scenario {
+  const make = sources.load === 'h2load' ? loadOfH2load(file, crowd) : ownLoad(shape, crowd)
+  return closedLoop({ ...base, load: sources.load, make })
+}
+
+function smallOf(
+  name: string,
+  text: string,
+  world: WorldOptions,
+  streams: number,
+  more: Partial<Base> = {},
+): Downloads {
+  return {
+    name,
+    title: `small unary call, ${SMALL_CROWD} connections × ${streams}${text}`,
+    world,
+    unit: 'call',
+    probe: PROBES.small,
+    crowd: { connections: SMALL_CROWD, streams },
+    shape: SMALL,
+    download: SMALL_DOWNLOAD,
+    ...more,
+  }
+}
+
+function bulkOf(name: string, text: string, world: WorldOptions): Downloads {
+  return {
+    name,
+    title: `1 MiB responses, ${BULK_CROWD.connections} connections × ${BULK_CROWD.streams} calls${text}`,
+    world,
+    unit: 'GB',
+    probe: PROBES.bulk,
+    crowd: BULK_CROWD,
+    shape: BULK,
+    download: BULK_DOWNLOAD,
+  }
+}
+
+function sizes(world: WorldOptions): Scenario[] {
+  const all = { '1k': KIB, '16k': 16 * KIB, '256k': 256 * KIB, '4m': 4_096 * KIB }
+  return Object.entries(all).map(([text, bytes]) =>
+    closedLoop({
+      name: `size-${text}`,
+      title: `unary call with ${bytes / KIB} KiB both ways, ${BULK_CROWD.connections} connections × ${BULK_CROWD.streams}`,
+      world,
+      unit: 'call',
+      probe: bytes < KIB * KIB ? PROBES.bulk : PROBES.streams,
+      curve: { name: 'message size', unit: 'bytes', at: bytes },
+      load: 'own',
+      make: ownLoad({ kind: 'unary', requestBytes: bytes, responseBytes: bytes }, BULK_CROWD),
+    }),
+  )
+}
+
+function headers(kind: LoadOptions['headers'], prefix: string, text: string, world: WorldOptions): Scenario[] {
+  return M.map(m => own(smallOf(`${prefix}m${m}`, `; ${text}`, world, m), { headers: kind }))
+}
+
+function headerSizes(world: WorldOptions): Scenario[] {
+  return [0, 300, 1_000, 3_000].map(bytes =>
+    own(
+      smallOf(`header-size-${bytes}`, `, with an authorization of ${bytes} bytes new in each`, world, 10, {
+        curve: { name: 'header size', unit: 'bytes new in each call', at: bytes },
+      }),
+      bytes === 0 ? {} : { headerBytes: bytes },
+    ),
+  )
+}
+
+function own({ crowd, shape, download: _, ...base }: Downloads, more: Parameters<typeof ownLoad>[2]): Scenario {
+  return closedLoop({ ...base, load: 'own', make: ownLoad(shape, crowd, more) })
+}
+
+function throughput(world: WorldOptions): Scenario {
+  return own({ ...smallOf('throughput', ', our own load, whoever else is here', world, 100) }, {})
+}
+
+function streams(world: WorldOptions): Scenario[] {
+  const crowd = { connections: SMALL_CROWD, streams: 10 }
+  const piece = 16 * KIB
+  const of = (name: string, title: string, unit: ClosedLoop['unit'], shape: Shape, who: Crowd, short?: boolean) =>
+    closedLoop({
+      name,
+      title: `${title}, ${who.connections} connections × ${who.streams}`,
+      world,
+      unit,
+      probe: PROBES.streams,
+      short,
+      load: 'own',
+      make: ownLoad(shape, who),
+    })
+  const small = { messages: 1_000, messageBytes: 100 }
+  const large = { messages: 64, messageBytes: piece }
+  return [
+    of(
+      'stream',
+      'server stream of 1,000 messages of 100 bytes',
+      'message',
+      { kind: 'server-stream', ...small },
+      crowd,
+      true,
+    ),
+    of(
+      'ping-pong',
+      '100 small messages, each waited for',
+      'message',
+      { kind: 'ping-pong', messages: 100, messageBytes: SMALL_BYTES },
+      crowd,
+    ),
+    of('upload', 'client stream of 64 × 16 KiB', 'GB', { kind: 'client-stream', ...large }, BULK_CROWD),
+    of('duplex', '64 × 16 KiB both ways at once', 'GB', { kind: 'duplex', ...large }, BULK_CROWD),
+  ]
+}
+
+function connect(world: WorldOptions): Scenario {
+  return closedLoop({
+    name: 'connect',
+    title: `each small call on a connection of its own, ${SMALL_CROWD} at a time`,
+    world,
+    unit: 'call',
+    probe: 200,
+    most: CONNECT_CALLS,
+    load: 'own',
+    make: connectLoad(SMALL, SMALL_CROWD),
+  })
+}
+
+function endpoints(sources: Sources, plain: WorldOptions): Scenario[] {
+  const at = (count: number) => ({ name: 'endpoints', unit: 'endpoints', at: count })
+  const of = (name: string, count: number, streams: number, curve?: Scenario['curve']): Scenario =>
+    download(
+      sources,
+      smallOf(name, `, ${count} endpoint${count === 1 ? '' : 's'}`, { ...plain, backends: count }, streams, { curve }),
+    )
+  return [
+    of('three-m1', 3, 1),
+    of('three-m10', 3, 10, at(3)),
+    of('three-m100', 3, 100),
+    of('endpoints-1', 1, 10, at(1)),
+    of('endpoints-10', 10, 10, at(10)),
+  ]
+}
+
+function routes(sources: Sources, plain: WorldOptions): Scenario[] {
+  return [1, 10, 100, 1_000].map(count =>
+    download(
+      sources,
+      smallOf(
+        `routes-${count}`,
+        `, ${count} route${count === 1 ? '' : 's'}, the last matches`,
+        { ...plain, routes: count },
+        10,
+        {
+          curve: { name: 'routes', unit: 'routes', at: count },
+          unfit: ({ routed }: Contender) =>
+            routed === true ? undefined : 'only this project can be configured with as many routes here',
+        },
+      ),
+    ),
+  )
 }

@@ -1,105 +1,88 @@
 /** Scenarios that keep a number of calls open until enough have ended: cost and throughput. */
-import type { HeaderKind } from '../load/call-images.ts'
-import { generate } from '../load/generator.ts'
-import { type ClosedLoad, h2load, type LoadResult } from '../load/h2load.ts'
-import { BULK_BYTES, BULK_PATH, SMALL_BYTES, SMALL_PATH, type WorldOptions } from '../subjects/world.ts'
-import type { Measure, Metric, Pace, Scenario, Target } from './scenario.ts'
-import { startWork } from './work.ts'
+import type { LoadReport } from '../load/shape.ts'
+import type { Sample } from '../report/record.ts'
+import type { Load, Outcome } from './load.ts'
+import { ADDED, CALLS, closedMetrics, MAX, MEGABYTES, MESSAGES, P50, P90, P99, P999, type Unit } from './metrics.ts'
+import type { Measurement, Opened, Pace, Scenario, Target } from './scenario.ts'
+import { startWork, workSample } from './work.ts'
 
-/** Makes that many calls. */
-export type Load = (target: Target, calls: number) => Promise<LoadResult>
-
-export interface Small {
-  readonly name: string
-  readonly title: string
-  readonly world: WorldOptions
-  readonly streams: number
-  readonly metrics: readonly Metric[]
+export interface ClosedLoop
+  extends Pick<Scenario, 'name' | 'title' | 'world' | 'load' | 'curve' | 'short' | 'maxRounds' | 'unfit'> {
+  readonly make: Load
+  readonly unit: Unit
+  /** Calls that are surely over soon: the first look at how fast the target is. */
+  readonly probe: number
+  /** Calls of one measurement at most, whatever the pace. Default: no limit. */
+  readonly most?: number
 }
 
-const CONNECTIONS = 10
-const MEBIBYTES_A_GIGABYTE = 1e9 / BULK_BYTES
+/** Of a process to start, to connect, and to report. */
+const START_SECONDS = { h2load: 0.1, own: 0.5 } as const
+/** While somebody counts system calls, of the calls of a measurement. */
+const FEW = 0.1
 
-/** The small unary call, on ten connections. */
-export function small({ name, title, world, streams, metrics }: Small): Scenario {
+export function closedLoop(of: ClosedLoop): Scenario {
+  const { make, unit, probe, most, ...scenario } = of
+  const start = START_SECONDS[of.load]
   return {
-    name,
-    title,
-    world,
-    metrics,
-    needs: ['h2load'],
-    open: (target, pace) => openClosedLoop(target, pace, h2loadOf(SMALL_PATH, SMALL_BYTES, streams), 1_000, perCall),
+    ...scenario,
+    metrics: closedMetrics(unit),
+    cost: ({ seconds, warmUpSeconds }) => ({
+      openSeconds: warmUpSeconds + 2 * start,
+      measureSeconds: seconds + start,
+    }),
+    open: (target, pace) => open(target, pace, of),
   }
 }
 
-/** The small unary call from our own load: headers that h2load cannot make, and more calls than it can. */
-export function generated(of: Small, headers: HeaderKind): Scenario {
-  const load: Load = ({ proxy }, calls) =>
-    generate({
-      port: proxy.port,
-      connections: CONNECTIONS,
-      headers,
-      mode: { kind: 'closed', streams: of.streams, calls },
-    })
-  return { ...of, needs: [], open: (target, pace) => openClosedLoop(target, pace, load, 1_000, perCall) }
-}
-
-/** 1 MiB responses, on four connections with four calls each. */
-export function bulk(name: string, metrics: readonly Metric[], world: WorldOptions): Scenario {
-  const load: ClosedLoad = { clients: 4, streams: 4, windowBits: [24, 26] }
+async function open(target: Target, pace: Pace, of: ClosedLoop): Promise<Opened> {
+  const { make, unit, probe, most = Number.POSITIVE_INFINITY } = of
+  const callsIn = (seconds: number, rate: number): number => Math.min(most, Math.max(probe, Math.round(rate * seconds)))
+  const first = rateOf(await make(target, probe))
+  const warm = rateOf(await make(target, callsIn(pace.warmUpSeconds, first)))
+  const calls = callsIn(pace.seconds, warm)
   return {
-    name,
-    title: `1 MiB responses, 4 connections × 4 calls${world.tls ? ', TLS on both sides' : ''}`,
-    world,
-    metrics,
-    needs: ['h2load'],
-    open: (target, pace) =>
-      openClosedLoop(
-        target,
-        pace,
-        (of, calls) => h2load(request(of, BULK_PATH, BULK_BYTES), load, calls),
-        64,
-        (cpuMs, { calls, seconds }) => ({
-          'CPU ms/GB': (cpuMs / calls) * MEBIBYTES_A_GIGABYTE,
-          'MB/s': (calls * BULK_BYTES) / 1e6 / seconds,
-        }),
-      ),
+    async measure(): Promise<Measurement> {
+      const work = startWork(target)
+      const outcome = await make(target, calls)
+      const sample = { ...workSample(work(), unit, countOf(outcome, unit)), ...outcomeSample(outcome) }
+      return { sample, histogram: outcome.latency?.histogram }
+    },
+    async few() {
+      return countOf(await make(target, Math.max(Math.min(probe, calls), Math.round(calls * FEW))), unit)
+    },
   }
 }
 
-/** Both numbers of calls that are all alike. */
-export function perCall(cpuMs: number, { calls, seconds }: LoadResult): Record<string, number> {
-  return { 'CPU µs/call': (cpuMs * 1000) / calls, 'calls/s': calls / seconds, 'busy %': cpuMs / seconds / 10 }
-}
-
-/** @param probe calls that are surely over soon: the first look at how fast the target is */
-export async function openClosedLoop(
-  target: Target,
-  pace: Pace,
-  load: Load,
-  probe: number,
-  sampleOf: (cpuMs: number, result: LoadResult) => Record<string, number>,
-): Promise<Measure> {
-  const first = rateOf(await load(target, probe))
-  const warm = rateOf(await load(target, Math.max(probe, Math.round(first * pace.warmUpSeconds))))
-  const calls = Math.max(probe, Math.round(warm * pace.seconds))
-  return async () => {
-    const work = startWork(target)
-    const result = await load(target, calls)
-    const { cpuMs, foreign } = work()
-    return { ...sampleOf(cpuMs, result), 'foreign %': foreign }
+/** Rates and, where the load knows it, latency. */
+export function outcomeSample({ calls, seconds, dataBytes, messages, latency }: Outcome): Sample {
+  return {
+    [CALLS.name]: calls / seconds,
+    [MESSAGES.name]: messages / seconds,
+    [MEGABYTES.name]: dataBytes / 1e6 / seconds,
+    ...(latency === undefined ? {} : latencySample(latency)),
   }
 }
 
-function rateOf({ calls, seconds }: LoadResult): number {
+export function latencySample({ p50, p90, p99, p999, max }: LoadReport['latency']): Sample {
+  return { [P50.name]: p50, [P90.name]: p90, [P99.name]: p99, [P999.name]: p999, [MAX.name]: max }
+}
+
+/** The subject's latency less that of `direct` in the same round. */
+export function addedLatency(sample: Sample, direct: Sample): Sample {
+  const added: Record<string, number> = {}
+  for (const [metric, of] of ADDED) {
+    const own = sample[of.name]
+    const base = direct[of.name]
+    if (own !== undefined && base !== undefined) added[metric.name] = own - base
+  }
+  return added
+}
+
+function countOf({ calls, messages, dataBytes }: Outcome, unit: Unit): number {
+  return unit === 'call' ? calls : unit === 'message' ? messages : dataBytes / 1e9
+}
+
+function rateOf({ calls, seconds }: Outcome): number {
   return calls / seconds
-}
-
-function h2loadOf(path: string, bytes: number, streams: number): Load {
-  return (target, calls) => h2load(request(target, path, bytes), { clients: CONNECTIONS, streams }, calls)
-}
-
-function request(target: Target, path: string, responseBytes: number) {
-  const scheme = target.world.tls === undefined ? 'http' : 'https'
-  return { url: `${scheme}://127.0.0.1:${target.proxy.port}${path}`, bodyFile: target.world.message, responseBytes }
 }

@@ -1,25 +1,59 @@
-/** Measures contenders in turn, round by round: a slow moment of the machine meets all of them. */
+/** Measures subjects in turn, round by round (A B C A B C …): a slow moment of the machine meets all of them. */
+import type { Entry, Sample, ScenarioRecord } from '../report/record.ts'
 import type { Contender } from '../subjects/contender.ts'
 import { openWorld, type World, type WorldOptions } from '../subjects/world.ts'
-import type { Measure, Pace, Sample, Scenario, Target } from './scenario.ts'
+import { addedLatency } from './closed-loop.ts'
+import { mergeHistograms } from './histograms.ts'
+import { LeftOut, type Opened, type Pace, type Scenario, type Target } from './scenario.ts'
+import { countSyscalls } from './syscalls.ts'
+
+/** The subject that others' latency is compared with. */
+export const DIRECT = 'direct'
 
 export interface ContestOptions {
   readonly rounds: number
   readonly pace: Pace
-  /** Told before each step, for whoever waits. */
+  /** Whether to count system calls after the rounds, in a run of its own. */
+  readonly syscalls?: boolean
+  /**
+   * Each round in a process of its own, in every scenario. Two processes of the same program differ for as long as they
+   * live (what was compiled when, where the heap lies): for small differences that must be part of the noise.
+   */
+  readonly freshProcesses?: boolean
+  /** Told before each step; there are `stepsOf` of them. */
   readonly progress: (text: string) => void
-}
-
-/** What a contender did in a scenario: a sample a round, or why it is out. */
-export interface Entry {
-  readonly name: string
-  samples: Sample[]
-  failure?: string
+  /** Default: `openWorld`. */
+  readonly openWorld?: (options: WorldOptions) => Promise<World>
 }
 
 export interface Result {
   readonly scenario: Scenario
   readonly entries: readonly Entry[]
+  readonly leftOut: readonly LeftOutHere[]
+  /** What was found out on the way. */
+  readonly note?: string
+}
+
+export interface LeftOutHere {
+  readonly subject: string
+  readonly why: string
+}
+
+export type Turns = Pick<ContestOptions, 'rounds' | 'syscalls' | 'freshProcesses'>
+
+/** Of one scenario. */
+export function stepsOf(scenario: Scenario, contenders: number, turns: Turns): number {
+  const fresh = isFresh(scenario, turns)
+  const more = fresh ? 0 : 1 + (turns.syscalls === true ? 1 : 0)
+  return contenders * (roundsOf(scenario, turns.rounds) + more)
+}
+
+export function isFresh({ freshProcess }: Scenario, { freshProcesses }: Turns): boolean {
+  return freshProcess === true || freshProcesses === true
+}
+
+export function roundsOf({ maxRounds }: Scenario, wanted: number): number {
+  return Math.min(wanted, maxRounds ?? wanted)
 }
 
 /** Yields a result after each scenario. Scenarios in one world share its processes. */
@@ -28,16 +62,16 @@ export async function* contest(
   contenders: readonly Contender[],
   options: ContestOptions,
 ): AsyncGenerator<Result> {
+  const open = options.openWorld ?? openWorld
   for (const group of byWorld(scenarios)) {
-    options.progress('starting')
-    let stable = new Stable(await openWorld(group[0]!.world))
+    let stable = new Stable(await open(group[0]!.world))
     try {
       for (const scenario of group) {
         if (stable.world.lost() !== undefined) {
           await stable.close()
-          stable = new Stable(await openWorld(scenario.world))
+          stable = new Stable(await open(scenario.world))
         }
-        yield await run(scenario, contenders, stable, options)
+        yield await new Heat(scenario, contenders, stable, options).run()
       }
     } finally {
       await stable.close()
@@ -45,56 +79,169 @@ export async function* contest(
   }
 }
 
-async function run(
-  scenario: Scenario,
-  contenders: readonly Contender[],
-  stable: Stable,
-  { rounds: wanted, pace, progress }: ContestOptions,
-): Promise<Result> {
-  const rounds = Math.min(wanted, scenario.maxRounds ?? wanted)
-  const entries = contenders.map(({ name }): Entry => ({ name, samples: [] }))
-  /** Whoever failed takes no further part: half a series compares with nothing. */
-  const attempt = async (entry: Entry, step: string, action: () => Promise<void>): Promise<void> => {
-    if (entry.failure !== undefined) return
-    progress(`${scenario.name}: ${entry.name}, ${step}`)
+/** A contender in one scenario. Whoever failed takes no further part: half a series compares with nothing. */
+interface Runner {
+  readonly contender: Contender
+  samples: Sample[]
+  readonly histograms: string[]
+  opened?: Opened
+  failure?: string
+  leftOut?: string
+}
+
+/** One scenario, all contenders. */
+class Heat {
+  readonly #scenario: Scenario
+  readonly #stable: Stable
+  readonly #options: ContestOptions
+  readonly #runners: readonly Runner[]
+  readonly #uncounted: LeftOutHere[] = []
+  #targets: Target[] = []
+  #note: string | undefined
+
+  constructor(scenario: Scenario, contenders: readonly Contender[], stable: Stable, options: ContestOptions) {
+    this.#scenario = scenario
+    this.#stable = stable
+    this.#options = options
+    this.#runners = contenders.map(
+      (contender): Runner => ({
+        contender,
+        samples: [],
+        histograms: [],
+        leftOut: contender.unfit?.(scenario.world) ?? scenario.unfit?.(contender),
+      }),
+    )
+  }
+
+  async run(): Promise<Result> {
+    const rounds = roundsOf(this.#scenario, this.#options.rounds)
+    const fresh = isFresh(this.#scenario, this.#options)
+    for (const runner of this.#runners) {
+      if (!fresh) await this.#attempt(runner, async () => void this.#targets.push(await this.#start(runner)))
+    }
+    if (!fresh) await this.#turn('warming up', runner => this.#open(runner))
+    for (let round = 1; round <= rounds; round++) {
+      await this.#turn(`round ${round} of ${rounds}`, runner =>
+        fresh ? this.#freshRound(runner) : this.#round(runner),
+      )
+    }
+    if (this.#options.syscalls === true && !fresh)
+      await this.#turn('counting system calls', runner => this.#count(runner))
+    return this.#result()
+  }
+
+  async #round(runner: Runner): Promise<void> {
+    const { sample, histogram } = await runner.opened!.measure()
+    runner.samples.push(sample)
+    if (histogram !== undefined) runner.histograms.push(histogram)
+  }
+
+  async #freshRound(runner: Runner): Promise<void> {
+    const { name } = runner.contender
+    await this.#stable.drop(name)
+    this.#targets = [await this.#start(runner)]
+    await this.#open(runner)
+    await this.#round(runner)
+    await this.#stable.drop(name)
+  }
+
+  async #turn(step: string, action: (runner: Runner) => Promise<void>): Promise<void> {
+    for (const runner of this.#runners) {
+      this.#options.progress(`${this.#scenario.name}: ${runner.contender.name}, ${step}`)
+      await this.#attempt(runner, () => action(runner))
+    }
+  }
+
+  async #attempt(runner: Runner, action: () => Promise<void>): Promise<void> {
+    if (runner.failure !== undefined || runner.leftOut !== undefined) return
     try {
       await action()
     } catch (error) {
-      entry.failure = stable.world.lost() ?? (error as Error).message
-      entry.samples = []
-      await stable.drop(entry.name)
+      const { message } = error as Error
+      if (error instanceof LeftOut) {
+        runner.leftOut = message
+      } else {
+        runner.failure = this.#stable.world.lost() ?? message
+        await this.#stable.drop(runner.contender.name)
+      }
+      runner.samples = []
     }
   }
-  const targets: Target[] = []
-  const measures = new Map<string, Measure>()
-  for (const [i, entry] of entries.entries()) {
-    await attempt(entry, 'starting', async () => {
-      targets.push(await stable.target(contenders[i]!))
+
+  #start({ contender }: Runner): Promise<Target> {
+    return this.#stable.target(contender)
+  }
+
+  async #open(runner: Runner): Promise<void> {
+    const target = this.#targets.find(({ name }) => name === runner.contender.name)!
+    runner.opened = await this.#scenario.open(target, this.#options.pace, this.#targets)
+    this.#note = runner.opened.note ?? this.#note
+  }
+
+  /** Once, after all rounds: strace slows what it looks at. */
+  async #count(runner: Runner): Promise<void> {
+    const target = this.#targets.find(({ name }) => name === runner.contender.name)
+    const few = runner.opened?.few
+    const name = this.#scenario.metrics.find(metric => metric.name.startsWith('syscalls'))?.name
+    if (target?.proxy.child === undefined || few === undefined || name === undefined) return
+    let made = 0
+    const counted = await countSyscalls(target.proxy.child.pid, async () => {
+      made = await few()
+    }).catch((error: Error) => {
+      // Its rounds are good nevertheless.
+      this.#uncounted.push({
+        subject: runner.contender.name,
+        why: `its system calls were not counted: ${error.message}`,
+      })
     })
+    if (counted === undefined) return
+    runner.samples = runner.samples.map((sample, i) => (i === 0 ? { ...sample, [name]: counted / made } : sample))
   }
-  const open = async (target: Target): Promise<Measure> => scenario.open(target, pace, targets)
-  if (scenario.freshProcess !== true) {
-    for (const entry of entries) {
-      await attempt(entry, 'warming up', async () => {
-        measures.set(entry.name, await open(targets.find(target => target.name === entry.name)!))
-      })
+
+  #result(): Result {
+    const direct = this.#runners.find(({ contender }) => contender.name === DIRECT)
+    const taking = this.#runners.filter(({ leftOut }) => leftOut === undefined)
+    return {
+      scenario: this.#scenario,
+      note: this.#note,
+      entries: taking.map(({ contender: { name }, samples, failure, histograms }) => ({
+        subject: name,
+        samples:
+          direct === undefined || name === DIRECT
+            ? samples
+            : samples.map((sample, round) => withAdded(sample, direct, round)),
+        failure,
+        histogram: failure === undefined ? mergeHistograms(histograms) : undefined,
+      })),
+      leftOut: [
+        ...this.#runners.flatMap(({ contender, leftOut }) =>
+          leftOut === undefined ? [] : [{ subject: contender.name, why: leftOut }],
+        ),
+        ...this.#uncounted,
+      ],
     }
   }
-  for (let round = 1; round <= rounds; round++) {
-    for (const [i, entry] of entries.entries()) {
-      await attempt(entry, `round ${round} of ${rounds}`, async () => {
-        if (scenario.freshProcess === true) {
-          await stable.drop(entry.name)
-          measures.set(entry.name, await open(await stable.target(contenders[i]!)))
-        }
-        entry.samples.push(await measures.get(entry.name)!())
-      })
-    }
-  }
-  return { scenario, entries }
 }
 
-/** A world, and the proxies in it that are running. */
+function withAdded(sample: Sample, direct: Runner, round: number): Sample {
+  return { ...sample, ...addedLatency(sample, direct.samples[round] ?? {}) }
+}
+
+/** What is kept of a result: only metrics that somebody has. */
+export function recordOf({ scenario, entries, note }: Result): ScenarioRecord {
+  const has = (name: string): boolean => entries.some(({ samples }) => samples.some(sample => name in sample))
+  return {
+    name: scenario.name,
+    title: note === undefined ? scenario.title : `${scenario.title}; ${note}`,
+    curve: scenario.curve,
+    load: scenario.load,
+    backend: scenario.world.backend,
+    metrics: scenario.metrics.filter(({ name }) => has(name)),
+    entries,
+  }
+}
+
+/** A world, and the subjects in it that are running. */
 class Stable {
   readonly world: World
   readonly #targets = new Map<string, Target>()
@@ -113,18 +260,20 @@ class Stable {
   }
 
   async drop(name: string): Promise<void> {
-    await this.#targets.get(name)?.proxy.child.kill()
+    await this.#targets.get(name)?.proxy.child?.kill()
     this.#targets.delete(name)
   }
 
-  async close(): Promise<void> {
+  async dropAll(): Promise<void> {
     for (const name of [...this.#targets.keys()]) await this.drop(name)
+  }
+
+  async close(): Promise<void> {
+    await this.dropAll()
     await this.world.close()
   }
 }
 
 function byWorld(scenarios: readonly Scenario[]): Scenario[][] {
-  const groups = new Map<WorldOptions, Scenario[]>()
-  for (const scenario of scenarios) groups.set(scenario.world, [...(groups.get(scenario.world) ?? []), scenario])
-  return [...groups.values()]
+  return [...Map.groupBy(scenarios, ({ world }) => JSON.stringify(world)).values()]
 }

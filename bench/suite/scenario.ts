@@ -1,26 +1,9 @@
 /** What is measured: a load, the world it needs, and the numbers it yields. */
-import type { RunningProxy } from '../subjects/contender.ts'
+import type { Metric, Sample, ScenarioRecord } from '../report/record.ts'
+import type { Contender, RunningProxy } from '../subjects/contender.ts'
 import type { World, WorldOptions } from '../subjects/world.ts'
 
-export interface Metric {
-  readonly name: string
-  /** Digits behind the point. */
-  readonly digits: number
-  /** Which subject the ratios are against, where it is not nghttpx. */
-  readonly base?: string
-  /** Says something about the measurement, not about the subject: no ratio. */
-  readonly aside?: boolean
-  /** What issue 3 asks of `frames`: a ratio at most, or at least. */
-  readonly bar?: { readonly atMost: number } | { readonly atLeast: number }
-}
-
-/** Whether the subject was alone on its core. */
-export const FOREIGN: Metric = { name: 'foreign %', digits: 0, aside: true }
-
-/** One measurement: a number for each metric, by name. */
-export type Sample = Readonly<Record<string, number>>
-
-/** A proxy that stands ready, alone on its core. */
+/** A subject that stands ready, alone on its core. */
 export interface Target {
   readonly name: string
   readonly proxy: RunningProxy
@@ -31,12 +14,25 @@ export interface Pace {
   /** Seconds of one measurement, about. */
   readonly seconds: number
   readonly warmUpSeconds: number
-  /** Calls a second of open loops, where it is not to be found out. */
+  /** Calls a second in `latency`, where it is not to be found out. */
   readonly rate?: number
 }
 
-/** Takes one measurement. @throws Error when a call failed: what drops calls is not fast */
-export type Measure = () => Promise<Sample>
+export interface Measurement {
+  readonly sample: Sample
+  /** An HDR histogram of microseconds, where latency was measured. */
+  readonly histogram?: string
+}
+
+/** A subject that has been warmed up. */
+export interface Opened {
+  /** Takes one measurement. @throws Error when a call failed: what drops calls is not fast */
+  measure(): Promise<Measurement>
+  /** Makes a few calls while somebody counts system calls. @returns how many: calls, or messages where these are the unit */
+  few?(): Promise<number>
+  /** What was found out on the way and belongs beside the title. */
+  readonly note?: string
+}
 
 export interface Scenario {
   /** For `--only`. */
@@ -44,16 +40,31 @@ export interface Scenario {
   readonly title: string
   readonly world: WorldOptions
   readonly metrics: readonly Metric[]
-  /** Programs that must be there besides nghttpd. */
-  readonly needs: readonly string[]
+  readonly load: 'own' | 'h2load'
+  readonly curve?: ScenarioRecord['curve']
+  /** It is in the short form too. */
+  readonly short?: boolean
   /** A process that is measured once and then replaced: memory that was given once is not given back. */
   readonly freshProcess?: boolean
   /** Where more rounds say no more. */
   readonly maxRounds?: number
-  /** Warms the target up and finds how many calls fill the time. `all`: the targets of this scenario, in turn. */
-  open(target: Target, pace: Pace, all: readonly Target[]): Promise<Measure>
+  /** Seconds of `open` and of one `measure`, about: for the estimate. */
+  cost(pace: Pace): Cost
+  /** Why somebody takes no part here; undefined: he does. */
+  unfit?(contender: Contender): string | undefined
+  /**
+   * Warms the target up and finds how many calls fill the time. `all`: the targets of this scenario, in turn.
+   * @throws LeftOut when the target cannot take part and is not to blame
+   */
+  open(target: Target, pace: Pace, all: readonly Target[]): Promise<Opened>
 }
 
-export const PLAIN: WorldOptions = { backends: 1, tls: false }
-export const THREE: WorldOptions = { backends: 3, tls: false }
-export const TLS: WorldOptions = { backends: 1, tls: true }
+export interface Cost {
+  readonly openSeconds: number
+  readonly measureSeconds: number
+}
+
+/** Why a subject takes no part in a scenario, though nothing failed. */
+export class LeftOut extends Error {
+  override readonly name = 'LeftOut'
+}

@@ -1,26 +1,67 @@
-/** What a proxy does during a measurement, and what others do on its core. */
+/** What a subject does during a measurement, and what others do on its core. */
+import { existsSync } from 'node:fs'
+import { PINS } from '../measure/child.ts'
 import { coreBusyMs } from '../measure/core-usage.ts'
-import { treeUsage } from '../measure/process-tree.ts'
+import { resetPeak, treeUsage } from '../measure/process-tree.ts'
+import type { Sample } from '../report/record.ts'
+import { BUSY, FOREIGN, PEAK, STEADY, type Unit, unitMetrics } from './metrics.ts'
 import type { Target } from './scenario.ts'
 
 /** As a child is pinned. */
 const CORE = 0
+const MEBIBYTE = 2 ** 20
+/** CPU time, memory and context switches are read there. */
+export const COUNTS_WORK = existsSync('/proc/self/stat')
 
 export interface Work {
-  readonly cpuMs: number
+  readonly wallMs: number
+  readonly userMs: number
+  readonly systemMs: number
+  readonly contextSwitches: number
+  readonly steadyBytes: number
+  readonly peakBytes: number
   /** Percent of the core's time that somebody else had: the kernel, another process, another machine. */
-  readonly foreign: number
+  readonly foreign: number | undefined
 }
 
-/** Starts counting. @returns what to call at the end */
-export function startWork({ proxy }: Target): () => Work {
-  const { pid } = proxy.child
+/** Starts counting. @returns what to call at the end; that gives undefined where there is no process to count */
+export function startWork({ proxy: { child } }: Target): () => Work | undefined {
+  if (child === undefined || !COUNTS_WORK) return () => undefined
+  resetPeak(child.pid)
   const start = performance.now()
-  const cpuBefore = treeUsage(pid).cpuMs
-  const coreBefore = coreBusyMs(CORE)
+  const before = treeUsage(child.pid)
+  const coreBefore = PINS ? coreBusyMs(CORE) : 0
   return () => {
-    const cpuMs = treeUsage(pid).cpuMs - cpuBefore
-    const others = coreBusyMs(CORE) - coreBefore - cpuMs
-    return { cpuMs, foreign: (Math.max(0, others) / (performance.now() - start)) * 100 }
+    const after = treeUsage(child.pid)
+    const wallMs = performance.now() - start
+    const userMs = after.userMs - before.userMs
+    const systemMs = after.systemMs - before.systemMs
+    const othersMs = PINS ? Math.max(0, coreBusyMs(CORE) - coreBefore - userMs - systemMs) : 0
+    return {
+      wallMs,
+      userMs,
+      systemMs,
+      contextSwitches: after.contextSwitches - before.contextSwitches,
+      steadyBytes: after.rssBytes,
+      peakBytes: after.peakBytes,
+      foreign: PINS ? (othersMs / wallMs) * 100 : undefined,
+    }
+  }
+}
+
+/** @param count units of work: calls, messages, or gigabytes */
+export function workSample(work: Work | undefined, unit: Unit, count: number): Sample {
+  if (work === undefined) return {}
+  const { cpu, user, system, switches } = unitMetrics(unit)
+  const each = (ms: number): number => (unit === 'GB' ? ms : ms * 1000) / count
+  return {
+    [cpu.name]: each(work.userMs + work.systemMs),
+    [user.name]: each(work.userMs),
+    [system.name]: each(work.systemMs),
+    [switches.name]: work.contextSwitches / count,
+    [STEADY.name]: work.steadyBytes / MEBIBYTE,
+    [PEAK.name]: work.peakBytes / MEBIBYTE,
+    [BUSY.name]: ((work.userMs + work.systemMs) / work.wallMs) * 100,
+    ...(work.foreign === undefined ? {} : { [FOREIGN.name]: work.foreign }),
   }
 }

@@ -1,0 +1,172 @@
+/**
+ * This tree beside another revision of it, in turn: which differences exceed the noise, and which way.
+ * `npm run bench:compare -- REV`
+ */
+import { writeFileSync } from 'node:fs'
+import { leaveNothingBehind, moveTo } from './measure/child.ts'
+import { Progress } from './report/progress.ts'
+import type { RunRecord } from './report/record.ts'
+import { leftOutLines, tableOf } from './report/table.ts'
+import type { Contender } from './subjects/contender.ts'
+import { PAIRS, verbatim } from './subjects/verbatim.ts'
+import { catalogue, select } from './suite/catalogue.ts'
+import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts'
+import { durationText, estimateSeconds } from './suite/estimate.ts'
+import { fieldOf } from './suite/field.ts'
+import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
+import { commandText, listOf, parsed, positive, UsageError, wholeNumber } from './suite/options.ts'
+import { checkOut } from './suite/revision.ts'
+import { chooseSources, versionOf } from './suite/sources.ts'
+import { differences, differenceText } from './suite/verdict.ts'
+
+const THIS = 'this'
+const SCENARIOS = ['m1', 'm10', 'm100', 'bulk', 'token-m10', 'stream']
+const ROUNDS = 10
+/** Fewer show nothing once dozens of numbers are judged together. */
+const LEAST_ROUNDS = 8
+const MAX_ROUNDS = 1_000
+const SECONDS = 1
+const MAX_SECONDS = 60
+const SHORTEST_NAME = 4
+
+const HELP = `npm run bench:compare -- REV [options]
+
+  REV                   a commit, branch or tag of this repository
+  --only A,B            scenarios, or families of them (default: ${SCENARIOS.join(',')}; all: npm run bench -- --list)
+  --pair NAME           ${Object.keys(PAIRS).join(', ')} (default: frames)
+  --rounds N            at least ${LEAST_ROUNDS} (default ${ROUNDS})
+  --seconds N           of one measurement, about (default ${SECONDS})
+  --json FILE           all samples
+  --fail-on-worse       exit code 1 when something became worse beyond the noise`
+
+interface CompareOptions {
+  readonly revision: string
+  readonly only: readonly string[]
+  readonly pair: string
+  readonly rounds: number
+  readonly seconds: number
+  readonly json: string | undefined
+  readonly failOnWorse: boolean
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error
+  console.error(`${error.message}\n\n${HELP}`)
+  process.exitCode = 2
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args)
+  if (options === undefined) {
+    console.log(HELP)
+    return 0
+  }
+  const has = (program: 'h2load' | 'nghttpd'): boolean => versionOf(program) !== undefined
+  const scenarios = select(catalogue(chooseSources({}, has)), options.only)
+  leaveNothingBehind()
+  const checkout = checkOut(options.revision)
+  try {
+    moveTo(1)
+    const pair = PAIRS[options.pair]!
+    const other = nameOf(options.revision, checkout.commit)
+    const contenders = [verbatim(THIS, pair), verbatim(other, pair, checkout.folder)]
+    const course = courseOf(args, options, scenarios, contenders, other)
+    const seconds = estimateSeconds({ ...course, subjects: () => 2 })
+    console.log(`This tree (${course.revision}) beside ${other} (${checkout.commit}), ${options.pair}`)
+    console.log(leftOutLines(course.leftOut).join('\n'))
+    console.log(`${scenarios.length} scenarios, ${course.rounds} rounds in turn: ${durationText(seconds)}`)
+    const progress = new Progress()
+    progress.begin(totalSteps(course))
+    const run = await runCourse(course, {
+      step: text => progress.step(text),
+      scenario: record => progress.print(`\n${tableOf(record, course.base)}`),
+    })
+    progress.end()
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 2)}\n`)
+    return conclude(run, other, options)
+  } finally {
+    checkout.remove()
+  }
+}
+
+/** Prints the verdicts. @returns the exit code */
+function conclude(run: RunRecord, other: string, { failOnWorse }: CompareOptions): number {
+  const all = differences(run, THIS, other)
+  const shown = all.filter(({ outcome }) => outcome !== undefined)
+  console.log(
+    `\nFrom ${other} to this tree; rank test of Mann and Whitney, ${all.length} numbers judged together (Holm)`,
+  )
+  console.log(all.map(difference => `  ${differenceText(difference)}`).join('\n'))
+  const worse = shown.filter(({ outcome }) => outcome === 'worse')
+  const better = shown.length - worse.length
+  console.log(`\n${better} better, ${worse.length} worse, ${all.length - shown.length} with no difference shown`)
+  if (hasFailed(run)) console.log('A subject FAILED: see above')
+  return hasFailed(run) || (failOnWorse && worse.length > 0) ? 1 : 0
+}
+
+function courseOf(
+  args: readonly string[],
+  { rounds, seconds }: CompareOptions,
+  scenarios: Course['scenarios'],
+  all: readonly Contender[],
+  base: string,
+): Course {
+  const { taking, missing, versions } = fieldOf(all, [])
+  return {
+    scenarios,
+    contenders: taking,
+    rounds,
+    pace: { seconds, warmUpSeconds: seconds },
+    syscalls: false,
+    freshProcesses: true,
+    base,
+    command: commandText(['npm', 'run', 'bench:compare', '--', ...args]),
+    machine: describeMachine(),
+    versions: { node: nodeVersion(), ...versions },
+    revision: revision(),
+    missing,
+    leftOut: shortcomings(false),
+  }
+}
+
+/** @returns undefined where help is asked for @throws UsageError */
+function parseOptions(args: readonly string[]): CompareOptions | undefined {
+  const { values, positionals } = parsed({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      only: { type: 'string' },
+      pair: { type: 'string', default: 'frames' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      json: { type: 'string' },
+      'fail-on-worse': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return undefined
+  const [revisionName, ...more] = positionals
+  if (revisionName === undefined || more.length > 0)
+    throw new UsageError('one revision is wanted: a commit, branch or tag')
+  if (PAIRS[values.pair] === undefined) {
+    throw new UsageError(`--pair ${values.pair}: there are ${Object.keys(PAIRS).join(', ')}`)
+  }
+  const rounds = wholeNumber('--rounds', values.rounds, ROUNDS, MAX_ROUNDS)
+  if (rounds < LEAST_ROUNDS) throw new UsageError(`--rounds ${rounds}: at least ${LEAST_ROUNDS}, fewer show nothing`)
+  return {
+    revision: revisionName,
+    only: values.only === undefined ? SCENARIOS : listOf(values.only),
+    pair: values.pair,
+    rounds,
+    seconds: positive('--seconds', values.seconds, SECONDS, MAX_SECONDS),
+    json: values.json,
+    failOnWorse: values['fail-on-worse'],
+  }
+}
+
+/** As it was asked for, unless that could be mistaken for this tree. */
+function nameOf(asked: string, commit: string): string {
+  return asked === THIS || !/^[\w.-]+$/.test(asked) || asked.length < SHORTEST_NAME ? commit : asked
+}

@@ -1,0 +1,63 @@
+/** Who makes the calls of a closed loop: `h2load`, or our own generator. Both check each call. */
+import { generate } from '../load/generator.ts'
+import { h2load } from '../load/h2load.ts'
+import type { LoadOptions, Percentiles, Shape } from '../load/shape.ts'
+import { BULK_BYTES, BULK_PATH, SMALL_BYTES, SMALL_PATH } from '../subjects/world.ts'
+import type { Target } from './scenario.ts'
+
+export interface Outcome {
+  readonly calls: number
+  readonly seconds: number
+  /** Bytes of DATA and gRPC messages, both ways. */
+  readonly dataBytes: number
+  readonly messages: number
+  /** Where the load knows it. */
+  readonly latency?: Percentiles
+}
+
+/** Makes that many calls. @throws Error when a single one failed */
+export type Load = (target: Target, calls: number) => Promise<Outcome>
+
+export interface Crowd {
+  readonly connections: number
+  /** Open on each, all the time. */
+  readonly streams: number
+}
+
+export const SMALL: Shape = { kind: 'unary', requestBytes: SMALL_BYTES, responseBytes: SMALL_BYTES }
+
+/** What `h2load` can do with what `nghttpd` serves. */
+export interface Download {
+  readonly path: string
+  readonly responseBytes: number
+  /** Bits of the client's stream and connection windows, where h2load's default of 30 is not meant. */
+  readonly windowBits?: readonly [stream: number, connection: number]
+}
+
+export const SMALL_DOWNLOAD: Download = { path: SMALL_PATH, responseBytes: SMALL_BYTES }
+/** With windows of 16 MiB a stream and 64 MiB a connection: the subject is the limit, not the client. */
+export const BULK_DOWNLOAD: Download = { path: BULK_PATH, responseBytes: BULK_BYTES, windowBits: [24, 26] }
+
+export function loadOfH2load({ path, responseBytes, windowBits }: Download, crowd: Crowd): Load {
+  return async ({ proxy, world }, calls) => {
+    const scheme = world.tls === undefined ? 'http' : 'https'
+    const request = { url: `${scheme}://127.0.0.1:${proxy.port}${path}`, bodyFile: world.message, responseBytes }
+    const { seconds } = await h2load(request, { clients: crowd.connections, streams: crowd.streams, windowBits }, calls)
+    return { calls, seconds, dataBytes: calls * (SMALL_BYTES + responseBytes), messages: calls * 2 }
+  }
+}
+
+/** @param more headers of the calls, for instance */
+export function ownLoad(shape: Shape, { connections, streams }: Crowd, more: Partial<LoadOptions> = {}): Load {
+  return (target, calls) =>
+    generate({ ...addressOf(target), connections, shape, ...more, mode: { kind: 'closed', streams, calls } })
+}
+
+/** Each call on a connection of its own. */
+export function connectLoad(shape: Shape, connections: number): Load {
+  return (target, calls) => generate({ ...addressOf(target), connections, shape, mode: { kind: 'connect', calls } })
+}
+
+export function addressOf({ proxy, world }: Target): Pick<LoadOptions, 'port' | 'tls'> {
+  return { port: proxy.port, tls: world.tls === undefined ? undefined : { ca: world.tls.ca } }
+}

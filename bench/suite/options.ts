@@ -1,0 +1,174 @@
+/** The command line of the suite's programs. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { PAIRS, type Transports } from '../subjects/verbatim.ts'
+import type { Pace } from './scenario.ts'
+import type { Sources } from './sources.ts'
+
+/** What was typed is wrong: what, and what there is instead. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Another checkout of this project as a subject. */
+export interface Tree {
+  readonly name: string
+  readonly folder: string
+  readonly pair: Transports
+}
+
+export interface RunOptions {
+  readonly full: boolean
+  /** Names of scenarios or families; none: the form's own. */
+  readonly only: readonly string[]
+  /** None: all. */
+  readonly subjects: readonly string[]
+  readonly trees: readonly Tree[]
+  readonly base: string | undefined
+  readonly rounds: number
+  readonly pace: Pace
+  readonly sources: Partial<Sources>
+  readonly json: string | undefined
+  readonly html: string | undefined
+  readonly svgFolder: string | undefined
+  readonly list: boolean
+  readonly help: boolean
+}
+
+export const ROUNDS = 5
+const SHORT_PACE: Pace = { seconds: 0.6, warmUpSeconds: 0.6 }
+const FULL_PACE: Pace = { seconds: 2, warmUpSeconds: 2 }
+/** More is a slip of the finger, not a measurement. */
+const MAX_ROUNDS = 1_000
+const MAX_SECONDS = 60
+const MAX_RATE = 1_000_000
+
+/** Subjects that the short form can do without: another floor, and the less useful of the mixed pairs. */
+export const NOT_SHORT: readonly string[] = ['haproxy-tcp', 'frames-native']
+
+/** Whether it is the short form: a choice of scenarios, and of subjects where none are named. */
+export function isShort({ full, only }: Pick<RunOptions, 'full' | 'only'>): boolean {
+  return !full && only.length === 0
+}
+
+export const HELP = `npm run bench -- [options]        a subset, in less than ten minutes
+npm run bench:full -- [options]   every scenario, longer measurements, system calls counted
+
+  --list                what can be measured, and what of it is on this machine
+  --only A,B            scenarios, or families of them ("tls" is all of tls-…)
+  --subjects A,B        default: all that are on this machine, in the short form without ${NOT_SHORT.join(' and ')}
+  --tree NAME=DIR[,PAIR]  this project in another checkout too, on ${Object.keys(PAIRS).join(', ')} (default: frames); may repeat
+  --base NAME           whom ratios are against (default: nghttpx, or else frames, or else the first)
+  --rounds N            default ${ROUNDS}
+  --seconds N           of one measurement, about (default ${SHORT_PACE.seconds}, full ${FULL_PACE.seconds})
+  --warm-up N           seconds before a subject's first measurement in a scenario (default ${SHORT_PACE.warmUpSeconds}, full ${FULL_PACE.warmUpSeconds})
+  --rate N              calls a second in "latency" (default: half of nghttpx's full load, measured first)
+  --load own|h2load     who makes the calls that both can make (default: h2load, where it is)
+  --backend own|nghttpd who answers those that both can answer (default: nghttpd, where it is)
+  --json FILE           all samples; --html FILE: a page with charts; --svg DIR: the charts alone
+  --full                as bench:full`
+
+const OPTIONS = {
+  full: { type: 'boolean', default: false },
+  only: { type: 'string', default: '' },
+  subjects: { type: 'string', default: '' },
+  tree: { type: 'string', multiple: true, default: [] as string[] },
+  base: { type: 'string' },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  'warm-up': { type: 'string' },
+  rate: { type: 'string' },
+  load: { type: 'string' },
+  backend: { type: 'string' },
+  json: { type: 'string' },
+  html: { type: 'string' },
+  svg: { type: 'string' },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
+/** @throws UsageError */
+export function parseRunOptions(args: readonly string[]): RunOptions {
+  const { values } = parsed({ args: [...args], options: OPTIONS, allowPositionals: false })
+  const pace = values.full ? FULL_PACE : SHORT_PACE
+  return {
+    full: values.full,
+    only: listOf(values.only),
+    subjects: listOf(values.subjects),
+    trees: values.tree.map(treeOf),
+    base: values.base,
+    rounds: wholeNumber('--rounds', values.rounds, ROUNDS, MAX_ROUNDS),
+    pace: {
+      seconds: positive('--seconds', values.seconds, pace.seconds, MAX_SECONDS),
+      warmUpSeconds: positive('--warm-up', values['warm-up'], pace.warmUpSeconds, MAX_SECONDS),
+      rate: values.rate === undefined ? undefined : positive('--rate', values.rate, 0, MAX_RATE),
+    },
+    sources: {
+      load: oneOf('--load', values.load, ['own', 'h2load']),
+      backend: oneOf('--backend', values.backend, ['own', 'nghttpd']),
+    },
+    json: values.json,
+    html: values.html,
+    svgFolder: values.svg,
+    list: values.list,
+    help: values.help,
+  }
+}
+
+/** As `parseArgs`. @throws UsageError for what it does not know */
+export function parsed<Config extends ParseArgsConfig>(config: Config): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    // What it says after the first sentence is about writing `--` in front.
+    throw new UsageError((error as Error).message.split('. ')[0]!)
+  }
+}
+
+export function listOf(text: string): string[] {
+  return text.split(',').filter(name => name !== '')
+}
+
+/** @throws UsageError for what is no number above 0, or above `most` */
+export function positive(option: string, text: string | undefined, otherwise: number, most: number): number {
+  if (text === undefined) return otherwise
+  const number = Number(text)
+  if (!(number > 0 && number <= most)) throw new UsageError(`${option} ${text}: a number above 0, at most ${most}`)
+  return number
+}
+
+/** @throws UsageError for what is no whole number from 1 to `most` */
+export function wholeNumber(option: string, text: string | undefined, otherwise: number, most: number): number {
+  const number = positive(option, text, otherwise, most)
+  if (!Number.isInteger(number)) throw new UsageError(`${option} ${text}: a whole number`)
+  return number
+}
+
+function oneOf<Name extends string>(
+  option: string,
+  text: string | undefined,
+  names: readonly Name[],
+): Name | undefined {
+  const name = names.find(one => one === text)
+  if (text !== undefined && name === undefined) throw new UsageError(`${option} ${text}: ${names.join(' or ')}`)
+  return name
+}
+
+/** `name=/path` or `name=/path,native`. */
+function treeOf(text: string): Tree {
+  const match = /^([\w.-]+)=([^,]+)(?:,([\w-]+))?$/.exec(text)
+  if (match === null) throw new UsageError(`--tree ${text}: NAME=DIR or NAME=DIR,PAIR`)
+  const [, name, folder, pairName = 'frames'] = match
+  const pair = PAIRS[pairName]
+  if (pair === undefined) {
+    throw new UsageError(`--tree ${text}: no pair "${pairName}"; there are ${Object.keys(PAIRS).join(', ')}`)
+  }
+  if (!existsSync(`${folder}/src/cli.ts`)) throw new UsageError(`--tree ${text}: no src/cli.ts in ${folder}`)
+  return { name: name!, folder: resolve(folder!), pair }
+}
+
+/** As it can be typed into a shell again. */
+export function commandText(words: readonly string[]): string {
+  return words.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')
+}
