@@ -27,7 +27,7 @@ export type CallLists = readonly (readonly HeaderField[])[]
 const DIFFERENT_CALLS = 40_000
 /** … of one connection, and bytes of all of them: what the generator shall need of memory. */
 const MAX_RING = 4_000
-const MAX_RING_BYTES = 33_554_432
+const MAX_RING_BYTES = 40_000_000
 /** Below that a cache might hold them. */
 const MIN_RING = 40
 const TOKEN_BYTES = 900

@@ -24,7 +24,7 @@ export async function backend(t: Scope, options: BackendOptions = {}): Promise<n
 }
 
 /** A program of bench/load with one argument, whatever becomes of it. */
-export async function run(program: string, ...args: string[]): Promise<{ code: number; child: Child }> {
+async function run(program: string, ...args: string[]): Promise<{ code: number; child: Child }> {
   const path = fileURLToPath(new URL(`../../../bench/load/${program}`, import.meta.url))
   const child = new Child({ command: NODE, args: [path, ...args], core: 1 })
   const timer = setTimeout(() => child.killNow(), LIMIT_MS)
