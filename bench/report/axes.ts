@@ -7,14 +7,17 @@ export interface LogAxis {
 
 /** Values of a log axis are above zero; these margins keep marks away from its ends. */
 const MARGIN = 1.12
+const MOST_HEADROOM = 0.5
 /** Beyond so many decades ticks at 2 and 5 are too many. */
 const WIDE_DECADES = 3.2
 
-export function logAxis(values: readonly number[]): LogAxis {
+/** @param headroom share of the axis that stays free at its upper end */
+export function logAxis(values: readonly number[], headroom = 0): LogAxis {
   const positive = values.filter(value => value > 0)
   if (positive.length === 0) return { domain: [1, 10], ticks: [1, 10] }
   const low = Math.min(...positive) / MARGIN
-  const high = Math.max(...positive) * MARGIN
+  const share = Math.min(headroom, MOST_HEADROOM)
+  const high = low * ((Math.max(...positive) * MARGIN) / low) ** (1 / (1 - share))
   const steps =
     Math.log10(high / low) > WIDE_DECADES ? [1] : Math.log10(high / low) > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7]
   const ticks: number[] = []

@@ -2,7 +2,7 @@
 import * as vega from 'vega'
 import { compile, type TopLevelSpec } from 'vega-lite'
 
-const FONT = 'system-ui, -apple-system, "Segoe UI", "Liberation Sans", "DejaVu Sans", sans-serif'
+const FONT = 'Arial, "Liberation Sans", Helvetica, sans-serif'
 const INK = '#222222'
 const PALE = '#666666'
 

@@ -28,7 +28,7 @@ export async function figuresOf(run: RunRecord): Promise<Figure[]> {
   const panels = (kind: MetricKind, style: 'points' | 'bars', subtitle: string): void => {
     for (const metric of distinct(single.flatMap(headlinesOf).filter(of => kindOf(of) === kind))) {
       const drawn = panelsOf(single, metric)
-      plan(idOf(metric.name), `${headOf(metric)} (${metric.better} is better)`, subtitle, of =>
+      plan(idOf(metric.name), `${capital(headOf(metric))} (${metric.better} is better)`, subtitle, of =>
         panelsSpec(drawn, { ...of, kind: style }),
       )
     }
@@ -40,17 +40,14 @@ export async function figuresOf(run: RunRecord): Promise<Figure[]> {
     const subtitle = 'All rounds together, log axes; marks are at the percentiles that the axis names.'
     plan('latency', 'Latency by percentile, µs (less is better)', subtitle, of => latencySpec(timed, of))
   }
-  const memory = single.filter(scenario => kindOf(headlinesOf(scenario)[0] ?? NO_METRIC) === 'memory')
-  for (const metric of distinct(memory.flatMap(({ metrics }) => metrics.filter(of => kindOf(of) === 'memory')))) {
-    const drawn = panelsOf(memory, metric)
-    const subtitle = `Resident memory of the process tree. The rule is least to most of the rounds. ${ROUNDS.replace('the mark', 'the bar')}`
-    plan(idOf(metric.name), `${headOf(metric)} (less is better)`, subtitle, of =>
-      panelsSpec(drawn, { ...of, kind: 'bars' }),
-    )
-  }
+  panels(
+    'memory',
+    'bars',
+    `Resident memory of the process tree. The rule is least to most of the rounds. ${ROUNDS.replace('the mark', 'the bar')}`,
+  )
   for (const [kind, id, title] of GROWTHS) {
     const metricOf = (scenario: ScenarioRecord): Metric | undefined =>
-      headlinesOf(scenario).find(metric => kindOf(metric) === kind)
+      (kind === 'memory' ? scenario.metrics : headlinesOf(scenario)).find(metric => kindOf(metric) === kind)
     const drawn = curves.filter(scenario => metricOf(scenario) !== undefined)
     if (drawn.length === 0) continue
     const subtitle = 'Log axes. A mark is the median of the rounds, the band what they spread over.'
@@ -75,13 +72,9 @@ const GROWTHS: readonly (readonly [kind: MetricKind, id: string, title: string])
 
 function panelsOf(scenarios: readonly ScenarioRecord[], metric: Metric): Panel[] {
   return scenarios.flatMap(scenario => {
-    const own = scenario.metrics.find(other => sameMetric(other, metric))
-    return own !== undefined && headsOrMemory(scenario).includes(own) ? [{ scenario, metric: own }] : []
+    const own = headlinesOf(scenario).find(other => sameMetric(other, metric))
+    return own === undefined ? [] : [{ scenario, metric: own }]
   })
-}
-
-function headsOrMemory(scenario: ScenarioRecord): Metric[] {
-  return [...headlinesOf(scenario), ...scenario.metrics.filter(metric => kindOf(metric) === 'memory')]
 }
 
 /** Those that are about latency, or else all that measured it. */
@@ -89,6 +82,10 @@ function latencyScenarios(scenarios: readonly ScenarioRecord[]): ScenarioRecord[
   const measured = scenarios.filter(({ entries }) => entries.some(({ histogram }) => histogram !== undefined))
   const about = measured.filter(scenario => kindOf(headlinesOf(scenario)[0] ?? NO_METRIC) === 'latency')
   return about.length > 0 ? about : measured
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function idOf(name: string): string {

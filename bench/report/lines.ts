@@ -40,6 +40,7 @@ const COLUMNS = 2
 const PLOT_PX = { narrow: 290, wide: 660 } as const
 const HEIGHT_PX = 240
 const LABEL_GAP_PX = 13
+const FAILED_PX = 16
 const TITLE_CHARACTERS = 62
 
 function linesSpec(panels: readonly LinePanel[], style: LineStyle): Spec {
@@ -55,7 +56,8 @@ function linesSpec(panels: readonly LinePanel[], style: LineStyle): Spec {
 
 function panelSpec(panel: LinePanel, { looks }: LineStyle, width: number): Spec {
   const { points, failed, xAxis, xScale, yTitle } = panel
-  const yAxis = logAxis(points.flatMap(({ y, least = y, most = y }) => [y, least, most]))
+  const values = points.flatMap(({ y, least = y, most = y }) => [y, least, most])
+  const yAxis = logAxis(values, (failed.length * FAILED_PX) / HEIGHT_PX)
   const last = new Map(points.map(point => [point.subject, point]))
   const ends = [...last.values()]
   const places = spreadLabels(
@@ -110,15 +112,17 @@ function panelSpec(panel: LinePanel, { looks }: LineStyle, width: number): Spec 
           color: '#b00020',
           aria: false,
         },
-        encoding: { x: { value: 6 }, y: { value: 4 + 14 * i }, text: { field: 'text', type: 'nominal' } },
+        encoding: { x: { value: 6 }, y: { value: 2 + FAILED_PX * i }, text: { field: 'text', type: 'nominal' } },
       })),
     ],
   }
 }
 
-/** Percent that are named on the axis. */
-const NAMED_PERCENT = [0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999]
-/** Points of a curve between one name and the next. */
+/** Percent that are named on the axis: from the median on, as a proxy shows in the tail. */
+const NAMED_PERCENT = [50, 90, 99, 99.9, 99.99, 99.999, 99.9999]
+/** Where the axis begins: at one of two calls, the median. */
+const FIRST = 2
+/** Points of a curve for each tenth part of calls that is left. */
 const STEPS = 24
 
 /** A curve ends where a histogram has fewer values above: what one call in all did is an anecdote. */
@@ -136,12 +140,13 @@ export function latencySpec(scenarios: readonly ScenarioRecord[], style: LineSty
     return {
       name: scenario.name,
       title: scenario.title,
-      xScale: { type: 'log', domain: [1, most], nice: false },
+      xScale: { type: 'log', domain: [FIRST, most], nice: false },
       xAxis: {
         title: 'share of calls that are not slower',
         values: named.map(oneOf),
-        labelExpr: `${JSON.stringify(named.map(percent => `${percent} %`))}[round(log(datum.value) / LN10 * 1000) === 301 ? 1 : datum.value < 1.5 ? 0 : round(log(datum.value) / LN10) + 1]`,
+        labelExpr: `${JSON.stringify(named.map(percent => `${percent} %`))}[round(log(datum.value) / LN10)]`,
         labelFlush: false,
+        labelOverlap: false,
       },
       yTitle: 'latency, µs',
       points,
@@ -166,7 +171,8 @@ function curveOf(subject: string, encoded: string): Point[] {
     about,
   })
   const points: Point[] = []
-  for (let step = 0; 10 ** (step / STEPS) <= most; step++) points.push(at(10 ** (step / STEPS)))
+  for (let step = Math.ceil(STEPS * Math.log10(FIRST)); 10 ** (step / STEPS) <= most; step++)
+    points.push(at(10 ** (step / STEPS)))
   for (const percent of NAMED_PERCENT) {
     if (oneOf(percent) > most) continue
     const point = at(oneOf(percent))

@@ -94,8 +94,8 @@ function failuresSection(run: RunRecord): string {
 
 /** Where a peer is better, and where ours is: nothing chosen by hand. */
 function contestOf(run: RunRecord): string {
-  const peers = subjectsOf(run).filter(({ kind }) => kind === 'peer')
-  const judged = againstSubject(run, OURS).filter(({ subject }) => peers.some(({ name }) => name === subject))
+  const peers = subjectsOf(run).flatMap(({ kind, name }) => (kind === 'peer' ? [name] : []))
+  const judged = againstSubject(run, OURS).filter(({ subject }) => peers.includes(subject))
   if (judged.length === 0) return ''
   const peerBetter = judged.filter(({ outcome }) => outcome === 'better')
   const oursBetter = judged.filter(({ outcome }) => outcome === 'worse')
@@ -104,19 +104,20 @@ function contestOf(run: RunRecord): string {
   return `<h2>Where a peer is better than ${OURS}</h2>
 <p>Of ${judged.length} headline numbers of peers beside those of ${OURS}, ${peerBetter.length} are better,
 ${oursBetter.length} worse, ${rest} show no difference${few.length > 0 ? `, and ${few.length} had not enough rounds to show one` : ''}.</p>
-${contestList(peerBetter, true, 'Nowhere in this run.')}
+${contestList(peers, peerBetter, true)}
 <h2>Where ${OURS} is better than a peer</h2>
-${contestList(oursBetter, false, 'Nowhere in this run.')}`
+${contestList(peers, oursBetter, false)}`
 }
 
-function contestList(judged: readonly Judged[], open: boolean, nothing: string): string {
-  if (judged.length === 0) return `<p>${nothing}</p>`
-  const subjects = [...new Set(judged.map(({ subject }) => subject))]
+function contestList(subjects: readonly string[], judged: readonly Judged[], open: boolean): string {
+  if (judged.length === 0) return '<p>Nowhere in this run.</p>'
   return subjects
+    .filter(subject => judged.some(other => other.subject === subject))
     .map(subject => {
       const own = judged.filter(other => other.subject === subject)
       const rows = own.map(contestRow)
-      const head = `<th>scenario</th><th>metric</th><th>${escapeText(subject)}</th><th>${OURS}</th><th>ratio (interval)</th><th>p</th>`
+      const coverage = Math.floor(100 * Math.min(...own.map(({ difference }) => difference.coverage)))
+      const head = `<th>scenario</th><th class="text">metric</th><th>${escapeText(subject)}</th><th>${OURS}</th><th>ratio (${coverage} % interval)</th><th>p</th>`
       return `<details${open ? ' open' : ''}><summary>${escapeText(subject)}: ${own.length}</summary>
 <div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div></details>`
     })

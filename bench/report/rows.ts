@@ -51,16 +51,19 @@ export function kindOf({ name, unit, better }: Metric): MetricKind {
 const TAIL = 'p99'
 
 /**
- * What is looked at first, and judged for significance: the metric that the scenario is about, and the first of cost,
- * rate, tail latency and memory. The others are parts of these (user and system time), or follow from them.
+ * What is looked at first, and judged for significance: what the scenario is about, and the first of cost, of rate, and
+ * of tail latency. The others are parts of these (user and system time) or follow from them; memory is one where it is
+ * what the scenario is about, as it hardly differs from one load to the next.
  */
 export function headlinesOf({ metrics, entries }: ScenarioRecord): Metric[] {
   const there = metrics.filter(
     metric => metric.better !== undefined && entries.some(({ samples }) => valuesOf(samples, metric).length > 0),
   )
+  const lead = there[0]
+  if (lead === undefined) return []
+  if (kindOf(lead) === 'memory') return there.filter(metric => kindOf(metric) === 'memory')
   const first = (kind: MetricKind): Metric | undefined => there.find(metric => kindOf(metric) === kind)
-  const tail = there.find(({ name }) => name === TAIL)
-  const chosen = [there[0], first('cost'), first('rate'), tail, first('memory')]
+  const chosen = [lead, first('cost'), first('rate'), there.find(({ name }) => name === TAIL)]
   return there.filter(metric => chosen.includes(metric))
 }
 

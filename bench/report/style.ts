@@ -26,7 +26,7 @@ th, td { padding: 3px 10px; text-align: right; vertical-align: top; white-space:
 thead th { font-weight: 600; border-bottom: 1px solid var(--rule); vertical-align: bottom; }
 tbody th, thead th:first-child { text-align: left; font-weight: 600; position: sticky; left: 0; background: var(--back); }
 tbody tr:nth-child(even) :is(td, th) { background: var(--stripe); }
-td.text { text-align: left; white-space: normal; }
+.text, thead th.text { text-align: left; white-space: normal; }
 small { display: block; font-size: 11px; line-height: 1.3; font-weight: 400; color: var(--pale); }
 .better { color: var(--better); }
 .worse { color: var(--worse); }

@@ -36,6 +36,24 @@ const MEMORY: Metric = { name: 'memory', unit: 'MiB', digits: 0, better: 'less' 
 const PER_CONNECTION: Metric = { name: 'memory a connection', unit: 'KiB', digits: 1, better: 'less' }
 const FOREIGN: Metric = { name: 'foreign', unit: '%', digits: 0 }
 
+/** Two subjects that can be counted on the fingers, one that fails, and one that is not judged. */
+export function smallRun(changes: Partial<RunRecord> = {}): RunRecord {
+  const samples = (cpu: readonly number[], rate: readonly number[]): Sample[] =>
+    cpu.map((value, i) => ({ 'CPU a call': value, 'calls/s': rate[i]!, busy: 98 }))
+  const scenario: ScenarioRecord = {
+    name: 'm10',
+    title: 'small unary call',
+    metrics: [CPU, RATE, { name: 'busy', unit: '%', digits: 0 }],
+    entries: [
+      { subject: 'direct', samples: [90_000, 91_000, 92_000, 93_000, 94_000].map(rate => ({ 'calls/s': rate })) },
+      { subject: 'frames', samples: samples([8, 8.2, 8.1, 8.3, 8.4], [61_000, 60_000, 62_000, 63_000, 64_000]) },
+      { subject: 'nghttpx', samples: samples([16, 16.4, 16.2, 16.6, 16.8], [62_000, 61_000, 60_000, 64_000, 63_000]) },
+      { subject: 'broken', samples: [], failure: 'of 100 calls 1 ended with grpc-status 13' },
+    ],
+  }
+  return { ...syntheticRun(), missing: [], leftOut: [], scenarios: [scenario], ...changes }
+}
+
 /** Eleven proxies and no proxy at all; the one on grpc-js fails in bulk, and has no sample there. */
 export function syntheticRun({ rounds = 5, seed = 1 }: Synthetic = {}): RunRecord {
   const random = randomOf(seed)
