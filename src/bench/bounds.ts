@@ -33,8 +33,15 @@ export const OPEN_BYTES_MAX = 268_435_456
 /** Slices that each address gets: enough for an interval, few enough for each to hold many calls. */
 export const SLICES = 20
 /** Share of a slice's time that goes before it, in which calls do not count: the other address had the machine. */
-export const LEAD_IN_SHARE = 0.1
+const LEAD_IN_SHARE = 0.1
+/** More of it is of no use. */
+const LEAD_IN_MS_MAX = 200
 /** Share of calls that may fail: with more, numbers would tell of how fast it fails. */
 export const FAILED_SHARE_MAX = 0.01
 /** What is drawn (times of the open loop, resamples of intervals) is drawn from this: the same again in each run. */
 export const SEED = 1
+
+/** Of one slice, from its length. */
+export function leadInMsOf(sliceMs: number): number {
+  return Math.min(LEAD_IN_MS_MAX, sliceMs * LEAD_IN_SHARE)
+}

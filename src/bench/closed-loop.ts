@@ -34,8 +34,10 @@ export function closedLoop(way: Way, concurrency: number, times: SliceTimes, sig
     const onEnd = (call: Call): void => {
       if (over) return
       open--
-      if (call.intendedMs >= fromMs) slice.add(call)
-      if (performance.now() < toMs && !way.down) begin()
+      // However slow calls are: each that began before those that count is followed by one that does.
+      const counted = call.intendedMs >= fromMs
+      if (counted) slice.add(call)
+      if ((performance.now() < toMs || !counted) && !way.down) begin()
       else if (open === 0) finish(performance.now() >= toMs)
     }
     if (signal.aborted) return finish(false)

@@ -142,6 +142,9 @@ function real(type: string, value: unknown, where: string): number {
 /** As a string where it has 64 bits: not every such number is one of JavaScript's. */
 function integer(type: string, value: unknown, where: string): number | string {
   const text = typeof value === 'number' && Number.isInteger(value) ? BigInt(value).toString() : value
+  if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw wrong(where, `${value} is not exact as a number of JSON: write it as a string, "${text}"`)
+  }
   if (typeof text !== 'string' || !/^-?\d{1,20}$/.test(text)) {
     throw wrong(where, `is ${type}: write a whole number, not ${kindOf(value)}`)
   }

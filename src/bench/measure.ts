@@ -3,7 +3,7 @@
  * alternates (A B, B A, …), so that neither a slow moment of the machine nor a slow drift of it meets one alone.
  */
 import { Status } from '../grpc/status.ts'
-import { LEAD_IN_SHARE, SEED, SLICES } from './bounds.ts'
+import { leadInMsOf, SEED, SLICES } from './bounds.ts'
 import { type Call, describeEnd } from './call.ts'
 import { closedLoop, type SliceTimes } from './closed-loop.ts'
 import { openLoop } from './open-loop.ts'
@@ -105,7 +105,7 @@ class Turns {
       if (warm.overload !== undefined) return this.#end({ by: 'failure', reason: warm.overload })
     }
     const sliceMs = durationMs / SLICES
-    const times: SliceTimes = { leadInMs: sliceMs * LEAD_IN_SHARE, durationMs: sliceMs }
+    const times: SliceTimes = { leadInMs: leadInMsOf(sliceMs), durationMs: sliceMs }
     for (let pair = 1; pair <= SLICES; pair++) {
       for (const way of pair % 2 === 1 ? this.#ways : [...this.#ways].reverse()) {
         this.#tell(way, pair, 0)
@@ -141,7 +141,8 @@ class Turns {
   }
 
   #tell(way: Way, slice: number, warmUpSeconds: number): void {
-    const sliceSeconds = (this.#plan.durationMs / SLICES / 1_000) * (1 + LEAD_IN_SHARE)
+    const sliceMs = this.#plan.durationMs / SLICES
+    const sliceSeconds = (sliceMs + leadInMsOf(sliceMs)) / 1_000
     const done = Object.values(this.#slices).reduce((sum, { length }) => sum + length, 0)
     const slices = SLICES * this.#ways.length
     const secondsLeft = warmUpSeconds + (slices - done) * sliceSeconds

@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
 import { Status, statusName } from '../grpc/status.ts'
-import { FAILED_SHARE_MAX, LEAD_IN_SHARE, SEED, SLICES } from './bounds.ts'
+import { FAILED_SHARE_MAX, leadInMsOf, SEED, SLICES } from './bounds.ts'
 import { compare, type Difference, METHOD } from './comparison.ts'
 import { merged } from './distribution.ts'
 import type { Measurement } from './measure.ts'
@@ -107,7 +107,7 @@ export function reportOf(plan: Plan, { slices, stopped }: Measurement): Report {
     connections: plan.connections,
     slices: SLICES,
     sliceSeconds,
-    leadInSeconds: sliceSeconds * LEAD_IN_SHARE,
+    leadInSeconds: leadInMsOf(sliceSeconds * 1_000) / 1_000,
     warmUpSeconds: plan.warmUpMs / 1_000,
     timeoutMs: plan.timeoutMs,
     seed: SEED,

@@ -1,0 +1,88 @@
+/** `grpc-verbatim bench` as a real process: usage, Ctrl-C, the optional libraries. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import t from 'tap'
+import { run, start } from '../cli/run.ts'
+import { answer, folder, METHOD, serve } from './rig.ts'
+
+const CLI = path.join(import.meta.dirname, '../../src/cli.ts')
+
+t.test('help says units, bounds and exit codes', async t => {
+  const { code, stdout } = await run(t, 'bench', '--help')
+  t.equal(code, 0)
+  for (const text of [
+    '--rate <calls/s>',
+    '--duration <seconds>',
+    '--timeout-ms <ms>',
+    'hex:0a03616263',
+    'Exit codes:',
+  ]) {
+    t.ok(stdout.includes(text), text)
+  }
+})
+
+t.test('wrong usage: a sentence, exit code 2, and nothing is sent', async t => {
+  let calls = 0
+  const { address } = await serve(t, stream => {
+    calls++
+    answer(stream)
+  })
+  const good = ['--direct', address, '--path', METHOD]
+  const cases: [args: string[], pattern: RegExp][] = [
+    [['--path', METHOD], /error: no address, so nothing is sent: give --direct ADDRESS, --via ADDRESS, or both/],
+    [[...good, '--concurrency', '1001'], /--concurrency is "1001": give calls, a whole number from 1 to 1000/],
+    [[...good, '--metadata', 'Bearer sesame'], /--metadata number 1 has no name/],
+  ]
+  await Promise.all(
+    cases.map(async ([args, pattern]) => {
+      const { code, stdout, stderr } = await run(t, 'bench', ...args)
+      t.match(stderr, pattern)
+      t.notMatch(stderr, /^ {4}at |sesame/m)
+      t.equal(stdout, '')
+      t.equal(code, 2, args.join(' '))
+    }),
+  )
+  t.equal(calls, 0)
+})
+
+t.test('Ctrl-C ends it, and what was measured so far is told', async t => {
+  let calls = 0
+  const bench = { interrupt() {} }
+  const { address } = await serve(t, stream => {
+    if (++calls === 3_000) bench.interrupt()
+    answer(stream)
+  })
+  const args = ['--direct', address, '--path', METHOD, '--duration', '4', '--warm-up', '0', '--concurrency', '2']
+  const running = start(t, 'bench', ...args)
+  bench.interrupt = () => running.child.kill('SIGINT')
+  const { code, stdout, stderr } = await running.exit
+  t.equal(code, 130)
+  t.equal(stderr, '')
+  t.match(stdout, /^p50 +\d+/m)
+  t.match(stdout, /Not whole: it was stopped before its end\./)
+})
+
+t.test('--html without vega: the line that installs it, exit code 1, before any call', async t => {
+  let calls = 0
+  const { address } = await serve(t, stream => {
+    calls++
+    answer(stream)
+  })
+  // As if they were not installed.
+  const hooks = `import { registerHooks } from 'node:module'
+    registerHooks({ resolve(name, context, next) { return next(name.startsWith('vega') ? name + '-not-here' : name, context) } })`
+  const preload = `data:text/javascript,${encodeURIComponent(hooks)}`
+  const html = path.join(folder(t), 'x.html')
+  const args = ['--import', preload, CLI, 'bench', '--direct', address, '--path', METHOD, '--html', html]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.teardown(() => child.kill('SIGKILL'))
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text
+  })
+  const [code] = await once(child, 'close')
+  t.match(stderr, /--html needs: npm install vega vega-lite\n/)
+  t.equal(code, 1)
+  t.equal(calls, 0)
+})

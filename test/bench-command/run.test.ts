@@ -1,0 +1,244 @@
+/** The command as a whole, in this process: what it prints and writes, and its exit code. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createSecureServer, createServer, type ServerHttp2Stream } from 'node:http2'
+import path from 'node:path'
+import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
+import t, { type Test } from 'tap'
+import { runBench, UsageError } from '../../src/bench/command.ts'
+import type { BenchOptions } from '../../src/bench/options.ts'
+import type { Report } from '../../src/bench/report.ts'
+import { startTestServer } from '../../src/demo/http2-server.ts'
+import { createProxy } from '../../src/index.ts'
+import { certificates } from '../support/certs.ts'
+import { answer, folder, listening, METHOD, PROTO, quick, serve } from './rig.ts'
+
+interface Told {
+  readonly code: number
+  readonly out: string
+  readonly error: string
+  readonly report: Report | undefined
+}
+
+async function bench(t: Test, options: BenchOptions, signal = new AbortController().signal): Promise<Told> {
+  const json = path.join(folder(t), 'report.json')
+  const told = { out: '', error: '' }
+  const code = await runBench(quick({ json, ...options }), signal, {
+    out: text => {
+      told.out += `${text}\n`
+    },
+    error: text => {
+      told.error += `${text}\n`
+    },
+  })
+  let report: Report | undefined
+  try {
+    report = JSON.parse(readFileSync(json, 'utf8'))
+  } catch {}
+  return { code, ...told, report }
+}
+
+const SERVICE = '/verbatim.testservice.v1.TestService'
+
+t.test('a real service, directly and through the proxy', async t => {
+  const server = await startTestServer({ name: 'one' })
+  t.teardown(() => server.close())
+  const proxy = createProxy(server.address)
+  t.teardown(() => proxy.close())
+  const { address } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+  const both = { direct: server.address, via: address, proto: [PROTO] }
+
+  const ping = await bench(t, { ...both, path: `${SERVICE}/Ping`, message: 'json:{"value":"hello"}' })
+  t.match(ping, { code: 0, error: '' })
+  t.match(ping.out, /^latency +direct +via +via − direct \(95 % interval\)$/m)
+  t.match(ping.out, /^p50 +\d.* [µm]?s +\d.* [µm]?s +(no difference shown|[+−]\d|0)/m)
+  t.match(ping.out, /^failed +0 +0$/m)
+  t.match(ping.out, /expanded percentile bootstrap over pairs of slices/)
+  for (const way of ping.report!.ways) {
+    t.match(way, { failed: 0, responsesPerCall: 1, endings: [{ status: 0, name: 'OK', count: way.calls }] })
+    t.equal(way.slices.length, 20)
+    t.ok(way.slices.every(({ complete }) => complete))
+    t.equal(decodeFromCompressedBase64(way.histogram).totalCount, way.calls)
+  }
+  t.equal(ping.report!.messageBytes, 7)
+
+  const list = await bench(t, { ...both, path: `${SERVICE}/PingList`, message: 'json:{"count":3}', rate: '200' })
+  t.match(list, { code: 0, error: '' })
+  t.match(list.report!.ways, [{ responsesPerCall: 3 }, { responsesPerCall: 3 }], 'server streaming')
+  t.equal(list.report!.ways[0]!.calls, list.report!.ways[1]!.calls, 'the same times for both')
+  t.match(list.out, /open loop, 200 calls a second/)
+  t.match(list.out, /^begun late, p99 +\d/m)
+})
+
+t.test('what via adds is found: at least the delay that was put there', async t => {
+  const DELAY_MS = 20
+  const direct = await serve(t, stream => answer(stream))
+  const via = await serve(t, stream => {
+    const from = performance.now()
+    const answerThen = (): void => {
+      // A timer may fire a little early.
+      if (performance.now() - from < DELAY_MS) setTimeout(answerThen, 1)
+      else answer(stream)
+    }
+    setTimeout(answerThen, DELAY_MS)
+  })
+  const { code, out, report } = await bench(t, { direct: direct.address, via: via.address, concurrency: '4' })
+  t.equal(code, 0)
+  const [p50] = report!.differences!
+  const [one, other] = report!.ways
+  t.ok(other!.latencyUs!.p50 >= DELAY_MS * 1_000, `${other!.latencyUs!.p50}`)
+  t.equal(p50!.differenceUs, other!.latencyUs!.p50 - one!.latencyUs!.p50)
+  t.equal(p50!.verdict, 'more')
+  t.ok(p50!.interval!.lowUs <= p50!.differenceUs && p50!.differenceUs <= p50!.interval!.highUs)
+  t.match(out, /^p50 .* \+\d/m)
+  t.match(out, /^p99 .*too few calls for an interval$/m)
+})
+
+t.test('one address alone: its distribution, and no difference', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const { code, out, report } = await bench(t, { via: address })
+  t.equal(code, 0)
+  t.match(out, /^latency +via$/m)
+  t.notMatch(out, /direct|interval/)
+  t.match(report, { noDifference: 'one address alone was measured', ways: [{ name: 'via' }] })
+})
+
+t.test('over 1 % of failing calls: no difference, exit code 1, and no secret in what the server said', async t => {
+  let calls = 0
+  const direct = await serve(t, stream => answer(stream))
+  const via = await serve(t, stream =>
+    ++calls % 10 === 0 ? answer(stream, 16, 'bad token sesame-open') : answer(stream),
+  )
+  const metadata = ['authorization: Bearer sesame-open']
+  const { code, out, report } = await bench(t, { direct: direct.address, via: via.address, metadata })
+  t.equal(code, 1)
+  t.match(out, /No difference is told: \d+(\.\d+)? % of the calls via did not end with OK, and at most 1 % may\./)
+  t.match(out, /^ {2}16 UNAUTHENTICATED +0 +\d+$/m)
+  t.match(out, /via: 16 UNAUTHENTICATED said "bad token \[redacted\]"\./)
+  t.notMatch(out + JSON.stringify(report), /sesame/)
+  t.equal(report!.differences, undefined)
+})
+
+t.test('less than 1 % may fail', async t => {
+  let calls = 0
+  const direct = await serve(t, stream => answer(stream))
+  const via = await serve(t, stream => (++calls === 100 ? answer(stream, 14, 'once') : answer(stream)))
+  const { code, out, report } = await bench(t, { direct: direct.address, via: via.address, rate: '1000' })
+  t.equal(report!.ways[1]!.failed, 1)
+  t.equal(code, 0)
+  t.match(out, /^ {2}14 UNAVAILABLE +0 +1 +once$/m)
+  t.match(out, /Latencies are of the calls that ended with OK\./)
+})
+
+t.test('no load goes where the first call fails', async t => {
+  let calls = 0
+  const good = await serve(t, stream => answer(stream))
+  const failing = (status: number) =>
+    serve(t, stream => {
+      calls++
+      answer(stream, status, 'sorry')
+    })
+  const unknown = await bench(t, { direct: good.address, via: (await failing(12)).address })
+  t.match(unknown, { code: 1, out: '', report: undefined })
+  t.match(
+    unknown.error,
+    /\(--via\) has no method \/pkg\.Service\/Method: 12 UNIMPLEMENTED: sorry\. Is --path spelt right\?/,
+  )
+  const other = await bench(t, { direct: (await failing(3)).address, via: good.address })
+  t.match(other.error, /the first call to .* \(--direct\) failed with 3 INVALID_ARGUMENT: sorry\. No load was sent/)
+  t.equal(calls, 2)
+})
+
+t.test('unreachable, and gone in the middle', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const refused = await bench(t, { direct: address, via: '127.0.0.1:1' })
+  t.match(refused, { code: 1, out: '' })
+  t.match(
+    refused.error,
+    /cannot connect to http:\/\/127\.0\.0\.1:1 \(--via\): nothing listens there: .* \(ECONNREFUSED\)/,
+  )
+
+  let calls = 0
+  const server = createServer().on('stream', stream => {
+    if (++calls < 2_000) return answer(stream as ServerHttp2Stream)
+    server.close()
+    stream.session?.destroy()
+  })
+  server.on('session', session => session.on('error', () => {}))
+  const gone = await bench(t, { direct: address, via: await listening(t, server), duration: '4' })
+  t.equal(gone.code, 1)
+  t.match(gone.out, /Not whole: cannot connect to .* \(--via\): nothing listens/)
+  t.match(gone.report!.stopped, { by: 'failure' })
+  t.ok(gone.report!.ways[1]!.calls >= 1, 'what was measured before is told')
+})
+
+t.test('a rate that is not carried', async t => {
+  let calls = 0
+  const { address } = await serve(t, stream => {
+    if (++calls === 1) answer(stream)
+  })
+  const message = `hex:${'00'.repeat(2_000_000)}`
+  const { code, out } = await bench(t, { direct: address, message, rate: '50000' })
+  t.equal(code, 1)
+  t.match(out, /Not whole: .*does not carry 50,000 calls a second: 134\scalls were open after|Nothing was measured/)
+})
+
+t.test('TLS, with a certificate of ours; and what can be wrong with it', async t => {
+  const { ca, server: identity, client } = await certificates()
+  const dir = folder(t)
+  const file = (name: string, text: string): string => {
+    writeFileSync(path.join(dir, name), text)
+    return path.join(dir, name)
+  }
+  const mutual = { ca: ca.cert, requestCert: true, rejectUnauthorized: true }
+  const server = createSecureServer({ ...identity, ...mutual })
+  server.on('stream', stream => answer(stream as ServerHttp2Stream))
+  server.on('session', session => session.on('error', () => {}))
+  server.on('tlsClientError', () => {})
+  const address = await listening(t, server)
+  const tls = { ca: file('ca.pem', ca.cert), cert: file('cert.pem', client.cert), key: file('key.pem', client.key) }
+  const direct = `https://${address}`
+  t.match(await bench(t, { direct, ...tls }), { code: 0, report: { ways: [{ failed: 0 }] } })
+  const wrong: [options: BenchOptions, pattern: RegExp][] = [
+    [{ ...tls, ca: undefined }, /its certificate is not signed by an authority that is known here: give --ca FILE/],
+    [{ ...tls, serverName: 'other.example' }, /is for another name: give that as --server-name NAME/],
+    [{ ca: tls.ca }, /wants? a certificate of ours|closes the connection at once/],
+    [{ direct: `http://${address}` }, /https:\/\//],
+  ]
+  for (const [options, pattern] of wrong) {
+    const { code, error } = await bench(t, { direct, ...options })
+    t.equal(code, 1)
+    t.match(error, pattern)
+  }
+  const plain = await serve(t, stream => answer(stream))
+  t.match((await bench(t, { direct: `https://${plain.address}` })).error, /it does not speak TLS: write http:\/\//)
+})
+
+t.test('the page needs nothing beside itself', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const html = path.join(folder(t), 'page.html')
+  const metadata = ['cookie: sesame-open', 'x-note: <b>&"']
+  const { code, report } = await bench(t, { direct: address, via: address, html, metadata })
+  t.equal(code, 0)
+  const page = readFileSync(html, 'utf8')
+  t.match(page, /^<!doctype html>/)
+  t.match(page, /<svg .*<\/svg>/s)
+  for (const text of ['>direct<', '>via<', 'percentile of calls', '>99 %<', 'latency, ms'])
+    t.ok(page.includes(text), text)
+  t.match(page, /<tr><td>p50<\/td><td>[\d.]+ [µm]s<\/td>/)
+  t.ok(page.includes("--metadata 'cookie: [redacted]'"))
+  t.ok(page.includes('x-note: &lt;b&gt;&amp;&quot;'))
+  t.notMatch(page, /sesame|<script|<link|<b>|src=/)
+  t.equal(report!.command.includes('sesame'), false)
+})
+
+t.test('a signal before anything was measured', async t => {
+  const stop = new AbortController()
+  const { address } = await serve(t, () => stop.abort())
+  t.match(await bench(t, { direct: address, path: METHOD }, stop.signal), {
+    ...{ code: 130, error: '', out: 'Nothing was measured: it was stopped before its end.\n' },
+  })
+})
+
+t.test('usage errors are thrown before anything is sent', async t => {
+  await t.rejects(bench(t, { direct: '127.0.0.1:1', rate: '0' }), UsageError)
+})
