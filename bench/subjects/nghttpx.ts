@@ -1,18 +1,30 @@
 /** nghttpx, the fastest peer, in one thread. */
 import { Child, freePort } from '../measure/child.ts'
 import { type Contender, OPEN_FILES } from './contender.ts'
+import { findProgram, type Program, requireCommand } from './installed.ts'
 import type { World } from './world.ts'
+
+const PROGRAM: Program = {
+  title: 'nghttpx',
+  commands: ['nghttpx'],
+  versionArgs: ['--version'],
+  version: /nghttp2\/([\d.]+)/,
+  install: 'apt-get install nghttp2-proxy',
+}
 
 export const nghttpx: Contender = {
   name: 'nghttpx',
+  title: 'nghttpx, one thread, HTTP/2 on both sides',
+  find: () => findProgram(PROGRAM),
   async start(world) {
     const port = await freePort()
-    const child = new Child({ command: 'nghttpx', args: args(world, port), core: 0, openFiles: OPEN_FILES })
+    const args = nghttpxArgs(world, port)
+    const child = new Child({ command: requireCommand(PROGRAM), args, core: 0, openFiles: OPEN_FILES })
     return { child: await child.listening(port), port }
   },
 }
 
-function args({ backends, tls }: World, port: number): string[] {
+export function nghttpxArgs({ backends, tls }: Pick<World, 'backends' | 'tls'>, port: number): string[] {
   return [
     // No file of the machine's.
     '--conf=/dev/null',
@@ -26,6 +38,16 @@ function args({ backends, tls }: World, port: number): string[] {
     '-n1',
     // Its default, 100, would hold calls back that come over ten client connections.
     '--backend-http2-max-concurrent-streams=1000',
+    // Its defaults of 64 KiB would hold bulk up. Toward backends, the connection's own is the largest there is.
+    '--frontend-http2-window-size=1048576',
+    '--frontend-http2-connection-window-size=16777216',
+    '--backend-http2-window-size=1048576',
+    // Long streams and slow readers: its defaults of 30 s to 3 minutes would end what rests for so long.
+    '--frontend-http2-read-timeout=1h',
+    '--frontend-write-timeout=1h',
+    '--backend-read-timeout=1h',
+    '--backend-write-timeout=1h',
+    '--stream-write-timeout=0',
     // The log costs its writes; the other subjects have none either.
     '--accesslog-file=/dev/null',
     ...(tls === undefined ? [] : [`--cacert=${tls.ca}`, tls.key, tls.cert]),

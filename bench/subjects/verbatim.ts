@@ -1,16 +1,13 @@
 /** This project's proxy, of this tree or of another checkout, as operators start it: `serve --config`. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { Child, freePort } from '../measure/child.ts'
 import { type Contender, OPEN_FILES } from './contender.ts'
+import { NODE, nodeVersion, packageVersion, THIS_TREE } from './node.ts'
 import type { World } from './world.ts'
 
-export const THIS_TREE = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '')
-/** The Node that the project ships with, also for other trees. */
-const SHIPPED_NODE = join(THIS_TREE, 'node_modules/node/bin/node')
-export const NODE = existsSync(SHIPPED_NODE) ? SHIPPED_NODE : process.execPath
+export { NODE, THIS_TREE }
 
 export type Transport = 'native' | 'frames'
 
@@ -28,12 +25,27 @@ export const PAIRS: Readonly<Record<string, Transports>> = {
 }
 
 export function verbatim(name: string, transports: Transports, tree = THIS_TREE): Contender {
+  const { downstream, upstream } = transports
+  const carried =
+    downstream === upstream ? `${downstream} on both sides` : `${downstream} to clients, ${upstream} to backends`
   return {
     name,
+    routed: true,
+    title: `grpc-verbatim, ${carried}${tree === THIS_TREE ? '' : `, of ${tree}`}`,
+    find() {
+      if (!existsSync(join(tree, 'src/cli.ts'))) {
+        return { missing: `no src/cli.ts in ${tree}`, install: 'a checkout of this project is wanted' }
+      }
+      // Of another checkout: without them it would start, and fail.
+      if (!existsSync(join(tree, 'node_modules'))) {
+        return { missing: `no node_modules in ${tree}`, install: `npm ci in ${tree}` }
+      }
+      return { version: `grpc-verbatim ${packageVersion(tree)}, ${nodeVersion()}` }
+    },
     async start(world) {
       const port = await freePort()
       const config = join(world.folder, `${name}-${port}.yaml`)
-      writeFileSync(config, stringify(configuration(world, port, transports)))
+      writeFileSync(config, stringify(verbatimConfiguration(world, port, transports)))
       const child = new Child({
         command: NODE,
         args: ['src/cli.ts', 'serve', '--config', config],
@@ -46,7 +58,11 @@ export function verbatim(name: string, transports: Transports, tree = THIS_TREE)
   }
 }
 
-function configuration({ backends, tls }: World, port: number, transports: Transports): object {
+export function verbatimConfiguration(
+  { backends, tls, routes }: Pick<World, 'backends' | 'tls' | 'routes'>,
+  port: number,
+  transports: Transports,
+): object {
   const scheme = tls === undefined ? 'http' : 'https'
   return {
     listeners: [
@@ -63,7 +79,14 @@ function configuration({ backends, tls }: World, port: number, transports: Trans
         ...(tls === undefined ? {} : { tls: { ca: tls.ca } }),
       },
     },
-    // nghttpx writes none either. All else is as it comes.
+    ...(routes === undefined ? {} : { routes: routesTo('main', routes) }),
+    // The others write none either. All else is as it comes.
     log: { level: 'warn', access: false },
   }
+}
+
+/** So many: calls of the suite take the last. */
+function routesTo(backend: string, count: number): object[] {
+  const others = Array.from({ length: count - 1 }, (_, i) => `verbatim.bench.Other${i}`)
+  return [...others, ['verbatim.bench.Echo', 'verbatim.bench.Shapes']].map(service => ({ match: { service }, backend }))
 }

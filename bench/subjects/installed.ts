@@ -1,0 +1,52 @@
+/** Looks for what subjects are made of: programs on this machine, packages from npm. */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import type { Found, Missing } from './contender.ts'
+import { nodeVersion, packageVersion, THIS_TREE } from './node.ts'
+
+/** What `npm run bench:peers` builds and unpacks; not a tracked file of the tree. */
+export const CACHE = join(THIS_TREE, 'node_modules/.cache/grpc-verbatim-bench')
+
+export interface Program {
+  /** As tables name it. */
+  readonly title: string
+  /** Where it may be, the likeliest first: a name is looked for on PATH. */
+  readonly commands: readonly string[]
+  readonly versionArgs: readonly string[]
+  /** Its first group is the version. */
+  readonly version: RegExp
+  readonly install: string
+}
+
+/** A version takes a program milliseconds, but never longer. */
+const VERSION_MS = 10_000
+
+/** @returns the first of its commands that says a version; undefined: none does */
+export function commandOf(program: Program): { command: string; version: string } | undefined {
+  for (const command of program.commands) {
+    const { stdout, stderr } = spawnSync(command, program.versionArgs, { encoding: 'utf8', timeout: VERSION_MS })
+    const version = program.version.exec(`${stdout ?? ''}\n${stderr ?? ''}`)?.[1]
+    if (version !== undefined) return { command, version }
+  }
+  return undefined
+}
+
+export function findProgram(program: Program): Found | Missing {
+  const there = commandOf(program)
+  if (there === undefined) return { missing: `no ${program.commands[0]} on PATH`, install: program.install }
+  return { version: `${program.title} ${there.version}` }
+}
+
+/** @throws Error with the line that installs it */
+export function requireCommand(program: Program): string {
+  const there = commandOf(program)
+  if (there === undefined) throw new Error(`${program.title} is not installed: ${program.install}`)
+  return there.command
+}
+
+/** A package of this project's node_modules. */
+export function findPackage(name: string): Found | Missing {
+  const version = packageVersion(join(THIS_TREE, 'node_modules', name))
+  if (version === undefined) return { missing: `no ${name} in node_modules`, install: 'npm ci' }
+  return { version: `${name} ${version}, ${nodeVersion()}` }
+}
