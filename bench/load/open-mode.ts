@@ -16,7 +16,7 @@ const HEAD_START_MS = 10
 const never = new Int32Array(new SharedArrayBuffer(4))
 
 /** @throws Error with the first call that failed, or the connection that was lost; or when no call was due */
-export async function runOpen(connections: Connections, mode: OpenMode): Promise<Outcome> {
+export async function runOpen(connections: Pick<Connections, 'openAll'>, mode: OpenMode): Promise<Outcome> {
   const loop = new OpenLoop(mode)
   const callers = await connections.openAll(loop, MAX_OPEN)
   try {
@@ -75,13 +75,13 @@ class OpenLoop implements CallerOwner {
 
   /** Begins what is due, on whichever connection's turn it is. */
   #beginDue(): void {
-    const now = performance.now() - this.#startMs
     const times = this.#times
-    while (this.#begun < times.length && times[this.#begun]! <= now) {
+    while (this.#begun < times.length) {
       const intended = times[this.#begun]!
-      if (intended >= this.#countedFromMs) this.#lag.record(now - intended)
-      this.#callers[this.#begun % this.#callers.length]!.call(intended)
-      this.#begun++
+      const lateMs = performance.now() - this.#startMs - intended
+      if (lateMs < 0) return
+      if (intended >= this.#countedFromMs) this.#lag.record(lateMs)
+      this.#callers[this.#begun++ % this.#callers.length]!.call(intended)
     }
   }
 

@@ -28,7 +28,6 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   readonly #check: MessageCheck
   #stream!: WireStream
   #sender!: MessageSender
-  #status: string | undefined
   #problem: string | undefined
   /** The stream is over. */
   #closed = false
@@ -80,7 +79,6 @@ export class StreamCall implements WireStreamOwner, PacedReader {
     this.#closed = true
     if (end.kind === 'reset') this.#problem ??= `RST_STREAM ${errorCodeName(end.code)} by ${end.by}`
     else if (end.kind === 'lost') this.#problem ??= end.reason
-    else if (this.#status === undefined) this.#problem ??= 'no trailers'
     if (this.#problem !== undefined || this.heldBytes === 0) this.#owner.onCallEnd(this, this.#problem)
   }
 
@@ -91,8 +89,8 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   }
 
   #ended(trailers: readonly HeaderField[]): void {
-    this.#status = textOf(trailers, 'grpc-status')
-    if (this.#status !== '0') this.#fail(`grpc-status ${this.#status}: ${textOf(trailers, 'grpc-message')}`)
+    const status = textOf(trailers, 'grpc-status')
+    if (status !== '0') this.#fail(`grpc-status ${status}: ${textOf(trailers, 'grpc-message')}`)
     else this.#problem ??= this.#check.end()
   }
 

@@ -4,20 +4,25 @@ import { once } from 'node:events'
 import http2, { type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { arrivals } from '../../../bench/load/arrivals.ts'
+import type { Caller, CallerOwner } from '../../../bench/load/caller.ts'
 import { generate } from '../../../bench/load/generator.ts'
 import { load } from '../../../bench/load/load.ts'
-import type { Shape } from '../../../bench/load/shape.ts'
+import { runOpen } from '../../../bench/load/open-mode.ts'
+import type { Percentiles, Shape } from '../../../bench/load/shape.ts'
 import { grpcMessage, SMALL_BYTES } from '../../../bench/subjects/world.ts'
 import type { Scope } from '../../support/teardown.ts'
 import { LARGER, SMALL } from './rig.ts'
 
 const STALL_MS = 200
 
-/** Answers at once, but does nothing at all for a while when its `stallAt`th call has come. */
+/**
+ * Answers at once, but does nothing at all for a while when its `stallAt`th call has come. It takes few calls at a
+ * time, so that most of what is due meanwhile waits in the client.
+ */
 async function stallingServer(t: Scope, stallAt: number): Promise<number> {
-  const server = http2.createServer()
+  const server = http2.createServer({ settings: { maxConcurrentStreams: 3 } })
   let calls = 0
   server.on('stream', (stream: ServerHttp2Stream) => {
     stream.on('error', () => {})
@@ -39,6 +44,22 @@ function longestMs(histogram: ReturnType<typeof decodeFromCompressedBase64>, ran
   return histogram.getValueAtPercentile(((totalCount - rank + 0.5) / totalCount) * 100) / 1_000
 }
 
+/** All but the first `first` calls ended no sooner than a stall's length after the last of these was due. */
+function holds(t: Test, report: Percentiles, times: Float64Array, first: number): void {
+  const histogram = decodeFromCompressedBase64(report.histogram)
+  t.equal(histogram.totalCount, times.length)
+  const stallMs = times[first - 1]!
+  for (const latencyMs of [20, 50, 100, 150, 190]) {
+    const due = times.slice(first).filter(time => time <= stallMs + STALL_MS - latencyMs).length
+    const took = longestMs(histogram, due)
+    t.ok(took >= latencyMs, `${due} calls must have taken ${latencyMs} ms: the shortest of the longest took ${took}`)
+    if (latencyMs === 20) t.ok(due > 60, `${due} were due: the test says something`)
+  }
+  t.ok(report.p90 >= 50_000, `p90 is ${report.p90} µs`)
+  t.ok(report.p99 >= 150_000, `p99 is ${report.p99} µs`)
+  t.ok(report.max >= 190_000)
+}
+
 for (const [carrier, shape] of [
   ['images', SMALL],
   ['streams', LARGER],
@@ -49,28 +70,38 @@ for (const [carrier, shape] of [
     const port = await stallingServer(t, stallAt)
     const report = await generate({
       port,
-      connections: 4,
+      connections: 2,
       shape,
       mode: { kind: 'open', rate, seconds, warmUpSeconds: 0 },
     })
-    const times = arrivals(rate, seconds)
-    t.equal(report.calls, times.length)
-    const histogram = decodeFromCompressedBase64(report.latency.histogram)
     // When the server stalls, `stallAt` calls have begun: that is not before the time of the last of these. All other
     // calls end after the stall.
-    const stallMs = times[stallAt - 1]!
-    for (const latencyMs of [20, 50, 100, 150, 190]) {
-      const due = times.slice(stallAt).filter(time => time <= stallMs + STALL_MS - latencyMs).length
-      const took = longestMs(histogram, due)
-      t.ok(took >= latencyMs, `${due} calls must have taken ${latencyMs} ms: the shortest of the longest took ${took}`)
-      if (latencyMs === 20) t.ok(due > 60, `${due} were due: the test says something`)
-    }
-    t.ok(report.latency.p90 >= 50_000, `p90 is ${report.latency.p90} µs`)
-    t.ok(report.latency.p99 >= 150_000, `p99 is ${report.latency.p99} µs`)
-    t.ok(report.latency.max >= 190_000)
+    holds(t, report.latency, arrivals(rate, seconds), stallAt)
     t.ok(report.lag !== undefined)
   })
 }
+
+t.test('a generator that is late itself counts it, as latency and as lag', async t => {
+  const mode = { kind: 'open', rate: 500, seconds: 1, warmUpSeconds: 0 } as const
+  const late = 100
+  /** Ends each call at once, and holds everything up within one of them. */
+  const openAll = async (owner: CallerOwner): Promise<Caller[]> => {
+    let calls = 0
+    const caller: Caller = {
+      call(intended) {
+        if (++calls === late) for (const end = performance.now() + STALL_MS; performance.now() < end; );
+        owner.onEnd(caller, intended, undefined)
+      },
+      flush() {},
+      close() {},
+    }
+    return [caller]
+  }
+  const { latency, lag } = await runOpen({ openAll }, mode)
+  const times = arrivals(mode.rate, mode.seconds)
+  holds(t, latency.percentiles(), times, late)
+  holds(t, lag!.percentiles(), times, late)
+})
 
 t.test('arrivals', async t => {
   const times = arrivals(1_000, 10)
