@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { type Call, describeEnd } from '../../src/bench/call.ts'
 import type { Way } from '../../src/bench/way.ts'
 import { until } from '../support/until.ts'
-import { answer, listening, serve, wayTo } from './rig.ts'
+import { answer, listening, lose, serve, wayTo } from './rig.ts'
 
 const once = (way: Way): Promise<Call> => new Promise(resolve => way.begin(performance.now(), resolve))
 
@@ -140,7 +140,7 @@ t.test("calls beyond the server's limit of streams wait for their turn", async t
 t.test('a lost connection fails its calls, and is there again for the next', async t => {
   let calls = 0
   const { address } = await serve(t, (stream, session) => {
-    if (++calls === 2) session.destroy()
+    if (++calls === 2) lose(session)
     else answer(stream)
   })
   const way = await wayTo(t, address)

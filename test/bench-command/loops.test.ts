@@ -6,7 +6,7 @@ import { closedLoop } from '../../src/bench/closed-loop.ts'
 import { openLoop } from '../../src/bench/open-loop.ts'
 import { exponentialGapMs, seededRandom } from '../../src/bench/random.ts'
 import { until } from '../support/until.ts'
-import { answer, serve, wayTo } from './rig.ts'
+import { answer, lose, serve, wayTo } from './rig.ts'
 
 const NEVER = new AbortController().signal
 
@@ -117,7 +117,7 @@ t.test('closed loop: calls that fail are counted by status, and have no latency'
 t.test('closed loop: a lost connection is replaced, one that answers nothing is not', async t => {
   let calls = 0
   const served = await serve(t, (stream, session) => {
-    if (++calls === 20) session.destroy()
+    if (++calls === 20) lose(session)
     else answer(stream)
   })
   const way = await wayTo(t, served.address, { concurrency: '3' })
@@ -126,7 +126,7 @@ t.test('closed loop: a lost connection is replaced, one that answers nothing is 
   t.ok(slice.calls > 20, `${slice.calls} calls`)
   t.same([slice.complete, served.connections], [true, 2])
 
-  const dying = await serve(t, (_, session) => session.destroy())
+  const dying = await serve(t, (_, session) => lose(session))
   const other = await wayTo(t, dying.address)
   const failed = await closedLoop(other, 1, { leadInMs: 0, durationMs: 60_000 }, NEVER)
   t.match(failed, { calls: failed.failed, complete: false })

@@ -1,7 +1,7 @@
 /** Servers and plans for tests of `bench`. */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import http2, { type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -62,6 +62,11 @@ export function answer(stream: ServerHttp2Stream, status = 0, message?: string):
   })
   if (status === 0) stream.end(Buffer.alloc(5))
   else stream.end()
+}
+
+/** The connection breaks. In a later turn: Node 22 aborts when more frames of the same read follow. */
+export function lose(session: Http2Session): void {
+  setImmediate(() => session.destroy())
 }
 
 /** Short: 20 slices of 10 ms, and no warm-up. */

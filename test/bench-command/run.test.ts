@@ -10,7 +10,7 @@ import type { Report } from '../../src/bench/report.ts'
 import { startTestServer } from '../../src/demo/http2-server.ts'
 import { createProxy } from '../../src/index.ts'
 import { certificates } from '../support/certs.ts'
-import { answer, folder, listening, METHOD, PROTO, quick, serve } from './rig.ts'
+import { answer, folder, listening, lose, METHOD, PROTO, quick, serve } from './rig.ts'
 
 interface Told {
   readonly code: number
@@ -161,7 +161,7 @@ t.test('unreachable, and gone in the middle', async t => {
   const server = createServer().on('stream', stream => {
     if (++calls < 2_000) return answer(stream as ServerHttp2Stream)
     server.close()
-    stream.session?.destroy()
+    lose(stream.session!)
   })
   server.on('session', session => session.on('error', () => {}))
   const gone = await bench(t, { direct: address, via: await listening(t, server), duration: '4' })
