@@ -161,7 +161,7 @@ class Heat {
       if (error instanceof LeftOut) {
         runner.leftOut = message
       } else {
-        runner.failure = this.#stable.world.lost() ?? message
+        runner.failure = this.#stable.world.lost() ?? this.#stable.ended(runner.contender.name) ?? message
         await this.#stable.drop(runner.contender.name)
       }
       runner.samples = []
@@ -257,6 +257,14 @@ class Stable {
     const target = { name: contender.name, proxy, world: this.world }
     this.#targets.set(contender.name, target)
     return target
+  }
+
+  /** Its last words, where the subject's process is gone. */
+  ended(name: string): string | undefined {
+    const child = this.#targets.get(name)?.proxy.child
+    return child === undefined || child.isRunning
+      ? undefined
+      : `its process ended: ${child.complaint || 'without a word'}`
   }
 
   async drop(name: string): Promise<void> {

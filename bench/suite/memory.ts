@@ -74,8 +74,8 @@ async function idleSample({ proxy }: Target, pid: number, connections: number): 
 
 const READERS = { connections: 10, streams: 10 } as const
 /** Of each reader: four seconds for what the backend could send in one moment. */
-const READ_BYTES_PER_SECOND = 524_288
-const DOWNLOAD = { kind: 'server-stream', messages: 128, messageBytes: 16_384 } as const
+const READ_BYTES_PER_SECOND = 1_048_576
+const DOWNLOAD = { kind: 'server-stream', messages: 256, messageBytes: 16_384 } as const
 const OFFERED_BYTES = READERS.connections * READERS.streams * DOWNLOAD.messages * DOWNLOAD.messageBytes
 const SLOW_SECONDS = (DOWNLOAD.messages * DOWNLOAD.messageBytes) / READ_BYTES_PER_SECOND
 

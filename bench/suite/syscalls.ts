@@ -23,7 +23,11 @@ export async function countSyscalls(root: number, action: () => Promise<void>): 
   const strace = spawn('strace', ['-c', '-f', '-o', file, ...attach], { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = once(strace, 'close')
   const killNow = (): void => void strace.kill('SIGKILL')
-  process.once('exit', killNow)
+  const leaveNothing = (): void => {
+    killNow()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', leaveNothing)
   try {
     await attached(strace.stderr, ended)
     await action()
@@ -33,9 +37,8 @@ export async function countSyscalls(root: number, action: () => Promise<void>): 
     clearTimeout(late)
     return parseSyscalls(readFileSync(file, 'utf8'))
   } finally {
-    strace.kill('SIGKILL')
-    process.off('exit', killNow)
-    rmSync(folder, { recursive: true, force: true })
+    process.off('exit', leaveNothing)
+    leaveNothing()
   }
 }
 

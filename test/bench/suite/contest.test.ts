@@ -73,6 +73,17 @@ t.test('whoever does not start is out; a backend that is gone is named instead o
   t.equal(gone!.entries[0]!.failure, 'the backend itself ended')
 })
 
+t.test('whose process is gone is out with its last words', async t => {
+  const diary = { happened: [] as string[] }
+  const child = { pid: -1, isRunning: false, complaint: 'Segmentation fault', kill: async () => {} }
+  const start = async () => ({ port: 1, child: child as never })
+  const scenario = fakeScenario(diary, () => {
+    throw new Error('process 5 is gone')
+  })
+  const [result] = await run([scenario], [fakeContender('A', diary, { start })], diary)
+  t.equal(result!.entries[0]!.failure, 'its process ended: Segmentation fault')
+})
+
 t.test('who cannot take part is left out with the reason, and is no failure', async t => {
   const diary = { happened: [] as string[] }
   const scenario = fakeScenario(diary, subject => {

@@ -18,7 +18,12 @@ export function fakeContender(name: string, { happened }: Diary, more: Partial<C
     find: () => ({ version: `${name} 1.0` }),
     async start() {
       happened.push(`${name} starts`)
-      const child = { pid: -1, kill: async () => void happened.push(`${name} is killed`) }
+      const child = {
+        pid: -1,
+        isRunning: true,
+        complaint: '',
+        kill: async () => void happened.push(`${name} is killed`),
+      }
       return { port: 1, child: child as never }
     },
     ...more,
