@@ -19,7 +19,7 @@ const ROUNDS = 'A faint dot is a round; the mark and the number beside are the m
 /** In the order of a page. */
 export async function figuresOf(run: RunRecord): Promise<Figure[]> {
   const looks = looksOf(subjectsOf(run))
-  const single = run.scenarios.filter(({ curve }) => curve === undefined)
+  const single = run.scenarios.filter(scenario => !isOnlyPoint(scenario))
   const curves = run.scenarios.filter(({ curve }) => curve !== undefined)
   const planned: { id: string; title: string; spec: Spec }[] = []
   const plan = (id: string, title: string, subtitle: string, specOf: (style: Style) => Spec): void => {
@@ -69,6 +69,13 @@ const GROWTHS: readonly (readonly [kind: MetricKind, id: string, title: string])
   ['latency', 'growth-latency', 'How tail latency grows'],
   ['memory', 'growth-memory', 'How memory grows'],
 ]
+
+/** `connections-10` is there for its curve, `size-1k` for that of the message size; `m10` has a name of its own. */
+function isOnlyPoint({ name, curve }: ScenarioRecord): boolean {
+  if (curve === undefined) return false
+  const words = curve.name.split(' ')
+  return name.startsWith(`${words.join('-')}-`) || name.startsWith(`${words.at(-1)}-`)
+}
 
 function panelsOf(scenarios: readonly ScenarioRecord[], metric: Metric): Panel[] {
   return scenarios.flatMap(scenario => {

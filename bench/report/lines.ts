@@ -189,13 +189,13 @@ export function growthSpec(scenarios: readonly ScenarioRecord[], metricOf: Metri
     const { unit } = points[0]!.curve!
     const ats = points.map(({ curve }) => curve!.at)
     const log = ats[0]! > 0 && ats.at(-1)! / ats[0]! >= 8
-    const bytes = unit === 'bytes'
+    const bytes = /^bytes\b/.test(unit)
     return {
       name,
-      title: titleOf(points.at(-1)!),
+      title: titleOf(points),
       xScale: log ? { type: 'log', nice: false } : { zero: false, nice: false },
       xAxis: {
-        title: bytes ? null : unit,
+        title: unit === 'bytes' ? null : unit,
         values: ats,
         format: ',.6~g',
         labelOverlap: true,
@@ -212,10 +212,11 @@ export function growthSpec(scenarios: readonly ScenarioRecord[], metricOf: Metri
   return linesSpec(panels, style)
 }
 
-/** The title of one point is that of all, but for its number. */
-function titleOf({ title, curve }: ScenarioRecord): string {
-  const { at } = curve!
-  return title.replace(new RegExp(`\\b(${at.toLocaleString('en')}|${at}|${bytesText(at)})(?![\\d.,]*\\d)`), 'N')
+/** The title of the last point, with N where it has another number than the first. */
+function titleOf(points: readonly ScenarioRecord[]): string {
+  const [first, last] = [points[0]!, points.at(-1)!].map(({ title }) => title.split(' '))
+  if (first!.length !== last!.length) return last!.join(' ')
+  return last!.map((word, i) => (word === first![i] ? word : word.replace(/\d[\d.,]*/, 'N'))).join(' ')
 }
 
 /** Which metric of a scenario is drawn; scenarios without one are not given. */

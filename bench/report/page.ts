@@ -2,7 +2,18 @@
 import { escapeText } from './draw.ts'
 import type { Figure } from './figures.ts'
 import type { Metric, RunRecord, ScenarioRecord } from './record.ts'
-import { baseOf, failuresOf, headlinesOf, headOf, numberText, type Row, ratioText, rowsOf, subjectsOf } from './rows.ts'
+import {
+  baseOf,
+  disturbanceText,
+  failuresOf,
+  headlinesOf,
+  headOf,
+  numberText,
+  type Row,
+  ratioText,
+  rowsOf,
+  subjectsOf,
+} from './rows.ts'
 import { STYLE } from './style.ts'
 import { againstBase, againstSubject, type Judged } from './verdicts.ts'
 
@@ -45,26 +56,37 @@ ${absencesOf(run)}
 function factsOf(run: RunRecord): string {
   const { machine } = run
   const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(1)} GiB`
-  const subjects = subjectsOf(run).map(({ name, title }) => (title === '' ? name : `${name} (${title})`))
+  const subjects = subjectsOf(run)
+  const programs = Object.entries(run.versions).filter(([name]) => !subjects.some(subject => subject.name === name))
   const facts: [string, string][] = [
     ['Date', run.date],
     ['Machine', `${machine.cpu}, ${machine.cores} cores, ${memory}`],
     ['System', machine.system],
-    [
-      'Versions',
-      Object.entries(run.versions)
-        .map(([name, text]) => versionText(name, text))
-        .join(', '),
-    ],
+    ['Versions', programs.map(([name, text]) => versionText(name, text)).join(', ')],
     ['Revision', run.revision ?? 'unknown: not a repository'],
-    ['Subjects', subjects.join(', ')],
     ['Base of ratios', run.base],
   ]
   const rows = facts.map(([name, text]) => `<dt>${name}</dt><dd>${escapeText(text)}</dd>`)
   const pinned = machine.pinned
     ? ''
     : '<p class="worse">Nothing was pinned to a core of its own: compare orders of magnitude, and nothing else.</p>'
-  return `<dl>${rows.join('')}<dt>Repeat it</dt><dd><code>${escapeText(run.command)}</code></dd></dl>${pinned}`
+  const disturbance = disturbanceText(run)
+  return `<dl>${rows.join('')}<dt>Repeat it</dt><dd><code>${escapeText(run.command)}</code></dd></dl>
+${pinned}${disturbance === undefined ? '' : `<p class="worse">${escapeText(disturbance)}</p>`}${subjectsTable(run)}`
+}
+
+const KINDS = { floor: 'floor: no gRPC proxy', ours: 'this project', peer: 'peer' } as const
+
+function subjectsTable(run: RunRecord): string {
+  const rows = subjectsOf(run).map(({ name, title, kind }) => {
+    const cells = [KINDS[kind], title, run.versions[name] ?? ''].map(
+      text => `<td class="text">${escapeText(text)}</td>`,
+    )
+    return `<tr><th>${escapeText(name)}</th>${cells.join('')}</tr>`
+  })
+  const head = ['kind', 'what it is', 'version'].map(text => `<th class="text">${text}</th>`)
+  return `<div class="scroll"><table><thead><tr><th>subject</th>${head.join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>`
 }
 
 /** `nghttpx 1.52.0` has its name already. */

@@ -17,6 +17,7 @@ const DASHED: readonly number[] = [5, 3]
 const KNOWN: Readonly<Record<string, Look>> = {
   direct: { colour: '#333333', shape: 'cross', dash: [2, 2] },
   'tcp-relay': { colour: '#7a7a7a', shape: 'cross', dash: [2, 2] },
+  'haproxy-tcp': { colour: '#a08f74', shape: 'cross', dash: [2, 2] },
   'by-hand': { colour: '#2a9d8f', shape: 'diamond', dash: DASHED },
   frames: { colour: '#0060b0', shape: 'circle', dash: SOLID },
   native: { colour: '#3d9bd8', shape: 'circle', dash: SOLID },

@@ -7,7 +7,7 @@ export interface Row {
   /** A value a round. */
   readonly values: readonly number[]
   readonly value: Spread
-  /** Of each round's value to the base's of the same round; not there without a base, and where it is zero. */
+  /** Of each round's value to the base's of the same round; not there without a base, or where one is not above zero. */
   readonly ratio?: Spread
 }
 
@@ -21,7 +21,7 @@ export function rowsOf(metric: Metric, entries: readonly Entry[], base: string):
     if (failure !== undefined || values.length === 0) continue
     const ratios = samples.flatMap((sample, round) => {
       const [value, one] = [sample[metric.name], against?.samples[round]?.[metric.name]]
-      return value === undefined || one === undefined || one === 0 ? [] : [value / one]
+      return value === undefined || one === undefined || value <= 0 || one <= 0 ? [] : [value / one]
     })
     rows.push({ subject, values, value: spread(values), ratio: ratios.length > 0 ? spread(ratios) : undefined })
   }
@@ -105,5 +105,33 @@ export function failuresOf(run: RunRecord): Failure[] {
     entries.flatMap(({ subject, failure }) =>
       failure === undefined ? [] : [{ scenario: name, subject, why: failure }],
     ),
+  )
+}
+
+/** What others had of a subject's core, in percent: the suite's metric of that name. */
+const FOREIGN = 'foreign'
+/** Above, one looks at the others' work as well. */
+const QUIET_PERCENT = 10
+
+/** Scenarios in which a subject was not alone on its core, with the worst median. */
+export function disturbedOf(run: RunRecord): { readonly scenario: string; readonly percent: number }[] {
+  return run.scenarios.flatMap(({ name, entries }) => {
+    const medians = entries.flatMap(({ samples }) => {
+      const values = samples.flatMap(sample => sample[FOREIGN] ?? [])
+      return values.length === 0 ? [] : [spread(values).median]
+    })
+    const percent = Math.max(0, ...medians)
+    return percent > QUIET_PERCENT ? [{ scenario: name, percent }] : []
+  })
+}
+
+/** One sentence for people; undefined where each subject was alone. */
+export function disturbanceText(run: RunRecord): string | undefined {
+  const disturbed = disturbedOf(run)
+  if (disturbed.length === 0) return undefined
+  const scenarios = disturbed.map(({ scenario, percent }) => `${scenario} (${Math.round(percent)} %)`)
+  return (
+    `NOT ALONE: others had more than ${QUIET_PERCENT} % of a subject's core in ${scenarios.join(', ')}. ` +
+    'Measure again when the machine is quiet.'
   )
 }

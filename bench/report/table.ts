@@ -1,6 +1,16 @@
 /** A run as text for a terminal. */
 import type { Entry, Metric, RunRecord, ScenarioRecord } from './record.ts'
-import { failuresOf, headlinesOf, headOf, numberText, type Row, ratioText, rowsOf, subjectsOf } from './rows.ts'
+import {
+  disturbanceText,
+  failuresOf,
+  headlinesOf,
+  headOf,
+  numberText,
+  type Row,
+  ratioText,
+  rowsOf,
+  subjectsOf,
+} from './rows.ts'
 import { againstBase, type Judged } from './verdicts.ts'
 
 /** Columns that do not fit go below. */
@@ -86,6 +96,8 @@ export function summaryOf(run: RunRecord): string {
     )
   }
   if (judged.length > 0) lines.push(LEGEND, '')
+  const disturbance = disturbanceText(run)
+  if (disturbance !== undefined) lines.push(disturbance)
   for (const { scenario, subject, why } of failuresOf(run)) lines.push(`FAILED: ${subject} in ${scenario}: ${why}`)
   lines.push(...missingLines(run.missing), ...leftOutLines(run.leftOut))
   return lines.join('\n').trimEnd()

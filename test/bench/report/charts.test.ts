@@ -51,7 +51,7 @@ t.test('cost and throughput: every round of every subject, and every median', as
   for (const id of ['cpu-a-call', 'calls-s']) {
     const marks = new Set(marksOf(figure(id)))
     const texts = textsOf(figure(id))
-    const scenarios = run.scenarios.filter(({ curve }) => curve === undefined)
+    const scenarios = run.scenarios.filter(({ curve }) => curve === undefined || curve.name === 'streams')
     let rounds = 0
     for (const scenario of scenarios) {
       const metric = headlinesOf(scenario).find(({ name }) => name === (id === 'calls-s' ? 'calls/s' : 'CPU a call'))
@@ -117,6 +117,8 @@ t.test('growth: a panel a curve, a mark a point', async t => {
     '64 B',
     '256 KiB',
     'small unary call, N routes',
+    'streams a connection',
+    'small unary call, 10 connections × N',
   ]) {
     t.ok(texts.includes(text), text)
   }

@@ -2,6 +2,7 @@ import t from 'tap'
 import { figuresOf } from '../../../bench/report/figures.ts'
 import { pageOf } from '../../../bench/report/page.ts'
 import type { RunRecord } from '../../../bench/report/record.ts'
+import { summaryOf } from '../../../bench/report/table.ts'
 import { againstSubject } from '../../../bench/report/verdicts.ts'
 import { smallRun, syntheticRun } from './synthetic-run.ts'
 
@@ -37,7 +38,9 @@ t.test('it says when, where, what, and how to repeat it', async t => {
     '2026-01-02T03:04:05.000Z',
     'Example CPU @ 2.00GHz, 2 cores, 8.0 GiB',
     'Linux 6.1.0-example',
-    'Node v26.0.0, nghttpx 1.52.0, HAProxy 2.6.12, h2load nghttp2/1.52.0',
+    'Node v26.0.0, h2load nghttp2/1.52.0',
+    'nghttpx peer nghttpx 1.52.0',
+    'tcp-relay floor: no gRPC proxy',
     'abc1234',
     'npm run bench -- --rounds 5 --seconds 4',
     'for 5 rounds of about 4 s',
@@ -54,7 +57,16 @@ t.test('a machine where nothing was pinned, or without a revision, is said to be
   const text = textOf(pageOf(smallRun({ revision: undefined, machine: { ...run.machine, pinned: false } }), []))
   t.match(text, /Nothing was pinned to a core of its own/)
   t.match(text, /unknown: not a repository/)
-  t.notMatch(text, /alone on one core/)
+  t.notMatch(text, /alone on one core|NOT ALONE/)
+  const [scenario] = smallRun().scenarios
+  const entries = scenario!.entries.map(({ samples, ...of }) => ({
+    ...of,
+    samples: samples.map((sample, i) => ({ ...sample, foreign: i === 0 ? 5 : 40 + i })),
+  }))
+  const loud = smallRun({ scenarios: [{ ...scenario!, entries }] })
+  const warning = "NOT ALONE: others had more than 10 % of a subject's core in m10 (42 %). Measure again"
+  t.ok(textOf(pageOf(loud, [])).replaceAll('&#39;', "'").includes(warning))
+  t.ok(summaryOf(loud).includes(warning))
 })
 
 t.test('where a peer is better, it says so, by the numbers', async t => {

@@ -157,9 +157,10 @@ export function syntheticRun({ rounds = 5, seed = 1 }: Synthetic = {}): RunRecor
     seconds: 4,
     base: 'nghttpx',
     scenarios: [
-      small('m1', 'small unary call, 10 connections × 1', 0),
-      small('m10', 'small unary call, 10 connections × 10', 1),
-      small('m100', 'small unary call, 10 connections × 100', 2),
+      ...([1, 10, 100] as const).map((at, i) => ({
+        ...small(`m${at}`, `small unary call, 10 connections × ${at}`, i as 0 | 1 | 2),
+        curve: { name: 'streams', unit: 'streams a connection', at },
+      })),
       small('headers-m100', 'small unary call, 10 connections × 100; grpc-timeout and traceparent new in each', 2, 1.5),
       small('tls-m10', 'small unary call, 10 connections × 10, TLS on both sides', 1, 1.4),
       bulk,
