@@ -75,7 +75,7 @@ async function main(args: readonly string[]): Promise<number> {
     const course = courseOf(args, options, scenarios, contenders, other)
     const seconds = estimateSeconds({ ...course, subjects: () => 2 })
     console.log(`This tree (${course.revision}) beside ${other} (${checkout.commit}), ${options.pair}`)
-    console.log(leftOutLines(course.leftOut).join('\n'))
+    for (const line of leftOutLines(course.leftOut)) console.log(line)
     console.log(`${scenarios.length} scenarios, ${course.rounds} rounds in turn: ${durationText(seconds)}`)
     const progress = new Progress()
     progress.begin(totalSteps(course))
@@ -102,7 +102,7 @@ function conclude(run: RunRecord, other: string, { failOnWorse }: CompareOptions
   const worse = shown.filter(({ outcome }) => outcome === 'worse')
   const better = shown.length - worse.length
   console.log(`\n${better} better, ${worse.length} worse, ${all.length - shown.length} with no difference shown`)
-  if (hasFailed(run)) console.log('A subject FAILED: see above')
+  if (hasFailed(run)) console.log('A subject FAILED: see above (a revision from before `frames` wants --pair native)')
   return hasFailed(run) || (failOnWorse && worse.length > 0) ? 1 : 0
 }
 

@@ -32,10 +32,10 @@ export function checkOut(revision: string): Checkout {
     if (removed) return
     removed = true
     process.off('exit', remove)
-    // First the folder: git then forgets the worktree whose folder is gone, the linked packages stay.
+    // First the link, so that whatever removes the folder cannot reach this tree's packages.
     rmSync(join(folder, 'node_modules'), { force: true })
+    spawnSync('git', ['worktree', 'remove', '--force', folder], { cwd: THIS_TREE })
     rmSync(parent, { recursive: true, force: true })
-    spawnSync('git', ['worktree', 'prune'], { cwd: THIS_TREE })
   }
   process.once('exit', remove)
   try {
