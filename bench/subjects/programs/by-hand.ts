@@ -3,16 +3,9 @@
  * against. One session a backend, calls in turn; headers and trailers as raw arrays, data with back-pressure,
  * Trailers-Only, resets both ways. No routing, deadline, retry, log or drain.
  */
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import http2, {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type Http2Server,
-  type ServerHttp2Stream,
-} from 'node:http2'
-import { pathToFileURL } from 'node:url'
-import { type Assignment, readAssignment } from './assignment.ts'
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2'
+import { readAssignment } from './assignment.ts'
 
 /** Of a stream. Node's default of 64 KiB holds bulk up. */
 const STREAM_WINDOW = 262_144
@@ -21,30 +14,26 @@ const CONNECTION_WINDOW = 1_048_576
 /** Node's default of 10 MB ends the session under bulk load. */
 const SESSION_MEMORY_MB = 1000
 
-/** Listens and forwards, for as long as the process lives. */
-export async function passThrough({ port, backends, tls }: Assignment): Promise<Http2Server> {
-  const sessions = backends.map(backend => connect(backend, tls))
-  let turn = 0
-  const options = { maxSessionMemory: SESSION_MEMORY_MB, settings: { initialWindowSize: STREAM_WINDOW } }
-  const server =
-    tls === undefined
-      ? http2.createServer(options)
-      : http2.createSecureServer({ ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key) })
-  server.on('session', session => session.setLocalWindowSize(CONNECTION_WINDOW))
-  server.on('sessionError', () => {})
-  server.on('stream', (stream, _headers, flags, raw) => {
-    const endStream = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
-    const session = sessions[turn++ % sessions.length]!
-    const up = session.request(raw as never, { endStream, waitForTrailers: !endStream })
-    join(stream as ServerHttp2Stream, up, endStream)
-  })
-  server.listen({ port, host: '127.0.0.1', backlog: 1024 })
-  await once(server, 'listening')
-  return server
-}
+const { port, backends, tls } = readAssignment()
+const sessions = backends.map(connect)
+let turn = 0
+const options = { maxSessionMemory: SESSION_MEMORY_MB, settings: { initialWindowSize: STREAM_WINDOW } }
+const server =
+  tls === undefined
+    ? http2.createServer(options)
+    : http2.createSecureServer({ ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key) })
+server.on('session', session => session.setLocalWindowSize(CONNECTION_WINDOW))
+server.on('sessionError', () => {})
+server.on('stream', (stream, _headers, flags, raw) => {
+  const endStream = (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) !== 0
+  const session = sessions[turn++ % sessions.length]!
+  const up = session.request(raw as never, { endStream, waitForTrailers: !endStream })
+  join(stream as ServerHttp2Stream, up, endStream)
+})
+server.listen({ port, host: '127.0.0.1', backlog: 1024 })
 
-function connect(port: number, tls: Assignment['tls']): ClientHttp2Session {
-  const session = http2.connect(`${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`, {
+function connect(backend: number): ClientHttp2Session {
+  const session = http2.connect(`${tls === undefined ? 'http' : 'https'}://127.0.0.1:${backend}`, {
     // Until the backend's settings come: calls are not to wait for them.
     peerMaxConcurrentStreams: 2 ** 31 - 1,
     maxSessionMemory: SESSION_MEMORY_MB,
@@ -101,5 +90,3 @@ function pump(from: ServerHttp2Stream | ClientHttp2Stream, to: ServerHttp2Stream
 }
 
 function ignore(): void {}
-
-if (import.meta.url === pathToFileURL(process.argv[1]!).href) await passThrough(readAssignment())

@@ -27,14 +27,14 @@ export class Delay {
   readonly #times: BigInt64Array
   /** As many as there are calls in flight: those that share the process bound them. */
   readonly #waiting: Waiting[] = []
+  readonly #thread: Worker
 
   constructor(ms: number) {
     this.#ns = BigInt(Math.round(ms * NS_PER_MS))
     const shared = new SharedArrayBuffer(SHARED_BYTES)
     this.#counters = new Int32Array(shared)
     this.#times = new BigInt64Array(shared)
-    // It lives as long as the process does.
-    new Worker(new URL('delay-thread.ts', import.meta.url), { workerData: shared })
+    this.#thread = new Worker(new URL('delay-thread.ts', import.meta.url), { workerData: shared })
     this.#listen(0)
   }
 
@@ -44,6 +44,11 @@ export class Delay {
       this.#waiting.push({ dueNs: process.hrtime.bigint() + this.#ns, resolve })
       if (this.#waiting.length === 1) this.#ask()
     })
+  }
+
+  /** Those that wait do so for ever. */
+  async close(): Promise<void> {
+    await this.#thread.terminate()
   }
 
   #ask(): void {

@@ -1,0 +1,53 @@
+/**
+ * Installs the subjects that are missing on this machine, as far as it lets: from Debian, PyPI and Go's modules.
+ * `npm run bench:peers`, with `-- --dry-run` only the lines. What is not to be had is said, and is no failure.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { CONTENDERS } from './subjects/all.ts'
+import { lookAround, planFor, type Step } from './subjects/installation.ts'
+import { CACHE } from './subjects/installed.ts'
+
+/** One line: a slow mirror is given this long. */
+const STEP_MS = 600_000
+
+const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
+const dryRun = values['dry-run']
+const { steps, obstacles } = planFor(lookAround())
+const failed: string[] = []
+if (!dryRun) mkdirSync(CACHE, { recursive: true })
+for (const step of steps) {
+  console.log(lineOf(step))
+  if (!dryRun && !run(step)) failed.push(`${step.what}: the line above did not work`)
+}
+for (const obstacle of [...obstacles, ...failed]) console.log(`Not done: ${obstacle}`)
+if (!dryRun) {
+  if (steps.some(({ line }) => /^(nginx|haproxy)/.test(line.at(-1)!))) {
+    console.log('Debian may have started nginx and haproxy as services; the suite does not need those.')
+  }
+  console.log('\nSubjects:')
+  for (const { name, find } of CONTENDERS) {
+    const found = find()
+    console.log(
+      `  ${name.padEnd(14)} ${'missing' in found ? `missing: ${found.missing}; ${found.install}` : found.version}`,
+    )
+  }
+}
+
+function run({ line: [command, ...args], cwd }: Step): boolean {
+  const { status, error } = spawnSync(command!, args, {
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: STEP_MS,
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', PIP_ROOT_USER_ACTION: 'ignore' },
+  })
+  if (error !== undefined) console.log(error.message)
+  return status === 0
+}
+
+/** As one would type it. */
+function lineOf({ what, line, cwd }: Step): string {
+  const typed = line.map(word => (/[^\w./=:,@+-]/.test(word) ? `'${word}'` : word)).join(' ')
+  return `# ${what}\n${cwd === undefined ? typed : `(cd ${cwd} && ${typed})`}`
+}
