@@ -132,7 +132,7 @@ ${contestList(peers, oursBetter, false)}`
 }
 
 function contestList(subjects: readonly string[], judged: readonly Judged[], open: boolean): string {
-  if (judged.length === 0) return '<p>Nowhere in this run.</p>'
+  if (judged.length === 0) return '<p>None shown in this run.</p>'
   return subjects
     .filter(subject => judged.some(other => other.subject === subject))
     .map(subject => {

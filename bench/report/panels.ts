@@ -19,7 +19,7 @@ export interface PanelStyle {
 }
 
 const COLUMNS = 2
-const PLOT_PX = 262
+const PLOT_PX = { narrow: 262, wide: 560 } as const
 const ROW_PX = 18
 const TITLE_CHARACTERS = 62
 const NUMBER_OFFSET_PX = 10
@@ -32,11 +32,11 @@ export function panelsSpec(panels: readonly Panel[], style: PanelStyle): Spec {
     columns: COLUMNS,
     spacing: { row: 26, column: 26 },
     resolve: { scale: { x: 'independent', y: 'independent', color: 'shared', shape: 'shared' } },
-    concat: panels.map(panel => panelSpec(panel, style, shared)),
+    concat: panels.map(panel => panelSpec(panel, style, shared, panels.length === 1 ? PLOT_PX.wide : PLOT_PX.narrow)),
   }
 }
 
-function panelSpec({ scenario, metric }: Panel, { kind, looks }: PanelStyle, shared: LogAxis): Spec {
+function panelSpec({ scenario, metric }: Panel, { kind, looks }: PanelStyle, shared: LogAxis, width: number): Spec {
   const rows = rowsOf(metric, scenario.entries, '')
   const failed = scenario.entries.filter(({ failure }) => failure !== undefined).map(({ subject }) => subject)
   const subjects = scenario.entries
@@ -98,18 +98,18 @@ function panelSpec({ scenario, metric }: Panel, { kind, looks }: PanelStyle, sha
   }))
   return {
     title: { text: scenario.name, subtitle: wrapText(scenario.title, TITLE_CHARACTERS), frame: 'group' },
-    width: PLOT_PX,
+    width,
     height: { step: ROW_PX },
-    layer: [...layers, numbersLayer(medians, y), failedLayer(failed, y)],
+    layer: [...layers, numbersLayer(medians, y, width), failedLayer(failed, y)],
   }
 }
 
 /** A column of medians right of the plot. */
-function numbersLayer(values: readonly object[], y: object): Spec {
+function numbersLayer(values: readonly object[], y: object, width: number): Spec {
   return {
     data: { values },
     mark: { type: 'text', align: 'left', fontSize: 11, color: '#222222', aria: false },
-    encoding: { y, x: { value: PLOT_PX + NUMBER_OFFSET_PX }, text: { field: 'text', type: 'nominal' } },
+    encoding: { y, x: { value: width + NUMBER_OFFSET_PX }, text: { field: 'text', type: 'nominal' } },
   }
 }
 

@@ -20,7 +20,7 @@ code { font: 13px/1.4 ui-monospace, "Liberation Mono", monospace; background: va
   border-radius: 3px; }
 figure { margin: 16px 0; background: #fff; border: 1px solid var(--rule); border-radius: 6px; overflow-x: auto; }
 figure svg { display: block; max-width: 100%; height: auto; margin: 0 auto; }
-.scroll { overflow-x: auto; margin: 6px 0 4px; }
+.scroll { overflow-x: auto; margin: 6px 0 14px; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 3px 10px; text-align: right; vertical-align: top; white-space: nowrap; }
 thead th { font-weight: 600; border-bottom: 1px solid var(--rule); vertical-align: bottom; }

@@ -95,7 +95,7 @@ t.test('the lists follow the data, not the names', async t => {
   }
   const peerBetter = (of: RunRecord) =>
     textOf(between(pageOf(of, []), 'Where a peer is better than frames', 'Where frames is better'))
-  t.match(peerBetter(small), /0 are better, 1 worse, 1 show no difference\. Nowhere in this run\./)
+  t.match(peerBetter(small), /0 are better, 1 worse, 1 show no difference\. None shown in this run\./)
   t.match(
     peerBetter(exchanged),
     /1 are better, 0 worse, 1 show no difference\. nghttpx: 1 .* m10 CPU a call, µs 8\.2 16\.4/,
