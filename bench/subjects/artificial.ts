@@ -9,7 +9,7 @@ import { nodeProgram } from './node-program.ts'
 export interface Artifice {
   /** CPU time of the process, in microseconds. Default: 0. */
   readonly cpuUs?: number
-  /** Before it is forwarded, in milliseconds; never less. Default: 0. */
+  /** Before it is forwarded, in milliseconds, the CPU time included; never less. Default: 0. */
   readonly delayMs?: number
   /** Every so many-th call ends with UNAVAILABLE. Default: 0, none. */
   readonly dropEvery?: number

@@ -1,5 +1,4 @@
 /** `github.com/mwitkow/grpc-proxy` in the ten-line main of grpc-proxy/, on one core of Go. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child, freePort } from '../measure/child.ts'
@@ -39,10 +38,4 @@ export const grpcProxy: Contender = {
     })
     return { child: await child.listening(port), port }
   },
-}
-
-/** Of the module that it is made of, as go.mod says. */
-export function grpcProxyRequirement(): string {
-  const text = readFileSync(join(GRPC_PROXY_SOURCE, 'go.mod'), 'utf8')
-  return /github\.com\/mwitkow\/grpc-proxy (\S+)/.exec(text)?.[1] ?? 'unknown'
 }
