@@ -74,15 +74,20 @@ export class Relay {
     for (const pair of this.#pairs) this.#freeze(pair)
   }
 
-  /** What was frozen goes on. */
-  thaw(): void {
+  /** What was frozen goes on. @returns how many connections cannot: one side is gone, and what it had said with it */
+  thaw(): number {
     this.#frozen = false
+    let lost = 0
     for (const pair of this.#pairs) {
       const { near, far } = pair
-      if (near.destroyed || far.destroyed) this.#part(pair)
+      if (near.destroyed || far.destroyed) {
+        this.#part(pair)
+        lost++
+      }
       near.resume()
       far.resume()
     }
+    return lost
   }
 
   /** All connections are reset; new ones pass. */

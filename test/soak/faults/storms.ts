@@ -64,7 +64,7 @@ export async function freezing(backend: Backend, relay: Relay, weather: Weather)
     relay.freeze()
     await weather.pause(100, 2_000)
     if (random.chance(0.4)) {
-      relay.thaw()
+      if (relay.thaw() > 0) ledger.trouble(backend.port, 'gone while frozen')
       continue
     }
     // Also connections that have no session yet, and calls that never came through.
