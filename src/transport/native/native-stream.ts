@@ -8,6 +8,7 @@
  * - Without `waitForTrailers`, `close(code)` first sends DATA(0, END_STREAM): a clean end that
  *   nobody meant. With it, `'wantTrailers'` must be answered, also when there are none.
  * - `sendTrailers(); close(0)` in one go loses the trailers.
+ * - At a RST_STREAM Node ends the writable side before anybody is told; what is read afterwards is lost by a write.
  * - Node before 26 keeps a stream whose RST_STREAM(NO_ERROR) came while it was paused and writes waited for window.
  */
 import type { Http2Stream } from 'node:http2'
@@ -124,7 +125,9 @@ export abstract class NativeStream implements Stream {
   }
 
   #writable(): Http2Stream | undefined {
-    return this.#closed || this.endSent || this.#resetBySelf !== undefined ? undefined : this.node
+    if (this.#closed || this.endSent || this.#resetBySelf !== undefined) return undefined
+    // At a RST_STREAM Node ends the writable side at once. A write after that makes it forget what was received.
+    return this.node?.writableEnded === true ? undefined : this.node
   }
 
   /** Takes the Node stream into care. Listeners are shared functions: no closure a call. */
