@@ -64,6 +64,8 @@ export async function freezing(backend: Backend, relay: Relay, weather: Weather)
     relay.freeze()
     await weather.pause(100, 2_000)
     if (random.chance(0.4)) {
+      // What was said meanwhile arrives now.
+      ledger.goaway(backend.port)
       if (relay.thaw() > 0) ledger.trouble(backend.port, 'gone while frozen')
       continue
     }
