@@ -44,6 +44,7 @@ class OpenLoop {
   readonly #most: number
   readonly #naps = availableParallelism() <= FEW_CORES
   #nextMs: number
+  #timer: NodeJS.Timeout | undefined
   #open = 0
   #over = false
 
@@ -70,9 +71,9 @@ class OpenLoop {
     if (this.#over) return
     this.#beginDue()
     if (this.#over) return
-    if (this.#nextMs >= this.#toMs || this.#way.down) return this.#finishIfEnded()
-    const waitMs = this.#nextMs - performance.now()
-    if (waitMs > TURNING_MS) setTimeout(this.#turn, waitMs - TURNING_MS)
+    if (this.#past) return this.#finishIfEnded()
+    const waitMs = Math.min(this.#nextMs, this.#toMs) - performance.now()
+    if (waitMs > TURNING_MS) this.#timer = setTimeout(this.#turn, waitMs - TURNING_MS)
     else setImmediate(this.#naps ? this.#napAndTurn : this.#turn)
   }
 
@@ -107,7 +108,12 @@ class OpenLoop {
     if (this.#over) return
     this.#open--
     if (call.intendedMs >= this.#fromMs) this.#slice.add(call)
-    if (this.#nextMs >= this.#toMs || this.#way.down) this.#finishIfEnded()
+    if (this.#past) this.#finishIfEnded()
+  }
+
+  /** No call begins any more. Its time is waited for to the end: the next slice sooner would be more than the rate. */
+  get #past(): boolean {
+    return this.#way.down || (this.#nextMs >= this.#toMs && performance.now() >= this.#toMs)
   }
 
   #finishIfEnded(): void {
@@ -117,6 +123,7 @@ class OpenLoop {
   #finish(complete: boolean): void {
     if (this.#over) return
     this.#over = true
+    clearTimeout(this.#timer)
     this.#signal.removeEventListener('abort', this.#stop)
     // Of the times at which calls were to begin: how long the last took is in latency.
     const seconds = (Math.min(performance.now(), this.#toMs) - this.#fromMs) / 1_000

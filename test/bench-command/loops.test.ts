@@ -57,6 +57,32 @@ t.test('open loop: its own lateness is in the latency, and told', async t => {
   t.ok(slice.latency.maxValue >= slice.late.maxValue * 0.999)
 })
 
+t.test('open loop: its time is waited for to the end, as the next begins with a gap of its own', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const way = await wayTo(t, address)
+  const DURATION_MS = 100
+  const [first, second] = arrivals(3, 20, 10_000)
+  t.ok(first! < DURATION_MS && second! > DURATION_MS, 'one call, and nothing to do after it')
+  const startMs = performance.now()
+  const options = { rate: 20, random: seededRandom(3), leadInMs: 0, durationMs: DURATION_MS, messageBytes: 5 }
+  t.match(await openLoop(way, options, NEVER), { calls: 1, complete: true, seconds: 0.1 })
+  t.ok(performance.now() - startMs >= DURATION_MS)
+})
+
+t.test('open loop: no timer stays behind a signal', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const way = await wayTo(t, address)
+  const timers = () => process.getActiveResourcesInfo().filter(kind => kind === 'Timeout').length
+  const before = timers()
+  const stop = new AbortController()
+  const options = { rate: 0.1, random: seededRandom(1), leadInMs: 0, durationMs: 60_000, messageBytes: 5 }
+  const ended = openLoop(way, options, stop.signal)
+  t.equal(timers(), before + 1)
+  stop.abort()
+  t.match(await ended, { calls: 0, complete: false })
+  t.equal(timers(), before)
+})
+
 t.test('open loop: what begins in the lead-in does not count', async t => {
   const { address } = await serve(t, stream => answer(stream))
   const way = await wayTo(t, address)
