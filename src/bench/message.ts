@@ -59,7 +59,10 @@ function jsonBytes(source: string, path: string, proto: ProtoFiles): Buffer {
 function readBounded(file: string, most: number): Buffer {
   if (file === '') throw new UsageError('--message is empty: give FILE, hex:… or json:…')
   try {
-    const { size } = statSync(file)
+    const kind = statSync(file)
+    const { size } = kind
+    // What has no end, or waits for one, is read for ever, and Ctrl-C would not be heard.
+    if (!kind.isFile() && !kind.isDirectory()) throw new UsageError(`--message: ${file} is no regular file`)
     if (size > most) throw new UsageError(`--message: ${file} has ${size} bytes: ${most} is the most`)
     return readFileSync(file)
   } catch (error) {

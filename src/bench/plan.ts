@@ -121,6 +121,7 @@ function loadOf({ rate, concurrency }: BenchOptions, messageBytes: number): Load
 
 function checkWritable(option: string, file: string | undefined): void {
   if (file === undefined) return
+  if (file === '') throw new UsageError(`${option} is empty: give a file`)
   try {
     if (existsSync(file) && statSync(file).isDirectory()) throw new Error('it is a directory')
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK)
@@ -134,6 +135,9 @@ function waysOf(options: BenchOptions, path: string, timeoutMs: number, fields: 
     const text = options[name]
     return text === undefined ? [] : [{ name, address: addressOf(name, text) }]
   })
+  const files = Object.entries({ ca: options.ca, cert: options.cert, key: options.key })
+  const empty = files.find(([, file]) => file === '')
+  if (empty !== undefined) throw new UsageError(`--${empty[0]} is empty: give a file`)
   const encrypted = given.some(({ address }) => isEncrypted(address))
   const tls = tlsOf(options, encrypted)
   if (options.authority !== undefined && !/^[\w.:[\]%-]+$/.test(options.authority)) {

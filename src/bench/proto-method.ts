@@ -1,5 +1,5 @@
 /** Finds a method's request type in .proto files. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import protobuf from 'protobufjs'
 import { reasonOf } from '../config/pem.ts'
@@ -54,8 +54,12 @@ function find(origin: string, target: string, importPaths: readonly string[]): s
     throw new UsageError(`--proto: there is no ${target}${whose}: looked for ${[...new Set(candidates)].join(', ')}`)
   }
   try {
+    const kind = statSync(found)
+    // What has no end, or waits for one, is read for ever.
+    if (!kind.isFile() && !kind.isDirectory()) throw new UsageError(`--proto: ${found} is no regular file`)
     readFileSync(found)
   } catch (error) {
+    if (error instanceof UsageError) throw error
     throw new UsageError(`--proto: cannot read ${found}: ${reasonOf(error)}`)
   }
   return found

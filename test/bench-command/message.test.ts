@@ -46,6 +46,8 @@ t.test('a file of bytes', async t => {
   t.same(messageBytes(`@${file}`, PING, NONE), bytes)
   refused(t, () => messageBytes(`${file}.none`, PING, NONE), /cannot read .*request\.bin\.none: no such file/)
   refused(t, () => messageBytes(path.dirname(file), PING, NONE), /cannot read .*: it is a directory/)
+  refused(t, () => messageBytes('/dev/null', PING, NONE), /\/dev\/null is no regular file/)
+  refused(t, () => messageBytes('json:{}', PING, { files: ['/dev/null'], importPaths: [] }), /is no regular file/)
   refused(t, () => messageBytes('', PING, NONE), /is empty: give FILE, hex:… or json:…/)
   writeFileSync(file, Buffer.alloc(4_194_305))
   refused(t, () => messageBytes(file, PING, NONE), /4194305 bytes: 4194304 is the most/)

@@ -76,6 +76,8 @@ t.test('what is refused, each with what to do', async t => {
     [{ via: 'https://h', cert: 'x' }, /--cert and --key go together/],
     [{ via: 'https://h', ca: path.join(dir, 'none') }, /--ca: cannot read .*none: no such file/],
     [{ html: path.join(dir, 'none/x.html') }, /--html: cannot write .*: no such file/],
+    [{ html: '' }, /--html is empty: give a file/],
+    [{ direct: 'https://h', ca: '' }, /--ca is empty: give a file/],
     [{ json: dir }, /--json: cannot write .*: it is a directory/],
   ]
   for (const [options, pattern] of wrong) {
