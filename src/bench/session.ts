@@ -31,6 +31,8 @@ export interface LoadSessionOwner {
 }
 
 const TIMEOUT_MS = 5_000
+/** What was written last, GOAWAY, has so long to leave. */
+const CLOSE_MS = 500
 /** Allowances against floods refill: wire/connection.ts. */
 const TICK_MS = 1_000
 
@@ -100,6 +102,9 @@ export class LoadSession implements ConnectionOwner {
     this.#closed = true
     this.#connection.end('closed')
     this.#flush()
+    // A server that reads no more would keep it open, and the process with it.
+    const timer = setTimeout(() => this.#socket.destroy(), CLOSE_MS)
+    this.#socket.once('close', () => clearTimeout(timer))
     this.#socket.end(() => this.#socket.destroy())
   }
 

@@ -1,10 +1,13 @@
 /** `grpc-verbatim bench` as a real process: usage, Ctrl-C, the optional libraries. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import { run, start } from '../cli/run.ts'
-import { answer, folder, METHOD, serve } from './rig.ts'
+import { Flag, FrameType, Setting, settingsPayload, uint32, writeFrame } from '../support/frames.ts'
+import { answer, folder, listening, METHOD, serve } from './rig.ts'
 
 const CLI = path.join(import.meta.dirname, '../../src/cli.ts')
 
@@ -63,6 +66,39 @@ t.test('Ctrl-C ends it, and what was measured so far is told', async t => {
   t.equal(stderr, '')
   t.match(stdout, /^p50 +\d+/m)
   t.match(stdout, /Not whole: it was stopped before its end\./)
+})
+
+const NOTHING = { type: FrameType.SETTINGS, flags: Flag.NONE, streamId: 0, payload: Buffer.alloc(0) }
+/** `:status 200`, content-type, grpc-status 0. */
+const OK_FIELDS = Buffer.from(`\x88\x0f\x10\x10application/grpc\0\x0bgrpc-status\x010`, 'latin1')
+
+/** Answers one call with OK once so much has come, and reads no more. */
+function readsOneCall(requestBytes: number): Server {
+  const payload = settingsPayload({ [Setting.INITIAL_WINDOW_SIZE]: 2 ** 30 })
+  return createServer(socket => {
+    let bytes = 0
+    socket.on('error', () => {})
+    socket.write(writeFrame({ ...NOTHING, payload }))
+    socket.write(writeFrame({ ...NOTHING, type: FrameType.WINDOW_UPDATE, payload: uint32(2 ** 30) }))
+    socket.on('data', chunk => {
+      bytes += chunk.length
+      if (bytes < requestBytes) return
+      socket.pause()
+      const flags = Flag.END_STREAM | Flag.END_HEADERS
+      socket.write(writeFrame({ type: FrameType.HEADERS, flags, streamId: 1, payload: OK_FIELDS }))
+    })
+  })
+}
+
+t.test('a server that reads no more does not keep it', async t => {
+  const file = path.join(folder(t), 'request.bin')
+  writeFileSync(file, Buffer.alloc(4_194_304))
+  const server = readsOneCall(4_194_304)
+  const address = await listening(t, server)
+  const args = ['--direct', address, '--path', METHOD, '--duration', '0.2', '--warm-up', '0', '--message', file]
+  const { code, stdout } = await start(t, 'bench', ...args, '--timeout-ms', '300', '--concurrency', '8').exit
+  t.equal(code, 1)
+  t.match(stdout, /DEADLINE_EXCEEDED/)
 })
 
 t.test('--html without vega: the line that installs it, exit code 1, before any call', async t => {
