@@ -26,6 +26,8 @@ export const BOUNDS = {
 export const MESSAGE_BYTES_MAX = 4_194_304
 /** Bytes of all `--metadata`, names and values: what servers take by default. */
 export const METADATA_BYTES_MAX = 8_192
+/** Characters of what a server said of a failure. */
+export const DETAIL_SHOWN_MAX = 200
 /** Calls begun and not ended in the open loop: beyond it the service does not carry the rate. */
 export const OPEN_CALLS_MAX = 10_000
 /** Request bytes of all calls at a time: what a slow reader makes us hold. */

@@ -8,6 +8,7 @@ import {
   type WireStreamEnd,
   type WireStreamOwner,
 } from '../wire/index.ts'
+import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
 
 /** Whom a call tells. */
 export interface CallOwner {
@@ -22,8 +23,8 @@ export interface Carrier {
   answered: number
 }
 
-/** Longest detail that is kept of a failure. */
-const DETAIL_CHARACTERS_MAX = 200
+/** Longest detail that is kept of a failure. More than is shown: a secret that was cut in two would not be found. */
+const DETAIL_CHARACTERS_MAX = DETAIL_SHOWN_MAX + METADATA_BYTES_MAX
 
 /** "HTTP to gRPC Status Code Mapping" (grpc/grpc doc/http-grpc-status-mapping.md); all others are UNKNOWN. */
 const STATUS_OF_HTTP: Readonly<Record<string, StatusCode>> = {

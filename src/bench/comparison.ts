@@ -19,9 +19,9 @@ export interface Difference {
   readonly percentile: number
   /** via − direct, microseconds. */
   readonly differenceUs: number
-  /** Undefined: too few calls lie beyond the percentile. */
+  /** Undefined: too few calls lie beyond the percentile, or those that failed could be all that do. */
   readonly interval: { readonly lowUs: number; readonly highUs: number } | undefined
-  readonly verdict: 'more' | 'less' | 'no difference shown' | 'too few calls'
+  readonly verdict: 'more' | 'less' | 'no difference shown' | 'too few calls' | 'too many failures'
 }
 
 /** Fewer pairs say too little of each other. */
@@ -37,9 +37,14 @@ export const METHOD =
 /**
  * @param direct latencies of each slice
  * @param via those of the slices beside them
+ * @param failedShare of the calls, in the worse of the two: they are in no histogram, and may be the slowest
  * @returns undefined for fewer than `PAIRS_LEAST` pairs
  */
-export function compare(direct: readonly JsHistogram[], via: readonly JsHistogram[]): Difference[] | undefined {
+export function compare(
+  direct: readonly JsHistogram[],
+  via: readonly JsHistogram[],
+  failedShare = 0,
+): Difference[] | undefined {
   const pairs = direct.length
   if (pairs !== via.length) throw new RangeError(`${pairs} slices beside ${via.length} are no pairs`)
   if (pairs < PAIRS_LEAST) return undefined
@@ -54,6 +59,9 @@ export function compare(direct: readonly JsHistogram[], via: readonly JsHistogra
     const differenceUs = difference(percentile, once)
     if (fewest * (1 - percentile / 100) < BEYOND_LEAST - 1e-6) {
       return { percentile, differenceUs, interval: undefined, verdict: 'too few calls' }
+    }
+    if (failedShare > 0 && failedShare >= 1 - percentile / 100 - 1e-9) {
+      return { percentile, differenceUs, interval: undefined, verdict: 'too many failures' }
     }
     const interval = intervalOf(resampled[i]!, pairs)
     return { percentile, differenceUs, interval, verdict: verdictOf(interval) }

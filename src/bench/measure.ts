@@ -6,6 +6,7 @@ import { Status } from '../grpc/status.ts'
 import { leadInMsOf, SEED, SLICES } from './bounds.ts'
 import { type Call, describeEnd } from './call.ts'
 import { closedLoop, type SliceTimes } from './closed-loop.ts'
+import { shownDetail } from './metadata.ts'
 import { openLoop } from './open-loop.ts'
 import type { Plan, WayName } from './plan.ts'
 import { BenchFailure } from './problem.ts'
@@ -40,7 +41,7 @@ export async function measure(
   const ways = plan.ways.map(way => new Way({ ...plan, plan: way }))
   try {
     for (const way of ways) await untilAborted(way.open(), signal)
-    for (const way of ways) await untilAborted(probe(way, plan.path), signal)
+    for (const way of ways) await untilAborted(probe(way, plan), signal)
     return await new Turns(plan, ways, signal, onProgress).run()
   } catch (error) {
     if (!signal.aborted) throw error
@@ -53,16 +54,17 @@ export async function measure(
 const INTERRUPTED = { by: 'user', reason: 'it was stopped before its end' } as const
 
 /** One call, so that no load goes where none is answered. */
-async function probe(way: Way, path: string): Promise<void> {
+async function probe(way: Way, { path, secrets }: Plan): Promise<void> {
   const call = await new Promise<Call>(resolve => way.begin(performance.now(), resolve))
   if (call.status === Status.OK) return
   const { name, target } = way.plan
+  const end = describeEnd({ status: call.status, detail: shownDetail(call.detail, secrets) })
   const where = `${target.name} (--${name})`
   if (call.status === Status.UNIMPLEMENTED) {
-    throw new BenchFailure(`${where} has no method ${path}: ${describeEnd(call)}. Is --path spelt right?`)
+    throw new BenchFailure(`${where} has no method ${path}: ${end}. Is --path spelt right?`)
   }
   throw new BenchFailure(
-    `the first call to ${where} failed with ${describeEnd(call)}. No load was sent: ` +
+    `the first call to ${where} failed with ${end}. No load was sent: ` +
       'see that --message, --metadata and --authority are what the method wants',
   )
 }
@@ -113,7 +115,12 @@ class Turns {
         if (stopped !== undefined) return this.#end(stopped)
       }
     }
-    return this.#end(undefined)
+    const counted = Object.values(this.#slices).flat()
+    if (counted.some(({ calls }) => calls > 0)) return this.#end(undefined)
+    return this.#end({
+      by: 'failure',
+      reason: 'no call began in its time: give a higher --rate or a longer --duration',
+    })
   }
 
   async #slice(way: Way, times: SliceTimes, pair: number): Promise<Measurement['stopped']> {

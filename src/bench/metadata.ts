@@ -1,5 +1,5 @@
 /** What calls carry beside the message: `--metadata`, and which of it is nobody else's business. */
-import { METADATA_BYTES_MAX } from './bounds.ts'
+import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
 import { UsageError } from './problem.ts'
 
 export interface MetadataField {
@@ -57,4 +57,9 @@ export function secretsOf(fields: readonly MetadataField[]): string[] {
 /** The text without the secrets: a server may repeat what it was sent. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, REDACTED), text)
+}
+
+/** What a server said, without the secrets, and no longer than is read. */
+export function shownDetail(detail: string, secrets: readonly string[]): string {
+  return withoutSecrets(detail, secrets).slice(0, DETAIL_SHOWN_MAX)
 }

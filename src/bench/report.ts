@@ -4,9 +4,9 @@ import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
 import { Status, statusName } from '../grpc/status.ts'
 import { FAILED_SHARE_MAX, leadInMsOf, SEED, SLICES } from './bounds.ts'
 import { compare, type Difference, METHOD } from './comparison.ts'
-import { merged } from './distribution.ts'
+import { Distributions, merged } from './distribution.ts'
 import type { Measurement } from './measure.ts'
-import { withoutSecrets } from './metadata.ts'
+import { shownDetail, withoutSecrets } from './metadata.ts'
 import type { Load, Plan, WayName } from './plan.ts'
 import type { Slice } from './slice.ts'
 
@@ -126,7 +126,9 @@ export function isFailing({ calls, failed }: Pick<WayReport, 'calls' | 'failed'>
 
 export function latencyOf(histogram: JsHistogram): Latency | undefined {
   if (histogram.totalCount === 0) return undefined
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile)
+  // By the same rule as the differences: hdr-histogram-js rounds ranks, where they are taken up.
+  const distribution = new Distributions([histogram])
+  const at = (percentile: number): number => distribution.percentile(percentile / 100, [1])
   const { maxValue: max, mean } = histogram
   return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, mean }
 }
@@ -164,7 +166,7 @@ function endingsOf(slices: readonly Slice[], secrets: readonly string[]): Ending
   const byStatus = new Map<number, { count: number; detail: string }>()
   for (const [status, { count, detail }] of slices.flatMap(({ endings }) => [...endings])) {
     const known = byStatus.get(status)
-    if (known === undefined) byStatus.set(status, { count, detail: withoutSecrets(detail, secrets) })
+    if (known === undefined) byStatus.set(status, { count, detail: shownDetail(detail, secrets) })
     else known.count += count
   }
   const endings = [...byStatus].map(([status, ending]) => ({ status, name: statusName(status), ...ending }))
@@ -188,6 +190,17 @@ function differencesOf({ direct = [], via = [] }: Measurement['slices']): Differ
   return compare(
     pairs.map(([one]) => one),
     pairs.map(([, other]) => other),
+    Math.max(failedShare(direct), failedShare(via)),
+  )
+}
+
+function failedShare(slices: readonly Slice[]): number {
+  return (
+    sum(slices, ({ failed }) => failed) /
+    Math.max(
+      1,
+      sum(slices, ({ calls }) => calls),
+    )
   )
 }
 

@@ -38,6 +38,9 @@ t.test('percentiles of several histograms together, each as often as it is drawn
   t.equal(merged([one, other]).totalCount, 7)
   t.match(latencyOf(one), { p50: 20, p90: 40, max: 40, mean: 25 })
   t.equal(latencyOf(newHistogram()), undefined)
+  // Ranks 49.5 → 50 of 55, and 54.945 → 55 of 55.
+  t.match(latencyOf(histogramOf(Array.from({ length: 55 }, (_, i) => i + 1))), { p50: 28, p90: 50, p99: 55 })
+  t.match(latencyOf(histogramOf(Array.from({ length: 12 }, (_, i) => i + 1))), { p90: 11 }, 'up, as in differences')
 })
 
 t.test('what is cut off tends to the 2.5 % of many pairs', async t => {
@@ -100,6 +103,14 @@ t.test('too little for an interval is said', async t => {
   t.same(verdicts, ['more', 'more', 'more', 'too few calls'])
   const fewer = compare(slicesOf(20, 99, 1_000, 1), slicesOf(20, 100, 1_500, 2))!
   t.match(fewer[2], { verdict: 'too few calls', interval: undefined })
+})
+
+t.test('calls that failed are in no percentile: of those that they could fill nothing is said', async t => {
+  const verdicts = (failedShare: number) =>
+    compare(slicesOf(20, 1_000, 1_000, 1), slicesOf(20, 1_000, 1_200, 2), failedShare)!.map(({ verdict }) => verdict)
+  t.same(verdicts(0.0009), ['more', 'more', 'more', 'more'])
+  t.same(verdicts(0.001), ['more', 'more', 'more', 'too many failures'])
+  t.same(verdicts(0.01), ['more', 'more', 'too many failures', 'too many failures'])
 })
 
 t.test('what is drawn: uniform, exponential, and the same from the same seed', async t => {

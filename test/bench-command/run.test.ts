@@ -118,6 +118,27 @@ t.test('over 1 % of failing calls: no difference, exit code 1, and no secret in 
   t.equal(report!.differences, undefined)
 })
 
+t.test('a secret that the end of what is shown would cut in two is not shown in part', async t => {
+  const said = `${'x'.repeat(190)} sesame-open-the-door`
+  let calls = 0
+  const { address } = await serve(t, stream => (++calls > 1 ? answer(stream, 16, said) : answer(stream)))
+  const metadata = ['authorization: Bearer sesame-open-the-door']
+  const { out, report } = await bench(t, { direct: address, metadata })
+  t.match(report!.ways[0]!.endings.at(-1)!.detail, /^x{190} \[redacted$/)
+  t.notMatch(out + JSON.stringify(report), /sesame/)
+  const failing = await serve(t, stream => answer(stream, 16, said))
+  const { error } = await bench(t, { direct: failing.address, metadata })
+  t.match(error, /UNAUTHENTICATED: x{190} \[redacted\. No load/)
+  t.notMatch(error, /sesame/)
+})
+
+t.test('a rate at which no call begins', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const { code, out } = await bench(t, { direct: address, rate: '0.1' })
+  t.equal(code, 1)
+  t.match(out, /^Nothing was measured: no call began in its time: give a higher --rate or a longer --duration\.$/m)
+})
+
 t.test('less than 1 % may fail', async t => {
   let calls = 0
   const direct = await serve(t, stream => answer(stream))
