@@ -112,6 +112,7 @@ class Client {
     this.done = true
     this.session.close()
     const { count: calls } = this.latency
+    if (calls === 0) throw new Error(`no small call ended within ${seconds} s`)
     return { calls, latency: this.latency.percentiles(), bulkBytesPerSecond: this.bulkBytes / seconds }
   }
 }

@@ -8,6 +8,8 @@ export class RoutedCall implements CallInfo, MetadataView {
   readonly authority: string
   readonly peer: Peer
   readonly fields: HeaderBlock
+  /** Once it was asked for: a router may ask for each route. */
+  #service: string | undefined
   #abort: AbortController | undefined
   #aborted = false
 
@@ -26,8 +28,10 @@ export class RoutedCall implements CallInfo, MetadataView {
   }
 
   get service(): string {
+    if (this.#service !== undefined) return this.#service
     const method = this.#method
-    return method === 0 ? '' : this.path.slice(1, method - 1)
+    this.#service = method === 0 ? '' : this.path.slice(1, method - 1)
+    return this.#service
   }
 
   get method(): string {

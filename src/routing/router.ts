@@ -1,9 +1,9 @@
 /**
  * The declarative router: a list of routes as a director. The first route that matches decides.
  *
- * With a thousand routes a call still looks at few: routes are indexed by exact service, else by
- * exact authority; only routes with neither are tried one by one. The indexes keep the order of the
- * list, so "first match wins" holds across them.
+ * Routes are indexed by exact service, else by exact authority, so that a call looks at few of a thousand; routes with
+ * neither (prefixes, metadata alone), and those of one service, are tried one by one, some 30 ns each
+ * (bench/micro/router.ts). The indexes keep the order of the list, so "first match wins" holds across them.
  */
 import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, Director, Target } from './director.ts'
