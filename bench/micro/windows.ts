@@ -4,8 +4,9 @@
  */
 import { CONNECTION_LIMITS } from '../../src/wire/connection-options.ts'
 import { ConnectionWindow } from '../../src/wire/connection-window.ts'
-import { ReceiveWindow, RoundTrips, SendWindow } from '../../src/wire/flow-window.ts'
+import { ReceiveWindow, SendWindow } from '../../src/wire/flow-window.ts'
 import { DEFAULT_WINDOW_SIZE } from '../../src/wire/settings.ts'
+import { RoundTrips } from '../../src/wire/window-growth.ts'
 import type { Case } from './case.ts'
 
 const FRAMES = 8_192
@@ -64,7 +65,7 @@ function receiving(label: string, sizes: Uint16Array): Case {
     const before = window.available
     let announced = 0
     for (let i = 0; i < FRAMES; i++) {
-      window.receive(sizes[i]!, 0)
+      window.receive(sizes[i]!)
       announced += window.release(sizes[i]!, CEILING_BYTES)
     }
     return before - window.available + announced
@@ -79,10 +80,10 @@ function receivingInRounds(label: string, sizes: Uint16Array): Case {
     const before = window.available
     let announced = 0
     for (let i = 0; i < FRAMES; i++) {
-      window.receive(sizes[i]!, rounds.round)
-      rounds.received(sizes[i]!)
+      window.receive(sizes[i]!, rounds)
+      rounds.received(sizes[i]!, 0)
       announced += window.release(sizes[i]!, CEILING_BYTES)
-      if (i % ROUND_FRAMES === 0) rounds.acknowledged()
+      if (i % ROUND_FRAMES === 0) rounds.acknowledged(0)
     }
     return before - window.available + announced
   })
@@ -95,7 +96,7 @@ function receivingForAll(label: string, sizes: Uint16Array): Case {
     const before = window.available
     let given = 0
     for (let i = 0; i < FRAMES; i++) {
-      window.receive(sizes[i]!, 0)
+      window.receive(sizes[i]!)
       window.consume(sizes[i]!)
       given += giveDue(window)
     }
@@ -116,8 +117,8 @@ function forwarding(label: string, sizes: Uint16Array): Case {
     let given = 0
     for (let i = 0; i < FRAMES; i++) {
       const bytes = sizes[i]!
-      ofConnection.receive(bytes, 0)
-      ofStream.receive(bytes, 0)
+      ofConnection.receive(bytes)
+      ofStream.receive(bytes)
       toStream.consume(bytes)
       toConnection.consume(bytes)
       given += ofStream.release(bytes, CEILING_BYTES)

@@ -8,15 +8,13 @@
  *   |── held ──|──── available: `#target` again and again ────|        held + available ≤ maxBytes
  * ```
  *
- * The target doubles when a third of it arrives within a round trip, so that a long path does not hold back its
- * sender; and is the initial one again while memory is scarce.
+ * The target doubles while that makes the sender faster (window-growth.ts), so that a long path does not hold it
+ * back; and is the initial one again while memory is scarce.
  */
 import { connectionError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE } from './settings.ts'
+import { GROWTH_FACTOR, type RoundTrips, WindowGrowth } from './window-growth.ts'
 
-/** As for streams, see flow-window.ts. */
-const GROWTH_USE = 1 / 3
-const GROWTH_FACTOR = 2
 /** The target grows to this part of the bound: the rest is for what is held. */
 const GROWTH_PART = 1 / 4
 
@@ -28,8 +26,7 @@ export class ConnectionWindow {
   readonly #initialBytes: number
   readonly #maxBytes: number
   #target: number
-  #round = 0
-  #roundBytes = 0
+  readonly #growth = new WindowGrowth()
 
   /** @param maxBytes held and available together, at least 65,535 (§6.9.2: no setting makes it smaller) */
   constructor(initialBytes: number, maxBytes: number) {
@@ -37,22 +34,18 @@ export class ConnectionWindow {
     this.#maxBytes = Math.max(maxBytes, this.#initialBytes)
   }
 
-  /** DATA came. `round`: the `RoundTrips.round` of the connection, 0 for none. */
-  receive(bytes: number, round: number): void {
+  /** DATA came. `trips`: the round trips of the connection, where windows may grow. */
+  receive(bytes: number, trips?: RoundTrips): void {
     // §6.9.1: "The sender MUST NOT send a flow-controlled frame with a length that exceeds the space
     // available in either of the flow-control windows advertised by the receiver."
     if (bytes > this.available) throw connectionError('window-exceeded', `${bytes} of ${this.available} bytes`)
     this.available -= bytes
     this.held += bytes
-    if (round === 0) return
-    if (round !== this.#round) {
-      this.#round = round
-      this.#roundBytes = 0
-    }
-    this.#roundBytes += bytes
-    if (this.#roundBytes < this.#target * GROWTH_USE) return
-    this.#roundBytes = 0
+    if (trips === undefined) return
+    this.#growth.received(bytes, trips, this.#target)
     const most = Math.max(this.#initialBytes, this.#maxBytes * GROWTH_PART)
+    if (this.#target >= most || !this.#growth.due) return
+    this.#growth.due = false
     this.#target = Math.min(this.#target * GROWTH_FACTOR, most)
   }
 

@@ -1,5 +1,5 @@
 /**
- * One HTTP/2 connection (RFC 9113), either side, without I/O and without a clock.
+ * One HTTP/2 connection (RFC 9113), either side, without I/O and without a clock of its own.
  *
  * ```
  *   socket ──receive(chunk)──▶ FrameReader ──▶ Inbound ──┐
@@ -92,9 +92,13 @@ export class Connection implements InboundOwner {
    * Bytes came: `chunk[0..end)`. It is the caller's again afterwards. With `rewritable` that is so only if
    * `framesTaken()` then says false: streams of other connections may have taken DATA frames as they lie, heads
    * written over, and `chunk` must stay as it is until those connections' sockets have sent them.
+   *
+   * `nowMs`: any clock in milliseconds, for windows to grow only while that makes the sender faster. Without one
+   * they grow whenever they are used up, and small calls may wait behind what large ones have on their way.
    */
-  receive(chunk: Buffer, end: number = chunk.length, rewritable = false): void {
+  receive(chunk: Buffer, end: number = chunk.length, rewritable = false, nowMs = 0): void {
     if (this.#over !== undefined) return
+    this.#inbound.nowMs = nowMs
     try {
       this.#inbound.rewritable = rewritable ? chunk : undefined
       this.#reader.read(chunk, end)

@@ -11,14 +11,12 @@
  *   27,000. A small call costs none on its stream, and on the connection one in 840. Waiting longer
  *   would save little more and leave the sender less than half a window to send while the update travels;
  *   as it is, a sender that the window holds back sends a half to all of it in a round trip.
- * - A sender that uses up its window within one round trip is held back by the window and not by what
- *   it has to send: at 50 ms, 64 KiB are 1.3 MB/s at most. Then the window doubles, as long as its
- *   consumer keeps up and the caller allows it.
- *
- * No clock: a round trip is a PING of ours and its ACK (`RoundTrips`); only their order matters.
+ * - A window that holds back its sender doubles while that makes the sender faster (window-growth.ts), its
+ *   consumer keeps up, and the caller allows it.
  */
 import { MAX_31_BIT } from './frame.ts'
 import { connectionError, streamError } from './protocol-error.ts'
+import { GROWTH_FACTOR, type RoundTrips, WindowGrowth } from './window-growth.ts'
 
 /** What we may send. Negative after the peer made its INITIAL_WINDOW_SIZE smaller (§6.9.2). */
 export class SendWindow {
@@ -57,16 +55,8 @@ export class SendWindow {
   }
 }
 
-/**
- * A window grows if in one round trip at least this part of it arrived. As updates go out by halves, a
- * sender that is held back sends by halves too, and of its two one may fall just outside the round trip;
- * so less than a half must do (grpc-go, with updates by quarters: 0.66).
- */
-const GROWTH_USE = 1 / 3
-/** … and at most this part waits for its consumer: a slow reader needs no more room. */
+/** A window grows while at most this part waits for its consumer: a slow reader needs no more room. */
 const GROWTH_HELD = 1 / 4
-/** By how much it grows. grpc-go's `gamma`: 2. A window goes from 64 KiB to 4 MiB in six round trips. */
-const GROWTH_FACTOR = 2
 
 /**
  * What we let the peer send. Always: `available + held + released === limit`.
@@ -85,8 +75,8 @@ export class ReceiveWindow {
   /** Size of the window. */
   limit: number
   #initial: number
-  #round = 0
-  #roundBytes = 0
+  /** Made when a round trip first falls into the stream's life: small calls have none. */
+  #growth: WindowGrowth | undefined
 
   constructor(streamId: number, initialBytes: number) {
     this.streamId = streamId
@@ -94,10 +84,10 @@ export class ReceiveWindow {
   }
 
   /**
-   * DATA came, `bytes` of it by flow control. `round`: the `RoundTrips.round` of the connection, 0 for none.
+   * DATA came, `bytes` of it by flow control. `trips`: the round trips of its connection, where the window may grow.
    * Throws the error of the window's own scope if the peer was not allowed to send that much.
    */
-  receive(bytes: number, round: number): void {
+  receive(bytes: number, trips?: RoundTrips): void {
     // §6.9.1: "The sender MUST NOT send a flow-controlled frame with a length that exceeds the space
     // available in either of the flow-control windows advertised by the receiver."
     if (bytes > this.available && bytes > 0) {
@@ -107,12 +97,12 @@ export class ReceiveWindow {
     }
     this.available -= bytes
     this.held += bytes
-    if (round === 0) return
-    if (round !== this.#round) {
-      this.#round = round
-      this.#roundBytes = 0
+    if (trips === undefined) return
+    if (this.#growth === undefined) {
+      if (trips.round === 0) return
+      this.#growth = new WindowGrowth()
     }
-    this.#roundBytes += bytes
+    this.#growth.received(bytes, trips, this.limit)
   }
 
   /** So many of the held bytes were consumed; `release(0, …)` gives them back. */
@@ -133,12 +123,10 @@ export class ReceiveWindow {
     this.consume(bytes)
     if (this.limit > ceiling) this.#shrink(this.limit - ceiling)
     else if (this.limit < this.#initial) this.#setLimit(Math.min(this.#initial, ceiling))
-    else if (
-      this.#roundBytes >= this.limit * GROWTH_USE &&
-      this.held <= this.limit * GROWTH_HELD &&
-      this.limit < ceiling
-    )
+    else if (this.limit < ceiling && this.held <= this.limit * GROWTH_HELD && this.#growth?.due) {
+      this.#growth.due = false
       this.#setLimit(Math.min(this.limit * GROWTH_FACTOR, ceiling))
+    }
     if (this.released * 2 < this.limit || this.released === 0) return 0
     return this.#announce()
   }
@@ -185,34 +173,5 @@ export class ReceiveWindow {
     this.available += increment
     this.released = 0
     return increment
-  }
-}
-
-/**
- * One probe for every so many bytes at most: half of the default window. A session of small calls sends a
- * PING in 840 calls, an idle one none. The server's DATA that causes it makes gRPC servers forgive the PING.
- */
-const PROBE_BYTES = 32_768
-
-/** Round trips of a connection, measured by PINGs that go out while DATA comes in. */
-export class RoundTrips {
-  /** The round trip being measured, 1, 2, …; 0 between them. For `ReceiveWindow.receive`. */
-  round = 0
-  #count = 0
-  #bytes = 0
-
-  /** DATA came. True: send a PING of ours now, and tell `acknowledged` when its ACK comes. */
-  received(bytes: number): boolean {
-    if (this.round > 0) return false
-    this.#bytes += bytes
-    if (this.#bytes < PROBE_BYTES) return false
-    this.#bytes = 0
-    this.round = ++this.#count
-    return true
-  }
-
-  /** The ACK of the probe came: a round trip is over. */
-  acknowledged(): void {
-    this.round = 0
   }
 }

@@ -7,7 +7,6 @@
  */
 import { type Allowance, Flood } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
-import { RoundTrips } from './flow-window.ts'
 import { type FrameHandler, MAX_31_BIT } from './frame.ts'
 import { offerFrame, withdrawFrame } from './frame-in-hand.ts'
 import { REFERENCE_BYTES } from './frame-writer.ts'
@@ -20,6 +19,7 @@ import type { LocalSettings, Settings } from './settings.ts'
 import { WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
 import { checkNewStream, StreamEvent, StreamState, transition } from './stream-state.ts'
 import type { StreamTable } from './stream-table.ts'
+import { RoundTrips } from './window-growth.ts'
 
 const CLEAN: WireStreamEnd = { kind: 'clean' }
 
@@ -52,7 +52,9 @@ export class Inbound implements FrameHandler {
   readonly #owner: InboundOwner
   readonly #server: boolean
   readonly #maxConcurrentStreams: number
-  readonly #rounds = new RoundTrips()
+  /** When what is being read came, by any clock in milliseconds. */
+  nowMs = 0
+  readonly #trips = new RoundTrips()
 
   constructor(
     table: StreamTable,
@@ -85,7 +87,7 @@ export class Inbound implements FrameHandler {
     let taken = false
     try {
       stream.state = transition(stream.state, endStream ? StreamEvent.RECV_DATA_END : StreamEvent.RECV_DATA, id)
-      stream.receiveWindow.receive(flow, this.#rounds.round)
+      stream.receiveWindow.receive(flow, this.#trips)
       taken = true
       this.#checkLength(stream, end - start, endStream)
     } catch (error) {
@@ -182,7 +184,7 @@ export class Inbound implements FrameHandler {
     const which = bytes[at + 7]!
     if (which > Ping.CALLER || bytes.compare(PING_BYTES, which * 8, which * 8 + 8, at, at + 8) !== 0)
       return this.#floods.spend(Flood.PINGS)
-    if (which === Ping.PROBE) this.#rounds.acknowledged()
+    if (which === Ping.PROBE) this.#trips.acknowledged(this.nowMs)
     else this.#owner.pingAcknowledged(which)
   }
 
@@ -218,8 +220,9 @@ export class Inbound implements FrameHandler {
   #arrived(flowBytes: number): void {
     if (flowBytes === 0) return
     const table = this.#table
-    table.arrived(flowBytes, this.#rounds.round)
-    if (table.grows && this.#rounds.received(flowBytes)) this.#outbound.ping(PING_BYTES, Ping.PROBE * 8, false)
+    table.arrived(flowBytes, this.#trips)
+    if (table.grows && this.#trips.received(flowBytes, this.nowMs))
+      this.#outbound.ping(PING_BYTES, Ping.PROBE * 8, false)
   }
 
   #dataOnClosed(id: number, flowBytes: number, endStream: boolean): void {

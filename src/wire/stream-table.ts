@@ -15,6 +15,7 @@ import type { Role, Settings } from './settings.ts'
 import { type StreamKeeper, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
 import { StreamMap } from './stream-map.ts'
 import { ClosedStreams, StreamState } from './stream-state.ts'
+import type { RoundTrips } from './window-growth.ts'
 
 /** What the table must know of the settings of both sides. */
 export interface BothSettings {
@@ -158,8 +159,8 @@ export class StreamTable implements StreamKeeper, Denied {
   }
 
   /** DATA came: counts it in the connection's window. Throws the `ConnectionError` of a peer that may not send it. */
-  arrived(bytes: number, round: number): void {
-    this.window.receive(bytes, round)
+  arrived(bytes: number, trips: RoundTrips): void {
+    this.window.receive(bytes, trips)
     this.resume()
   }
 

@@ -220,7 +220,7 @@ rule(
     rig.headers(1, RESPONSE)
     let allowed = 65_535
     let sent = 0
-    for (let trip = 0; trip < 12; trip++) {
+    for (let trip = 0; trip < 24; trip++) {
       while (sent + 16_384 <= allowed && sent < 20_000_000) {
         rig.data(1, Buffer.alloc(16_384))
         sent += 16_384

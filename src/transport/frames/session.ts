@@ -107,7 +107,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
       connection.tick(now)
     }
     try {
-      connection.receive(chunk, end, rewritable)
+      connection.receive(chunk, end, rewritable, now)
     } catch (error) {
       this.context.onFault(error as Error)
     }
