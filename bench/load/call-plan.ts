@@ -2,11 +2,11 @@
  * What goes both ways in a call of a shape, and how a call says so: by its path and, on `Shapes`, by metadata. `Echo`
  * needs none, so that a server of files (nghttpd) can stand in for our backend.
  *
- * | path                              | the backend answers                                   |
- * | --------------------------------- | ----------------------------------------------------- |
- * | `/verbatim.bench.Echo/Unary`      | `SMALL_BYTES`, whatever the request is                |
- * | `/verbatim.bench.Echo/Bulk`       | `BULK_BYTES`, whatever the request is                 |
- * | `/verbatim.bench.Shapes/…`        | as `x-response-…` says, and checks the request        |
+ * | path                         | the backend answers                            |
+ * | ---------------------------- | ---------------------------------------------- |
+ * | `SMALL_PATH`                 | `SMALL_BYTES`, whatever the request is         |
+ * | `BULK_PATH`                  | `BULK_BYTES`, whatever the request is          |
+ * | `/verbatim.bench.Shapes/…`   | as `x-response-…` says, and checks the request |
  */
 import type { HeaderField } from '../../src/wire/index.ts'
 import { BULK_BYTES, BULK_PATH, SMALL_BYTES, SMALL_PATH } from '../subjects/world.ts'

@@ -4,6 +4,7 @@
  */
 import type { Test } from 'tap'
 import { backPressure } from './back-pressure.ts'
+import { bodyless } from './bodyless.ts'
 import { deadlines } from './deadlines.ts'
 import { directors } from './directors.ts'
 import { drain } from './drain.ts'
@@ -39,6 +40,7 @@ const THEMES = {
   'stream limits': streamLimits,
   strangers,
   hostile,
+  bodyless,
   verbatim,
   reuse,
   windows,
