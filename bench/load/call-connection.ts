@@ -1,6 +1,6 @@
 /**
- * One client connection that sends small unary calls from images and checks each answer: status 200, the message
- * with its prefix, `grpc-status: 0`. It does as little as that needs, so that the proxy is what is measured.
+ * One client connection that sends small unary calls from images and checks each answer: status 200, every byte
+ * of the message, `grpc-status: 0`. It does as little as that needs, so that the proxy is what is measured.
  */
 import net from 'node:net'
 import { writeUint32 } from '../../src/wire/frame.ts'
@@ -21,7 +21,7 @@ import {
 } from '../../src/wire/index.ts'
 import type { CallImages } from './call-images.ts'
 import type { Caller, CallerOwner } from './caller.ts'
-import { PREFIX_BYTES } from './messages.ts'
+import { wrongByte } from './message-check.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 
 /** What calls of one connection bring with them. */
@@ -219,8 +219,10 @@ export class CallConnection implements FrameHandler, Caller {
     const before = this.#received[slot]!
     if (before < 0) return this.#lose(`DATA where none may be, on stream ${streamId}`)
     const { response } = this.#calls
-    for (let i = before; i < PREFIX_BYTES && start + i - before < end; i++) {
-      if (bytes[start + i - before] !== response[i]) return this.#end(streamId, `the prefix is wrong at byte ${i}`)
+    // What is too much is told when the call ends.
+    const count = Math.min(end - start, response.length - before)
+    if (count > 0 && response.compare(bytes, start, start + count, before, before + count) !== 0) {
+      return this.#end(streamId, wrongByte(bytes, start, start + count, before, response.length))
     }
     this.#received[slot] = before + end - start
     this.#unreleased += flowBytes

@@ -1,18 +1,23 @@
-/** Checks the messages of one direction of a call: as many as there should be, each of the right length. */
-import { type Messages, messageOf, PREFIX_BYTES, totalBytes } from './messages.ts'
+/** Checks the messages of one direction of a call, byte by byte: as many as there should be, and each as it was sent. */
+import { type Messages, messageOf, PREFIX_BYTES, patternOf, totalBytes } from './messages.ts'
 
 export class MessageCheck {
   receivedBytes = 0
-  /** Messages that came whole. */
-  messages = 0
-  readonly #message: Buffer
+  /** Of one message. */
+  readonly #length: number
+  /** What must come, over and over. */
+  readonly #pattern: Buffer
   readonly #bytes: number
-  /** Of the message that is coming. */
-  #offset = 0
 
   constructor(messages: Messages) {
-    this.#message = messageOf(messages.bytes)
+    this.#length = messages.bytes
+    this.#pattern = patternOf(messages.bytes)
     this.#bytes = totalBytes(messages)
+  }
+
+  /** Messages that came whole. */
+  get messages(): number {
+    return Math.floor(this.receivedBytes / this.#length)
   }
 
   /** All of them came. */
@@ -22,25 +27,20 @@ export class MessageCheck {
 
   /** `bytes[start..end)` came. @returns what is wrong with it */
   push(bytes: Buffer, start: number, end: number): string | undefined {
-    this.receivedBytes += end - start
-    if (this.receivedBytes > this.#bytes) return `${this.receivedBytes} bytes came instead of ${this.#bytes}`
-    const message = this.#message
-    let offset = this.#offset
+    const before = this.receivedBytes
+    const received = before + end - start
+    this.receivedBytes = received
+    if (received > this.#bytes) return `${received} bytes came instead of ${this.#bytes}`
+    const pattern = this.#pattern
+    let offset = before % this.#length
     for (let at = start; at < end; ) {
-      if (offset < PREFIX_BYTES) {
-        if (bytes[at] !== message[offset]) return this.#wrongPrefix(offset, bytes[at]!)
-        at++
-        offset++
-      } else {
-        const rest = Math.min(message.length - offset, end - at)
-        at += rest
-        offset += rest
+      const count = Math.min(end - at, pattern.length - offset)
+      if (pattern.compare(bytes, at, at + count, offset, offset + count) !== 0) {
+        return wrongByte(bytes, start, end, before, this.#length)
       }
-      if (offset < message.length) continue
-      offset = 0
-      this.messages++
+      at += count
+      offset = (offset + count) % this.#length
     }
-    this.#offset = offset
     return undefined
   }
 
@@ -48,9 +48,22 @@ export class MessageCheck {
   end(): string | undefined {
     return this.whole ? undefined : `${this.receivedBytes} bytes came instead of ${this.#bytes}`
   }
+}
 
-  #wrongPrefix(offset: number, byte: number): string {
-    const expected = this.#message[offset]
-    return `the prefix of message ${this.messages + 1} has ${byte} at byte ${offset} instead of ${expected}`
+/**
+ * Says where `bytes[start..end)` is not what it must be.
+ * @param before bytes of the same direction that came before them
+ * @param length of each message
+ */
+export function wrongByte(bytes: Buffer, start: number, end: number, before: number, length: number): string {
+  const message = messageOf(length)
+  for (let at = start; at < end; at++) {
+    const position = before + at - start
+    const offset = position % length
+    if (bytes[at] === message[offset]) continue
+    const part = offset < PREFIX_BYTES ? 'the prefix' : 'the payload'
+    const number = Math.floor(position / length) + 1
+    return `${part} of message ${number} has ${bytes[at]} at byte ${offset} instead of ${message[offset]}`
   }
+  throw new RangeError('all of these bytes are right')
 }

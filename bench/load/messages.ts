@@ -18,15 +18,30 @@ export const MAX_MESSAGE_BYTES = 67_108_864
 /** Messages kept: a load has one or two sizes, a backend those of the scenarios that follow one another. */
 const KEPT = 8
 const made = new Map<number, Buffer>()
+const patterns = new Map<number, Buffer>()
+/** Of small messages: a frame is compared with them in one piece. */
+const PATTERN_BYTES = 32_768
 
 /** One message of that size, the same buffer each time: not to be written to. */
 export function messageOf(bytes: number): Buffer {
-  const known = made.get(bytes)
+  return kept(made, bytes, grpcMessage)
+}
+
+/** Messages of that size one after the other: one, or more where it is small. Not to be written to. */
+export function patternOf(bytes: number): Buffer {
+  return kept(patterns, bytes, () => {
+    const message = messageOf(bytes)
+    return bytes >= PATTERN_BYTES ? message : Buffer.alloc(Math.ceil(PATTERN_BYTES / bytes) * bytes, message)
+  })
+}
+
+function kept(all: Map<number, Buffer>, bytes: number, make: (bytes: number) => Buffer): Buffer {
+  const known = all.get(bytes)
   if (known !== undefined) return known
-  if (made.size === KEPT) made.clear()
-  const message = grpcMessage(bytes)
-  made.set(bytes, message)
-  return message
+  if (all.size === KEPT) all.clear()
+  const buffer = make(bytes)
+  all.set(bytes, buffer)
+  return buffer
 }
 
 export function totalBytes({ count, bytes }: Messages): number {

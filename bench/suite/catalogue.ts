@@ -84,13 +84,14 @@ function matches(scenario: Scenario, name: string): boolean {
   return scenario.name === name || scenario.name.startsWith(`${name}-`)
 }
 
-type Base = Omit<ClosedLoop, 'make' | 'load'>
+type Base = Omit<ClosedLoop, 'make' | 'check' | 'load'>
 type Downloads = Base & { readonly crowd: Crowd; readonly shape: Shape; readonly download: Download }
 
-/** What h2load can do too. */
+/** What h2load can do too. It counts calls and bytes; what they were is for our own load to see. */
 function download(sources: Sources, { crowd, shape, download: file, ...base }: Downloads): Scenario {
-  const make = sources.load === 'h2load' ? loadOfH2load(file, crowd) : ownLoad(shape, crowd)
-  return closedLoop({ ...base, load: sources.load, make })
+  const own = ownLoad(shape, crowd)
+  if (sources.load === 'own') return closedLoop({ ...base, load: 'own', make: own })
+  return closedLoop({ ...base, load: 'h2load', make: loadOfH2load(file, crowd), check: own })
 }
 
 function smallOf(

@@ -9,6 +9,11 @@ import { startWork, workSample } from './work.ts'
 export interface ClosedLoop
   extends Pick<Scenario, 'name' | 'title' | 'world' | 'load' | 'curve' | 'short' | 'maxRounds' | 'unfit'> {
   readonly make: Load
+  /**
+   * A load that looks at every byte and at each status, where `make` does not: before the rounds a subject must pass
+   * `probe` calls of it.
+   */
+  readonly check?: Load
   readonly unit: Unit
   /** Calls that are surely over soon: the first look at how fast the target is. */
   readonly probe: number
@@ -18,17 +23,22 @@ export interface ClosedLoop
 
 /** Of a process to start, to connect, and to report. */
 const START_SECONDS = { h2load: 0.1, own: 0.5 } as const
+/** What may be left of the time to warm up: no more calls for so little. */
+const WARM_ENOUGH = 0.2
+/** As often as calls are made for that, mostly. */
+const WARM_UPS = 2
 /** While somebody counts system calls, of the calls of a measurement. */
 const FEW = 0.1
 
 export function closedLoop(of: ClosedLoop): Scenario {
-  const { make, unit, probe, most, ...scenario } = of
+  const { make, check, unit, probe, most, ...scenario } = of
   const start = START_SECONDS[of.load]
+  const checkSeconds = check === undefined ? 0 : START_SECONDS.own
   return {
     ...scenario,
     metrics: closedMetrics(unit),
     cost: ({ seconds, warmUpSeconds }) => ({
-      openSeconds: warmUpSeconds + 2 * start,
+      openSeconds: checkSeconds + warmUpSeconds + (1 + WARM_UPS) * start,
       measureSeconds: seconds + start,
     }),
     open: (target, pace) => open(target, pace, of),
@@ -36,11 +46,9 @@ export function closedLoop(of: ClosedLoop): Scenario {
 }
 
 async function open(target: Target, pace: Pace, of: ClosedLoop): Promise<Opened> {
-  const { make, unit, probe, most = Number.POSITIVE_INFINITY } = of
-  const callsIn = (seconds: number, rate: number): number => Math.min(most, Math.max(probe, Math.round(rate * seconds)))
-  const first = rateOf(await make(target, probe))
-  const warm = rateOf(await make(target, callsIn(pace.warmUpSeconds, first)))
-  const calls = callsIn(pace.seconds, warm)
+  const { make, check, unit, probe } = of
+  await check?.(target, probe)
+  const calls = callsIn(of, pace.seconds, await warmRate(target, pace.warmUpSeconds, of))
   return {
     async measure(): Promise<Measurement> {
       const work = startWork(target)
@@ -52,6 +60,28 @@ async function open(target: Target, pace: Pace, of: ClosedLoop): Promise<Opened>
       return countOf(await make(target, Math.max(Math.min(probe, calls), Math.round(calls * FEW))), unit)
     },
   }
+}
+
+/**
+ * Calls until the seconds are over. A cold subject is slow, so that the first look at it promises too few calls for
+ * them: then there are more.
+ * @returns calls a second, of the last that were made
+ */
+async function warmRate(target: Target, seconds: number, of: ClosedLoop): Promise<number> {
+  const { make, probe, most = Number.POSITIVE_INFINITY } = of
+  let rate = rateOf(await make(target, probe))
+  let [made, left] = [0, seconds]
+  while (left > seconds * WARM_ENOUGH && made < most) {
+    const outcome = await make(target, callsIn(of, left, rate))
+    rate = rateOf(outcome)
+    made += outcome.calls
+    left -= outcome.seconds
+  }
+  return rate
+}
+
+function callsIn({ probe, most = Number.POSITIVE_INFINITY }: ClosedLoop, seconds: number, rate: number): number {
+  return Math.min(most, Math.max(probe, Math.round(rate * seconds)))
 }
 
 /** Rates and, where the load knows it, latency. */

@@ -1,4 +1,4 @@
-/** Who makes the calls of a closed loop: `h2load`, or our own generator. Both check each call. */
+/** Makes the calls of a closed loop: `h2load`, which counts them and their bytes, or our own, which checks each byte. */
 import { generate } from '../load/generator.ts'
 import { h2load } from '../load/h2load.ts'
 import type { LoadOptions, Percentiles, Shape } from '../load/shape.ts'
@@ -15,7 +15,7 @@ export interface Outcome {
   readonly latency?: Percentiles
 }
 
-/** Makes that many calls. @throws Error when a single one failed */
+/** Makes that many calls. @throws Error when a single one failed, as far as this load can tell */
 export type Load = (target: Target, calls: number) => Promise<Outcome>
 
 export interface Crowd {

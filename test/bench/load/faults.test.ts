@@ -10,6 +10,8 @@ import { LARGER, runGenerator, SMALL } from './rig.ts'
 type Answering = (connection: RawConnection, streamId: number) => void
 
 const MESSAGE = grpcMessage(SMALL_BYTES)
+/** Its last byte is another. */
+const SCRAMBLED = Buffer.concat([MESSAGE.subarray(0, 38), Buffer.from([MESSAGE[38]! ^ 1])])
 const HEADERS = [
   [':status', '200'],
   ['content-type', 'application/grpc'],
@@ -42,6 +44,16 @@ const FAULTS: readonly Fault[] = [
     name: 'the wrong length in the prefix, in pieces',
     answer: withBytes(Buffer.from([0, 0, 0]), Buffer.from([0, 33]), MESSAGE.subarray(5)),
     reason: /prefix/,
+  },
+  {
+    name: 'a payload of other bytes',
+    answer: withBytes(SCRAMBLED),
+    reason: /the payload of message 1 has .* at byte 38/,
+  },
+  {
+    name: 'a payload of other bytes, in pieces',
+    answer: withBytes(SCRAMBLED.subarray(0, 20), SCRAMBLED.subarray(20)),
+    reason: /the payload of message 1 has .* at byte 38/,
   },
   {
     name: 'a grpc-status',
