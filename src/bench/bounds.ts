@@ -35,15 +35,16 @@ export const OPEN_BYTES_MAX = 268_435_456
 /** Slices that each address gets: enough for an interval, few enough for each to hold many calls. */
 export const SLICES = 20
 /** Share of a slice's time that goes before it, in which calls do not count: the other address had the machine. */
-const LEAD_IN_SHARE = 0.1
-/** More of it is of no use. */
-const LEAD_IN_MS_MAX = 200
+export const LEAD_IN_SHARE = 0.1
+/** More of it is of no use, but for calls that last. */
+export const LEAD_IN_MS_MAX = 200
+/** Times the p99 of the warm-up: so long the open loop leads in for calls that last, up to the length of a slice. */
+export const LEAD_IN_MARGIN = 1.25
+/** Times `duration`: slices wait for their calls, and the load ends here at the latest. */
+export const LOAD_TIMES_MAX = 4
+/** Beside it, for each address: a short run is not ended by one slow moment. */
+export const LOAD_GRACE_MS = 3_000
 /** Share of calls that may fail: with more, numbers would tell of how fast it fails. */
 export const FAILED_SHARE_MAX = 0.01
 /** What is drawn (times of the open loop, resamples of intervals) is drawn from this: the same again in each run. */
 export const SEED = 1
-
-/** Of one slice, from its length. */
-export function leadInMsOf(sliceMs: number): number {
-  return Math.min(LEAD_IN_MS_MAX, sliceMs * LEAD_IN_SHARE)
-}

@@ -13,7 +13,8 @@ export interface SliceTimes {
 /** Resolves when its calls have ended, or at once when `signal` says so. */
 export function closedLoop(way: Way, concurrency: number, times: SliceTimes, signal: AbortSignal): Promise<Slice> {
   const slice = new Slice()
-  const fromMs = performance.now() + times.leadInMs
+  const startMs = performance.now()
+  const fromMs = startMs + times.leadInMs
   const toMs = fromMs + times.durationMs
   return new Promise(resolve => {
     let open = 0
@@ -23,12 +24,14 @@ export function closedLoop(way: Way, concurrency: number, times: SliceTimes, sig
       over = true
       signal.removeEventListener('abort', stop)
       slice.seconds = Math.max(0, performance.now() - fromMs) / 1_000
+      slice.wallSeconds = (performance.now() - startMs) / 1_000
       slice.complete = complete
       resolve(slice)
     }
     const stop = (): void => finish(false)
     const begin = (): void => {
       open++
+      slice.begun++
       way.begin(performance.now(), onEnd)
     }
     const onEnd = (call: Call): void => {

@@ -3,11 +3,12 @@
  * alternates (A B, B A, …), so that neither a slow moment of the machine nor a slow drift of it meets one alone.
  */
 import { Status } from '../grpc/status.ts'
-import { leadInMsOf, SEED, SLICES } from './bounds.ts'
+import { SEED, SLICES } from './bounds.ts'
 import { type Call, describeEnd } from './call.ts'
 import { closedLoop, type SliceTimes } from './closed-loop.ts'
 import { shownDetail } from './metadata.ts'
 import { openLoop } from './open-loop.ts'
+import { leadInMsOf, loadMsMax, overdue, tooLong } from './pace.ts'
 import type { Plan, WayName } from './plan.ts'
 import { BenchFailure } from './problem.ts'
 import { seededRandom } from './random.ts'
@@ -17,6 +18,8 @@ import { Way } from './way.ts'
 export interface Measurement {
   /** What was measured of each way, in order; the n-th slices of both are a pair. */
   readonly slices: Readonly<Partial<Record<WayName, readonly Slice[]>>>
+  /** Of each slice. */
+  readonly leadInMs: number
   /** Why it ended before its time. */
   readonly stopped: { readonly by: 'user' | 'failure'; readonly reason: string } | undefined
 }
@@ -41,11 +44,12 @@ export async function measure(
   const ways = plan.ways.map(way => new Way({ ...plan, plan: way }))
   try {
     for (const way of ways) await untilAborted(way.open(), signal)
-    for (const way of ways) await untilAborted(probe(way, plan), signal)
-    return await new Turns(plan, ways, signal, onProgress).run()
+    const probed: Call[] = []
+    for (const way of ways) probed.push(await untilAborted(probe(way, plan), signal))
+    return await new Turns(plan, ways, signal, onProgress).run(probed)
   } catch (error) {
     if (!signal.aborted) throw error
-    return { slices: {}, stopped: INTERRUPTED }
+    return { slices: {}, leadInMs: 0, stopped: INTERRUPTED }
   } finally {
     for (const way of ways) way.close()
   }
@@ -54,9 +58,9 @@ export async function measure(
 const INTERRUPTED = { by: 'user', reason: 'it was stopped before its end' } as const
 
 /** One call, so that no load goes where none is answered. */
-async function probe(way: Way, { path, secrets }: Plan): Promise<void> {
+async function probe(way: Way, { path, secrets }: Plan): Promise<Call> {
   const call = await new Promise<Call>(resolve => way.begin(performance.now(), resolve))
-  if (call.status === Status.OK) return
+  if (call.status === Status.OK) return call
   const { name, target } = way.plan
   const end = describeEnd({ status: call.status, detail: shownDetail(call.detail, secrets) })
   const where = `${target.name} (--${name})`
@@ -90,66 +94,92 @@ class Turns {
   readonly #ways: readonly Way[]
   readonly #signal: AbortSignal
   readonly #onProgress: (progress: Progress) => void
-  readonly #slices: Record<string, Slice[]> = {}
+  readonly #slices: Partial<Record<WayName, Slice[]>> = {}
+  #times: SliceTimes
 
   constructor(plan: Plan, ways: readonly Way[], signal: AbortSignal, onProgress: (progress: Progress) => void) {
     this.#plan = plan
     this.#ways = ways
     this.#signal = signal
     this.#onProgress = onProgress
+    this.#times = { leadInMs: leadInMsOf(plan, []), durationMs: plan.durationMs / SLICES }
   }
 
-  async run(): Promise<Measurement> {
-    const { warmUpMs, durationMs } = this.#plan
-    for (const way of this.#ways) {
-      this.#tell(way, 0, warmUpMs / 1_000)
-      const warm = await this.#load(way, { leadInMs: 0, durationMs: warmUpMs }, 0)
-      if (warm.overload !== undefined) return this.#end({ by: 'failure', reason: warm.overload })
+  /** @param probed the first call of each way */
+  async run(probed: readonly Call[]): Promise<Measurement> {
+    const warm: Slice[] = []
+    for (const [i, way] of this.#ways.entries()) {
+      const slice = await this.#warmUp(way, probed[i]!)
+      if (this.#signal.aborted) return this.#end(INTERRUPTED)
+      const reason = slice.overload ?? tooLong(this.#plan, way.plan, slice)
+      if (reason !== undefined) return this.#end({ by: 'failure', reason })
+      warm.push(slice)
     }
-    const sliceMs = durationMs / SLICES
-    const times: SliceTimes = { leadInMs: leadInMsOf(sliceMs), durationMs: sliceMs }
+    this.#times = { ...this.#times, leadInMs: leadInMsOf(this.#plan, warm) }
+    return this.#end(await this.#boundedPairs())
+  }
+
+  async #warmUp(way: Way, probed: Call): Promise<Slice> {
+    const { warmUpMs } = this.#plan
+    this.#tell(way, 0, warmUpMs / 1_000)
+    const slice = await this.#load(way, { leadInMs: 0, durationMs: warmUpMs }, 0, this.#signal)
+    // Of calls that last, the warm-up may have one or none.
+    slice.add(probed)
+    return slice
+  }
+
+  /** @returns why they ended before their time */
+  async #boundedPairs(): Promise<Measurement['stopped']> {
+    const bound = new AbortController()
+    const timer = setTimeout(() => bound.abort(), loadMsMax(this.#plan))
+    try {
+      const stopped = await this.#pairs(AbortSignal.any([this.#signal, bound.signal]))
+      if (stopped !== INTERRUPTED || this.#signal.aborted) return stopped
+      return { by: 'failure', reason: overdue(this.#plan, Object.values(this.#slices).flat()) }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #pairs(signal: AbortSignal): Promise<Measurement['stopped']> {
     for (let pair = 1; pair <= SLICES; pair++) {
       for (const way of pair % 2 === 1 ? this.#ways : [...this.#ways].reverse()) {
         this.#tell(way, pair, 0)
-        const stopped = await this.#slice(way, times, pair)
-        if (stopped !== undefined) return this.#end(stopped)
+        const stopped = await this.#slice(way, pair, signal)
+        if (stopped !== undefined) return stopped
       }
     }
     const counted = Object.values(this.#slices).flat()
-    if (counted.some(({ calls }) => calls > 0)) return this.#end(undefined)
-    return this.#end({
-      by: 'failure',
-      reason: 'no call began in its time: give a higher --rate or a longer --duration',
-    })
+    if (counted.some(({ calls }) => calls > 0)) return undefined
+    return { by: 'failure', reason: 'no call began in its time: give a higher --rate or a longer --duration' }
   }
 
-  async #slice(way: Way, times: SliceTimes, pair: number): Promise<Measurement['stopped']> {
+  async #slice(way: Way, pair: number, signal: AbortSignal): Promise<Measurement['stopped']> {
     try {
-      await untilAborted(way.open(), this.#signal)
+      await untilAborted(way.open(), signal)
     } catch (error) {
-      if (this.#signal.aborted) return INTERRUPTED
+      if (signal.aborted) return INTERRUPTED
       if (error instanceof BenchFailure) return { by: 'failure', reason: error.message }
       throw error
     }
-    const slice = await this.#load(way, times, pair)
+    const slice = await this.#load(way, this.#times, pair, signal)
     const { name } = way.plan
     this.#slices[name] ??= []
     this.#slices[name].push(slice)
-    if (this.#signal.aborted) return INTERRUPTED
+    if (signal.aborted) return INTERRUPTED
     return slice.overload === undefined ? undefined : { by: 'failure', reason: slice.overload }
   }
 
   /** The same times for both ways of a pair: what is drawn is no difference between them. */
-  #load(way: Way, times: SliceTimes, pair: number): Promise<Slice> {
+  #load(way: Way, times: SliceTimes, pair: number, signal: AbortSignal): Promise<Slice> {
     const { load, message } = this.#plan
-    if (load.kind === 'closed') return closedLoop(way, load.concurrency, times, this.#signal)
+    if (load.kind === 'closed') return closedLoop(way, load.concurrency, times, signal)
     const random = seededRandom(SEED + pair)
-    return openLoop(way, { ...times, rate: load.rate, random, messageBytes: message.length }, this.#signal)
+    return openLoop(way, { ...times, rate: load.rate, random, messageBytes: message.length }, signal)
   }
 
   #tell(way: Way, slice: number, warmUpSeconds: number): void {
-    const sliceMs = this.#plan.durationMs / SLICES
-    const sliceSeconds = (sliceMs + leadInMsOf(sliceMs)) / 1_000
+    const sliceSeconds = (this.#times.leadInMs + this.#times.durationMs) / 1_000
     const done = Object.values(this.#slices).reduce((sum, { length }) => sum + length, 0)
     const slices = SLICES * this.#ways.length
     const secondsLeft = warmUpSeconds + (slices - done) * sliceSeconds
@@ -157,6 +187,6 @@ class Turns {
   }
 
   #end(stopped: Measurement['stopped']): Measurement {
-    return { slices: this.#slices, stopped }
+    return { slices: this.#slices, leadInMs: this.#times.leadInMs, stopped }
   }
 }

@@ -89,6 +89,7 @@ class OpenLoop {
     while (this.#nextMs <= now && this.#nextMs < this.#toMs) {
       if (this.#way.openCalls >= this.#most) return this.#giveUp(now)
       this.#open++
+      this.#slice.begun++
       this.#way.begin(this.#nextMs, this.#onEnd)
       this.#nextMs += exponentialGapMs(random, rate)
     }
@@ -127,6 +128,7 @@ class OpenLoop {
     this.#signal.removeEventListener('abort', this.#stop)
     // Of the times at which calls were to begin: how long the last took is in latency.
     const seconds = (Math.min(performance.now(), this.#toMs) - this.#fromMs) / 1_000
+    this.#slice.wallSeconds = (performance.now() - this.#startMs) / 1_000
     this.#slice.seconds = complete ? this.#options.durationMs / 1_000 : Math.max(0, seconds)
     this.#slice.complete = complete
     this.#resolve(this.#slice)

@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
 import { Status, statusName } from '../grpc/status.ts'
-import { FAILED_SHARE_MAX, leadInMsOf, SEED, SLICES } from './bounds.ts'
+import { FAILED_SHARE_MAX, SEED, SLICES } from './bounds.ts'
 import { compare, type Difference, METHOD } from './comparison.ts'
 import { Distributions, merged } from './distribution.ts'
 import type { Measurement } from './measure.ts'
@@ -29,7 +29,9 @@ export interface WayReport {
   readonly failed: number
   readonly endings: readonly Ending[]
   readonly seconds: number
-  /** That ended with OK. */
+  /** False in the open loop where calls last longer than the lead-in, so that fewer are open than the rate keeps open. */
+  readonly steady: boolean
+  /** That ended with OK. Where it is not steady, of all calls by all time, lead-ins and the wait for the last too. */
   readonly callsPerSecond: number
   readonly responsesPerCall: number
   /** Of calls that ended with OK; undefined where none did. */
@@ -85,8 +87,8 @@ export interface Report {
   readonly stopped: Measurement['stopped']
 }
 
-export function reportOf(plan: Plan, { slices, stopped }: Measurement): Report {
-  const ways = plan.ways.map(way => wayReport(plan, way.name, slices[way.name] ?? []))
+export function reportOf(plan: Plan, { slices, leadInMs, stopped }: Measurement): Report {
+  const ways = plan.ways.map(way => wayReport(plan, way.name, slices[way.name] ?? [], leadInMs))
   const noDifference = whyNone(ways)
   const differences = noDifference === undefined ? differencesOf(slices) : undefined
   const clean = (text: string): string => withoutSecrets(text, plan.secrets)
@@ -107,7 +109,7 @@ export function reportOf(plan: Plan, { slices, stopped }: Measurement): Report {
     connections: plan.connections,
     slices: SLICES,
     sliceSeconds,
-    leadInSeconds: leadInMsOf(sliceSeconds * 1_000) / 1_000,
+    leadInSeconds: leadInMs / 1_000,
     warmUpSeconds: plan.warmUpMs / 1_000,
     timeoutMs: plan.timeoutMs,
     seed: SEED,
@@ -133,12 +135,14 @@ export function latencyOf(histogram: JsHistogram): Latency | undefined {
   return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, mean }
 }
 
-function wayReport(plan: Plan, name: WayName, slices: readonly Slice[]): WayReport {
+function wayReport(plan: Plan, name: WayName, slices: readonly Slice[], leadInMs: number): WayReport {
   const { target, authority } = plan.ways.find(way => way.name === name)!
   const histogram = merged(slices.map(({ latency }) => latency))
   const seconds = sum(slices, slice => slice.seconds)
   const calls = sum(slices, slice => slice.calls)
   const failed = sum(slices, slice => slice.failed)
+  const latencyUs = latencyOf(histogram)
+  const steady = plan.load.kind === 'closed' || (latencyUs?.p99 ?? 0) <= leadInMs * 1_000
   return {
     name,
     address: target.name,
@@ -147,9 +151,13 @@ function wayReport(plan: Plan, name: WayName, slices: readonly Slice[]): WayRepo
     failed,
     endings: endingsOf(slices, plan.secrets),
     seconds,
-    callsPerSecond: seconds === 0 ? 0 : (calls - failed) / seconds,
-    responsesPerCall: calls === 0 ? 0 : sum(slices, slice => slice.responses) / calls,
-    latencyUs: latencyOf(histogram),
+    steady,
+    callsPerSecond: steady ? per(calls - failed, seconds) : per(calls - failed, calls) * wallRate(slices),
+    responsesPerCall: per(
+      sum(slices, slice => slice.responses),
+      calls,
+    ),
+    latencyUs,
     lateUs: plan.load.kind === 'open' ? latencyOf(merged(slices.map(({ late }) => late))) : undefined,
     histogram: encodeIntoCompressedBase64(histogram),
     slices: slices.map(slice => ({
@@ -202,6 +210,17 @@ function failedShare(slices: readonly Slice[]): number {
       sum(slices, ({ calls }) => calls),
     )
   )
+}
+
+function wallRate(slices: readonly Slice[]): number {
+  return per(
+    sum(slices, ({ begun }) => begun),
+    sum(slices, ({ wallSeconds }) => wallSeconds),
+  )
+}
+
+function per(many: number, count: number): number {
+  return count === 0 ? 0 : many / count
 }
 
 function percent(share: number): string {

@@ -31,6 +31,11 @@ export class Slice {
   calls = 0
   /** From the first that may count to the end of the last that does. */
   seconds = 0
+  /** All that began, those of the lead-in too, and the time from its start to the end of the last. */
+  begun = 0
+  wallSeconds = 0
+  /** Of those that count, failed or not. */
+  longestMs = 0
   responses = 0
   /** It went to its end as planned. */
   complete = false
@@ -45,6 +50,7 @@ export class Slice {
     const { status = Status.UNKNOWN } = call
     this.calls++
     this.responses += call.responses
+    this.longestMs = Math.max(this.longestMs, call.endedMs - call.intendedMs)
     this.late.recordValue(microseconds(call.begunMs - call.intendedMs))
     const key = this.endings.has(status) || this.endings.size < ENDINGS_MAX ? status : Status.UNKNOWN
     const ending = this.endings.get(key)

@@ -148,6 +148,14 @@ function notesOf(report: Report): string[] {
   if (load.kind === 'closed') {
     notes.push('Closed loop: while the service stalls no calls begin, so that stalls count little; --rate counts them.')
   }
+  const unsteady = ways.filter(({ steady }) => !steady)
+  if (unsteady.length > 0) {
+    const names = unsteady.map(({ name }) => name).join(' and ')
+    notes.push(
+      `Calls ${names} last longer than the lead-in (${time(report.leadInSeconds * 1e6)}): fewer are open than --rate ` +
+        'would keep open, and latencies may be too low: give a longer --duration. Calls/s are all calls by wall time.',
+    )
+  }
   const latest = Math.max(...ways.map(({ lateUs }) => lateUs?.p99 ?? 0))
   if (latest > LATE_US) {
     notes.push(

@@ -1,12 +1,14 @@
 /** Servers and plans for tests of `bench`. */
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import http2, { type Http2Session, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { runBench } from '../../src/bench/command.ts'
 import type { BenchOptions } from '../../src/bench/options.ts'
 import { type Plan, planOf } from '../../src/bench/plan.ts'
+import type { Report } from '../../src/bench/report.ts'
 import { Way } from '../../src/bench/way.ts'
 import type { Scope } from '../support/teardown.ts'
 
@@ -87,4 +89,30 @@ export function folder(t: Scope): string {
   const made = mkdtempSync(path.join(os.tmpdir(), 'grpc-verbatim-bench-'))
   t.teardown(() => rmSync(made, { recursive: true }))
   return made
+}
+
+export interface Told {
+  readonly code: number
+  readonly out: string
+  readonly error: string
+  readonly report: Report | undefined
+}
+
+/** The command as a whole, in this process. */
+export async function bench(t: Scope, options: BenchOptions, signal = new AbortController().signal): Promise<Told> {
+  const json = path.join(folder(t), 'report.json')
+  const told = { out: '', error: '' }
+  const code = await runBench(quick({ json, ...options }), signal, {
+    out: text => {
+      told.out += `${text}\n`
+    },
+    error: text => {
+      told.error += `${text}\n`
+    },
+  })
+  let report: Report | undefined
+  try {
+    report = JSON.parse(readFileSync(json, 'utf8'))
+  } catch {}
+  return { code, ...told, report }
 }

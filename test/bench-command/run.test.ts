@@ -3,39 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createSecureServer, createServer, type ServerHttp2Stream } from 'node:http2'
 import path from 'node:path'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
-import t, { type Test } from 'tap'
-import { runBench, UsageError } from '../../src/bench/command.ts'
+import t from 'tap'
+import { UsageError } from '../../src/bench/command.ts'
 import type { BenchOptions } from '../../src/bench/options.ts'
-import type { Report } from '../../src/bench/report.ts'
 import { startTestServer } from '../../src/demo/http2-server.ts'
 import { createProxy } from '../../src/index.ts'
 import { certificates } from '../support/certs.ts'
-import { answer, folder, listening, lose, METHOD, PROTO, quick, serve } from './rig.ts'
-
-interface Told {
-  readonly code: number
-  readonly out: string
-  readonly error: string
-  readonly report: Report | undefined
-}
-
-async function bench(t: Test, options: BenchOptions, signal = new AbortController().signal): Promise<Told> {
-  const json = path.join(folder(t), 'report.json')
-  const told = { out: '', error: '' }
-  const code = await runBench(quick({ json, ...options }), signal, {
-    out: text => {
-      told.out += `${text}\n`
-    },
-    error: text => {
-      told.error += `${text}\n`
-    },
-  })
-  let report: Report | undefined
-  try {
-    report = JSON.parse(readFileSync(json, 'utf8'))
-  } catch {}
-  return { code, ...told, report }
-}
+import { answer, bench, folder, listening, lose, METHOD, PROTO, serve } from './rig.ts'
 
 const SERVICE = '/verbatim.testservice.v1.TestService'
 
@@ -81,7 +55,12 @@ t.test('what via adds is found: at least the delay that was put there', async t 
     }
     setTimeout(answerThen, DELAY_MS)
   })
-  const { code, out, report } = await bench(t, { direct: direct.address, via: via.address, concurrency: '4' })
+  const { code, out, report } = await bench(t, {
+    direct: direct.address,
+    via: via.address,
+    concurrency: '4',
+    duration: '1',
+  })
   t.equal(code, 0)
   const [p50] = report!.differences!
   const [one, other] = report!.ways

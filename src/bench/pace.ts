@@ -1,0 +1,71 @@
+/** What slices are like, from how long calls last in the warm-up: the lead-in, and whether calls fit at all. */
+import {
+  BOUNDS,
+  LEAD_IN_MARGIN,
+  LEAD_IN_MS_MAX,
+  LEAD_IN_SHARE,
+  LOAD_GRACE_MS,
+  LOAD_TIMES_MAX,
+  SLICES,
+} from './bounds.ts'
+import { Distributions } from './distribution.ts'
+import type { Plan, WayPlan } from './plan.ts'
+import type { Slice } from './slice.ts'
+
+/**
+ * The same for all ways. In the open loop as many calls as the rate keeps open are to be open when the first begins
+ * that counts: slices begin with none, and calls that last would else meet a service that has little to do.
+ */
+export function leadInMsOf({ load, durationMs }: Plan, warm: readonly Slice[]): number {
+  const sliceMs = durationMs / SLICES
+  const leastMs = Math.min(LEAD_IN_MS_MAX, sliceMs * LEAD_IN_SHARE)
+  if (load.kind === 'closed') return leastMs
+  const longMs = Math.max(...warm.map(slice => percentileMs(slice, 0.99)))
+  return Math.min(sliceMs, Math.max(leastMs, longMs * LEAD_IN_MARGIN))
+}
+
+/** Why a way cannot be measured so: each slice waits for its calls, which would last much longer than it. */
+export function tooLong({ durationMs }: Plan, { name, target }: WayPlan, warm: Slice): string | undefined {
+  const sliceMs = durationMs / SLICES
+  const typicalMs = percentileMs(warm, 0.5)
+  // Of those that fail nothing is known.
+  if (typicalMs <= sliceMs || warm.failed * 2 > warm.calls) return undefined
+  return (
+    `calls to ${target.name} (--${name}) last ${seconds(typicalMs)} s, longer than a slice, which is ` +
+    `${seconds(sliceMs)} s: ${durationFor(typicalMs * LEAD_IN_MARGIN)}`
+  )
+}
+
+/** The load ends after it, whatever calls do. */
+export function loadMsMax({ durationMs, ways }: Plan): number {
+  return (LOAD_TIMES_MAX * durationMs + LOAD_GRACE_MS) * ways.length
+}
+
+/** Why it ended there. */
+export function overdue(plan: Plan, slices: readonly Slice[]): string {
+  const longestMs = Math.max(0, ...slices.map(slice => slice.longestMs))
+  const sliceMs = plan.durationMs / SLICES
+  return (
+    `the load was ended after ${seconds(loadMsMax(plan))} s, as calls last much longer than a slice, which is ` +
+    `${seconds(sliceMs)} s (the longest that ended: ${seconds(longestMs)} s): ` +
+    `${durationFor(Math.max(longestMs, sliceMs * 2))}, or a shorter --timeout-ms`
+  )
+}
+
+/** With slices that are at least so long. */
+function durationFor(sliceMs: number): string {
+  const duration = Math.ceil((sliceMs * SLICES) / 1_000)
+  const { most } = BOUNDS.duration
+  return duration <= most
+    ? `give --duration ${duration}`
+    : `even --duration ${most}, the longest, is too short for them`
+}
+
+/** Of the calls that ended with OK; 0 where there are none. */
+function percentileMs({ latency }: Slice, share: number): number {
+  return latency.totalCount === 0 ? 0 : new Distributions([latency]).percentile(share, [1]) / 1_000
+}
+
+function seconds(ms: number): string {
+  return (ms / 1_000).toLocaleString('en', { maximumSignificantDigits: 3 })
+}
