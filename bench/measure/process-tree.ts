@@ -6,11 +6,12 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 export const TICK_MS = 1000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 
 export interface TreeUsage {
-  /** User and system time so far, in steps of 10 ms; children that ended and were waited for are in it. */
+  /** Time on a processor so far, in nanoseconds where the kernel tells; children that were waited for are in it. */
   readonly cpuMs: number
+  /** The same as user and system time, but in steps of 10 ms each: for the split of it. */
   readonly userMs: number
   readonly systemMs: number
-  /** Pages that several processes of the tree share count in each of them. */
+  /** Pages that several processes of the tree share count once, where the kernel tells which they are. */
   readonly rssBytes: number
   /** The most that it was since the peak was reset, or ever: the sum of each process's own, maybe of different moments. */
   readonly peakBytes: number
@@ -48,13 +49,26 @@ export function parseSwitches(text: string): number {
   return switches
 }
 
+/** `/proc/PID/task/TID/schedstat`: nanoseconds on a processor, nanoseconds waited for one, times that it had one. */
+export function parseRunMs(text: string): number {
+  return Number(text.split(' ')[0]) / 1e6
+}
+
+/** `/proc/PID/smaps_rollup`: what other processes have mapped too. */
+export function parseShared(text: string): number {
+  let kilobytes = 0
+  for (const [, count] of text.matchAll(/^Shared_(?:Clean|Dirty):\s+(\d+) kB/gm)) kilobytes += Number(count)
+  return kilobytes * 1024
+}
+
 /**
  * @param proc where the kernel shows processes
  * @throws Error when the process is gone
  */
 export function treeUsage(root: number, proc = '/proc'): TreeUsage {
-  let [userTicks, systemTicks, rssBytes, peakBytes, contextSwitches] = [0, 0, 0, 0, 0]
-  for (const pid of processTree(root, proc)) {
+  let [cpuMs, userTicks, systemTicks, rssBytes, peakBytes, contextSwitches] = [0, 0, 0, 0, 0, 0]
+  const pids = processTree(root, proc)
+  for (const pid of pids) {
     try {
       const stat = parseStat(readFileSync(`${proc}/${pid}/stat`, 'latin1'))
       const memory = parseMemory(readFileSync(`${proc}/${pid}/status`, 'latin1'))
@@ -62,13 +76,41 @@ export function treeUsage(root: number, proc = '/proc'): TreeUsage {
       systemTicks += stat.systemTicks
       rssBytes += memory.rssBytes
       peakBytes += memory.peakBytes
-      contextSwitches += switchesOf(pid, proc)
+      const threads = threadsOf(pid, proc)
+      // A thread that ended took its nanoseconds with it; the ticks of the process still have them.
+      cpuMs += Math.max(threads.runMs, (stat.userTicks + stat.systemTicks) * TICK_MS)
+      contextSwitches += threads.switches
     } catch (error) {
       if (pid === root) throw new Error(`process ${pid} is gone`, { cause: error })
     }
   }
-  const [userMs, systemMs] = [userTicks * TICK_MS, systemTicks * TICK_MS]
-  return { cpuMs: userMs + systemMs, userMs, systemMs, rssBytes, peakBytes, contextSwitches }
+  const twice = pids.length > 1 ? sharedTwice(pids, proc) : 0
+  return {
+    cpuMs,
+    userMs: userTicks * TICK_MS,
+    systemMs: systemTicks * TICK_MS,
+    rssBytes: rssBytes - twice,
+    peakBytes: peakBytes - twice,
+    contextSwitches,
+  }
+}
+
+/**
+ * What processes of one program hold together and each has in its sum: taken as what the one that shares most shares.
+ * Not Pss, which would hand out pages of Node to all the other Nodes on the machine, whoever they are.
+ */
+function sharedTwice(pids: readonly number[], proc: string): number {
+  let [sum, most] = [0, 0]
+  for (const pid of pids) {
+    try {
+      const bytes = parseShared(readFileSync(`${proc}/${pid}/smaps_rollup`, 'latin1'))
+      sum += bytes
+      most = Math.max(most, bytes)
+    } catch {
+      // It ended while we looked, or the kernel does not say.
+    }
+  }
+  return sum - most
 }
 
 /** In `/proc/PID/clear_refs` (proc(5)): the peak of memory becomes what the process holds now. */
@@ -87,17 +129,19 @@ export function resetPeak(root: number, proc = '/proc'): boolean {
   return reset
 }
 
-/** @throws Error when the process is gone */
-function switchesOf(pid: number, proc: string): number {
-  let switches = 0
+/** Of the threads that live. @throws Error when the process is gone */
+function threadsOf(pid: number, proc: string): { runMs: number; switches: number } {
+  let [runMs, switches] = [0, 0]
   for (const thread of readdirSync(`${proc}/${pid}/task`)) {
+    const folder = `${proc}/${pid}/task/${thread}`
     try {
-      switches += parseSwitches(readFileSync(`${proc}/${pid}/task/${thread}/status`, 'latin1'))
+      switches += parseSwitches(readFileSync(`${folder}/status`, 'latin1'))
+      runMs += parseRunMs(readFileSync(`${folder}/schedstat`, 'latin1'))
     } catch {
-      // It ended while we looked.
+      // It ended while we looked, or this kernel has no schedstat.
     }
   }
-  return switches
+  return { runMs, switches }
 }
 
 /** It and all that descend from it, by their ids. */

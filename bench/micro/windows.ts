@@ -32,7 +32,7 @@ function newConnectionWindow(): ConnectionWindow {
 }
 
 function giveDue(window: ConnectionWindow): number {
-  const increment = window.due(false)
+  const increment = window.due(Number.POSITIVE_INFINITY)
   if (increment > 0) window.give(increment)
   return increment
 }

@@ -53,7 +53,7 @@ async function open(target: Target, pace: Pace, of: ClosedLoop): Promise<Opened>
     async measure(): Promise<Measurement> {
       const work = startWork(target)
       const outcome = await make(target, calls)
-      const sample = { ...workSample(work(), unit, countOf(outcome, unit)), ...outcomeSample(outcome) }
+      const sample = { ...workSample(work(), unit, countOf(outcome, unit), outcome.seconds), ...outcomeSample(outcome) }
       return { sample, histogram: outcome.latency?.histogram }
     },
     async few() {

@@ -42,11 +42,11 @@ export const ADDED: readonly (readonly [added: Metric, of: Metric])[] = [
 ]
 export const LATENCIES: readonly Metric[] = [P50, P90, P99, P999, MAX, ...ADDED.map(([added]) => added)]
 
-/** Resident memory of the process tree: after a measurement, and the most during it. */
+/** Resident memory of the process tree: after a measurement, and the most during it; shared pages once. */
 export const STEADY: Metric = { name: 'memory', unit: 'MiB', digits: 0, better: 'less' }
 export const PEAK: Metric = { name: 'peak memory', unit: 'MiB', digits: 0, better: 'less' }
 
-/** Of wall time: far below 100, the load was the limit, and rates are its, not the subject's. */
+/** Of the time that the load lasted: far below 100, the load was the limit, and rates are its, not the subject's. */
 export const BUSY: Metric = { name: 'busy', unit: '%', digits: 0 }
 /** Whether the subject was alone on its core: what others had of it. */
 export const FOREIGN: Metric = { name: 'foreign', unit: '%', digits: 0 }

@@ -114,7 +114,7 @@ async function measure(target: Target, at: Omit<OpenMode, 'kind'>, count: number
   // The ramp's calls are not counted, but they are work.
   const worked = calls * (1 + at.warmUpSeconds / at.seconds)
   const sample = {
-    ...workSample(work(), 'call', worked),
+    ...workSample(work(), 'call', worked, at.warmUpSeconds + at.seconds),
     ...latencySample(latency),
     ...(lag === undefined ? {} : { [LAG.name]: lag.p99 }),
     [RATE.name]: at.rate,

@@ -14,13 +14,16 @@ const MEBIBYTE = 2 ** 20
 export const COUNTS_WORK = existsSync('/proc/self/stat')
 
 export interface Work {
-  readonly wallMs: number
+  readonly cpuMs: number
+  /** Of `cpuMs`, as far as ticks of 10 ms tell. */
   readonly userMs: number
-  readonly systemMs: number
   readonly contextSwitches: number
   readonly steadyBytes: number
   readonly peakBytes: number
-  /** Percent of the core's time that somebody else had: the kernel, another process, another machine. */
+  /**
+   * Percent of the core's time that somebody else had: the kernel, another process, another machine. Of all the time
+   * that was looked at, the start of the load included: others do not wait for it.
+   */
   readonly foreign: number | undefined
 }
 
@@ -34,13 +37,13 @@ export function startWork({ proxy: { child } }: Target): () => Work | undefined 
   return () => {
     const after = treeUsage(child.pid)
     const wallMs = performance.now() - start
-    const userMs = after.userMs - before.userMs
-    const systemMs = after.systemMs - before.systemMs
-    const othersMs = PINS ? Math.max(0, coreBusyMs(CORE) - coreBefore - userMs - systemMs) : 0
+    const cpuMs = after.cpuMs - before.cpuMs
+    const userTime = after.userMs - before.userMs
+    const ticked = userTime + after.systemMs - before.systemMs
+    const othersMs = PINS ? Math.max(0, coreBusyMs(CORE) - coreBefore - cpuMs) : 0
     return {
-      wallMs,
-      userMs,
-      systemMs,
+      cpuMs,
+      userMs: ticked > 0 ? (cpuMs * userTime) / ticked : cpuMs,
       contextSwitches: after.contextSwitches - before.contextSwitches,
       steadyBytes: after.rssBytes,
       peakBytes: after.peakBytes,
@@ -49,19 +52,23 @@ export function startWork({ proxy: { child } }: Target): () => Work | undefined 
   }
 }
 
-/** @param count units of work: calls, messages, or gigabytes */
-export function workSample(work: Work | undefined, unit: Unit, count: number): Sample {
+/**
+ * @param count units of work: calls, messages, or gigabytes
+ * @param seconds that the load lasted, without the start of its process: of these `busy` is a share
+ */
+export function workSample(work: Work | undefined, unit: Unit, count: number, seconds: number): Sample {
   if (work === undefined) return {}
   const { cpu, user, system, switches } = unitMetrics(unit)
   const each = (ms: number): number => (unit === 'GB' ? ms : ms * 1000) / count
   return {
-    [cpu.name]: each(work.userMs + work.systemMs),
+    [cpu.name]: each(work.cpuMs),
     [user.name]: each(work.userMs),
-    [system.name]: each(work.systemMs),
+    [system.name]: each(work.cpuMs - work.userMs),
     [switches.name]: work.contextSwitches / count,
     [STEADY.name]: work.steadyBytes / MEBIBYTE,
     [PEAK.name]: work.peakBytes / MEBIBYTE,
-    [BUSY.name]: ((work.userMs + work.systemMs) / work.wallMs) * 100,
+    // Connections are made before the load, so that a little more than all of its time can come out.
+    [BUSY.name]: Math.min(100, work.cpuMs / seconds / 10),
     ...(work.foreign === undefined ? {} : { [FOREIGN.name]: work.foreign }),
   }
 }
