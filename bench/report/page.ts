@@ -97,7 +97,7 @@ function versionText(name: string, text: string): string {
 function methodOf({ rounds, seconds, machine }: RunRecord): string {
   const alone = machine.pinned ? ', alone on one core, with load and backend on another' : ''
   return `<p>Each subject is a process of its own${alone}; it is warmed up, then measured in turn with all others
-(A B C A B C …) for ${rounds} rounds of about ${seconds} s, and a call that fails makes it FAILED, never fast.
+(A B C, B C A, …) for ${rounds} rounds of about ${seconds} s, and a call that fails makes it FAILED, never fast.
 CPU is user and system time of its whole process tree, divided by calls; in open loops latency counts from the time at
 which a call should have begun, so that a stall is charged for every call that it kept waiting.
 Whether a difference exceeds the noise is said by the rank test of Mann and Whitney, two-sided, exact for few rounds, on

@@ -36,8 +36,8 @@ export function nghttpxArgs({ backends, tls }: Pick<World, 'backends' | 'tls'>, 
     ),
     // One worker: it has one core.
     '-n1',
-    // Its default, 100, would hold calls back that come over ten client connections.
-    '--backend-http2-max-concurrent-streams=1000',
+    // Its default is 100 streams a client's connection; as for the others. Toward backends it takes what they let it.
+    '--frontend-http2-max-concurrent-streams=1000',
     // Its defaults of 64 KiB would hold bulk up. Toward backends, the connection's own is the largest there is.
     '--frontend-http2-window-size=1048576',
     '--frontend-http2-connection-window-size=16777216',
@@ -48,6 +48,11 @@ export function nghttpxArgs({ backends, tls }: Pick<World, 'backends' | 'tls'>, 
     '--backend-read-timeout=1h',
     '--backend-write-timeout=1h',
     '--stream-write-timeout=0',
+    // Headers that it would add to each call or write anew, and the others do not.
+    '--no-via',
+    '--no-add-x-forwarded-proto',
+    '--no-server-rewrite',
+    '--no-location-rewrite',
     // The log costs its writes; the other subjects have none either.
     '--accesslog-file=/dev/null',
     ...(tls === undefined ? [] : [`--cacert=${tls.ca}`, tls.key, tls.cert]),

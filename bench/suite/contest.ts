@@ -1,4 +1,4 @@
-/** Measures subjects in turn, round by round (A B C A B C …): a slow moment of the machine meets all of them. */
+/** Measures subjects in turn, round by round (A B C, B C A, …): a slow moment of the machine meets all of them. */
 import type { Entry, Sample, ScenarioRecord } from '../report/record.ts'
 import type { Contender } from '../subjects/contender.ts'
 import { openWorld, type World, type WorldOptions } from '../subjects/world.ts'
@@ -121,9 +121,8 @@ class Heat {
     }
     if (!fresh) await this.#turn('warming up', runner => this.#open(runner))
     for (let round = 1; round <= rounds; round++) {
-      await this.#turn(`round ${round} of ${rounds}`, runner =>
-        fresh ? this.#freshRound(runner) : this.#round(runner),
-      )
+      const step = `round ${round} of ${rounds}`
+      await this.#turn(step, runner => (fresh ? this.#freshRound(runner) : this.#round(runner)), round - 1)
     }
     if (this.#options.syscalls === true && !fresh)
       await this.#turn('counting system calls', runner => this.#count(runner))
@@ -145,8 +144,13 @@ class Heat {
     await this.#stable.drop(name)
   }
 
-  async #turn(step: string, action: (runner: Runner) => Promise<void>): Promise<void> {
-    for (const runner of this.#runners) {
+  /**
+   * @param first who begins, counted round and round. Each round another: whoever always came behind the same subject
+   * would have its heat, or its leftovers in a cache, as if they were his own
+   */
+  async #turn(step: string, action: (runner: Runner) => Promise<void>, first = 0): Promise<void> {
+    const at = first % Math.max(1, this.#runners.length)
+    for (const runner of [...this.#runners.slice(at), ...this.#runners.slice(0, at)]) {
       this.#options.progress(`${this.#scenario.name}: ${runner.contender.name}, ${step}`)
       await this.#attempt(runner, () => action(runner))
     }

@@ -9,7 +9,7 @@ import { readAssignment } from './assignment.ts'
 
 /** Of a stream. Node's default of 64 KiB holds bulk up. */
 const STREAM_WINDOW = 262_144
-/** Of a client's connection, for all of its uploads together. */
+/** Of a connection, for all of its uploads or downloads together. */
 const CONNECTION_WINDOW = 1_048_576
 /** Node's default of 10 MB ends the session under bulk load. */
 const SESSION_MEMORY_MB = 1000
@@ -40,6 +40,8 @@ function connect(backend: number): ClientHttp2Session {
     settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
     ...(tls === undefined ? {} : { ca: readFileSync(tls.ca), servername: 'localhost' }),
   })
+  // Node's default of 64 KiB would hold up all responses that share the session.
+  session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW))
   session.on('error', error => {
     throw error
   })

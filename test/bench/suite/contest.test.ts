@@ -21,7 +21,7 @@ async function run(
   return results
 }
 
-t.test('subjects are warmed up and measured in turn: A B C A B C', async t => {
+t.test('subjects are warmed up and measured in turn, and each round another begins: A B C, B C A', async t => {
   const diary = { happened: [] as string[] }
   const steps: string[] = []
   const scenario = fakeScenario(diary, (_, round) => ({ [CPU.name]: round }))
@@ -31,7 +31,7 @@ t.test('subjects are warmed up and measured in turn: A B C A B C', async t => {
     'a world of 1 opens',
     ...['A starts', 'B starts', 'C starts'],
     ...['A warms up', 'B warms up', 'C warms up'],
-    ...['A 1', 'B 1', 'C 1', 'A 2', 'B 2', 'C 2'],
+    ...['A 1', 'B 1', 'C 1', 'B 2', 'C 2', 'A 2'],
     ...['A is killed', 'B is killed', 'C is killed'],
     'the world closes',
   ])
@@ -113,8 +113,9 @@ t.test('a scenario may have a fresh process each round, and so may a whole conte
     const scenario = fakeScenario(diary, () => ({ [CPU.name]: 1 }), { freshProcess })
     const steps: string[] = []
     await run([scenario], [fakeContender('A', diary), fakeContender('B', diary)], diary, { freshProcesses, steps })
-    const round = ['A', 'B'].flatMap(name => [`${name} starts`, `${name} warms up`, `${name} 1`, `${name} is killed`])
-    t.strictSame(diary.happened, ['a world of 1 opens', ...round, ...round, 'the world closes'])
+    const round = (name: string) => [`${name} starts`, `${name} warms up`, `${name} 1`, `${name} is killed`]
+    const rounds = ['A', 'B', 'B', 'A'].flatMap(round)
+    t.strictSame(diary.happened, ['a world of 1 opens', ...rounds, 'the world closes'])
     t.equal(steps.length, stepsOf(scenario, 2, { rounds: 2, freshProcesses }))
   }
 })
