@@ -122,8 +122,13 @@ export class Call implements WireStreamOwner {
     if (this.status !== undefined) return
     this.endedMs = performance.now()
     this.status = status
-    this.detail = detail.replace(/\p{C}+/gu, ' ').slice(0, DETAIL_CHARACTERS_MAX)
+    this.detail = plainText(detail)
   }
+}
+
+/** What a peer said, for a terminal: no control characters, and not without end. */
+export function plainText(said: string): string {
+  return said.replace(/\p{C}+/gu, ' ').slice(0, DETAIL_CHARACTERS_MAX)
 }
 
 /** `12 UNIMPLEMENTED: unknown method`. */

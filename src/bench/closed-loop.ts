@@ -26,20 +26,27 @@ export function closedLoop(way: Way, concurrency: number, times: SliceTimes, sig
       slice.seconds = Math.max(0, performance.now() - fromMs) / 1_000
       slice.wallSeconds = (performance.now() - startMs) / 1_000
       slice.complete = complete
+      if (!complete && !signal.aborted) slice.cut = way.lostReason
       resolve(slice)
     }
     const stop = (): void => finish(false)
+    const counts = (intendedMs: number): boolean => intendedMs >= fromMs
     const begin = (): void => {
+      const now = performance.now()
       open++
       slice.begun++
-      way.begin(performance.now(), onEnd)
+      if (counts(now)) slice.left++
+      way.begin(now, onEnd)
     }
     const onEnd = (call: Call): void => {
       if (over) return
       open--
       // However slow calls are: each that began before those that count is followed by one that does.
-      const counted = call.intendedMs >= fromMs
-      if (counted) slice.add(call)
+      const counted = counts(call.intendedMs)
+      if (counted) {
+        slice.left--
+        slice.add(call)
+      }
       if ((performance.now() < toMs || !counted) && !way.down) begin()
       else if (open === 0) finish(performance.now() >= toMs)
     }

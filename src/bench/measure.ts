@@ -151,6 +151,11 @@ class Turns {
     }
     const counted = Object.values(this.#slices).flat()
     if (counted.some(({ calls }) => calls > 0)) return undefined
+    const cut = counted.find(slice => slice.cut !== undefined)?.cut
+    if (cut !== undefined) {
+      const reason = `no call counted, as slices were cut short: ${shownDetail(cut, this.#plan.secrets)}`
+      return { by: 'failure', reason }
+    }
     return { by: 'failure', reason: 'no call began in its time: give a higher --rate or a longer --duration' }
   }
 
@@ -163,11 +168,12 @@ class Turns {
       throw error
     }
     const slice = await this.#load(way, this.#times, pair, signal)
+    // What ended in it are the fast ones, beside all those that are open: it is left out.
+    if (slice.overload !== undefined) return { by: 'failure', reason: slice.overload }
     const { name } = way.plan
     this.#slices[name] ??= []
     this.#slices[name].push(slice)
-    if (signal.aborted) return INTERRUPTED
-    return slice.overload === undefined ? undefined : { by: 'failure', reason: slice.overload }
+    return signal.aborted ? INTERRUPTED : undefined
   }
 
   /** The same times for both ways of a pair: what is drawn is no difference between them. */

@@ -1,7 +1,7 @@
 /**
  * Open loop: calls begin at times drawn beforehand, whatever became of those before, and latency counts from these
  * times. A service that stalls is so charged for all the calls that should have begun meanwhile (no coordinated
- * omission). At most `OPEN_CALLS_MAX` calls are open: with more the service does not carry the rate, and it stops.
+ * omission), and without a connection they fail at their times. At most `OPEN_CALLS_MAX` calls are open: with more the service does not carry the rate, and it stops.
  */
 import { availableParallelism } from 'node:os'
 import { OPEN_BYTES_MAX, OPEN_CALLS_MAX } from './bounds.ts'
@@ -62,6 +62,7 @@ class OpenLoop {
   start(): void {
     if (this.#signal.aborted) return this.#finish(false)
     this.#signal.addEventListener('abort', this.#stop)
+    this.#way.kept = true
     this.#turn()
   }
 
@@ -90,6 +91,7 @@ class OpenLoop {
       if (this.#way.openCalls >= this.#most) return this.#giveUp(now)
       this.#open++
       this.#slice.begun++
+      if (this.#counts(this.#nextMs)) this.#slice.left++
       this.#way.begin(this.#nextMs, this.#onEnd)
       this.#nextMs += exponentialGapMs(random, rate)
     }
@@ -108,22 +110,30 @@ class OpenLoop {
   readonly #onEnd = (call: Call): void => {
     if (this.#over) return
     this.#open--
-    if (call.intendedMs >= this.#fromMs) this.#slice.add(call)
+    if (this.#counts(call.intendedMs)) {
+      this.#slice.left--
+      this.#slice.add(call)
+    }
     if (this.#past) this.#finishIfEnded()
+  }
+
+  #counts(intendedMs: number): boolean {
+    return intendedMs >= this.#fromMs
   }
 
   /** No call begins any more. Its time is waited for to the end: the next slice sooner would be more than the rate. */
   get #past(): boolean {
-    return this.#way.down || (this.#nextMs >= this.#toMs && performance.now() >= this.#toMs)
+    return this.#nextMs >= this.#toMs && performance.now() >= this.#toMs
   }
 
   #finishIfEnded(): void {
-    if (this.#open === 0) this.#finish(this.#nextMs >= this.#toMs)
+    if (this.#open === 0) this.#finish(true)
   }
 
   #finish(complete: boolean): void {
     if (this.#over) return
     this.#over = true
+    this.#way.kept = false
     clearTimeout(this.#timer)
     this.#signal.removeEventListener('abort', this.#stop)
     // Of the times at which calls were to begin: how long the last took is in latency.

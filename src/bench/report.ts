@@ -56,6 +56,10 @@ export interface SliceReport {
   readonly failed: number
   readonly seconds: number
   readonly complete: boolean
+  /** Calls that were open when it was stopped: in no percentile. */
+  readonly left: number
+  /** Why it was cut short, where nobody stopped it. */
+  readonly cut: string | undefined
   readonly latencyUs: Latency | undefined
 }
 
@@ -165,6 +169,8 @@ function wayReport(plan: Plan, name: WayName, slices: readonly Slice[], leadInMs
       failed: slice.failed,
       seconds: slice.seconds,
       complete: slice.complete,
+      left: slice.left,
+      cut: slice.cut && shownDetail(slice.cut, plan.secrets),
       latencyUs: latencyOf(slice.latency),
     })),
   }

@@ -25,7 +25,7 @@ export interface LoadSessionOwner {
   /** `free` is above 0 again, after it was asked and was 0. */
   onFree?(): void
   /** The server takes no new calls on this connection: `free` stays 0, and `onLost` follows the last open call. */
-  onGoaway?(): void
+  onGoaway?(reason: string): void
   /** The connection is over and nobody closed it; its streams have been told. Once. */
   onLost(reason: string): void
 }
@@ -70,7 +70,7 @@ export class LoadSession implements ConnectionOwner {
     const guarded: LoadSessionOwner = {
       onLost: reason => lost(reason),
       onFree: () => owner.onFree?.(),
-      onGoaway: () => owner.onGoaway?.(),
+      onGoaway: reason => owner.onGoaway?.(reason),
     }
     const session = new LoadSession(target, guarded, limits)
     const timer = setTimeout(() => session.#lose(`no HTTP/2 SETTINGS within ${timeoutMs} ms`), timeoutMs)
@@ -179,7 +179,7 @@ export class LoadSession implements ConnectionOwner {
 
   onGoaway(code: number, debug: string): void {
     this.#reason ??= `GOAWAY ${code}${debug === '' ? '' : `: ${debug}`}`
-    this.#owner.onGoaway?.()
+    this.#owner.onGoaway?.(this.#reason)
   }
 
   onDrained(): void {

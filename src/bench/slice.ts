@@ -39,6 +39,10 @@ export class Slice {
   responses = 0
   /** It went to its end as planned. */
   complete = false
+  /** Calls that would count, and were open when it was stopped: perhaps the slowest, and in no percentile. */
+  left = 0
+  /** Why it was cut short, where nobody stopped it. */
+  cut: string | undefined
   /** Why the load was stopped, where the service does not carry it. */
   overload: string | undefined
   readonly latency = newHistogram()

@@ -148,6 +148,7 @@ function notesOf(report: Report): string[] {
   if (load.kind === 'closed') {
     notes.push('Closed loop: while the service stalls no calls begin, so that stalls count little; --rate counts them.')
   }
+  notes.push(...ways.flatMap(partsMissing))
   const unsteady = ways.filter(({ steady }) => !steady)
   if (unsteady.length > 0) {
     const names = unsteady.map(({ name }) => name).join(' and ')
@@ -161,6 +162,20 @@ function notesOf(report: Report): string[] {
     notes.push(
       `The load itself was late by ${time(latest)} at p99, which is part of all latencies: give a lower --rate.`,
     )
+  }
+  return notes
+}
+
+/** What is not in the numbers of a way, though it began. */
+function partsMissing({ name, slices }: WayReport): string[] {
+  const cut = slices.filter(slice => slice.cut !== undefined)
+  const left = slices.reduce((sum, slice) => sum + slice.left, 0)
+  const notes: string[] = []
+  if (cut.length > 0) {
+    notes.push(`${name}: ${plural(cut.length, 'slice')} of ${slices.length} cut short; the first: ${cut[0]!.cut}.`)
+  }
+  if (left > 0) {
+    notes.push(`${name}: ${plural(left, 'call')} had not ended when it was stopped: no percentile has them.`)
   }
   return notes
 }

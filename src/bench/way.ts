@@ -1,9 +1,9 @@
 /**
  * One way to the service: its connections, and the calls that are open or wait for one of them. What is lost is
- * replaced while calls run: servers and proxies end connections after so many calls, or so much time, by GOAWAY.
+ * replaced while calls run, or are due: servers and proxies end connections after so many calls, or so much time, by GOAWAY.
  */
 import { Status } from '../grpc/status.ts'
-import { Call, type CallOwner, type Carrier } from './call.ts'
+import { Call, type CallOwner, type Carrier, plainText } from './call.ts'
 import { connectFailure } from './connect-failure.ts'
 import type { WayPlan } from './plan.ts'
 import { BenchFailure } from './problem.ts'
@@ -20,14 +20,21 @@ export interface WayOptions {
 /** How often deadlines are looked at. */
 const SWEEP_MS = 20
 
+/** From one try to connect that came to nothing to the next. */
+const RECONNECT_MS = 100
+
 /** Place of one connection. `answered` is that of the session in it: one that answered nothing is not replaced at once. */
 interface Slot extends Carrier {
   session: LoadSession | undefined
   opening: boolean
+  /** Of `performance.now()`: no new try before. */
+  againMs: number
 }
 
 export class Way implements CallOwner {
   readonly plan: WayPlan
+  /** What is lost is replaced where no call is open, too: calls begin at their times, connection or not. */
+  kept = false
   readonly #options: WayOptions
   readonly #slots: Slot[]
   /** Those beyond a GOAWAY too, which are in no slot any more. */
@@ -47,6 +54,7 @@ export class Way implements CallOwner {
       session: undefined,
       opening: false,
       answered: 0,
+      againMs: 0,
     }))
     this.#sweeper = setInterval(() => this.#expire(), SWEEP_MS)
   }
@@ -65,6 +73,11 @@ export class Way implements CallOwner {
   /** No connection, and none coming: every call would fail. */
   get down(): boolean {
     return this.#slots.every(({ session, opening }) => session === undefined && !opening)
+  }
+
+  /** Why the last connection that was lost was. */
+  get lostReason(): string {
+    return this.#lostReason
   }
 
   /** `onEnd` follows, in a later turn. */
@@ -105,6 +118,7 @@ export class Way implements CallOwner {
       const slot = this.#slots[this.#next++ % this.#slots.length]!
       if (slot.session !== undefined && slot.session.free > 0) return this.#send(call, slot, slot.session)
     }
+    if (this.kept) this.#reconnect()
     if (!this.down) this.#waiting.add(call)
     else setImmediate(() => call.fail(Status.UNAVAILABLE, `no connection: ${this.#lostReason}`))
   }
@@ -153,9 +167,12 @@ export class Way implements CallOwner {
     }
     const owner = {
       onFree: () => this.#placeWaiting(),
-      onGoaway: leave,
+      onGoaway: (reason: string) => {
+        this.#lostReason = plainText(reason)
+        leave()
+      },
       onLost: (reason: string) => {
-        this.#lostReason = reason
+        this.#lostReason = plainText(reason)
         if (session !== undefined) this.#sessions.delete(session)
         leave()
       },
@@ -163,6 +180,7 @@ export class Way implements CallOwner {
     try {
       session = await LoadSession.open(plan.target, owner)
     } catch (error) {
+      slot.againMs = performance.now() + RECONNECT_MS
       const reason = connectFailure(error, plan.target.name)
       this.#lostReason = reason
       throw new BenchFailure(`cannot connect to ${plan.target.name} (--${plan.name}): ${reason}`)
@@ -178,9 +196,20 @@ export class Way implements CallOwner {
   /** While calls run; between slices it waits for the next `open`. */
   #replace(slot: Slot): void {
     if (this.#closed) return
-    if (this.#calls.size > 0 && slot.answered > 0) {
-      this.#fill(slot).catch(() => this.#giveUp())
-    } else this.#giveUp()
+    if ((this.#calls.size > 0 || this.kept) && slot.answered > 0) return this.#refill(slot)
+    slot.againMs = performance.now() + RECONNECT_MS
+    this.#giveUp()
+  }
+
+  #reconnect(): void {
+    const now = performance.now()
+    for (const slot of this.#slots) {
+      if (slot.session === undefined && !slot.opening && slot.againMs <= now) this.#refill(slot)
+    }
+  }
+
+  #refill(slot: Slot): void {
+    this.#fill(slot).catch(() => this.#giveUp())
   }
 
   #giveUp(): void {
