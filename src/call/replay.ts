@@ -4,6 +4,7 @@
  */
 import { copyOf } from '../transport/lent.ts'
 import type { HeaderBlock, Stream } from '../transport/transport.ts'
+import { Pieces } from '../wire/pieces.ts'
 
 /** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
 const SLAB_BYTES = 16_384
@@ -11,7 +12,6 @@ const SLAB_BYTES = 16_384
 const SLAB_PIECE_BYTES = 256
 
 const EMPTY = Buffer.alloc(0)
-const NONE: readonly Buffer[] = []
 
 let slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
 let slabAt = 0
@@ -21,7 +21,7 @@ export class Replay {
   #bytes: Buffer = EMPTY
   #start = 0
   #end = 0
-  #more: Buffer[] | undefined
+  #more: Pieces | undefined
   /** Payload bytes kept. */
   bytes = 0
   /** END_STREAM came. */
@@ -32,8 +32,8 @@ export class Replay {
     const length = end - start
     if (length === 0) return
     if (this.bytes > 0) {
-      this.#more ??= []
-      this.#more.push(copyOf(bytes, start, end))
+      this.#more ??= new Pieces()
+      this.#more.push(bytes, start, end)
     } else if (length > SLAB_PIECE_BYTES) {
       this.#bytes = copyOf(bytes, start, end)
       this.#end = length
@@ -64,12 +64,10 @@ export class Replay {
     const endWithData = this.ended && this.trailers === undefined
     let writable = true
     if (this.bytes > 0) {
-      const more = this.#more ?? NONE
-      writable = stream.sendData(this.#bytes, this.#start, this.#end, endWithData && more.length === 0)
-      for (let i = 0; i < more.length; i++) {
-        const piece = more[i]!
-        writable = stream.sendData(piece, 0, piece.length, endWithData && i === more.length - 1)
-      }
+      writable = stream.sendData(this.#bytes, this.#start, this.#end, endWithData && this.#more === undefined)
+      this.#more?.each((bytes, start, end, last) => {
+        writable = stream.sendData(bytes, start, end, endWithData && last)
+      })
     } else if (endWithData) stream.sendData(EMPTY, 0, 0, true)
     if (this.trailers !== undefined) stream.sendTrailers(this.trailers)
     return writable

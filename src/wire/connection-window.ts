@@ -9,7 +9,7 @@
  * ```
  *
  * The target doubles while that makes the sender faster (window-growth.ts), so that a long path does not hold it
- * back; and is the initial one again while memory is scarce.
+ * back; and shrinks again while memory is scarce.
  */
 import { connectionError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE } from './settings.ts'
@@ -25,6 +25,8 @@ export class ConnectionWindow {
   held = 0
   readonly #initialBytes: number
   readonly #maxBytes: number
+  /** What the target may grow to. */
+  readonly #mostBytes: number
   #target: number
   readonly #growth = new WindowGrowth()
 
@@ -32,6 +34,7 @@ export class ConnectionWindow {
   constructor(initialBytes: number, maxBytes: number) {
     this.#initialBytes = this.#target = Math.max(initialBytes, DEFAULT_WINDOW_SIZE)
     this.#maxBytes = Math.max(maxBytes, this.#initialBytes)
+    this.#mostBytes = Math.max(this.#initialBytes, this.#maxBytes * GROWTH_PART)
   }
 
   /** DATA came. `trips`: the round trips of the connection, where windows may grow. */
@@ -43,10 +46,14 @@ export class ConnectionWindow {
     this.held += bytes
     if (trips === undefined) return
     this.#growth.received(bytes, trips, this.#target)
-    const most = Math.max(this.#initialBytes, this.#maxBytes * GROWTH_PART)
-    if (this.#target >= most || !this.#growth.due) return
+    if (!this.grows || !this.#growth.due) return
     this.#growth.due = false
-    this.#target = Math.min(this.#target * GROWTH_FACTOR, most)
+    this.#target = Math.min(this.#target * GROWTH_FACTOR, this.#mostBytes)
+  }
+
+  /** It is not as large yet as it may become. */
+  get grows(): boolean {
+    return this.#target < this.#mostBytes
   }
 
   /** What the peer's bytes may come to: those that are held, and those that it may still send. */
@@ -59,9 +66,12 @@ export class ConnectionWindow {
     this.held -= bytes
   }
 
-  /** The increment of the WINDOW_UPDATE that is due, or 0: half of what the window then is, for streams too; no crumbs. */
-  due(scarce: boolean): number {
-    if (scarce) this.#target = this.#initialBytes
+  /**
+   * The increment of the WINDOW_UPDATE that is due, or 0: half of what the window then is, for streams too; no crumbs.
+   * `growthBytes`: what it may have grown to, as memory stands now.
+   */
+  due(growthBytes: number): number {
+    if (this.#target > growthBytes) this.#target = Math.max(this.#initialBytes, growthBytes)
     const most = Math.min(this.#target, this.#maxBytes - this.held)
     const increment = most - this.available
     return increment <= 0 || increment * 2 < Math.max(most, DEFAULT_WINDOW_SIZE) ? 0 : increment

@@ -58,6 +58,8 @@ export class Connection implements InboundOwner {
   #drainedTold = false
   /** `free` has said 0: whoever asked wants to hear when there is room. */
   #wasFull = false
+  /** Of the caller, without an ACK. */
+  #pings = 0
   /** Why it is over. */
   #over: string | undefined
 
@@ -204,7 +206,9 @@ export class Connection implements InboundOwner {
 
   /** `onPong` follows. */
   ping(): void {
-    if (this.#over === undefined) this.#outbound.ping(PING_BYTES, Ping.CALLER * 8, false)
+    if (this.#over !== undefined) return
+    this.#pings++
+    this.#outbound.ping(PING_BYTES, Ping.CALLER * 8, false)
   }
 
   /**
@@ -285,13 +289,20 @@ export class Connection implements InboundOwner {
     this.#table.freed = true
   }
 
-  pingAcknowledged(which: number): void {
-    if (which === Ping.CALLER) return this.#owner.onPong()
-    if (!this.#draining || this.#goawaySent) return
+  /** False: nothing was asked. */
+  pingAcknowledged(which: number): boolean {
+    if (which === Ping.CALLER) {
+      if (this.#pings === 0) return false
+      this.#pings--
+      this.#owner.onPong()
+      return true
+    }
+    if (!this.#draining || this.#goawaySent) return false
     this.#goawaySent = true
     this.#inbound.lastStreamId = this.#table.highest
     this.#outbound.goaway(this.#table.highest, ErrorCode.NO_ERROR, '')
     this.#table.freed = true
+    return true
   }
 
   /** An owner threw: whose mistake it is, the peer is told. */

@@ -14,7 +14,7 @@
  * - A window that holds back its sender doubles while that makes the sender faster (window-growth.ts), its
  *   consumer keeps up, and the caller allows it.
  */
-import { MAX_31_BIT } from './frame.ts'
+import { DEFAULT_MAX_FRAME_SIZE, MAX_31_BIT } from './frame.ts'
 import { connectionError, streamError } from './protocol-error.ts'
 import { GROWTH_FACTOR, type RoundTrips, WindowGrowth } from './window-growth.ts'
 
@@ -55,11 +55,11 @@ export class SendWindow {
   }
 }
 
-/** A window grows while at most this part waits for its consumer: a slow reader needs no more room. */
+/** A window grows while at most this part waited for its consumer, or one frame: a slow reader needs no more room. */
 const GROWTH_HELD = 1 / 4
 
 /**
- * What we let the peer send. Always: `available + held + released === limit`.
+ * What we let the peer send on a stream. Always: `available + held + released === limit`.
  *
  * | part        | bytes that …                                             |
  * | ----------- | -------------------------------------------------------- |
@@ -85,15 +85,13 @@ export class ReceiveWindow {
 
   /**
    * DATA came, `bytes` of it by flow control. `trips`: the round trips of its connection, where the window may grow.
-   * Throws the error of the window's own scope if the peer was not allowed to send that much.
+   * Throws a `StreamError` if the peer was not allowed to send that much.
    */
   receive(bytes: number, trips?: RoundTrips): void {
     // §6.9.1: "The sender MUST NOT send a flow-controlled frame with a length that exceeds the space
     // available in either of the flow-control windows advertised by the receiver."
     if (bytes > this.available && bytes > 0) {
-      const detail = `${bytes} of ${this.available} bytes`
-      if (this.streamId === 0) throw connectionError('window-exceeded', detail)
-      throw streamError(this.streamId, 'stream-window-exceeded', detail)
+      throw streamError(this.streamId, 'stream-window-exceeded', `${bytes} of ${this.available} bytes`)
     }
     this.available -= bytes
     this.held += bytes
@@ -120,25 +118,19 @@ export class ReceiveWindow {
    * that as soon as the ceiling lets it, at a `release(0, ceiling)` if nothing else happens.
    */
   release(bytes: number, ceiling: number): number {
+    const waited = this.held
     this.consume(bytes)
     if (this.limit > ceiling) this.#shrink(this.limit - ceiling)
     else if (this.limit < this.#initial) this.#setLimit(Math.min(this.#initial, ceiling))
-    else if (this.limit < ceiling && this.held <= this.limit * GROWTH_HELD && this.#growth?.due) {
+    else if (
+      this.limit < ceiling &&
+      waited <= Math.max(this.limit * GROWTH_HELD, DEFAULT_MAX_FRAME_SIZE) &&
+      this.#growth?.due
+    ) {
       this.#growth.due = false
       this.#setLimit(Math.min(this.limit * GROWTH_FACTOR, ceiling))
     }
     if (this.released * 2 < this.limit || this.released === 0) return 0
-    return this.#announce()
-  }
-
-  /**
-   * Makes the window at least that large now, whatever was used of it: the connection's at the start,
-   * whose initial size no setting can change (§6.9.2). Returns the increment to send, or 0.
-   */
-  raise(limit: number): number {
-    if (limit > this.#initial) this.#initial = Math.min(limit, MAX_31_BIT)
-    if (limit <= this.limit) return 0
-    this.#setLimit(limit)
     return this.#announce()
   }
 

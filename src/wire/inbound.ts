@@ -35,7 +35,7 @@ export interface InboundOwner {
   streamFailed(error: StreamError): void
   settingsCame(): void
   goawayCame(lastStreamId: number, code: ErrorCode, debug: string): void
-  pingAcknowledged(which: number): void
+  pingAcknowledged(which: number): boolean
 }
 
 export class Inbound implements FrameHandler {
@@ -172,7 +172,12 @@ export class Inbound implements FrameHandler {
 
   onSettingsAck(): void {
     const difference = this.#local.acknowledge()
-    if (difference !== 0) for (const stream of this.#table.open()) stream.receiveWindow.adjust(difference)
+    if (difference !== 0)
+      for (const stream of this.#table.open()) {
+        stream.receiveWindow.adjust(difference)
+        // Of a smaller window enough may be released by now for an update, and nothing else would send it.
+        this.#table.released(stream, 0)
+      }
     this.#decoder.setLimit(this.#local.acknowledged.headerTableSize)
   }
 
@@ -184,8 +189,8 @@ export class Inbound implements FrameHandler {
     const which = bytes[at + 7]!
     if (which > Ping.CALLER || bytes.compare(PING_BYTES, which * 8, which * 8 + 8, at, at + 8) !== 0)
       return this.#floods.spend(Flood.PINGS)
-    if (which === Ping.PROBE) this.#trips.acknowledged(this.nowMs)
-    else this.#owner.pingAcknowledged(which)
+    const asked = which === Ping.PROBE ? this.#trips.acknowledged(this.nowMs) : this.#owner.pingAcknowledged(which)
+    if (!asked) this.#floods.spend(Flood.PINGS)
   }
 
   onGoaway(lastStreamId: number, code: number, bytes: Buffer, start: number, end: number): void {

@@ -11,9 +11,12 @@ import { DEFAULT_WINDOW_SIZE } from './settings.ts'
 
 /** What a connection may always promise. */
 export const SHARE_BYTES: number = DEFAULT_WINDOW_SIZE
-/** Windows stop growing at this part of the limit, and those that grew return to their initial size … */
-const SCARCE = 1 / 2
-/** … and those that wait are served below this one, so that they do not stop again at once. */
+/**
+ * A window grows to this part of what is left at most, and shrinks to it as bytes pass. So some that grew and fell
+ * silent leave the others less, but never nothing: n that are as large as they may be are limit / (n + 8) each.
+ */
+const GROWTH_PART = 1 / 8
+/** Connections that wait are served below this part of the limit, so that they do not stop again at once. */
 const RESUME = 7 / 8
 
 /** A connection that was denied window; `resume` lets it ask again. */
@@ -41,9 +44,9 @@ export class MemoryBudget {
     return this.#denied.size
   }
 
-  /** Windows should not grow. */
-  get scarce(): boolean {
-    return this.#promisedBytes > this.limitBytes * SCARCE
+  /** What a window may grow to, beyond its initial size. */
+  get growthBytes(): number {
+    return Math.max(0, this.limitBytes - this.#promisedBytes) * GROWTH_PART
   }
 
   /** How much more a connection may promise that has promised so much. */

@@ -146,7 +146,8 @@ export class StreamTable implements StreamKeeper, Denied {
 
   released(stream: WireStream, bytes: number): void {
     const { initialStreamWindow, maxStreamWindow } = this.#limits
-    const increment = stream.receiveWindow.release(bytes, this.#budget.scarce ? initialStreamWindow : maxStreamWindow)
+    const ceiling = Math.min(maxStreamWindow, Math.max(initialStreamWindow, this.#budget.growthBytes))
+    const increment = stream.receiveWindow.release(bytes, ceiling)
     // Nobody sends any more on a stream that the peer has ended.
     if (increment > 0 && (stream.state === StreamState.OPEN || stream.state === StreamState.HALF_CLOSED_LOCAL))
       this.outbound.windowUpdate(stream.id, increment)
@@ -177,7 +178,7 @@ export class StreamTable implements StreamKeeper, Denied {
   /** For `MemoryBudget`: gives the peer the window that is due, as far as there is room. */
   resume(): void {
     if (this.#lost) return
-    const due = this.window.due(this.#budget.scarce)
+    const due = this.window.due(this.#budget.growthBytes)
     if (due > 0) this.#give(due)
     else this.#budget.served(this)
   }
@@ -195,9 +196,9 @@ export class StreamTable implements StreamKeeper, Denied {
     this.outbound.windowUpdate(0, increment)
   }
 
-  /** Windows of streams may grow. */
+  /** Windows may grow: round trips are to be measured. */
   get grows(): boolean {
-    return this.#limits.maxStreamWindow > this.#settings.ours.initialWindowSize
+    return this.window.grows || this.#limits.maxStreamWindow > this.#settings.ours.initialWindowSize
   }
 
   /** Owners to be told something. */

@@ -14,6 +14,7 @@ import { ErrorCode } from './errors.ts'
 import { ReceiveWindow, SendWindow } from './flow-window.ts'
 import type { HeaderField, HeaderFieldLike } from './hpack/header-field.ts'
 import type { Outbound, Sender } from './outbound.ts'
+import { Pieces } from './pieces.ts'
 import { StreamEvent, StreamState, transition } from './stream-state.ts'
 
 /** Why a stream is over. */
@@ -58,8 +59,6 @@ export interface StreamKeeper {
 }
 
 const CLEAN: WireStreamEnd = { kind: 'clean' }
-/** Most streams never wait. Nobody writes into it. */
-const EMPTY_QUEUE: Buffer[] = []
 const NO_SEND_WINDOW = new SendWindow(0, 0)
 const NO_RECEIVE_WINDOW = new ReceiveWindow(0, 0)
 
@@ -94,9 +93,8 @@ export class WireStream implements Sender {
   previousWaiting: Sender | undefined
 
   readonly #keeper: StreamKeeper
-  #queue: Buffer[] = EMPTY_QUEUE
-  /** What was sent of the queue's first. */
-  #queueFrom = 0
+  /** Most streams never wait. */
+  #queue: Pieces | undefined
   /** The owner gave END_STREAM or trailers: nothing may follow. */
   #sendEnded = false
   #trailers: readonly HeaderFieldLike[] | undefined
@@ -151,8 +149,8 @@ export class WireStream implements Sender {
       this.#data(bytes, start, start + room, false, false)
       start += room
     }
-    if (this.#queue === EMPTY_QUEUE) this.#queue = []
-    if (start < end) this.#queue.push(Buffer.from(bytes.subarray(start, end)))
+    this.#queue ??= new Pieces()
+    if (start < end) this.#queue.push(bytes, start, end)
     this.queuedBytes += end - start
     this.#keeper.outbound.queuedBytes += end - start
     this.writableDue = true
@@ -196,28 +194,24 @@ export class WireStream implements Sender {
 
   /** For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next turn. */
   sendQueued(budget: number): void {
+    const queue = this.#queue!
     for (let left = budget; left > 0 && this.queuedBytes > 0; ) {
-      const chunk = this.#queue[0]!
-      const from = this.#queueFrom
-      if (chunk.length - from > left && left < budget) return
-      const to = Math.min(chunk.length, from + left)
-      left -= to - from
-      this.queuedBytes -= to - from
-      this.#keeper.outbound.queuedBytes -= to - from
-      this.#queueFrom = to
-      if (to === chunk.length) {
-        this.#queue.shift()
-        this.#queueFrom = 0
-      }
+      if (queue.length > left && left < budget) return
+      const { buffer, start } = queue
+      const bytes = Math.min(queue.length, left)
+      queue.take(bytes)
+      left -= bytes
+      this.queuedBytes -= bytes
+      this.#keeper.outbound.queuedBytes -= bytes
       const last = this.queuedBytes === 0 && this.#sendEnded && this.#trailers === undefined
-      this.#data(chunk, from, to, last, true)
+      this.#data(buffer, start, start + bytes, last, true)
     }
     if (this.queuedBytes === 0) this.#afterQueue()
   }
 
   /** For `Connection`: it is over, the queue with it. */
   dropQueue(): void {
-    this.#queue = EMPTY_QUEUE
+    this.#queue = undefined
     this.#keeper.outbound.queuedBytes -= this.queuedBytes
     this.queuedBytes = 0
     this.#trailers = undefined

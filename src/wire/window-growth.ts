@@ -47,12 +47,14 @@ export class RoundTrips {
     return true
   }
 
-  /** The ACK of the probe came: a round trip is over. */
-  acknowledged(nowMs: number): void {
+  /** The ACK of the probe came: a round trip is over. False: there was no probe. */
+  acknowledged(nowMs: number): boolean {
+    if (this.round === 0) return false
     this.lastMs = Math.max(LEAST_ROUND_MS, nowMs - this.#startMs)
     this.leastMs = Math.min(this.leastMs, this.lastMs)
     this.lastRound = this.round
     this.round = 0
+    return true
   }
 }
 
@@ -82,17 +84,19 @@ export class WindowGrowth {
   received(bytes: number, trips: RoundTrips, limitBytes: number): void {
     const { round } = trips
     if (round !== this.#round) {
-      if (this.#round !== 0) this.due = this.#round === trips.lastRound && this.#isUsedUp(trips, limitBytes)
+      if (this.#round !== 0) this.due = this.#isUsedUp(trips, limitBytes)
       this.#round = round
       this.#bytes = 0
     }
     if (round !== 0) this.#bytes += bytes
   }
 
-  #isUsedUp({ lastMs, leastMs }: RoundTrips, limitBytes: number): boolean {
+  #isUsedUp({ lastRound, lastMs, leastMs }: RoundTrips, limitBytes: number): boolean {
     const free = limitBytes < FREE_BYTES
     const bytes = free ? this.#bytes : (this.#bytes * leastMs) / lastMs
-    this.#usedUp = bytes >= limitBytes * USED_UP ? this.#usedUp + 1 : 0
+    // Of a round trip before the last it is not known any more how long it took.
+    const usedUp = this.#round === lastRound && bytes >= limitBytes * USED_UP
+    this.#usedUp = usedUp ? this.#usedUp + 1 : 0
     if (this.#usedUp < (free ? 1 : CERTAIN)) return false
     this.#usedUp = 0
     return true

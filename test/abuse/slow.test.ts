@@ -171,3 +171,27 @@ t.test('a preface in pieces, in time', async t => {
   client.rst(call.id, Code.CANCEL)
   await leftAlone(t, here, client, 'settings-timeout')
 })
+
+/** Of one call, so that few fill the kernel's buffers; of all, if nothing stops them. */
+const TOKEN = 'x'.repeat(7_000)
+const MOST_CALLS = 10_000
+
+t.test('a backend that reads nothing, while callers give up and try again: it gets no more calls', async t => {
+  const here = await scene(t, { floods: { maxResets: { burst: MOST_CALLS } } })
+  const client = await attacker(t, here)
+  const { socket } = here.open.backend
+  socket.pause()
+  const waiting = () => here.proxy.counts().waitingCalls
+  let calls = 0
+  while (waiting() === 0 && calls < MOST_CALLS) {
+    const id = client.request(requestFields([['x-token', `${calls++}${TOKEN}`]], '/attack/Unread'), { endStream: true })
+    await client.roundTrip()
+    if (waiting() === 0) client.rst(id, Code.CANCEL)
+  }
+  t.ok(calls < MOST_CALLS, `call ${calls} waits`)
+  socket.resume()
+  await until('the backend has it', () => waiting() === 0)
+  client.socket.destroy()
+  await untouched(t, here)
+  await idle(here.proxy)
+})

@@ -1,6 +1,7 @@
 /** Windows: WINDOW_UPDATE that breaks its rules, and windows that are held closed while responses wait. */
+import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
-import { answer, answered, message, RESPONSE } from '../contract/rig.ts'
+import { answer, answered, message, RESPONSE, requestFields } from '../contract/rig.ts'
 import { Code, Setting } from '../support/frames.ts'
 import type { ClientOptions, RawClient } from '../support/raw-client.ts'
 import { idle, until } from '../support/until.ts'
@@ -186,4 +187,26 @@ t.test('a client that opens its window late, in small steps', async t => {
   await until('all of it came', () => client.dataBytes(call.id) === message('x'.repeat(5_000)).length)
   t.match((await client.ended(call.id)).at(-1), { kind: 'headers', endStream: true })
   await leftAlone(t, here, client, 'stalled')
+})
+
+/** Requests of one write, and at most: their answers are more than the kernel's buffers and the proxy's bound. */
+const AT_ONCE = 200
+const MOST_REQUESTS = 400_000
+
+t.test('a client that reads nothing and asks for answers of the proxy itself: it is not read any more', async t => {
+  const here = await scene(t, { stallTimeoutMs: 500 })
+  const client = await attacker(t, here)
+  client.socket.pause()
+  const wrong = requestFields([['grpc-timeout', 'never']], '/attack/Unread')
+  let requests = 0
+  for (; requests < MOST_REQUESTS && client.socket.writableLength === 0; requests += AT_ONCE) {
+    for (let i = 0; i < AT_ONCE; i++) client.request(wrong, { endStream: true })
+    await immediate()
+  }
+  t.ok(requests < MOST_REQUESTS, `the proxy stopped reading after ${requests} requests`)
+  await until('it ends the session', () => here.proxy.violations().stalled === 1)
+  client.socket.resume()
+  await lost(t, here, client, client.address, { token: 'stalled' })
+  await untouched(t, here)
+  await idle(here.proxy)
 })

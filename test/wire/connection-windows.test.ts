@@ -1,6 +1,7 @@
 /** Windows of a server's connection, of what we send and of what we receive: exact frames. */
 import t from 'tap'
-import { Code, Flag, FrameType, uint32 } from '../support/frames.ts'
+import { MemoryBudget } from '../../src/wire/memory-budget.ts'
+import { Code, Flag, FrameType, PREFACE, uint32 } from '../support/frames.ts'
 import { block, REQUEST, RESPONSE, Rig, TRAILERS } from './connection-rig.ts'
 import { HEAD, PLAIN, rule } from './server-rule.ts'
 
@@ -63,4 +64,83 @@ t.test('WINDOW_UPDATE of 0 on a stream, and of too much', async t => {
   rig.headers(1, REQUEST).frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(0))
   rig.headers(3, REQUEST).window(3, 0x7fffffff)
   t.same(rig.sent(), ['rst 1 1', 'rst 3 3'])
+})
+
+t.test(
+  'our smaller INITIAL_WINDOW_SIZE comes to count after DATA was released: the sender is not left without a window',
+  async t => {
+    for (const sent of [16_384, 20_000, 32_767, 65_535]) {
+      const rig = new Rig('server', { ...PLAIN, initialStreamWindow: 16_384, maxStreamWindow: 16_384 })
+      rig.connection.receive(PREFACE)
+      rig.settings({}).headers(1, REQUEST)
+      for (let left = sent; left > 0; left -= 16_384) rig.data(1, Buffer.alloc(Math.min(left, 16_384)))
+      rig.frame(FrameType.SETTINGS, Flag.ACK, 0, Buffer.alloc(0))
+      let left = 65_535 - sent - (65_535 - 16_384)
+      for (const frame of rig.frames())
+        if (frame.type === FrameType.WINDOW_UPDATE && frame.streamId === 1) left += frame.payload.readUInt32BE()
+      t.ok(left >= 8_192, `after ${sent} bytes it may send ${left}`)
+    }
+  },
+)
+
+rule(
+  "the connection's window grows also where those of streams are as large as they may be",
+  (rig, t) => {
+    rig.headers(1, REQUEST)
+    let [allowed, sent] = [65_535, 0]
+    for (let trip = 0; trip < 30 && rig.pieces > 7; trip++) {
+      for (let size = 0; sent < allowed; sent += size) {
+        size = Math.min(allowed - sent, 16_384)
+        rig.data(1, Buffer.alloc(size))
+      }
+      for (const frame of rig.frames()) {
+        if (frame.type === FrameType.WINDOW_UPDATE && frame.streamId === 0) allowed += frame.payload.readUInt32BE()
+        if (frame.type === FrameType.PING) rig.frame(FrameType.PING, Flag.ACK, 0, frame.payload)
+      }
+    }
+    if (rig.pieces > 7) t.ok(allowed - sent > 1_000_000, `${allowed - sent} bytes of window`)
+    t.same(rig.streamErrors, [])
+  },
+  { initialStreamWindow: 4_194_304, maxStreamWindow: 4_194_304, maxConnectionWindow: 67_108_864 },
+)
+
+t.test('the ACK of a PING that we never sent counts as a PING', async t => {
+  const rig = new Rig('server', PLAIN).begin()
+  rig.connection.ping()
+  const ping = rig.frames().find(({ type }) => type === FrameType.PING)!
+  rig.frame(FrameType.PING, Flag.ACK, 0, ping.payload)
+  for (let which = 0; which < 4; which++) {
+    const payload = Buffer.from(ping.payload)
+    payload[7] = which
+    for (let i = 0; i < 100; i++) rig.frame(FrameType.PING, Flag.ACK, 0, payload)
+  }
+  t.equal(rig.failure?.token, 'ping-flood')
+  t.equal(rig.events.filter(event => event === 'pong').length, 1, 'and answers nothing')
+})
+
+t.test('250,000 bytes in frames of one: they go out in turns, in order, whole', async t => {
+  const rig = new Rig('server', PLAIN).begin()
+  rig.settings({ 4: 0 }).headers(1, REQUEST, true)
+  rig.sent()
+  const { stream } = rig.listeners[0]!
+  stream.sendHeaders(block(RESPONSE), false)
+  const bytes = Buffer.alloc(250_000)
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = i % 251
+    stream.sendData(bytes, i, i + 1, false)
+  }
+  rig.sent()
+  rig.window(0, 1_000_000).window(1, 1_000_000)
+  const frames = []
+  for (let turn = 0; turn < 100; turn++) frames.push(...rig.frames().filter(({ type }) => type === FrameType.DATA))
+  t.ok(Buffer.concat(frames.map(({ payload }) => payload)).equals(bytes))
+  t.ok(frames.length < 5_000, `${frames.length} frames`)
+})
+
+t.test('sessions that grew and fell silent leave room for the others to grow', async t => {
+  const budget = new MemoryBudget(256 * 1_048_576)
+  for (let i = 0; i < 9; i++) budget.changed(0, 16 * 1_048_576)
+  t.ok(budget.growthBytes > 8 * 1_048_576, `${budget.growthBytes}`)
+  for (let i = 0; i < 100; i++) budget.changed(0, Math.min(16 * 1_048_576, budget.growthBytes))
+  t.ok(budget.promisedBytes < budget.limitBytes, 'whatever they take')
 })

@@ -101,6 +101,21 @@ t.test('no growth where it is of no use', async t => {
   t.ok(little.updates <= little.received / 32_768 + 1, `${little.updates} updates for ${little.received} bytes`)
 })
 
+t.test('a reader that takes all at once, and seldom: its window stays', async t => {
+  const trips = new RoundTrips()
+  const w = new ReceiveWindow(1, 262_144)
+  for (let second = 0; second < 40; second++) {
+    // A burst within a round trip of 50 ms, which is then forwarded in one piece.
+    for (let left = w.available; left > 0; left -= 16_384) {
+      trips.received(Math.min(left, 16_384), 1_000 * second)
+      w.receive(Math.min(left, 16_384), trips)
+    }
+    trips.acknowledged(1_000 * second + 50)
+    w.release(w.held, 4 * MIB)
+  }
+  t.equal(w.limit, 262_144)
+})
+
 t.test('what a path cannot carry does not wait in it', async t => {
   const full = { roundTripMs: 10, sendPerMs: 1_000 * KIB, pathPerMs: () => 100 * KIB, ceiling: 64 * MIB }
   const path = 10 * 100 * KIB
@@ -134,6 +149,8 @@ t.test('round trips', async t => {
   t.equal(trips.round, 1)
   t.equal(trips.received(1_000_000, 11), false, 'one at a time')
   trips.acknowledged(14)
+  t.match(trips, { round: 0, lastRound: 1, lastMs: 4, leastMs: 4 })
+  t.equal(trips.acknowledged(15), false, 'of no probe')
   t.match(trips, { round: 0, lastRound: 1, lastMs: 4, leastMs: 4 })
   t.equal(trips.received(32_768, 20), true)
   t.equal(trips.round, 2)

@@ -30,6 +30,8 @@ class FramesClientSession extends FramesSession implements ClientSession {
   readonly #owner: ClientSessionOwner
   readonly #tickets: WeakMap<DialTarget, Buffer>
   #draining = false
+  /** `free` was asked and was 0 for it. */
+  #wasClogged = false
   #size = 0
   /** What the next read goes into, until it has begun; then only if it is another buffer. */
   #buffer: Buffer | undefined = lentBuffer(READ_BYTES[0])
@@ -103,7 +105,15 @@ class FramesClientSession extends FramesSession implements ClientSession {
   }
 
   get free(): number {
-    return this.#draining ? 0 : this.connection.free
+    if (this.#draining) return 0
+    this.#wasClogged ||= this.clogged
+    return this.#wasClogged ? 0 : this.connection.free
+  }
+
+  protected override onTaken(): void {
+    if (!this.#wasClogged) return
+    this.#wasClogged = false
+    this.onFree()
   }
 
   open(owner: StreamOwner): Stream {

@@ -25,7 +25,10 @@ import type { FramesContext } from './frames-context.ts'
 
 /** How long the other side has to take our last bytes and to close the connection. */
 const LINGER_MS = 1_000
-/** While more than this waits to be written, nothing is read: what waits are answers to what came. */
+/**
+ * More than this does not wait for a peer that does not read: from a client nothing more is read, as what waits are
+ * answers to what came; a backend gets no more calls. DATA alone never comes near it.
+ */
 const MAX_UNSENT_BYTES = 1_048_576
 /** How often allowances against floods are refilled: not more often than something comes. */
 const TICK_MS = 1_000
@@ -111,10 +114,20 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     } catch (error) {
       this.context.onFault(error as Error)
     }
-    if (this.#stalls.armed && connection.queuedBytes === 0) this.#watchStall()
+    if (this.#stalls.armed && !this.#unread) this.#watchStall()
     if (connection.unfinishedBlock !== this.#waitsFor && connection.settingsPending === 0) this.#watchBlock()
-    if (connection.pendingBytes > MAX_UNSENT_BYTES) this.#pause()
+    if (this.#paused) return
+    // A backend that reads nothing because we read nothing would wait for us for ever: calls are kept from it instead.
+    if (connection.pendingBytes > MAX_UNSENT_BYTES || (connection.role === 'server' && this.clogged)) this.#pause()
   }
+
+  /** The socket has too much that it cannot write: HEADERS and control frames, which no window holds back. */
+  protected get clogged(): boolean {
+    return this.#socket !== undefined && this.#socket.writableLength > MAX_UNSENT_BYTES
+  }
+
+  /** All that waited was written. */
+  protected onTaken(): void {}
 
   #watchBlock(): void {
     this.#waitsFor = this.connection.unfinishedBlock
@@ -144,7 +157,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     const spans = this.#take()
     const socket = this.#socket
     const last = spans.length - 1
-    if ((connection.queuedBytes > 0 || this.#paused) !== this.#stalls.armed) this.#watchStall()
+    if (this.#unread !== this.#stalls.armed) this.#watchStall()
     if (socket === undefined || this.#gone || last < 0) return this.#endIfOver()
     if (last > 0) socket.cork()
     for (let i = 0; i < last; i++) socket.write(spans[i]!)
@@ -166,15 +179,20 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     }
   }
 
+  /** The peer has to take something, or nothing goes on. */
+  get #unread(): boolean {
+    return this.connection.queuedBytes > 0 || this.#paused || this.clogged
+  }
+
   #watchStall(): void {
-    if (this.connection.queuedBytes === 0 && !this.#paused) return this.context.wheel.disarm(this.#stalls)
+    if (!this.#unread) return this.context.wheel.disarm(this.#stalls)
     this.#sentBytes = this.connection.sentBytes
     this.#arm(this.#stalls, this.context.limits.stallTimeoutMs)
   }
 
   #stalled(): void {
     const { connection } = this
-    if (connection.over !== undefined || (connection.queuedBytes === 0 && !this.#paused)) return
+    if (connection.over !== undefined || !this.#unread) return
     if (connection.sentBytes !== this.#sentBytes) return this.#watchStall()
     connection.fail(
       new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'stalled', 'nothing was taken of what waits for the peer'),
@@ -187,6 +205,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     if (socket.writableLength > 0) return
     if (this.#reusable) connection.reuse()
     if (connection.congested) connection.congested = false
+    this.onTaken()
     if (!this.#paused || connection.pendingBytes > MAX_UNSENT_BYTES) return
     this.#paused = false
     socket.resume()

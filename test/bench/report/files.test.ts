@@ -1,16 +1,14 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { parseRun, readRun, writeReport } from '../../../bench/report/files.ts'
+import { checkWritable, writeRecord, writeReport } from '../../../bench/report/files.ts'
 import { smallRun, syntheticRun } from './synthetic-run.ts'
 
-t.test('a record comes back as it went', async t => {
+t.test('a record is in its file as it was', async t => {
   const file = path.join(t.testdir(), 'deep/down/run.json')
   const run = syntheticRun()
   t.same(await writeReport(run, { json: file }), [file])
-  t.same(readRun(file), run)
-  const bare = { ...smallRun(), revision: undefined, subjects: [{ name: 'a', title: 'b', kind: 'peer' as const }] }
-  t.same(parseRun(JSON.stringify(bare), 'x'), bare)
+  t.same(JSON.parse(readFileSync(file, 'utf8')), run)
 })
 
 t.test('page and charts are written where they are wanted, and nothing else', async t => {
@@ -24,22 +22,28 @@ t.test('page and charts are written where they are wanted, and nothing else', as
   t.same(await writeReport(smallRun(), {}), [])
 })
 
-t.test('what is not such a record is refused, with the file and the reason', async t => {
-  const refuses = (text: string, message: RegExp | string) => t.throws(() => parseRun(text, 'my.json'), { message })
-  refuses('{"format": 1', /^my\.json: not JSON: /)
-  refuses('[]', /^my\.json: no record of a run; this version reads format 1, as `npm run bench/)
-  refuses('null', /no record of a run/)
-  refuses(
-    '{"format":2}',
-    'my.json: a record of format 2; this version reads format 1, as `npm run bench -- --json FILE` writes',
-  )
-  refuses('{"format":"1"}', /a record of format "1"/)
-  const run = smallRun()
-  const scenario = { ...run.scenarios[0]!, entries: [{ subject: 'a', samples: [{ x: 'fast' }] }] }
-  refuses(JSON.stringify({ ...run, scenarios: [scenario] }), /^my\.json: .*scenarios\.0\.entries\.0\.samples\.0\.x: /)
-  refuses(JSON.stringify({ ...run, rounds: 0, date: 'yesterday' }), /date: .*; rounds: /)
-  const file = path.join(t.testdir(), 'run.json')
-  writeFileSync(file, '{}')
-  t.throws(() => readRun(file), { message: new RegExp(`^${file}: no record`) })
-  t.throws(() => readRun(`${file}.not`), { code: 'ENOENT' })
+t.test('a record takes the place of the one before, whole, and leaves nothing beside it', async t => {
+  const folder = t.testdir()
+  const file = path.join(folder, 'run.json')
+  writeRecord(smallRun({ rounds: 3 }), file)
+  const { ino } = statSync(file)
+  writeRecord(smallRun({ rounds: 4 }), file)
+  t.not(statSync(file).ino, ino, 'who reads the old one reads it to its end')
+  t.equal(JSON.parse(readFileSync(file, 'utf8')).rounds, 4)
+  t.same(readdirSync(folder), ['run.json'])
+  writeRecord(smallRun(), '/dev/null')
+  t.notOk(statSync('/dev/null').isFile(), 'a device is written to, and not replaced')
+})
+
+t.test('what cannot be written is told before the run', async t => {
+  const folder = t.testdir({ file: 'mine' })
+  const file = path.join(folder, 'file')
+  checkWritable({ json: file, html: path.join(folder, 'new/run.html'), svgFolder: path.join(folder, 'charts') })
+  t.equal(readFileSync(file, 'utf8'), 'mine', 'and what is there stays')
+  t.same(readdirSync(path.join(folder, 'new')), [])
+  checkWritable({})
+  t.throws(() => checkWritable({ json: folder }), { code: 'EISDIR' })
+  t.throws(() => checkWritable({ svgFolder: file }), { code: 'EEXIST' })
+  writeFileSync(file, '')
+  t.throws(() => checkWritable({ html: path.join(file, 'run.html') }), { code: 'EEXIST' })
 })

@@ -1,8 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { baseOf, fieldOf } from '../../../bench/suite/field.ts'
-import { commandText, parseRunOptions, UsageError } from '../../../bench/suite/options.ts'
+import { commandText, parseRunOptions } from '../../../bench/suite/options.ts'
 import { chooseSources } from '../../../bench/suite/sources.ts'
+import { UsageError } from '../../../bench/suite/usage.ts'
 import { fakeContender } from './fakes.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')

@@ -1,11 +1,11 @@
 /** The suite's programs as somebody starts them, on npm packages alone. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { readRun } from '../../../bench/report/files.ts'
+import type { RunRecord } from '../../../bench/report/record.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** Elsewhere there is no CPU time to count. */
@@ -33,7 +33,7 @@ t.test('a run on our own load and backend measures, says how it is repeated, and
   const { code, stdout, stderr } = await run('run.ts', ...args)
   t.equal(code, 0, stderr)
   t.match(stdout, `Repeat it: npm run bench -- ${args.join(' ')}`)
-  const record = readRun(json)
+  const record = JSON.parse(readFileSync(json, 'utf8')) as RunRecord
   t.equal(record.rounds, 2)
   t.equal(record.base, 'frames')
   t.match(record.subjects, [
@@ -64,6 +64,21 @@ t.test('what is wrong is said, with code 2, before anything is started', async t
   t.equal(unknown.code, 2)
   t.match(unknown.stderr, /no revision "no-such-revision"/)
   t.equal((await run('compare.ts')).code, 2)
+  for (const [program, args, message] of [
+    ['compare.ts', ['HEAD', '--only', 'nonsense'], /^no scenario "nonsense"/],
+    ['compare.ts', ['HEAD', '--json', join(ROOT, 'package.json/x/run.json')], /package\.json/],
+    ['run.ts', ['--only', 'm10', '--json', join(ROOT, 'bench')], /EISDIR.*bench/],
+    ['run.ts', ['--only', 'm10', '--svg', join(ROOT, 'package.json')], /package\.json/],
+    ['prove.ts', ['--rounds', '3'], /^Unknown option '--rounds'/],
+    ['prove.ts', ['fast'], /^Unexpected argument 'fast'/],
+    ['peers.ts', ['--dryrun'], /^Unknown option '--dryrun'/],
+  ] as const) {
+    const { code, stdout, stderr } = await run(program, ...args)
+    t.equal(code, 2, program)
+    t.equal(stdout, '', program)
+    t.match(stderr, message)
+    t.notMatch(stderr, /\n +at /, 'no stack')
+  }
 })
 
 t.test('the list has scenarios and subjects', async t => {

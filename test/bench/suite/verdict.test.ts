@@ -70,6 +70,13 @@ t.test('the rate is of nghttpx where it takes part, else of the slowest proxy', 
   const of = (kind: 'reference' | 'slowest', ...names: string[]) => measureOf(kind, names.map(target), full)
   t.strictSame(await of('reference', 'direct', 'nghttpx', 'native'), { name: 'nghttpx', callsPerSecond: 80 })
   t.strictSame(await of('reference', 'direct', 'frames', 'native'), { name: 'native', callsPerSecond: 10 })
+  const failing = (one: Target): Promise<number> =>
+    one.name === 'nghttpx' ? Promise.reject(new Error('a call failed')) : full(one)
+  t.strictSame(
+    await measureOf('reference', ['direct', 'nghttpx', 'frames', 'native'].map(target), failing),
+    { name: 'native', callsPerSecond: 10 },
+    'where nghttpx fails, the others have a rate nevertheless',
+  )
   t.strictSame(await of('slowest', 'direct', 'nghttpx', 'frames', 'dropper'), { name: 'frames', callsPerSecond: 60 })
   t.strictSame(await of('slowest', 'direct'), { name: 'direct', callsPerSecond: 1 })
   await t.rejects(of('slowest', 'dropper'), /nobody is there/)
