@@ -2,8 +2,8 @@
  * This tree beside another revision of it, in turn: which differences exceed the noise, and which way.
  * `npm run bench:compare -- REV`
  */
-import { writeFileSync } from 'node:fs'
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
+import { checkWritable, writeRecord } from './report/files.ts'
 import { Progress } from './report/progress.ts'
 import type { RunRecord } from './report/record.ts'
 import { leftOutLines, tableOf } from './report/table.ts'
@@ -14,9 +14,10 @@ import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts
 import { durationText, estimateSeconds } from './suite/estimate.ts'
 import { fieldOf } from './suite/field.ts'
 import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
-import { commandText, listOf, parsed, positive, UsageError, wholeNumber } from './suite/options.ts'
+import { commandText, listOf, parsed, positive, wholeNumber } from './suite/options.ts'
 import { checkOut } from './suite/revision.ts'
 import { chooseSources, versionOf } from './suite/sources.ts'
+import { exitCodeOf, UsageError, usage } from './suite/usage.ts'
 import { differences, differenceText } from './suite/verdict.ts'
 
 const THIS = 'this'
@@ -49,13 +50,7 @@ interface CompareOptions {
   readonly failOnWorse: boolean
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(`${error.message}\n\n${HELP}`)
-  process.exitCode = 2
-}
+process.exitCode = await exitCodeOf(() => main(process.argv.slice(2)), HELP)
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args)
@@ -64,7 +59,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const has = (program: 'h2load' | 'nghttpd'): boolean => versionOf(program) !== undefined
-  const scenarios = select(catalogue(chooseSources({}, has)), options.only)
+  const scenarios = usage(() => select(catalogue(chooseSources({}, has)), options.only))
+  usage(() => checkWritable(options))
   leaveNothingBehind()
   const checkout = checkOut(options.revision)
   try {
@@ -81,10 +77,12 @@ async function main(args: readonly string[]): Promise<number> {
     progress.begin(totalSteps(course))
     const run = await runCourse(course, {
       step: text => progress.step(text),
-      scenario: record => progress.print(`\n${tableOf(record, course.base)}`),
+      scenario(record, soFar) {
+        progress.print(`\n${tableOf(record, course.base)}`)
+        if (options.json !== undefined) writeRecord(soFar, options.json)
+      },
     })
     progress.end()
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(run, null, 2)}\n`)
     return conclude(run, other, options)
   } finally {
     checkout.remove()

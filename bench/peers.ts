@@ -4,25 +4,43 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { CONTENDERS } from './subjects/all.ts'
 import { lookAround, planFor, type Step } from './subjects/installation.ts'
 import { CACHE } from './subjects/installed.ts'
+import { parsed } from './suite/options.ts'
+import { exitCodeOf } from './suite/usage.ts'
 
 /** One line: a slow mirror is given this long. */
 const STEP_MS = 600_000
 
-const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
-const dryRun = values['dry-run']
-const { steps, obstacles } = planFor(lookAround())
-const failed: string[] = []
-if (!dryRun) mkdirSync(CACHE, { recursive: true })
-for (const step of steps) {
-  console.log(lineOf(step))
-  if (!dryRun && !run(step)) failed.push(`${step.what}: the line above did not work`)
+const HELP = `npm run bench:peers -- [options]
+
+  --dry-run             says the lines and runs none`
+
+process.exitCode = await exitCodeOf(async () => main(process.argv.slice(2)), HELP)
+
+/** @returns the exit code */
+function main(args: readonly string[]): number {
+  const flag = { type: 'boolean', default: false } as const
+  const { values } = parsed({ args: [...args], options: { 'dry-run': flag, help: flag } })
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  const dryRun = values['dry-run']
+  const { steps, obstacles } = planFor(lookAround())
+  const failed: string[] = []
+  if (!dryRun) mkdirSync(CACHE, { recursive: true })
+  for (const step of steps) {
+    console.log(lineOf(step))
+    if (!dryRun && !run(step)) failed.push(`${step.what}: the line above did not work`)
+  }
+  for (const obstacle of [...obstacles, ...failed]) console.log(`Not done: ${obstacle}`)
+  if (!dryRun) listSubjects(steps)
+  return 0
 }
-for (const obstacle of [...obstacles, ...failed]) console.log(`Not done: ${obstacle}`)
-if (!dryRun) {
+
+function listSubjects(steps: readonly Step[]): void {
   if (steps.some(({ line }) => /^(nginx|haproxy)/.test(line.at(-1)!))) {
     console.log('Debian may have started nginx and haproxy as services; the suite does not need those.')
   }

@@ -14,8 +14,10 @@ import { type Course, runCourse, totalSteps } from './suite/course.ts'
 import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
 import { FOREIGN, P50, unitMetrics } from './suite/metrics.ts'
 import { connections } from './suite/open-loop.ts'
+import { parsed } from './suite/options.ts'
 import type { Scenario } from './suite/scenario.ts'
 import { type Sources, versionOf } from './suite/sources.ts'
+import { exitCodeOf } from './suite/usage.ts'
 import { differences, differenceText } from './suite/verdict.ts'
 import { COUNTS_WORK } from './suite/work.ts'
 
@@ -44,26 +46,36 @@ interface Evidence {
   readonly ok: boolean
 }
 
-leaveNothingBehind()
-moveTo(1)
+const HELP = `npm run bench:prove: a few minutes, on a machine where nothing else runs; it takes no options`
 const all = catalogue({ load: 'own', backend: 'own' })
 const world = select(all, ['m10'])[0]!.world
 const lowRate = connections({ name: 'low-rate', world, connections: 10, rate: LOW_RATE })
 const progress = new Progress()
-console.log(`Node ${nodeVersion()}; our own load and backend`)
-for (const { what, why } of shortcomings(false)) console.log(`${what}: ${why}`)
 
-const evidence: Evidence[] = []
-if (COUNTS_WORK) evidence.push(await provesCpu())
-else evidence.push({ text: 'the CPU of a call cannot be counted on this machine', ok: false })
-evidence.push(await provesDelay())
-for (const load of LOADS) {
-  if (load === 'own' || versionOf(load) !== undefined) evidence.push(await provesFailure(load))
+process.exitCode = await exitCodeOf(() => main(process.argv.slice(2)), HELP)
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values } = parsed({ args: [...args], options: { help: { type: 'boolean', default: false } } })
+  if (values.help) {
+    console.log(HELP)
+    return 0
+  }
+  leaveNothingBehind()
+  moveTo(1)
+  console.log(`Node ${nodeVersion()}; our own backend, and our own load unless another is named`)
+  for (const { what, why } of shortcomings(false)) console.log(`${what}: ${why}`)
+  const evidence: Evidence[] = []
+  if (COUNTS_WORK) evidence.push(await provesCpu())
+  else evidence.push({ text: 'the CPU of a call cannot be counted on this machine', ok: false })
+  evidence.push(await provesDelay())
+  for (const load of LOADS) {
+    if (load === 'own' || versionOf(load) !== undefined) evidence.push(await provesFailure(load))
+  }
+  evidence.push(await provesSameness())
+  progress.end()
+  for (const { text, ok } of evidence) console.log(`${ok ? 'ok    ' : 'NOT OK'} ${text}`)
+  return evidence.every(({ ok }) => ok) ? 0 : 1
 }
-evidence.push(await provesSameness())
-progress.end()
-for (const { text, ok } of evidence) console.log(`${ok ? 'ok    ' : 'NOT OK'} ${text}`)
-process.exitCode = evidence.every(({ ok }) => ok) ? 0 : 1
 
 async function provesCpu(): Promise<Evidence> {
   const run = await measure(select(all, ['m10']), [delayed, busy], ROUNDS)

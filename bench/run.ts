@@ -3,7 +3,7 @@
  * README.md.
  */
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
-import { writeReport } from './report/files.ts'
+import { checkWritable, writeRecord, writeReport } from './report/files.ts'
 import { Progress } from './report/progress.ts'
 import { leftOutLines, missingLines, summaryOf, tableOf } from './report/table.ts'
 import { CONTENDERS } from './subjects/all.ts'
@@ -14,20 +14,15 @@ import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts
 import { durationText, estimateSeconds } from './suite/estimate.ts'
 import { baseOf, type Field, fieldOf } from './suite/field.ts'
 import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
-import { commandText, HELP, isShort, NOT_SHORT, parseRunOptions, type RunOptions, UsageError } from './suite/options.ts'
+import { commandText, HELP, isShort, NOT_SHORT, parseRunOptions, type RunOptions } from './suite/options.ts'
 import type { Scenario } from './suite/scenario.ts'
 import { chooseSources, SOURCE_INSTALLS, type SourceProgram, versionOf } from './suite/sources.ts'
 import { canCountSyscalls } from './suite/syscalls.ts'
+import { exitCodeOf, usage } from './suite/usage.ts'
 
 const PROGRAMS = Object.keys(SOURCE_INSTALLS) as SourceProgram[]
 
-try {
-  process.exitCode = await main(process.argv.slice(2))
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(`${error.message}\n\n${HELP}`)
-  process.exitCode = 2
-}
+process.exitCode = await exitCodeOf(() => main(process.argv.slice(2)), HELP)
 
 /** @returns the exit code: a subject that failed is a failure, a program that is not installed is not */
 async function main(args: readonly string[]): Promise<number> {
@@ -49,6 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(missingLines(field.missing).join('\n'))
     return 0
   }
+  usage(() => checkWritable(options))
   leaveNothingBehind()
   moveTo(1)
   const course = courseOf(args, options, scenarios, field, programs)
@@ -57,11 +53,14 @@ async function main(args: readonly string[]): Promise<number> {
   progress.begin(totalSteps(course))
   const run = await runCourse(course, {
     step: text => progress.step(text),
-    scenario: record => progress.print(`\n${tableOf(record, course.base)}`),
+    scenario(record, soFar) {
+      progress.print(`\n${tableOf(record, course.base)}`)
+      if (options.json !== undefined) writeRecord(soFar, options.json)
+    },
   })
   progress.end()
   console.log(`\n${summaryOf(run)}\n\nRepeat it: ${run.command}`)
-  await writeReport(run, { json: options.json, html: options.html, svgFolder: options.svgFolder })
+  await writeReport(run, options)
   return hasFailed(run) ? 1 : 0
 }
 
@@ -140,13 +139,4 @@ function listText(all: readonly Scenario[], { taking, missing, versions }: Field
     ...taking.map(({ name, title }) => `   ${name.padEnd(width)}  ${title} (${versions[name]})`),
     ...missing.map(({ name, install }) => `   ${name.padEnd(width)}  MISSING: ${install}`),
   ].join('\n')
-}
-
-/** What was asked for and is not there is the asker's affair. */
-function usage<Value>(action: () => Value): Value {
-  try {
-    return action()
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(error.message) : error
-  }
 }

@@ -1,7 +1,6 @@
-/** A run in files: its record as JSON, the page, and its charts; and the record back from its file. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+/** A run in files: its record as JSON, the page, and its charts. */
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { z } from 'zod'
 import { figuresOf } from './figures.ts'
 import { pageOf } from './page.ts'
 import type { RunRecord } from './record.ts'
@@ -13,19 +12,18 @@ export interface ReportFiles {
   readonly svgFolder?: string
 }
 
-/** The format that this version writes and reads. */
-const FORMAT = 1
-
 /** @returns the files that were written */
 export async function writeReport(run: RunRecord, { json, html, svgFolder }: ReportFiles): Promise<string[]> {
   const written: string[] = []
   const write = (file: string, text: string): void => {
-    mkdirSync(path.dirname(file), { recursive: true })
-    writeFileSync(file, text)
+    writeWhole(file, text)
     written.push(file)
   }
   // First: what was measured is not lost when a chart cannot be drawn.
-  if (json !== undefined) write(json, `${JSON.stringify(run, null, 2)}\n`)
+  if (json !== undefined) {
+    writeRecord(run, json)
+    written.push(json)
+  }
   if (html === undefined && svgFolder === undefined) return written
   const figures = await figuresOf(run)
   if (html !== undefined) write(html, pageOf(run, figures))
@@ -35,77 +33,40 @@ export async function writeReport(run: RunRecord, { json, html, svgFolder }: Rep
   return written
 }
 
-const named = z.record(z.string(), z.string())
-const METRIC = z.object({
-  name: z.string(),
-  unit: z.string(),
-  digits: z.int().min(0).max(20),
-  better: z.enum(['less', 'more']).optional(),
-  base: z.string().optional(),
-})
-const ENTRY = z.object({
-  subject: z.string(),
-  samples: z.array(z.record(z.string(), z.number())),
-  failure: z.string().optional(),
-  histogram: z.string().optional(),
-})
-const SCENARIO = z.object({
-  name: z.string(),
-  title: z.string(),
-  curve: z.object({ name: z.string(), unit: z.string(), at: z.number() }).optional(),
-  load: z.enum(['own', 'h2load']).optional(),
-  backend: z.enum(['own', 'nghttpd']).optional(),
-  metrics: z.array(METRIC),
-  entries: z.array(ENTRY),
-})
-const RUN = z.object({
-  format: z.literal(FORMAT),
-  date: z.iso.datetime(),
-  command: z.string(),
-  machine: z.object({
-    cpu: z.string(),
-    cores: z.int().positive(),
-    memoryBytes: z.number().nonnegative(),
-    system: z.string(),
-    pinned: z.boolean(),
-  }),
-  versions: named,
-  revision: z.string().optional(),
-  missing: z.array(z.object({ name: z.string(), install: z.string() })),
-  leftOut: z.array(z.object({ what: z.string(), why: z.string() })),
-  rounds: z.int().positive(),
-  seconds: z.number().positive(),
-  base: z.string(),
-  subjects: z
-    .array(z.object({ name: z.string(), title: z.string(), kind: z.enum(['floor', 'ours', 'peer']) }))
-    .optional(),
-  scenarios: z.array(SCENARIO),
-})
-
-/** What other versions may have added is dropped. @throws Error that says what is wrong with which file */
-export function readRun(file: string): RunRecord {
-  return parseRun(readFileSync(file, 'utf8'), file)
+/** The record alone; it may be written again and again. */
+export function writeRecord(run: RunRecord, file: string): void {
+  writeWhole(file, `${JSON.stringify(run, null, 2)}\n`)
 }
 
-/** @param source for the error's text */
-export function parseRun(text: string, source: string): RunRecord {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw new Error(`${source}: not JSON: ${(error as Error).message}`)
+/** Before hours are spent. @throws the system's error for the first that cannot be written; folders are made */
+export function checkWritable({ json, html, svgFolder }: ReportFiles): void {
+  for (const file of [json, html, svgFolder && path.join(svgFolder, 'chart.svg')]) {
+    if (file === undefined) continue
+    if (isSpecial(file)) {
+      writeFileSync(file, '')
+      continue
+    }
+    const probe = besides(file)
+    writeFileSync(probe, '')
+    rmSync(probe)
   }
-  const format = z.object({ format: z.unknown() }).safeParse(value).data?.format
-  if (format !== FORMAT) {
-    const what = format === undefined ? 'no record of a run' : `a record of format ${JSON.stringify(format)}`
-    throw new Error(
-      `${source}: ${what}; this version reads format ${FORMAT}, as \`npm run bench -- --json FILE\` writes`,
-    )
-  }
-  const { data, error } = RUN.safeParse(value)
-  if (error !== undefined) {
-    const issues = error.issues.map(({ path: keys, message }) => `${keys.join('.') || 'all of it'}: ${message}`)
-    throw new Error(`${source}: not a record of a run: ${issues.join('; ')}`)
-  }
-  return { ...data, revision: data.revision }
+}
+
+/** Whoever reads it meanwhile, or ends this process, finds the old file or the new one, whole. */
+function writeWhole(file: string, text: string): void {
+  if (isSpecial(file)) return writeFileSync(file, text)
+  const next = besides(file)
+  writeFileSync(next, text)
+  renameSync(next, file)
+}
+
+/** `/dev/null`, a pipe: nothing that a file may take the place of. (A folder refuses to be written.) */
+function isSpecial(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === false
+}
+
+/** A name of this process in the same folder, which is made. */
+function besides(file: string): string {
+  mkdirSync(path.dirname(file), { recursive: true })
+  return `${file}.${process.pid}`
 }

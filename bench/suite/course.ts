@@ -25,7 +25,8 @@ export interface Course {
 export interface Audience {
   /** Before each of `totalSteps`. */
   readonly step: (text: string) => void
-  readonly scenario: (record: ScenarioRecord) => void
+  /** After each. @param soFar the run, as if it ended here: what was measured must outlive what comes */
+  readonly scenario: (record: ScenarioRecord, soFar: RunRecord) => void
 }
 
 export function totalSteps(course: Course): number {
@@ -46,8 +47,17 @@ export async function runCourse(
     const record = recordOf(result)
     records.set(record.name, record)
     for (const { subject, why } of result.leftOut) leftOut.push({ what: `${subject} in ${record.name}`, why })
-    audience.scenario(record)
+    audience.scenario(record, runOf(course, date, records, leftOut))
   }
+  return runOf(course, date, records, leftOut)
+}
+
+function runOf(
+  course: Course,
+  date: string,
+  records: ReadonlyMap<string, ScenarioRecord>,
+  leftOut: RunRecord['leftOut'],
+): RunRecord {
   return {
     format: 1,
     date,
@@ -57,8 +67,8 @@ export async function runCourse(
     revision: course.revision,
     missing: course.missing,
     leftOut: joined(leftOut),
-    rounds,
-    seconds: pace.seconds,
+    rounds: course.rounds,
+    seconds: course.pace.seconds,
     base: course.base,
     subjects: course.contenders.map(subjectOf),
     // Scenarios in one world were measured together; the report has its own order.

@@ -36,7 +36,7 @@ export interface Latency {
 }
 
 /**
- * At a share of somebody's full load. Where nghttpx is the measure and is not there, the slowest is. Whoever cannot
+ * At a share of somebody's full load. Where nghttpx is the measure and is not there, or fails, the slowest is. Whoever cannot
  * carry the rate at all is left out: his queue would grow as long as the load lasts, and say how long that was.
  */
 export function latency({ name, world, share, of, short }: Latency): Scenario {
@@ -129,17 +129,25 @@ export async function measureOf(
   full: (target: Target) => Promise<number> = fullLoad,
 ): Promise<{ readonly name: string; readonly callsPerSecond: number }> {
   const proxies = all.filter(({ proxy }) => proxy.child !== undefined)
-  const reference = of === 'reference' ? proxies.find(({ name }) => name === REFERENCE) : undefined
-  const candidates = reference !== undefined ? [reference] : proxies.length > 0 ? proxies : all
+  const reference = proxies.filter(({ name }) => of === 'reference' && name === REFERENCE)
+  // Where the reference cannot be measured, it is out, and not all the others with it.
+  const found = (await slowestOf(reference, full)) ?? (await slowestOf(proxies.length > 0 ? proxies : all, full))
+  if (found === undefined) throw new Error('nobody is there whose full load could be measured')
+  return found
+}
+
+/** @returns undefined where none of them can be measured */
+async function slowestOf(
+  targets: readonly Target[],
+  full: (target: Target) => Promise<number>,
+): Promise<{ readonly name: string; readonly callsPerSecond: number } | undefined> {
   let slowest: { name: string; callsPerSecond: number } | undefined
-  for (const target of candidates) {
+  for (const target of targets) {
     // Whoever fails a call there says so when it is his turn.
-    const callsPerSecond = await full(target).catch(() => Number.POSITIVE_INFINITY)
-    if (slowest === undefined || callsPerSecond < slowest.callsPerSecond)
+    const callsPerSecond = await full(target).catch(() => undefined)
+    if (callsPerSecond !== undefined && callsPerSecond < (slowest?.callsPerSecond ?? Number.POSITIVE_INFINITY)) {
       slowest = { name: target.name, callsPerSecond }
-  }
-  if (slowest === undefined || slowest.callsPerSecond === Number.POSITIVE_INFINITY) {
-    throw new Error('nobody is there whose full load could be measured')
+    }
   }
   return slowest
 }

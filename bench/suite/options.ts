@@ -5,11 +5,7 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { PAIRS, type Transports } from '../subjects/verbatim.ts'
 import type { Pace } from './scenario.ts'
 import type { Sources } from './sources.ts'
-
-/** What was typed is wrong: what, and what there is instead. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
+import { UsageError } from './usage.ts'
 
 /** Another checkout of this project as a subject. */
 export interface Tree {

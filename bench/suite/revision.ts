@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { THIS_TREE } from '../subjects/verbatim.ts'
-import { UsageError } from './options.ts'
+import { UsageError } from './usage.ts'
 
 export interface Checkout {
   readonly folder: string

@@ -1,0 +1,28 @@
+/** What was typed wrong is said in a sentence, and not with a stack. */
+
+/** What was typed is wrong: what, and what there is instead. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** What was asked for and is not there, or cannot be written, is the asker's affair. @throws UsageError for these */
+export function usage<Value>(action: () => Value): Value {
+  try {
+    return action()
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    const isSystem = code !== undefined && /^E[A-Z]+$/.test(code)
+    throw error instanceof RangeError || isSystem ? new UsageError(message) : error
+  }
+}
+
+/** Of a program of the suite: 2 for what was typed wrong, which is said with the help behind it. */
+export async function exitCodeOf(main: () => Promise<number>, help: string): Promise<number> {
+  try {
+    return await main()
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(`${error.message}\n\n${help}`)
+    return 2
+  }
+}
