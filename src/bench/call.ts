@@ -1,5 +1,4 @@
 /** One call of the load: what is sent for it, and how it ended. Of responses only prefixes are looked at. */
-import { MessageCounter } from '../grpc/message.ts'
 import { Status, type StatusCode, statusName, statusOfReset } from '../grpc/status.ts'
 import {
   ErrorCode,
@@ -9,6 +8,7 @@ import {
   type WireStreamOwner,
 } from '../wire/index.ts'
 import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
+import { ResponseCounter } from './responses.ts'
 
 /** Whom a call tells. */
 export interface CallOwner {
@@ -53,7 +53,7 @@ export class Call implements WireStreamOwner {
   stream: WireStream | undefined
   carrier: Carrier | undefined
   readonly #owner: CallOwner
-  readonly #counter = new MessageCounter()
+  readonly #counter = new ResponseCounter()
 
   constructor(owner: CallOwner, intendedMs: number, begunMs: number) {
     this.#owner = owner
@@ -112,8 +112,11 @@ export class Call implements WireStreamOwner {
     const status = fieldValue(block, 'grpc-status')
     if (status === undefined || !/^\d{1,9}$/.test(status)) {
       this.#settle(Status.UNKNOWN, 'the response has no grpc-status')
-    } else
-      this.#settle(Number(status), Number(status) === Status.OK ? '' : decoded(fieldValue(block, 'grpc-message') ?? ''))
+    } else if (Number(status) !== Status.OK) {
+      this.#settle(Number(status), decoded(fieldValue(block, 'grpc-message') ?? ''))
+    } else if (this.#counter.within)
+      this.#settle(Status.INTERNAL, 'the response ended within a message, with status OK')
+    else this.#settle(Status.OK, '')
     // A server may answer before it has the whole request: then the rest need not go.
     this.stream?.reset(ErrorCode.CANCEL)
   }

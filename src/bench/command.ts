@@ -7,7 +7,7 @@ import type { BenchOptions } from './options.ts'
 import { pageOf } from './page.ts'
 import { type Plan, planOf } from './plan.ts'
 import { BenchFailure } from './problem.ts'
-import { isFailing, type Report, reportOf } from './report.ts'
+import { isFailing, isMissing, type Report, reportOf } from './report.ts'
 import { terminalText } from './table.ts'
 
 export { UsageError } from './problem.ts'
@@ -22,7 +22,7 @@ export interface BenchOutput {
 /**
  * Measures, and writes what was found.
  * @param signal ends the measuring; what was measured so far is told
- * @returns the exit code: 0 measured as planned; 1 it cannot be measured, or too many calls failed; 130 ended by `signal`
+ * @returns the exit code: 0 measured as planned; 1 it cannot be measured, or too many calls failed or had no response; 130 ended by `signal`
  * @throws UsageError before anything is sent
  */
 export async function runBench(options: BenchOptions, signal: AbortSignal, output: BenchOutput): Promise<number> {
@@ -36,7 +36,7 @@ export async function runBench(options: BenchOptions, signal: AbortSignal, outpu
     output.out(terminalText(report))
     await writeFiles(plan, report, draw)
     if (report.stopped?.by === 'user') return 130
-    return report.stopped !== undefined || report.ways.some(isFailing) ? 1 : 0
+    return report.stopped !== undefined || report.ways.some(isFailing) || isMissing(report.ways) ? 1 : 0
   } catch (error) {
     if (!(error instanceof BenchFailure)) throw error
     output.progress?.('')

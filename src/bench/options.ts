@@ -35,7 +35,7 @@ Example:
   grpc-verbatim bench --direct 127.0.0.1:50051 --via 127.0.0.1:8080 --path /helloworld.Greeter/SayHello \\
     --proto helloworld.proto --message 'json:{"name":"x"}' --concurrency 10
 
-Exit codes: 0 measured; 1 it cannot be measured, or over 1 % of the calls failed; 2 called wrongly; 130 Ctrl-C.`
+Exit codes: 0 measured; 1 it cannot be measured, or over 1 % of the calls failed, or of the responses are missing; 2 called wrongly; 130 Ctrl-C.`
 
 /** @returns the command itself */
 export function describeBench(command: Command): Command {

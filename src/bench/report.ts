@@ -33,6 +33,7 @@ export interface WayReport {
   readonly steady: boolean
   /** That ended with OK. Where it is not steady, of all calls by all time, lead-ins and the wait for the last too. */
   readonly callsPerSecond: number
+  /** Of calls that ended with OK: messages. A proxy that leaves them out would look fast. */
   readonly responsesPerCall: number
   /** Of calls that ended with OK; undefined where none did. */
   readonly latencyUs: Latency | undefined
@@ -94,7 +95,7 @@ export interface Report {
 export function reportOf(plan: Plan, { slices, leadInMs, stopped }: Measurement): Report {
   const ways = plan.ways.map(way => wayReport(plan, way.name, slices[way.name] ?? [], leadInMs))
   const noDifference = whyNone(ways)
-  const differences = noDifference === undefined ? differencesOf(slices) : undefined
+  const differences = noDifference === undefined ? differencesOf(slices, missingShare(ways)) : undefined
   const clean = (text: string): string => withoutSecrets(text, plan.secrets)
   const sliceSeconds = plan.durationMs / 1_000 / SLICES
   return {
@@ -159,7 +160,7 @@ function wayReport(plan: Plan, name: WayName, slices: readonly Slice[], leadInMs
     callsPerSecond: steady ? per(calls - failed, seconds) : per(calls - failed, calls) * wallRate(slices),
     responsesPerCall: per(
       sum(slices, slice => slice.responses),
-      calls,
+      calls - failed,
     ),
     latencyUs,
     lateUs: plan.load.kind === 'open' ? latencyOf(merged(slices.map(({ late }) => late))) : undefined,
@@ -190,13 +191,31 @@ function endingsOf(slices: readonly Slice[], secrets: readonly string[]): Ending
 function whyNone(ways: readonly WayReport[]): string | undefined {
   if (ways.length < 2) return 'one address alone was measured'
   const failing = ways.filter(isFailing)
-  if (failing.length === 0) return undefined
+  if (failing.length === 0) return isMissing(ways) ? responsesDiffer(ways) : undefined
   const shares = failing.map(({ name, calls, failed }) => `${percent(failed / calls)} of the calls ${name}`)
   const statuses = `did not end with ${statusName(Status.OK)}`
   return `${shares.join(' and ')} ${statuses}, and at most ${percent(FAILED_SHARE_MAX)} may`
 }
 
-function differencesOf({ direct = [], via = [] }: Measurement['slices']): Difference[] | undefined {
+/** `… are 1 direct and 0 via` */
+export function responsesDiffer(ways: readonly WayReport[]): string {
+  const each = ways.map(({ name, responsesPerCall }) => `${Number(responsesPerCall.toPrecision(4))} ${name}`)
+  return `the same work was not done: messages in response to a call are ${each.join(' and ')}`
+}
+
+/** Of response messages: what the way that has fewer lacks. They are like calls that failed, and were not noticed. */
+export function missingShare(ways: readonly WayReport[]): number {
+  const counts = ways.map(({ responsesPerCall }) => responsesPerCall)
+  const most = Math.max(...counts)
+  return most === 0 ? 0 : 1 - Math.min(...counts) / most
+}
+
+/** Some way has too few responses for its numbers to be of the same work. */
+export function isMissing(ways: readonly WayReport[]): boolean {
+  return missingShare(ways) > FAILED_SHARE_MAX
+}
+
+function differencesOf({ direct = [], via = [] }: Measurement['slices'], missing: number): Difference[] | undefined {
   const pairs = direct.flatMap((slice, i) => {
     const beside = via[i]
     return slice.complete && beside?.complete === true ? [[slice.latency, beside.latency] as const] : []
@@ -204,7 +223,7 @@ function differencesOf({ direct = [], via = [] }: Measurement['slices']): Differ
   return compare(
     pairs.map(([one]) => one),
     pairs.map(([, other]) => other),
-    Math.max(failedShare(direct), failedShare(via)),
+    Math.max(failedShare(direct), failedShare(via)) + missing,
   )
 }
 

@@ -36,6 +36,7 @@ export class Slice {
   wallSeconds = 0
   /** Of those that count, failed or not. */
   longestMs = 0
+  /** Of the calls that ended with OK. */
   responses = 0
   /** It went to its end as planned. */
   complete = false
@@ -53,14 +54,15 @@ export class Slice {
   add(call: Call): void {
     const { status = Status.UNKNOWN } = call
     this.calls++
-    this.responses += call.responses
     this.longestMs = Math.max(this.longestMs, call.endedMs - call.intendedMs)
     this.late.recordValue(microseconds(call.begunMs - call.intendedMs))
     const key = this.endings.has(status) || this.endings.size < ENDINGS_MAX ? status : Status.UNKNOWN
     const ending = this.endings.get(key)
     if (ending === undefined) this.endings.set(key, { count: 1, detail: call.detail })
     else ending.count++
-    if (status === Status.OK) this.latency.recordValue(microseconds(call.endedMs - call.intendedMs))
+    if (status !== Status.OK) return
+    this.responses += call.responses
+    this.latency.recordValue(microseconds(call.endedMs - call.intendedMs))
   }
 
   get failed(): number {

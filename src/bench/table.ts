@@ -1,6 +1,6 @@
 /** A report as a table, in cells for the page and in lines for the terminal. */
 import type { Difference } from './comparison.ts'
-import type { Latency, Report, WayReport } from './report.ts'
+import { type Latency, missingShare, type Report, responsesDiffer, type WayReport } from './report.ts'
 
 export interface Table {
   readonly head: readonly string[]
@@ -35,6 +35,7 @@ export function tableOf(report: Report): Table {
     return cells
   })
   const lateness = row('begun late, p99', ({ lateUs }) => (lateUs === undefined ? '–' : time(lateUs.p99)))
+  const responses = row('responses/call', ({ responsesPerCall }) => String(Number(responsesPerCall.toPrecision(4))))
   return {
     head: ['latency', ...ways.map(({ name }) => name), ...(compared ? ['via − direct (95 % interval)'] : [])],
     rows: [
@@ -43,6 +44,7 @@ export function tableOf(report: Report): Table {
       row('calls/s', ({ callsPerSecond }) => number(callsPerSecond)),
       row('failed', ({ failed, calls }) => failedText(failed, calls)),
       ...endingRows(report, compared),
+      ...(ways.every(({ responsesPerCall }) => responsesPerCall === 1) ? [] : [responses]),
       ...(report.load.kind === 'open' ? [lateness] : []),
     ],
     notes: notesOf(report),
@@ -143,6 +145,11 @@ function notesOf(report: Report): string[] {
         if (status !== 0 && detail !== '') notes.push(`${name}: ${status} ${statusName} said "${detail}".`)
       }
     }
+  }
+  // Beyond a bound it is the reason for no difference, and told above.
+  if (differences !== undefined && missingShare(ways) > 0) notes.push(`Note that ${responsesDiffer(ways)}.`)
+  for (const { name, calls, failed, responsesPerCall } of ways) {
+    if (calls > failed && responsesPerCall === 0) notes.push(`${name}: calls ended with OK, and without a message.`)
   }
   if (ways.some(({ failed }) => failed > 0)) notes.push('Latencies are of the calls that ended with OK.')
   if (load.kind === 'closed') {

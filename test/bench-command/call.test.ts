@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { type Call, describeEnd } from '../../src/bench/call.ts'
 import type { Way } from '../../src/bench/way.ts'
 import { until } from '../support/until.ts'
-import { answer, listening, lose, serve, wayTo } from './rig.ts'
+import { answer, answerWith, listening, lose, serve, wayTo } from './rig.ts'
 
 const once = (way: Way): Promise<Call> => new Promise(resolve => way.begin(performance.now(), resolve))
 
@@ -42,6 +42,16 @@ t.test('how a call can end', async t => {
       '2 UNKNOWN: the response ended without trailers',
     ],
     [
+      'within a message, with OK',
+      stream => answerWith(stream, Buffer.from([0, 0, 0, 0, 3, 1, 2])),
+      '13 INTERNAL: the response ended within a message, with status OK',
+    ],
+    [
+      'within a prefix, with OK',
+      stream => answerWith(stream, Buffer.from([0, 0, 0, 0, 1, 7, 0])),
+      '13 INTERNAL: the response ended within a message, with status OK',
+    ],
+    [
       'no grpc-status',
       stream => stream.respond(headers, { endStream: true }),
       '2 UNKNOWN: the response has no grpc-status',
@@ -56,14 +66,9 @@ t.test('how a call can end', async t => {
 })
 
 t.test('it counts response messages, over the borders of frames', async t => {
-  const { address } = await serve(t, stream => {
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
-    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
-    const message = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3])
-    const three = Buffer.concat([message, message, message])
-    stream.write(three.subarray(0, 11))
-    stream.end(three.subarray(11))
-  })
+  const message = Buffer.from([0, 0, 0, 0, 3, 1, 2, 3])
+  const three = Buffer.concat([message, message, message])
+  const { address } = await serve(t, stream => answerWith(stream, three.subarray(0, 11), three.subarray(11)))
   const call = await once(await wayTo(t, address))
   t.match(call, { status: 0, responses: 3 })
 })

@@ -66,6 +66,14 @@ export function answer(stream: ServerHttp2Stream, status = 0, message?: string):
   else stream.end()
 }
 
+/** A gRPC response with status OK and this in it, in as many frames. */
+export function answerWith(stream: ServerHttp2Stream, ...frames: Buffer[]): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }))
+  for (const frame of frames) stream.write(frame)
+  stream.end()
+}
+
 /** The connection breaks. In a later turn: Node 22 aborts when more frames of the same read follow. */
 export function lose(session: Http2Session): void {
   setImmediate(() => session.destroy())

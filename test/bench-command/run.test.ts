@@ -9,7 +9,7 @@ import type { BenchOptions } from '../../src/bench/options.ts'
 import { startTestServer } from '../../src/demo/http2-server.ts'
 import { createProxy } from '../../src/index.ts'
 import { certificates } from '../support/certs.ts'
-import { answer, bench, folder, listening, lose, METHOD, PROTO, serve } from './rig.ts'
+import { answer, answerWith, bench, folder, listening, lose, METHOD, PROTO, serve } from './rig.ts'
 
 const SERVICE = '/verbatim.testservice.v1.TestService'
 
@@ -127,6 +127,28 @@ t.test('less than 1 % may fail', async t => {
   t.equal(code, 0)
   t.match(out, /^ {2}14 UNAVAILABLE +0 +1 +once$/m)
   t.match(out, /Latencies are of the calls that ended with OK\./)
+})
+
+t.test('a proxy that answers OK with nothing in it does not look fast', async t => {
+  const direct = await serve(t, stream => answer(stream))
+  const via = await serve(t, stream => answerWith(stream))
+  const { code, out, report } = await bench(t, { direct: direct.address, via: via.address })
+  t.equal(code, 1)
+  t.equal(report!.differences, undefined)
+  const told = out.replaceAll('\n', ' ')
+  t.match(told, /No difference is told: the same work was not done: messages in .* call are 1 direct and 0 via\./)
+  t.match(told, /via: calls ended with OK, and without a message\./)
+  t.match(out, /^responses\/call +1 +0$/m)
+})
+
+t.test('a few responses that are missing are told, and could be the slowest', async t => {
+  let calls = 0
+  const direct = await serve(t, stream => answer(stream))
+  const via = await serve(t, stream => (++calls === 100 ? answerWith(stream) : answer(stream)))
+  const { code, out, report } = await bench(t, { direct: direct.address, via: via.address, rate: '1000' })
+  t.equal(code, 0)
+  t.match(out.replaceAll('\n', ' '), /Note that the same work was not done: .* 1 direct and 0\.99\d* via\./)
+  t.equal(report!.differences!.at(-1)!.interval, undefined)
 })
 
 t.test('no load goes where the first call fails', async t => {
