@@ -1,16 +1,33 @@
-/** The command as a report shows it: what repeats the run, without what is secret. */
+/**
+ * The command as a report shows it: what repeats the run, without what may be secret. That is metadata, and a message
+ * that stands in the command itself.
+ */
+import { isInline } from './message.ts'
 import { isSecret, parseMetadata, REDACTED } from './metadata.ts'
 import type { BenchOptions } from './options.ts'
 
-/** Its metadata was checked before. */
-export function commandLine(options: BenchOptions): string {
+/**
+ * Its options were checked before.
+ * @param messageBytes of the message, without gRPC's prefix
+ */
+export function commandLine(options: BenchOptions, messageBytes: number): string {
+  const shown = (name: string, value: string): string => {
+    if (name === 'metadata') return shownField(value)
+    return name === 'message' ? shownMessage(value, messageBytes) : value
+  }
   const words = Object.entries(options as Readonly<Record<string, string | readonly string[]>>).flatMap(
-    ([name, value]) => [value].flat().flatMap(one => [`--${dashed(name)}`, name === 'metadata' ? shown(one) : one]),
+    ([name, value]) => [value].flat().flatMap(one => [`--${dashed(name)}`, shown(name, one)]),
   )
   return ['grpc-verbatim', 'bench', ...words].map(quoted).join(' ')
 }
 
-function shown(field: string): string {
+/** `json:[7 bytes]`; the name of a file stays. */
+function shownMessage(given: string, messageBytes: number): string {
+  if (!isInline(given)) return given
+  return `${given.slice(0, given.indexOf(':') + 1)}[${messageBytes} byte${messageBytes === 1 ? '' : 's'}]`
+}
+
+function shownField(field: string): string {
   const [{ name, value } = { name: '', value: '' }] = parseMetadata([field])
   return `${name}: ${isSecret(name) ? REDACTED : value}`
 }

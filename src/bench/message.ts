@@ -32,6 +32,11 @@ export function messageBytes(given: string | undefined, path: string, proto: Pro
   throw new UsageError(`--message has ${bytes.length} bytes: ${MESSAGE_BYTES_MAX} is the most that is sent`)
 }
 
+/** It stands in the command itself, and is in no file. */
+export function isInline(given: string): boolean {
+  return /^@?(hex:|json:\s*\{)/.test(given)
+}
+
 /** "Compressed-Flag (1 byte), Message-Length (4 bytes, big endian), Message" (PROTOCOL-HTTP2.md). */
 export function framed(message: Buffer): Buffer {
   const frame = Buffer.alloc(5 + message.length)

@@ -79,7 +79,7 @@ export function planOf(options: BenchOptions): Plan {
     timeoutMs,
     html: options.html,
     json: options.json,
-    command: commandLine(options),
+    command: commandLine(options, message.length - 5),
     secrets: secretsOf(fields),
   }
 }

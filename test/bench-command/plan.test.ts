@@ -7,7 +7,7 @@ import type { BenchOptions } from '../../src/bench/options.ts'
 import { planOf } from '../../src/bench/plan.ts'
 import { UsageError } from '../../src/bench/problem.ts'
 import { certificates } from '../support/certs.ts'
-import { folder, METHOD } from './rig.ts'
+import { folder, METHOD, PROTO } from './rig.ts'
 
 const GOOD: BenchOptions = { direct: '127.0.0.1:1', path: METHOD }
 
@@ -112,19 +112,47 @@ t.test('metadata that cannot be sent is told by number, as its value may be a se
 
 t.test('the command that is shown: quoted for a shell, without secrets', async t => {
   const metadata = ['Authorization: Bearer sesame-1', 'cookie: a=sesame-2', 'x-bin: c2VzYW1l', 'x-api-key: sesame-3']
+  const harmless = `x-request-id: it's`
   const plan = planOf({
-    ...{ ...GOOD, via: '127.0.0.1:2', message: 'hex:00', timeoutMs: '5', metadata: [...metadata, `x: it's`] },
+    ...{ ...GOOD, via: '127.0.0.1:2', message: 'hex:00', timeoutMs: '5', metadata: [...metadata, harmless] },
   })
   t.equal(
     plan.command,
-    `grpc-verbatim bench --direct 127.0.0.1:1 --path /pkg.Service/Method --via 127.0.0.1:2 --message hex:00 ` +
+    `grpc-verbatim bench --direct 127.0.0.1:1 --path /pkg.Service/Method --via 127.0.0.1:2 --message 'hex:[1 byte]' ` +
       `--timeout-ms 5 --metadata 'authorization: [redacted]' --metadata 'cookie: [redacted]' ` +
-      `--metadata 'x-bin: [redacted]' --metadata 'x-api-key: [redacted]' --metadata 'x: it'\\''s'`,
+      `--metadata 'x-bin: [redacted]' --metadata 'x-api-key: [redacted]' --metadata 'x-request-id: it'\\''s'`,
   )
   t.equal(
     withoutSecrets(`token "sesame-1" of Bearer sesame-1, sesame-2, c2VzYW1l, it's`, plan.secrets),
     `token "[redacted]" of [redacted], [redacted], [redacted], it's`,
   )
+})
+
+t.test('an inline message is shown by its kind and size: there may be a password in it', async t => {
+  const PING = '/verbatim.testservice.v1.TestService/Ping'
+  const dir = folder(t)
+  const file = path.join(dir, 'ping.json')
+  writeFileSync(file, '{"value":"sesame"}')
+  const shown = (message: string, proto: string[] | undefined) =>
+    planOf({ direct: '127.0.0.1:1', path: PING, message, ...(proto && { proto }) }).command.match(
+      /--message (.*?)( --|$)/,
+    )?.[1]
+  t.equal(shown('json:{"value":"sesame"}', [PROTO]), `'json:[8 bytes]'`)
+  t.equal(shown('@json: {"value":"sesame"}', [PROTO]), `'@json:[8 bytes]'`)
+  t.equal(shown('hex:0a06736573616d65', undefined), `'hex:[8 bytes]'`)
+  t.equal(shown('@hex:0a 06 736573616d65', undefined), `'@hex:[8 bytes]'`)
+  t.equal(shown(`json:${file}`, [PROTO]), `json:${file}`)
+  t.equal(shown(`@${file}`, undefined), `@${file}`)
+})
+
+t.test('metadata that is named like no key known here is not shown either', async t => {
+  const names = ['x-goog-iap-jwt-assertion', 'x-jwt', 'x-signature', 'x-pwd', 'bearer', 'x-tenant']
+  const plan = planOf({ ...GOOD, metadata: names.map(name => `${name}: sesame-${name}`) })
+  t.notMatch(plan.command, /sesame/)
+  for (const name of names) {
+    t.ok(plan.command.includes(`'${name}: [redacted]'`), name)
+    t.equal(withoutSecrets(`no sesame-${name}`, plan.secrets), 'no [redacted]')
+  }
 })
 
 t.test('TLS: files are read, the name is the host or what is given', async t => {

@@ -238,7 +238,7 @@ t.test('TLS, with a certificate of ours; and what can be wrong with it', async t
 t.test('the page needs nothing beside itself', async t => {
   const { address } = await serve(t, stream => answer(stream))
   const html = path.join(folder(t), 'page.html')
-  const metadata = ['cookie: sesame-open', 'x-note: <b>&"']
+  const metadata = ['cookie: sesame-open', 'x-request-id: <b>&"']
   const { code, report } = await bench(t, { direct: address, via: address, html, metadata })
   t.equal(code, 0)
   const page = readFileSync(html, 'utf8')
@@ -248,7 +248,7 @@ t.test('the page needs nothing beside itself', async t => {
     t.ok(page.includes(text), text)
   t.match(page, /<tr><td>p50<\/td><td>[\d.]+ [µm]s<\/td>/)
   t.ok(page.includes("--metadata 'cookie: [redacted]'"))
-  t.ok(page.includes('x-note: &lt;b&gt;&amp;&quot;'))
+  t.ok(page.includes('x-request-id: &lt;b&gt;&amp;&quot;'))
   t.notMatch(page, /sesame|<script|<link|<b>|src=/)
   t.equal(report!.command.includes('sesame'), false)
 })
