@@ -24,12 +24,17 @@ export function encodeJson(type: protobuf.Type, text: string): Buffer {
 
 type Fields = Record<string, unknown>
 
+/** It inherits nothing: protobufjs would take a field that is named `constructor` from there. */
+function noFields(): Fields {
+  return Object.create(null)
+}
+
 /** The object that protobufjs takes, by the names of the .proto file. `where`: `a.b[2]`, empty for the message itself. */
 function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw wrong(where, `is ${nameOf(type)}: write an object, {"field": …}, not ${kindOf(value)}`)
   }
-  const out: Fields = {}
+  const out = noFields()
   const givenOf = new Map<protobuf.OneOf, string>()
   for (const [key, given] of Object.entries(value)) {
     const field = fieldOf(type, key)
@@ -38,7 +43,7 @@ function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
     field.resolve()
     // Protobuf JSON: null is the same as absent.
     if (given === null) continue
-    if (field.name in out) throw wrong(at, `is given twice, as ${field.name} and by its name in JSON`)
+    if (Object.hasOwn(out, field.name)) throw wrong(at, `is given twice, as ${field.name} and by its name in JSON`)
     const { partOf } = field
     if (partOf !== null && partOf !== undefined) {
       const other = givenOf.get(partOf)
@@ -47,7 +52,7 @@ function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
     }
     out[field.name] = fieldValue(field, given, at)
   }
-  const missing = type.fieldsArray.find(({ required, name }) => required && !(name in out))
+  const missing = type.fieldsArray.find(({ required, name }) => required && !Object.hasOwn(out, name))
   if (missing !== undefined) throw wrong(where, `${nameOf(type)} needs the field ${missing.name}`)
   return out
 }
@@ -78,7 +83,7 @@ function mapValue(field: protobuf.MapField, value: unknown, where: string): Fiel
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw wrong(where, `is a map: write an object, not ${kindOf(value)}`)
   }
-  const out: Fields = {}
+  const out = noFields()
   for (const [key, item] of Object.entries(value)) {
     const at = `${where}[${JSON.stringify(key)}]`
     if (field.keyType === 'bool') {

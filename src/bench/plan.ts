@@ -1,6 +1,6 @@
 /** From options to what is measured: all is checked, and files are read, before anything is sent. */
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { AddressError, type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from '../config/address.ts'
 import { readPemFiles, reasonOf } from '../config/pem.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
@@ -68,6 +68,9 @@ export function planOf(options: BenchOptions): Plan {
     )
   }
   for (const option of ['html', 'json'] as const) checkWritable(`--${option}`, options[option])
+  if (isSameFile(options.html, options.json)) {
+    throw new UsageError(`--html and --json are both ${options.json}: one would overwrite the other`)
+  }
   return {
     ways: waysOf(options, path, timeoutMs, fields),
     path,
@@ -128,6 +131,16 @@ function checkWritable(option: string, file: string | undefined): void {
   } catch (error) {
     throw new UsageError(`${option}: cannot write ${file}: ${reasonOf(error)}`)
   }
+}
+
+/** By whatever name, where it is there. */
+function isSameFile(one: string | undefined, other: string | undefined): boolean {
+  if (one === undefined || other === undefined) return false
+  return placeOf(one) === placeOf(other)
+}
+
+function placeOf(file: string): string {
+  return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file))
 }
 
 function waysOf(options: BenchOptions, path: string, timeoutMs: number, fields: readonly MetadataField[]): WayPlan[] {

@@ -172,6 +172,21 @@ t.test('imports, 64 bits, maps, oneof, enums, json_name, types of google.protobu
   for (const [json, pattern] of wrong) refused(t, () => encode(json), pattern)
 })
 
+t.test('fields and map keys that are named like what every object inherits', async t => {
+  const file = path.join(folder(t), 'odd.proto')
+  const text = `syntax = "proto3"; package odd;
+    message Odd { string constructor = 1; string toString = 2; map<string, int32> counts = 3; string plain = 4; }
+    service Service { rpc Do(Odd) returns (Odd); }`
+  writeFileSync(file, text)
+  const encode = (json: string) => messageBytes(`json:${json}`, '/odd.Service/Do', { files: [file], importPaths: [] })
+  t.same(encode('{"constructor":"a","toString":"b"}'), Buffer.from('0a0161120162', 'hex'))
+  t.same(encode('{"plain":"c"}'), Buffer.from('220163', 'hex'), 'what is not given is not sent')
+  t.same(
+    encode('{"counts":{"__proto__":5}}'),
+    Buffer.from(`1a0d0a09${Buffer.from('__proto__').toString('hex')}1005`, 'hex'),
+  )
+})
+
 t.test('.proto files that do not have it', async t => {
   const dir = shop(t)
   const file = path.join(dir, 'api/shop.proto')

@@ -1,5 +1,5 @@
 /** Options: what is refused and how it is told, bounds, what is sent, and what is not shown. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { withoutSecrets } from '../../src/bench/metadata.ts'
@@ -44,6 +44,8 @@ t.test('what every call begins with', async t => {
 
 t.test('what is refused, each with what to do', async t => {
   const dir = folder(t)
+  writeFileSync(path.join(dir, 'there'), '')
+  symlinkSync(path.join(dir, 'there'), path.join(dir, 'link'))
   const wrong: [options: BenchOptions, pattern: RegExp][] = [
     [{ direct: undefined }, /no address, so nothing is sent: give --direct ADDRESS, --via ADDRESS, or both/],
     [{ path: undefined }, /no method: give --path/],
@@ -78,6 +80,11 @@ t.test('what is refused, each with what to do', async t => {
     [{ html: path.join(dir, 'none/x.html') }, /--html: cannot write .*: no such file/],
     [{ html: '' }, /--html is empty: give a file/],
     [{ direct: 'https://h', ca: '' }, /--ca is empty: give a file/],
+    [
+      { html: path.join(dir, 'one'), json: `${dir}/./one` },
+      /--html and --json are both .*one: one would overwrite the other/,
+    ],
+    [{ html: path.join(dir, 'link'), json: path.join(dir, 'there') }, /--html and --json are both /],
     [{ json: dir }, /--json: cannot write .*: it is a directory/],
   ]
   for (const [options, pattern] of wrong) {
