@@ -1,4 +1,7 @@
 /** The percentile curves of a report as SVG. vega and vega-lite draw, where the user has them. */
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { BenchFailure } from './problem.ts'
 import type { Report } from './report.ts'
@@ -20,17 +23,8 @@ interface Vega {
  * @throws BenchFailure with the line that installs them
  */
 export async function loadDraw(): Promise<Draw> {
-  // Names in variables: a compiler would demand that they are there.
-  const [vegaName, vegaLiteName]: string[] = ['vega', 'vega-lite']
-  let vega: Vega
-  let vegaLite: VegaLite
-  try {
-    vega = await import(vegaName!)
-    vegaLite = await import(vegaLiteName!)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new BenchFailure('--html needs: npm install vega vega-lite')
-  }
+  const vega = await libraryOf<Vega>('vega')
+  const vegaLite = await libraryOf<VegaLite>('vega-lite')
   return async specification => {
     const view = new vega.View(vega.parse(vegaLite.compile(specification).spec), { renderer: 'none' })
     try {
@@ -39,6 +33,26 @@ export async function loadDraw(): Promise<Draw> {
       view.finalize()
     }
   }
+}
+
+/** Beside this package, or where the user is: `npm install` does not put them beside a global install or npx's. */
+async function libraryOf<T>(name: string): Promise<T> {
+  try {
+    return await import(name)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  const here = createRequire(path.join(process.cwd(), 'package.json'))
+  try {
+    return await import(pathToFileURL(here.resolve(name)).href)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+    throw new BenchFailure('--html needs, in this folder: npm install vega vega-lite')
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
 /** Points of a curve: more would not be seen. */

@@ -1,10 +1,10 @@
 /** `grpc-verbatim bench` as a real process: usage, Ctrl-C, the optional libraries. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import path from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { run, start } from '../cli/run.ts'
 import { Flag, FrameType, Setting, settingsPayload, uint32, writeFrame } from '../support/frames.ts'
 import { answer, folder, listening, METHOD, serve } from './rig.ts'
@@ -20,6 +20,7 @@ t.test('help says units, bounds and exit codes', async t => {
     '--timeout-ms <ms>',
     'hex:0a03616263',
     'Exit codes:',
+    ...['from 1 to 1000;', 'from 0.2 to 600;', '4 MiB a message', '8 KiB', '256 MiB', '10,000 open calls', '4 times'],
   ]) {
     t.ok(stdout.includes(text), text)
   }
@@ -101,26 +102,52 @@ t.test('a server that reads no more does not keep it', async t => {
   t.match(stdout, /DEADLINE_EXCEEDED/)
 })
 
-t.test('--html without vega: the line that installs it, exit code 1, before any call', async t => {
-  let calls = 0
-  const { address } = await serve(t, stream => {
-    calls++
-    answer(stream)
-  })
-  // As if they were not installed.
+/** With `--html`, in this folder, and as if vega were not installed beside the package. */
+async function withoutVega(t: Test, cwd: string, ...args: string[]): Promise<{ code: number; stderr: string }> {
   const hooks = `import { registerHooks } from 'node:module'
-    registerHooks({ resolve(name, context, next) { return next(name.startsWith('vega') ? name + '-not-here' : name, context) } })`
+    registerHooks({ resolve(name, context, next) {
+      const beside = name.startsWith('vega') && context.parentURL?.endsWith('chart.ts')
+      return next(beside ? name + '-not-here' : name, context)
+    } })`
   const preload = `data:text/javascript,${encodeURIComponent(hooks)}`
-  const html = path.join(folder(t), 'x.html')
-  const args = ['--import', preload, CLI, 'bench', '--direct', address, '--path', METHOD, '--html', html]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const html = path.join(cwd, 'x.html')
+  const words = ['--import', preload, CLI, 'bench', '--path', METHOD, '--duration', '0.2', '--html', html, ...args]
+  const child = spawn(process.execPath, words, { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', text => {
     stderr += text
   })
   const [code] = await once(child, 'close')
-  t.match(stderr, /--html needs: npm install vega vega-lite\n/)
+  return { code, stderr }
+}
+
+t.test('--html without vega: the line that installs it, exit code 1, before any call', async t => {
+  let calls = 0
+  const { address } = await serve(t, stream => {
+    calls++
+    answer(stream)
+  })
+  const { code, stderr } = await withoutVega(t, folder(t), '--direct', address)
+  t.match(stderr, /--html needs, in this folder: npm install vega vega-lite\n/)
   t.equal(code, 1)
   t.equal(calls, 0)
+})
+
+t.test('--html of a global install finds vega where the user is', async t => {
+  const { address } = await serve(t, stream => answer(stream))
+  const cwd = folder(t)
+  const install = (name: string, source: string): void => {
+    const at = path.join(cwd, 'node_modules', name)
+    mkdirSync(at, { recursive: true })
+    writeFileSync(path.join(at, 'package.json'), '{"type":"module","exports":{".":{"default":"./index.js"}}}')
+    writeFileSync(path.join(at, 'index.js'), source)
+  }
+  install(
+    'vega',
+    "export const parse = x => x; export class View { toSVG() { return '<svg>mine</svg>' } finalize() {} }",
+  )
+  install('vega-lite', 'export const compile = spec => ({ spec })')
+  t.same(await withoutVega(t, cwd, '--direct', address), { code: 0, stderr: '' })
+  t.match(readFileSync(path.join(cwd, 'x.html'), 'utf8'), /<svg>mine<\/svg>/)
 })
