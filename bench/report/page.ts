@@ -101,7 +101,9 @@ function methodOf({ rounds, seconds, machine }: RunRecord): string {
 CPU is user and system time of its whole process tree, divided by calls; in open loops latency counts from the time at
 which a call should have begun, so that a stall is charged for every call that it kept waiting.
 Whether a difference exceeds the noise is said by the rank test of Mann and Whitney, two-sided, exact for few rounds, on
-all headline numbers of this page together, with false discoveries held at 5 % (Benjamini and Hochberg).</p>`
+all headline numbers of this page together, with false discoveries held at 5 % (Benjamini and Hochberg). All rounds of a
+scenario but of those on memory are of one process a subject, so the noise is that within a process: another process of
+the same program may differ by more. <code>npm run bench:compare</code> has a fresh one each round.</p>`
 }
 
 function failuresSection(run: RunRecord): string {

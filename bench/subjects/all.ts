@@ -24,12 +24,3 @@ export const CONTENDERS: readonly Contender[] = [
   grpcJs,
   grpcProxy,
 ]
-
-/** @throws RangeError for a name that no subject has, with those that there are */
-export function contender(name: string): Contender {
-  const found = CONTENDERS.find(contender => contender.name === name)
-  if (found === undefined) {
-    throw new RangeError(`no subject "${name}"; there are ${CONTENDERS.map(({ name }) => name).join(', ')}`)
-  }
-  return found
-}

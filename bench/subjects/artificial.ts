@@ -22,12 +22,6 @@ export function artificial(name: string, title: string, artifice: Artifice): Con
 /** 50 µs of CPU and 1 ms of delay a call. */
 export const busy = artificial('busy', 'frames and 50 µs of CPU and 1 ms of delay a call', { cpuUs: 50, delayMs: 1 })
 
-/** What `busy` is compared with: its delay has the same machinery, and is over at once. */
-export const busyBase = artificial('busy-base', 'frames and 0 µs of CPU and 0 ms of delay a call', {
-  cpuUs: 0,
-  delayMs: 0,
-})
-
 /** 1 % of its calls fail. */
 export const dropper = artificial('dropper', 'frames that drops every 100th call', { dropEvery: 100 })
 

@@ -76,6 +76,8 @@ export function haproxyConfiguration(
   tune.h2.max-concurrent-streams 1000
   # Its default of 64 KiB would hold bulk up.
   tune.h2.initial-window-size 1048576
+  # tune.bufsize stays at its 16 KiB. A DATA frame of 16 KiB has no room in it for its head, and with 256 bytes more bulk
+  # cost a third less; but then 2.6 ended calls without their trailers: messages of 16 KiB, or streams of small ones.
 
 defaults
   mode ${mode}

@@ -43,7 +43,6 @@ export const DEBIAN: readonly DebianPackage[] = [
   { name: 'nghttp2-proxy', program: 'nghttpx', versionArgs: ['--version'], use: 'a peer' },
   { name: 'haproxy', program: 'haproxy', versionArgs: ['-v'], use: 'a peer, and the floor' },
   { name: 'nginx-light', program: 'nginx', versionArgs: ['-v'], use: 'a peer' },
-  { name: 'linux-perf', program: 'perf', versionArgs: ['--version'], use: 'optional: context switches' },
   { name: 'strace', program: 'strace', versionArgs: ['--version'], use: 'optional: syscalls a call' },
 ]
 

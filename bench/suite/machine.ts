@@ -1,11 +1,16 @@
 /** What the run was made on, and what this machine cannot measure. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import os from 'node:os'
-import { PINS } from '../measure/child.ts'
+import { type Core, PINS } from '../measure/child.ts'
+import { siblingsOf } from '../measure/siblings.ts'
 import type { Machine, RunRecord } from '../report/record.ts'
 import { NODE, THIS_TREE } from '../subjects/verbatim.ts'
 import { canCountSyscalls, STRACE_INSTALL } from './syscalls.ts'
 import { COUNTS_WORK } from './work.ts'
+
+/** Who has which, as children are pinned. */
+const SUBJECT: Core = 0
+const LOAD: Core = 1
 
 export function describeMachine(): Machine {
   return {
@@ -17,14 +22,30 @@ export function describeMachine(): Machine {
   }
 }
 
+/** How processors are shared out. */
+interface Sharing {
+  readonly pins: boolean
+  /** Threads of the core that the subject has, by number. */
+  readonly siblings: readonly number[]
+}
+
 /** @param syscalls whether they are to be counted in this run */
-export function shortcomings(syscalls: boolean): RunRecord['leftOut'] {
+export function shortcomings(
+  syscalls: boolean,
+  { pins, siblings }: Sharing = { pins: PINS, siblings: siblingsOf(SUBJECT) },
+): RunRecord['leftOut'] {
   const leftOut = []
   if (!COUNTS_WORK) {
     const why = 'they are read from /proc, which this machine has not'
     leftOut.push({ what: 'CPU time, memory and context switches', why })
   }
-  if (!PINS) {
+  if (pins && siblings.includes(LOAD)) {
+    const why =
+      `processors ${SUBJECT} and ${LOAD} are two threads of one core: what load and backend do slows the subject; ` +
+      'compare within this run only'
+    leftOut.push({ what: 'a core for the subject alone', why })
+  }
+  if (!pins) {
     const why =
       os.cpus().length < 2
         ? 'it has one core: subject, load and backend share it, so compare nothing but orders of magnitude'

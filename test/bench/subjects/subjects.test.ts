@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
-import { CONTENDERS, contender } from '../../../bench/subjects/all.ts'
-import { busy, busyBase, dropper, dropperBase } from '../../../bench/subjects/artificial.ts'
+import { CONTENDERS } from '../../../bench/subjects/all.ts'
+import { busy, dropper, dropperBase } from '../../../bench/subjects/artificial.ts'
 import { openWorld, SMALL_BYTES, SMALL_PATH, type WorldOptions } from '../../../bench/subjects/world.ts'
 import { oneCall } from './one-call.ts'
 
@@ -22,13 +22,8 @@ t.test('every subject says what it is, and which version, or how it is installed
   t.equal(new Set(CONTENDERS.map(({ name }) => name)).size, CONTENDERS.length, 'names are not used twice')
 })
 
-t.test('a subject by its name', async t => {
-  t.equal(contender('nginx').name, 'nginx')
-  t.throws(() => contender('ngnix'), { name: 'RangeError', message: /no subject "ngnix"; there are direct, .*nginx/ })
-})
-
 t.test('what proves the harness is in no list', async t => {
-  for (const { name } of [busy, busyBase, dropper, dropperBase]) t.throws(() => contender(name), RangeError)
+  for (const one of [busy, dropper, dropperBase]) t.notOk(CONTENDERS.some(({ name }) => name === one.name))
 })
 
 /** All at once: they have a core to share, and none is measured. */
