@@ -376,6 +376,9 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
 
   #finish(): void {
     this.#phase = 'over'
+    // Nobody takes any more of what waited, in either direction.
+    this.onWritable()
+    this.onRequestWritable()
     this.#call?.abort()
     this.#replay = undefined
     this.#disarm()

@@ -52,7 +52,8 @@ export interface Stream {
   reset(code: ErrorCode): void
   /**
    * These received bytes were forwarded (or dropped): give the sender that much window back.
-   * What is not released when the stream ends, the transport gives back to the session itself.
+   * To be called after the end too, as what came may have to be forwarded yet; of a stream that did not end cleanly
+   * the transport gives back to the session what is not released.
    */
   release(bytes: number): void
 }

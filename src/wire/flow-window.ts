@@ -141,13 +141,6 @@ export class ReceiveWindow {
     this.available += difference
   }
 
-  /** The stream ended: what is held goes to the connection's window instead. Returns those bytes. */
-  close(): number {
-    const held = this.held
-    this.held = 0
-    return held
-  }
-
   #setLimit(limit: number): void {
     const bounded = Math.min(limit, MAX_31_BIT)
     this.released += bounded - this.limit

@@ -154,6 +154,13 @@ export class StreamTable implements StreamKeeper, Denied {
     this.giveBack(bytes)
   }
 
+  releasedLate(stream: WireStream, bytes: number): void {
+    const consumed = Math.min(bytes, stream.receiveWindow.held)
+    if (consumed === 0) return
+    stream.receiveWindow.consume(consumed)
+    this.giveBack(consumed)
+  }
+
   /** Gives the connection's window the size that it begins with, as far as there is room. */
   openWindow(): void {
     this.#give(this.window.unopened)
@@ -276,8 +283,8 @@ export class StreamTable implements StreamKeeper, Denied {
     this.#closed.add(stream.id, stream.state)
     if (this.#last === stream) this.#last = undefined
     if (end.kind === 'clean') this.#floods.callEnded()
-    const held = stream.receiveWindow.close()
-    if (held > 0) this.giveBack(held)
+    // After a clean end the owner may still have to forward what came: until then it is held.
+    if (end.kind !== 'clean') this.releasedLate(stream, stream.receiveWindow.held)
   }
 
   #removeUnsent(stream: WireStream): void {

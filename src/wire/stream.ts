@@ -35,7 +35,8 @@ export interface WireStreamOwner {
   onHeaders(block: readonly HeaderField[], endStream: boolean): void
   /**
    * `bytes[start..end)` is valid only during the call, and may be empty with `endStream`. Its window is the sender's
-   * again once `release` was called for as many bytes.
+   * again once `release` was called for as many bytes. So it is of the connection's after a clean end, as they may
+   * wait for somebody yet; at any other end the rest is given back.
    */
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block. The peer's side of the stream is over; there is no `endStream` besides. */
@@ -56,6 +57,8 @@ export interface StreamKeeper {
   writableLater(stream: WireStream): void
   /** So many received bytes were consumed. */
   released(stream: WireStream, bytes: number): void
+  /** … of a stream that has ended. */
+  releasedLate(stream: WireStream, bytes: number): void
 }
 
 const CLEAN: WireStreamEnd = { kind: 'clean' }
@@ -189,7 +192,9 @@ export class WireStream implements Sender {
 
   /** These received bytes were forwarded or dropped: the sender gets that much window back. */
   release(bytes: number): void {
-    if (this.end === undefined && bytes > 0) this.#keeper.released(this, bytes)
+    if (bytes <= 0) return
+    if (this.end === undefined) this.#keeper.released(this, bytes)
+    else if (this.end.kind === 'clean') this.#keeper.releasedLate(this, bytes)
   }
 
   /** For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next turn. */

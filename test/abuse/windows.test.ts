@@ -1,7 +1,8 @@
 /** Windows: WINDOW_UPDATE that breaks its rules, and windows that are held closed while responses wait. */
 import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
-import { answer, answered, message, RESPONSE, requestFields } from '../contract/rig.ts'
+import { answer, answered, type Call, message, RESPONSE, requestFields } from '../contract/rig.ts'
+import { share } from '../contract/windows.ts'
 import { Code, Setting } from '../support/frames.ts'
 import type { ClientOptions, RawClient } from '../support/raw-client.ts'
 import { idle, until } from '../support/until.ts'
@@ -172,6 +173,30 @@ for (const { what, client: options, through } of HELD) {
   })
 }
 
+t.test('responses that ended and wait for their client still count, and come when it takes them', async t => {
+  const here = await scene(t, { ...STALL, stallTimeoutMs: 60_000, maxSessionBufferedBytes: DEFAULT_WINDOW })
+  const client = await attacker(t, here, { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 } })
+  const calls: Call[] = []
+  for (let i = 0; i < 10; i++) calls.push(await callOn(here.backend, client, '/attack/Held', { endStream: true }))
+  const whole = Buffer.alloc(WINDOW - 100, 'x')
+  const sending = calls.map(async ({ backend, backendId }) => {
+    backend.headers(backendId, RESPONSE)
+    await share(backend, backendId, whole, true)
+  })
+  await here.open.backend.roundTrip()
+  const sent = () => calls.reduce((sum, { backend, backendId }) => sum + backend.windows.sent(backendId), 0)
+  t.ok(sent() <= DEFAULT_WINDOW, `${sent()} bytes came of ${calls.length * whole.length}`)
+  client.settings({ [Setting.INITIAL_WINDOW_SIZE]: DEFAULT_WINDOW })
+  await Promise.all(sending)
+  for (const { id } of calls) {
+    await client.ended(id)
+    t.equal(client.dataBytes(id), whole.length)
+  }
+  await untouched(t, here, 2)
+  client.destroy()
+  await idle(here.proxy)
+})
+
 t.test('a client that opens its window late, in small steps', async t => {
   const here = await scene(t, { streamWindowBytes: WINDOW, maxStreamWindowBytes: WINDOW })
   const client = await attacker(t, here, { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 }, auto: { window: false } })
@@ -191,22 +216,27 @@ t.test('a client that opens its window late, in small steps', async t => {
 
 /** Requests of one write, and at most: their answers are more than the kernel's buffers and the proxy's bound. */
 const AT_ONCE = 200
-const MOST_REQUESTS = 400_000
+const MOST_REQUESTS = 1_000_000
 
 t.test('a client that reads nothing and asks for answers of the proxy itself: it is not read any more', async t => {
   const here = await scene(t, { stallTimeoutMs: 500 })
   const client = await attacker(t, here)
   client.socket.pause()
   const wrong = requestFields([['grpc-timeout', 'never']], '/attack/Unread')
+  const stalled = () => here.proxy.violations().stalled === 1
   let requests = 0
-  for (; requests < MOST_REQUESTS && client.socket.writableLength === 0; requests += AT_ONCE) {
+  for (; requests < MOST_REQUESTS && client.socket.writableLength === 0 && !stalled(); requests += AT_ONCE) {
     for (let i = 0; i < AT_ONCE; i++) client.request(wrong, { endStream: true })
     await immediate()
   }
   t.ok(requests < MOST_REQUESTS, `the proxy stopped reading after ${requests} requests`)
-  await until('it ends the session', () => here.proxy.violations().stalled === 1)
+  await until('it ends the session', stalled)
   client.socket.resume()
-  await lost(t, here, client, client.address, { token: 'stalled' })
+  await client.closed
+  t.same(
+    here.lines.map(({ peer, violation }) => ({ peer, violation })),
+    [{ peer: client.address, violation: 'stalled' }],
+  )
   await untouched(t, here)
   await idle(here.proxy)
 })

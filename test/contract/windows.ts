@@ -141,7 +141,7 @@ function growth(t: Test, { downstream, upstream, name }: Pairing): void {
 }
 
 /** As `upload`, for several streams at once: what was room for one may be another's by the time it is used. */
-async function share(sender: RawConnection, streamId: number, body: Buffer, endStream = false): Promise<void> {
+export async function share(sender: RawConnection, streamId: number, body: Buffer, endStream = false): Promise<void> {
   for (let at = 0; at < body.length; ) {
     const wanted = Math.min(body.length - at, QUANTUM)
     if ((await sender.windows.room(streamId, wanted)) === 0) return

@@ -48,13 +48,16 @@ class Half implements WireStreamOwner {
     this.#toSend = client ? plan.up : plan.down
   }
 
+  /** All that came and was kept, also after a clean end. */
+  release(): void {
+    this.stream.release(this.#unreleased)
+    this.#unreleased = 0
+  }
+
   /** One step. */
   step(step: number): void {
+    if (step % 3 === 0) this.release()
     if (this.end !== undefined) return
-    if (this.#unreleased > 0 && step % 3 === 0) {
-      this.stream.release(this.#unreleased)
-      this.#unreleased = 0
-    }
     const { reset } = this.#plan
     if (reset?.step === step && (reset.by === 'client') === this.#client) return this.stream.reset(8)
     if (this.#blocked || this.#done) return
@@ -188,6 +191,7 @@ function run(plans: readonly Plan[], limits: readonly [ConnectionLimits, Connect
   if (!over()) throw new Error('calls without an end')
   for (const side of [client, server]) {
     side.connection.flush()
+    for (const half of side.halves) half.release()
     if (side.connection.heldBytes !== 0) throw new Error(`${side.connection.heldBytes} bytes held`)
     if (side.halves.some(half => half.end === undefined)) throw new Error('an owner was not told')
   }

@@ -168,8 +168,9 @@ export class Play extends Local {
     let queued = 0
     for (const actor of this.actors) {
       queued += actor.stream.queuedBytes
-      if (actor.stream.end === undefined) held += actor.held
-      else {
+      const { end } = actor.stream
+      if (end === undefined || end.kind === 'clean') held += actor.held
+      if (end !== undefined) {
         must(actor.stream.queuedBytes === 0, 'a queue without a stream')
         if (actor.closed === undefined) untold = true
       }
