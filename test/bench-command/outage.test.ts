@@ -69,7 +69,7 @@ t.test('slices that were cut short are counted, with the reason', async t => {
   const { code, out, report } = await bench(t, { direct: served.address })
   t.equal(code, 1)
   const cut = report!.ways[0]!.slices.filter(slice => slice.cut !== undefined).length
-  t.ok(cut >= 10, `${cut} cut short`)
+  t.ok(cut >= 1, `${cut} cut short`)
   t.match(out.replaceAll('\n', ' '), `direct: ${cut} slices of 20 cut short; the first: `)
 })
 
@@ -95,7 +95,10 @@ t.test('a slice that ended by overload is left out: what ended in it are the fas
   const message = `hex:${'00'.repeat(200_000)}`
   const { code, out, report } = await bench(t, { direct: address, message, rate: '1000', duration: '40' })
   t.equal(code, 1)
-  t.match(out, /^Nothing was measured: [^]*does\snot\scarry\s1,000\scalls\sa\ssecond:\s1,342\scalls\swere\sopen\safter/)
+  t.match(
+    out.replaceAll('\n', ' '),
+    /^Nothing was measured: .*does not carry 1,000 calls a second: 1,342 calls were open/,
+  )
   t.match(report!.ways[0], { calls: 0, slices: [], latencyUs: undefined })
 })
 
