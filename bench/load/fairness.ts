@@ -7,6 +7,7 @@ import { LoadSession } from '../../src/bench/session.ts'
 import type { WireStream, WireStreamEnd, WireStreamOwner } from '../../src/wire/index.ts'
 import { type CallPlan, metadataOf, planOf } from './call-plan.ts'
 import { Latency } from './latency.ts'
+import { MessageCheck } from './message-check.ts'
 import { messageOf } from './messages.ts'
 import type { Percentiles, Shape } from './shape.ts'
 
@@ -38,15 +39,17 @@ class Repeated implements WireStreamOwner {
   #stream: WireStream | undefined
   #startedMs = 0
   #status: string | undefined
+  #check: MessageCheck
 
   constructor(client: Client, shape: Shape, timed: boolean) {
     this.#client = client
     this.#plan = planOf(shape)
     this.#timed = timed
+    this.#check = new MessageCheck(this.#plan.response)
   }
 
   call(): void {
-    const { path, request } = this.#plan
+    const { path, request, response } = this.#plan
     const fields = {
       ':method': 'POST',
       ':scheme': 'http',
@@ -58,6 +61,7 @@ class Repeated implements WireStreamOwner {
     }
     const message = messageOf(request.bytes)
     this.#status = undefined
+    this.#check = new MessageCheck(response)
     this.#startedMs = performance.now()
     this.#stream = this.#client.session!.call(this)
     this.#stream.sendHeaders(
@@ -74,8 +78,10 @@ class Repeated implements WireStreamOwner {
     this.#status = block.find(({ name }) => name === 'grpc-status')?.value
   }
 
-  onData(_bytes: Buffer, start: number, end: number): void {
+  onData(bytes: Buffer, start: number, end: number): void {
     this.#stream!.release(end - start)
+    const problem = this.#check.push(bytes, start, end)
+    if (problem !== undefined) throw new Error(problem)
     if (!this.#timed) this.#client.bulkBytes += end - start
   }
 
@@ -84,6 +90,8 @@ class Repeated implements WireStreamOwner {
     if (end.kind !== 'clean' || this.#status !== '0') {
       throw new Error(`a call ended by ${JSON.stringify(end)} with grpc-status ${this.#status}`)
     }
+    const problem = this.#check.end()
+    if (problem !== undefined) throw new Error(problem)
     if (this.#timed) this.#client.latency.record(performance.now() - this.#startedMs)
     setImmediate(() => this.#client.done || this.call())
   }
