@@ -135,8 +135,9 @@ export function latencyOf(histogram: JsHistogram): Latency | undefined {
   if (histogram.totalCount === 0) return undefined
   // By the same rule as the differences: hdr-histogram-js rounds ranks, where they are taken up.
   const distribution = new Distributions([histogram])
-  const at = (percentile: number): number => distribution.percentile(percentile / 100, [1])
   const { maxValue: max, mean } = histogram
+  // Values of a distribution are the upper ends of what a histogram keeps apart.
+  const at = (percentile: number): number => Math.min(max, distribution.percentile(percentile / 100, [1]))
   return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, mean }
 }
 

@@ -38,6 +38,8 @@ t.test('percentiles of several histograms together, each as often as it is drawn
   t.equal(merged([one, other]).totalCount, 7)
   t.match(latencyOf(one), { p50: 20, p90: 40, max: 40, mean: 25 })
   t.equal(latencyOf(newHistogram()), undefined)
+  const { p999, max } = latencyOf(histogramOf([150_000, 161_070]))!
+  t.ok(p999 <= max, `p99.9 of ${p999} is not more than the largest, ${max}`)
   // Ranks 49.5 → 50 of 55, and 54.945 → 55 of 55.
   t.match(latencyOf(histogramOf(Array.from({ length: 55 }, (_, i) => i + 1))), { p50: 28, p90: 50, p99: 55 })
   t.match(latencyOf(histogramOf(Array.from({ length: 12 }, (_, i) => i + 1))), { p90: 11 }, 'up, as in differences')
