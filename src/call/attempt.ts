@@ -9,6 +9,10 @@ export interface AttemptOwner {
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void
   onResponseData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   onResponseTrailers(block: HeaderBlock): void
+  /** Bytes of the response that the client has not taken. */
+  readonly responseWaitingBytes: number
+  /** The client takes almost nothing of the response, and others of the same session wait for that. */
+  onResponseOverdue(): void
   /** The upstream stream takes request data again. */
   onRequestWritable(): void
   onAttemptClosed(end: StreamEnd): void
@@ -18,12 +22,13 @@ export class Attempt implements StreamOwner {
   readonly lease: Lease
   readonly stream: Stream
   #owner: AttemptOwner | undefined
+  readonly #holder: AttemptOwner
   #closed = false
   #lingering: WheelTimer | undefined
 
   constructor(lease: Lease, owner: AttemptOwner) {
     this.lease = lease
-    this.#owner = owner
+    this.#owner = this.#holder = owner
     this.stream = lease.session.open(this)
   }
 
@@ -48,6 +53,15 @@ export class Attempt implements StreamOwner {
 
   onWritable(): void {
     this.#owner?.onRequestWritable()
+  }
+
+  /** Also once it is closed: what came of it may still wait for the client. */
+  onOverdue(): void {
+    this.#holder.onResponseOverdue()
+  }
+
+  get waitingBytes(): number {
+    return this.#holder.responseWaitingBytes
   }
 
   onClosed(end: StreamEnd): void {

@@ -21,6 +21,7 @@ export type FailureToken =
   | 'deadline'
   | 'bad-timeout'
   | 'unsendable-headers'
+  | 'slow-reader'
   | 'upstream-reset'
   | 'upstream-lost'
   | 'upstream-refused'
@@ -72,6 +73,16 @@ export function unsendable(message: string): Failure {
     Status.INTERNAL,
     `cannot forward the headers: ${message}`,
     ErrorCode.INTERNAL_ERROR,
+  )
+}
+
+/** Others wait for the memory that its response takes. */
+export function slowReader(): Failure {
+  return failure(
+    'slow-reader',
+    Status.RESOURCE_EXHAUSTED,
+    'the client takes too little of the response',
+    ErrorCode.ENHANCE_YOUR_CALM,
   )
 }
 

@@ -151,7 +151,9 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     const attempt = this.#attempt
     if (this.#phase === 'waiting') this.#backend?.cancel(this)
     if (attempt !== undefined && !attempt.closed) {
-      if (end.kind === 'clean') this.#linger(attempt)
+      const { wheel, clock } = this.#context
+      const arm = (timer: WheelTimer) => wheel.arm(timer, clock.now() + LINGER_MS)
+      if (end.kind === 'clean') attempt.linger(arm, timer => wheel.disarm(timer))
       else attempt.abandon(ErrorCode.CANCEL)
     }
     this.#finish()
@@ -290,6 +292,15 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     else this.#heldResponse += length
   }
 
+  get responseWaitingBytes(): number {
+    return this.#down.queuedBytes
+  }
+
+  onResponseOverdue(): void {
+    if (this.#phase === 'responding') this.#fail(failures.slowReader())
+    else if (this.#phase === 'answered') this.#down.reset(ErrorCode.ENHANCE_YOUR_CALM)
+  }
+
   onResponseTrailers(block: HeaderBlock): void {
     if (this.#sendTrailers(this.#down, block)) this.#answered(block)
   }
@@ -355,14 +366,6 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     this.#call?.abort()
     this.#replay = undefined
     this.#disarm()
-  }
-
-  #linger(attempt: Attempt): void {
-    const { wheel, clock } = this.#context
-    attempt.linger(
-      timer => wheel.arm(timer, clock.now() + LINGER_MS),
-      timer => wheel.disarm(timer),
-    )
   }
 
   #disarm(): void {

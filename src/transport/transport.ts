@@ -46,6 +46,8 @@ export interface Stream {
    * @returns false when the owner should stop until `onWritable`; the bytes were taken all the same.
    */
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean
+  /** Bytes that were given and have not been sent. */
+  readonly queuedBytes: number
   /** Last block of our direction, with END_STREAM, after all data that was given before. */
   sendTrailers(block: HeaderBlock): void
   /** RST_STREAM at once, before anything that is queued. `onClosed` follows, in a later turn. */
@@ -67,6 +69,10 @@ export interface StreamOwner {
   onTrailers(block: HeaderBlock): void
   /** `sendData` had returned false; there is room again. */
   onWritable(): void
+  /** What came and was not released holds up others for too long: the call is to be given up. Also after the end. */
+  onOverdue?(): void
+  /** Of what came and was not released, the bytes that wait for who shall take them; default: all. */
+  readonly waitingBytes?: number
   onClosed(end: StreamEnd): void
 }
 

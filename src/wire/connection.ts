@@ -30,7 +30,7 @@ import { HpackDecoder } from './hpack/decoder.ts'
 import { Inbound, type InboundOwner, PING_BYTES, Ping } from './inbound.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
-import { ConnectionError, type StreamError } from './protocol-error.ts'
+import { ConnectionError, StreamError } from './protocol-error.ts'
 import { LocalSettings, type Role, Settings } from './settings.ts'
 import type { WireStream, WireStreamOwner } from './stream.ts'
 import { StreamTable } from './stream-table.ts'
@@ -257,6 +257,31 @@ export class Connection implements InboundOwner {
   openStream(owner: WireStreamOwner): WireStream {
     if (this.free < 1) throw new Error('no stream is free')
     return this.#table.addUnsent(owner)
+  }
+
+  /**
+   * The peer has no window left, because of what owners have not released: their streams hold up all others. For who
+   * has the clock: `markConsumers`, and `shed` if it is still so some seconds later.
+   */
+  get starved(): boolean {
+    return this.#table.starved
+  }
+
+  /** Remembers how much each owner has released. */
+  markConsumers(): void {
+    this.#table.markConsumers()
+  }
+
+  /**
+   * Tells owners that released almost nothing since `markConsumers` to give up (`onOverdue`): those that hold most,
+   * and half of all that is held. Each is also an `onStreamError`, whose stream is still there.
+   */
+  shed(): void {
+    for (const stream of this.#table.overdue()) {
+      const detail = `stream ${stream.id} holds ${stream.receiveWindow.held} bytes that nobody takes`
+      this.#owner.onStreamError(new StreamError(stream.id, ErrorCode.ENHANCE_YOUR_CALM, 'slow-reader', detail))
+      stream.owner.onOverdue?.()
+    }
   }
 
   /** Received bytes that owners have not released. */

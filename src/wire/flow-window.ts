@@ -72,6 +72,9 @@ export class ReceiveWindow {
   available: number
   held = 0
   released = 0
+  /** All that was ever consumed; and what had been passed on when `StreamTable.markConsumers` last looked. */
+  consumedBytes = 0
+  markedBytes = 0
   /** Size of the window. */
   limit: number
   #initial: number
@@ -108,6 +111,7 @@ export class ReceiveWindow {
     if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
     this.held -= bytes
     this.released += bytes
+    this.consumedBytes += bytes
   }
 
   /**

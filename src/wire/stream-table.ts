@@ -7,7 +7,7 @@
  */
 import type { Allowance } from './allowance.ts'
 import { ConnectionWindow } from './connection-window.ts'
-import { MAX_31_BIT } from './frame.ts'
+import { DEFAULT_MAX_FRAME_SIZE, MAX_31_BIT } from './frame.ts'
 import type { HeaderFieldLike } from './hpack/header-field.ts'
 import { type Denied, type MemoryBudget, SHARE_BYTES } from './memory-budget.ts'
 import type { Outbound } from './outbound.ts'
@@ -23,6 +23,9 @@ export interface BothSettings {
   /** Ours, as far as the peer has acknowledged them. */
   readonly ours: Settings
 }
+
+/** Who consumes less than this part of what it holds, from one look to the next, is overdue. */
+const LEAST_CONSUMED = 1 / 16
 
 /** Bytes that windows begin with, and that they may grow to. */
 export interface WindowLimits {
@@ -51,6 +54,8 @@ export class StreamTable implements StreamKeeper, Denied {
   /** The stream found last: most frames come next to another of the same stream. */
   #last: WireStream | undefined
   readonly #unsent: WireStream[] = []
+  /** Ended cleanly, and not all of what they hold was released. */
+  readonly #late = new Set<WireStream>()
   #settling: WireStream[] = []
   /** The connection is over: no window is of use. */
   #lost = false
@@ -158,7 +163,36 @@ export class StreamTable implements StreamKeeper, Denied {
     const consumed = Math.min(bytes, stream.receiveWindow.held)
     if (consumed === 0) return
     stream.receiveWindow.consume(consumed)
+    if (stream.receiveWindow.held === 0) this.#late.delete(stream)
     this.giveBack(consumed)
+  }
+
+  /** The peer may not send a frame of the usual size on any stream, as what it sent was not consumed. */
+  get starved(): boolean {
+    const { window } = this
+    return window.available < DEFAULT_MAX_FRAME_SIZE && window.held > 0 && !this.#lost
+  }
+
+  #holding(): WireStream[] {
+    return [...this.#open, ...this.#late].filter(({ receiveWindow }) => receiveWindow.held > 0)
+  }
+
+  /** For `overdue`. */
+  markConsumers(): void {
+    for (const stream of this.#holding()) stream.receiveWindow.markedBytes = passedOn(stream)
+  }
+
+  /** Streams that consumed almost nothing since `markConsumers`: those that hold most, and half of all that is held. */
+  overdue(): WireStream[] {
+    const idle = this.#holding()
+      .filter(stream => {
+        const { held, markedBytes } = stream.receiveWindow
+        return passedOn(stream) - markedBytes < held * LEAST_CONSUMED
+      })
+      .sort((a, b) => b.receiveWindow.held - a.receiveWindow.held)
+    let [count, held] = [0, 0]
+    for (; count < idle.length && held * 2 < this.window.held; count++) held += idle[count]!.receiveWindow.held
+    return idle.slice(0, count)
   }
 
   /** Gives the connection's window the size that it begins with, as far as there is room. */
@@ -252,6 +286,7 @@ export class StreamTable implements StreamKeeper, Denied {
     if (!this.#lost) {
       this.#lost = true
       this.#budget.forget(this, this.window.promised)
+      this.#late.clear()
     }
     this.#lose([...this.#open, ...this.#unsent], { kind: 'lost', unprocessed: false, reason })
     while (this.#settling.length > 0) this.settle()
@@ -285,6 +320,7 @@ export class StreamTable implements StreamKeeper, Denied {
     if (end.kind === 'clean') this.#floods.callEnded()
     // After a clean end the owner may still have to forward what came: until then it is held.
     if (end.kind !== 'clean') this.releasedLate(stream, stream.receiveWindow.held)
+    else if (stream.receiveWindow.held > 0) this.#late.add(stream)
   }
 
   #removeUnsent(stream: WireStream): void {
@@ -298,4 +334,9 @@ export class StreamTable implements StreamKeeper, Denied {
 function isHead(block: readonly HeaderFieldLike[]): boolean {
   for (let i = 0; i < block.length; i++) if (block[i]!.name === ':method') return block[i]!.value === 'HEAD'
   return false
+}
+
+/** Bytes that came and went on to their consumer, released or not: owners may release all at the end of a queue. */
+function passedOn({ receiveWindow: { consumedBytes, held }, owner }: WireStream): number {
+  return consumedBytes + held - Math.min(held, owner.waitingBytes ?? held)
 }

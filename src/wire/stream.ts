@@ -43,6 +43,13 @@ export interface WireStreamOwner {
   onTrailers(block: readonly HeaderField[]): void
   /** `sendData` had returned false; what was queued is gone. */
   onWritable(): void
+  /**
+   * `Connection.shed`: it has released almost nothing of what it holds, and others wait for that room. It should
+   * give up: reset this stream, or release what it holds. Also after a clean end.
+   */
+  onOverdue?(): void
+  /** Of what it has not released, the bytes that still wait for its own consumer; default: all. */
+  readonly waitingBytes?: number
   onClosed(end: WireStreamEnd): void
 }
 

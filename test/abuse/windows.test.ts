@@ -1,5 +1,5 @@
 /** Windows: WINDOW_UPDATE that breaks its rules, and windows that are held closed while responses wait. */
-import { setImmediate as immediate } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
 import { answer, answered, type Call, message, RESPONSE, requestFields } from '../contract/rig.ts'
 import { share } from '../contract/windows.ts'
@@ -238,5 +238,61 @@ t.test('a client that reads nothing and asks for answers of the proxy itself: it
     [{ peer: client.address, violation: 'stalled' }],
   )
   await untouched(t, here)
+  await idle(here.proxy)
+})
+
+/** Whole responses and halves: both hold what their client does not take. */
+const HOARDED: readonly { readonly what: string; readonly ended: boolean }[] = [
+  { what: 'of calls that go on', ended: false },
+  { what: 'of calls whose backend has ended', ended: true },
+]
+
+for (const { what, ended } of HOARDED) {
+  t.test(
+    `a client that takes nothing ${what}, until the backend session is full: those calls end, and no other`,
+    async t => {
+      const limits = { ...STALL, stallTimeoutMs: 60_000, maxSessionBufferedBytes: DEFAULT_WINDOW }
+      const here = await scene(t, { ...limits, slowReaderTimeoutMs: 300 })
+      const client = await attacker(t, here, { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 } })
+      const calls: Call[] = []
+      for (let i = 0; i < 5; i++) calls.push(await callOn(here.backend, client, '/attack/Hoard', { endStream: true }))
+      for (const { backend, backendId } of calls) {
+        backend.headers(backendId, RESPONSE)
+        void share(backend, backendId, Buffer.alloc(WINDOW - 100), ended).catch(() => {})
+      }
+      await until('calls are ended', () => here.proxy.violations()['slow-reader'] !== undefined)
+      const resets = () =>
+        calls.flatMap(({ id }) => client.log.filter(item => item.kind === 'rst' && item.streamId === id))
+      await until('the client is told', () => resets().length > 0)
+      for (const reset of resets()) t.match(reset, { code: Code.ENHANCE_YOUR_CALM })
+      t.same(here.lines, [], 'no line at warn')
+      await untouched(t, here, 2)
+      client.destroy()
+      await idle(here.proxy)
+    },
+  )
+}
+
+t.test('a full backend session, and a client that takes little by little: its calls go on', async t => {
+  const limits = { ...STALL, stallTimeoutMs: 60_000, maxSessionBufferedBytes: DEFAULT_WINDOW }
+  const here = await scene(t, { ...limits, slowReaderTimeoutMs: 400 })
+  const settings = { [Setting.INITIAL_WINDOW_SIZE]: 0 }
+  const client = await attacker(t, here, { settings, auto: { window: false } })
+  const calls: Call[] = []
+  for (let i = 0; i < 5; i++) calls.push(await callOn(here.backend, client, '/slow/Reader', { endStream: true }))
+  const sending = calls.map(async ({ backend, backendId }) => {
+    backend.headers(backendId, RESPONSE)
+    await share(backend, backendId, Buffer.alloc(WINDOW - 100), true)
+  })
+  const taken = () => calls.reduce((sum, { id }) => sum + client.dataBytes(id), 0)
+  while (taken() < calls.length * (WINDOW - 100)) {
+    client.windowUpdate(0, 2_000 * calls.length)
+    for (const { id } of calls) client.windowUpdate(id, 2_000)
+    await delay(100)
+  }
+  await Promise.all(sending)
+  t.equal(here.proxy.violations()['slow-reader'], undefined)
+  await untouched(t, here, 2)
+  client.destroy()
   await idle(here.proxy)
 })

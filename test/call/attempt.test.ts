@@ -16,6 +16,8 @@ function attempt() {
     onResponseHeaders: (fields, endStream) => heard.push(`headers ${fields[0]?.value} ${endStream}`),
     onResponseData: (_bytes, start, end, endStream) => heard.push(`data ${end - start} ${endStream}`),
     onResponseTrailers: () => heard.push('trailers'),
+    responseWaitingBytes: 0,
+    onResponseOverdue: () => heard.push('overdue'),
     onRequestWritable: () => heard.push('writable'),
     onAttemptClosed: end => heard.push(`closed ${end.kind}`),
   })

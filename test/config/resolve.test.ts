@@ -58,6 +58,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
       settingsTimeoutMs: 10_000,
       headersTimeoutMs: 10_000,
       stallTimeoutMs: 300_000,
+      slowReaderTimeoutMs: 5_000,
       maxContinuations: 16,
       floods: {
         maxResets: { burst: 10_000, perSecond: 3_000 },

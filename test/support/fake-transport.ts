@@ -34,6 +34,7 @@ lent[LENT] = true
 const MARGIN = 7
 
 export class FakeStream implements Stream {
+  queuedBytes = 0
   /** Undefined on a downstream stream until its owner is known. */
   owner: StreamOwner | undefined
   readonly sent: Sent[] = []

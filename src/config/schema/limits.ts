@@ -82,6 +82,11 @@ export const limits = strict({
     'A peer that takes nothing of what waits for its windows loses the session after this time; `frames` only',
     { min: 1 },
   ),
+  slowReaderTimeoutMs: milliseconds(
+    5_000,
+    'While a backend session has no window left, calls whose clients took less than a 16th of what waits for them in this time are ended, those that hold most first; `frames` only',
+    { min: 1 },
+  ),
   maxContinuations: integer(16, 'Most CONTINUATION frames of a header block; more end the session; `frames` only', {
     min: 1,
   }),

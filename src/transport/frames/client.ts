@@ -7,6 +7,7 @@ import { MAX_31_BIT } from '../../wire/frame.ts'
 import { lentBuffer } from '../../wire/lent.ts'
 import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
 import { dial } from '../dial.ts'
+import { WheelTimer } from '../timer-wheel.ts'
 import type {
   ClientSession,
   ClientSessionOwner,
@@ -33,6 +34,8 @@ class FramesClientSession extends FramesSession implements ClientSession {
   /** `free` was asked and was 0 for it. */
   #wasClogged = false
   #size = 0
+  /** For window that clients do not let the backend have. */
+  readonly #starves: WheelTimer = new WheelTimer(() => this.#shed())
   /** What the next read goes into, until it has begun; then only if it is another buffer. */
   #buffer: Buffer | undefined = lentBuffer(READ_BYTES[0])
   #reading = false
@@ -90,10 +93,23 @@ class FramesClientSession extends FramesSession implements ClientSession {
       this.#buffer = undefined
     }
     const free = this.readInto(buffer, bytes)
+    if (this.connection.starved && !this.#starves.armed) this.#watchReaders()
     if (bytes === buffer.length && this.#size < READ_BYTES.length - 1) this.#size++
     else if (free) return true
     this.#buffer = lentBuffer(READ_BYTES[this.#size]!)
     return true
+  }
+
+  #watchReaders(): void {
+    this.connection.markConsumers()
+    const { clock, limits, wheel } = this.context
+    wheel.arm(this.#starves, clock.now() + limits.slowReaderTimeoutMs)
+  }
+
+  #shed(): void {
+    if (!this.connection.starved) return
+    this.connection.shed()
+    if (this.connection.starved) this.#watchReaders()
   }
 
   protected get peerName(): string {
@@ -140,6 +156,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
   protected onGone(reason: string): void {
     this.#draining = true
+    this.context.wheel.disarm(this.#starves)
     this.#owner.onSessionClosed(this, reason)
   }
 }

@@ -20,6 +20,7 @@ export interface FramesLimits {
   readonly settingsTimeoutMs: number
   readonly headersTimeoutMs: number
   readonly stallTimeoutMs: number
+  readonly slowReaderTimeoutMs: number
   readonly maxContinuations: number
   readonly floods: FloodLimits
 }

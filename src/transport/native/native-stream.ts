@@ -65,6 +65,10 @@ export abstract class NativeStream implements Stream {
     return (node as Carrier)[kNative]
   }
 
+  get queuedBytes(): number {
+    return this.node?.writableLength ?? 0
+  }
+
   abstract sendHeaders(block: HeaderBlock, endStream: boolean): void
 
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
