@@ -362,6 +362,8 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   #leave(): void {
     if (this.#phase === 'waiting') this.#backend?.cancel(this)
     this.#attempt?.abandon(ErrorCode.CANCEL)
+    // A stream whose end is just being told cannot be reset: it will have ended cleanly.
+    this.onWritable()
     this.#attempt = undefined
     this.#call?.abort()
     this.#replay = undefined
@@ -379,7 +381,6 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
 
   #finish(): void {
     this.#phase = 'over'
-    // Nobody takes any more of what waited, in either direction.
     this.onWritable()
     this.onRequestWritable()
     this.#call?.abort()

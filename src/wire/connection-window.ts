@@ -34,7 +34,7 @@ export class ConnectionWindow {
   constructor(initialBytes: number, maxBytes: number) {
     this.#initialBytes = this.#target = Math.max(initialBytes, DEFAULT_WINDOW_SIZE)
     this.#maxBytes = Math.max(maxBytes, this.#initialBytes)
-    this.#mostBytes = Math.max(this.#initialBytes, this.#maxBytes * GROWTH_PART)
+    this.#mostBytes = Math.max(this.#initialBytes, Math.floor(this.#maxBytes * GROWTH_PART))
   }
 
   /** DATA came. `trips`: the round trips of the connection, where windows may grow. */

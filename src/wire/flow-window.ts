@@ -72,9 +72,10 @@ export class ReceiveWindow {
   available: number
   held = 0
   released = 0
-  /** All that was ever consumed; and what had been passed on when `StreamTable.markConsumers` last looked. */
+  /** All that was ever consumed; and, as `StreamTable.markConsumers` last saw it, what had been passed on, and what waited. */
   consumedBytes = 0
   markedBytes = 0
+  markedWaitingBytes = 0
   /** Size of the window. */
   limit: number
   #initial: number

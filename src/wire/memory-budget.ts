@@ -46,7 +46,7 @@ export class MemoryBudget {
 
   /** What a window may grow to, beyond its initial size. */
   get growthBytes(): number {
-    return Math.max(0, this.limitBytes - this.#promisedBytes) * GROWTH_PART
+    return Math.floor(Math.max(0, this.limitBytes - this.#promisedBytes) * GROWTH_PART)
   }
 
   /** How much more a connection may promise that has promised so much. */

@@ -24,7 +24,7 @@ export interface BothSettings {
   readonly ours: Settings
 }
 
-/** Who consumes less than this part of what it holds, from one look to the next, is overdue. */
+/** Who passes on less than this part of what waited at the one look until the next is overdue. */
 const LEAST_CONSUMED = 1 / 16
 
 /** Bytes that windows begin with, and that they may grow to. */
@@ -179,15 +179,19 @@ export class StreamTable implements StreamKeeper, Denied {
 
   /** For `overdue`. */
   markConsumers(): void {
-    for (const stream of this.#holding()) stream.receiveWindow.markedBytes = passedOn(stream)
+    for (const stream of this.#holding()) {
+      const waiting = waitingBytes(stream)
+      stream.receiveWindow.markedWaitingBytes = waiting
+      stream.receiveWindow.markedBytes = passedOn(stream, waiting)
+    }
   }
 
   /** Streams that consumed almost nothing since `markConsumers`: those that hold most, and half of all that is held. */
   overdue(): WireStream[] {
     const idle = this.#holding()
       .filter(stream => {
-        const { held, markedBytes } = stream.receiveWindow
-        return passedOn(stream) - markedBytes < held * LEAST_CONSUMED
+        const { markedBytes, markedWaitingBytes } = stream.receiveWindow
+        return passedOn(stream, waitingBytes(stream)) - markedBytes < markedWaitingBytes * LEAST_CONSUMED
       })
       .sort((a, b) => b.receiveWindow.held - a.receiveWindow.held)
     let [count, held] = [0, 0]
@@ -336,7 +340,11 @@ function isHead(block: readonly HeaderFieldLike[]): boolean {
   return false
 }
 
+function waitingBytes({ receiveWindow: { held }, owner }: WireStream): number {
+  return Math.min(held, owner.waitingBytes ?? held)
+}
+
 /** Bytes that came and went on to their consumer, released or not: owners may release all at the end of a queue. */
-function passedOn({ receiveWindow: { consumedBytes, held }, owner }: WireStream): number {
-  return consumedBytes + held - Math.min(held, owner.waitingBytes ?? held)
+function passedOn({ receiveWindow: { consumedBytes, held } }: WireStream, waiting: number): number {
+  return consumedBytes + held - waiting
 }

@@ -241,6 +241,31 @@ t.test('a client that reads nothing and asks for answers of the proxy itself: it
   await idle(here.proxy)
 })
 
+t.test('a client that refuses trailers while the response waits for it: nothing stays held', async t => {
+  const here = await scene(t, { ...STALL, stallTimeoutMs: 60_000, maxSessionBufferedBytes: DEFAULT_WINDOW })
+  const settings = { [Setting.INITIAL_WINDOW_SIZE]: 0, [Setting.MAX_HEADER_LIST_SIZE]: 400 }
+  const client = await attacker(t, here, { settings })
+  for (let i = 0; i < 10; i++) {
+    const { backend, backendId, id } = await callOn(here.backend, client, '/attack/Refuse', { endStream: true })
+    backend.headers(backendId, RESPONSE)
+    await backend.upload(backendId, Buffer.alloc(WINDOW - 100))
+    backend.headers(
+      backendId,
+      [
+        ['grpc-status', '0'],
+        ['x-details', 'x'.repeat(500)],
+      ],
+      { endStream: true },
+    )
+    t.match((await client.ended(id)).at(-1), { kind: 'rst' })
+  }
+  await here.open.backend.roundTrip()
+  t.ok(here.open.backend.windows.left(0) >= DEFAULT_WINDOW / 2, `${here.open.backend.windows.left(0)} bytes of window`)
+  client.destroy()
+  await untouched(t, here)
+  await idle(here.proxy)
+})
+
 /** Whole responses and halves: both hold what their client does not take. */
 const HOARDED: readonly { readonly what: string; readonly ended: boolean }[] = [
   { what: 'of calls that go on', ended: false },

@@ -40,6 +40,7 @@ export class Listener implements WireStreamOwner {
   releases = true
   /** Does something with each event, inside the call. */
   also: (event: string) => void = () => {}
+  onOverdue: () => void = () => {}
 
   #told(event: string): void {
     this.events.push(event)

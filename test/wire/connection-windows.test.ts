@@ -144,3 +144,33 @@ t.test('sessions that grew and fell silent leave room for the others to grow', a
   for (let i = 0; i < 100; i++) budget.changed(0, Math.min(16 * 1_048_576, budget.growthBytes))
   t.ok(budget.promisedBytes < budget.limitBytes, 'whatever they take')
 })
+
+t.test('overdue is who holds what waited at the last look, not who was given something since', async t => {
+  const rig = new Rig('client', { maxConnectionWindow: 65_535, initialConnectionWindow: 65_535 }).begin()
+  const told: number[] = []
+  const calls = [1, 3, 5].map(id => {
+    const call = rig.open(true)
+    call.releases = false
+    call.onOverdue = () => told.push(id)
+    rig.headers(id, RESPONSE)
+    return call
+  })
+  rig.data(1, Buffer.alloc(16_384)).data(3, Buffer.alloc(39))
+  rig.connection.markConsumers()
+  t.notOk(rig.connection.starved)
+  calls[1]!.stream.release(39)
+  rig.data(3, Buffer.alloc(16_384)).data(5, Buffer.alloc(16_384)).data(5, Buffer.alloc(15_000))
+  t.ok(rig.connection.starved)
+  rig.connection.shed()
+  t.same(told, [1])
+  t.same(rig.streamErrors, ['slow-reader'])
+  rig.connection.markConsumers()
+  rig.connection.shed()
+  t.same(told, [1, 5, 1], 'those that hold most first, and half of all')
+})
+
+t.test('windows are whole numbers, whatever is left of memory', async t => {
+  const budget = new MemoryBudget(1_048_577)
+  budget.changed(0, 65_535 + 3)
+  t.ok(Number.isInteger(budget.growthBytes), `${budget.growthBytes}`)
+})

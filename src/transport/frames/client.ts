@@ -93,11 +93,15 @@ class FramesClientSession extends FramesSession implements ClientSession {
       this.#buffer = undefined
     }
     const free = this.readInto(buffer, bytes)
-    if (this.connection.starved && !this.#starves.armed) this.#watchReaders()
     if (bytes === buffer.length && this.#size < READ_BYTES.length - 1) this.#size++
     else if (free) return true
     this.#buffer = lentBuffer(READ_BYTES[this.#size]!)
     return true
+  }
+
+  protected override read(chunk: Buffer, end: number, rewritable: boolean): void {
+    super.read(chunk, end, rewritable)
+    if (this.connection.starved && !this.#starves.armed) this.#watchReaders()
   }
 
   #watchReaders(): void {
@@ -108,7 +112,11 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
   #shed(): void {
     if (!this.connection.starved) return
-    this.connection.shed()
+    try {
+      this.connection.shed()
+    } catch (error) {
+      this.context.onFault(error as Error)
+    }
     if (this.connection.starved) this.#watchReaders()
   }
 

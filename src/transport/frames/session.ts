@@ -54,6 +54,9 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   /** For a peer that takes nothing of what waits for it. */
   readonly #stalls: WheelTimer = new WheelTimer(() => this.#stalled())
   #sentBytes = 0
+  /** Writes that the socket has finished, and how many they were when the timer was armed. */
+  #writes = 0
+  #seenWrites = 0
   readonly #lingers: WheelTimer = new WheelTimer(() => this.#socket!.destroy())
 
   constructor(role: Role, limits: ConnectionLimits, context: FramesContext) {
@@ -146,6 +149,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   #pause(): void {
     this.#paused = true
     this.#socket!.pause()
+    if (!this.#stalls.armed) this.#watchStall()
   }
 
   onPending(): void {
@@ -157,8 +161,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     const spans = this.#take()
     const socket = this.#socket
     const last = spans.length - 1
-    if (this.#unread !== this.#stalls.armed) this.#watchStall()
-    if (socket === undefined || this.#gone || last < 0) return this.#endIfOver()
+    if (socket === undefined || this.#gone || last < 0) return this.#afterFlush()
     if (last > 0) socket.cork()
     for (let i = 0; i < last; i++) socket.write(spans[i]!)
     socket.write(spans[last]!, this.#onWritten)
@@ -166,8 +169,13 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     const sent = socket.writableLength === 0
     if (!sent) connection.congested = true
     else if (this.#reusable) connection.reuse()
-    this.#endIfOver()
+    this.#afterFlush()
     return sent && this.#reusable
+  }
+
+  #afterFlush(): boolean {
+    if (!this.#gone && this.#unread !== this.#stalls.armed) this.#watchStall()
+    return this.#endIfOver()
   }
 
   #take(): Buffer[] {
@@ -187,13 +195,16 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   #watchStall(): void {
     if (!this.#unread) return this.context.wheel.disarm(this.#stalls)
     this.#sentBytes = this.connection.sentBytes
+    this.#seenWrites = this.#writes
     this.#arm(this.#stalls, this.context.limits.stallTimeoutMs)
   }
 
   #stalled(): void {
     const { connection } = this
     if (connection.over !== undefined || !this.#unread) return
-    if (connection.sentBytes !== this.#sentBytes) return this.#watchStall()
+    // No DATA goes out while the socket is full; else what it takes besides says nothing about windows.
+    const moves = this.clogged ? this.#writes !== this.#seenWrites : connection.sentBytes !== this.#sentBytes
+    if (moves) return this.#watchStall()
     connection.fail(
       new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'stalled', 'nothing was taken of what waits for the peer'),
     )
@@ -202,14 +213,17 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   readonly #onWritten = (): void => {
     const { connection } = this
     const socket = this.#socket!
-    if (socket.writableLength > 0) return
+    this.#writes++
+    // Of a socket that is destroyed the last write ends likewise.
+    if (socket.destroyed || socket.writableLength > 0) return
     if (this.#reusable) connection.reuse()
     if (connection.congested) connection.congested = false
+    if (this.#paused && connection.pendingBytes <= MAX_UNSENT_BYTES) {
+      this.#paused = false
+      socket.resume()
+      flushSoon(this)
+    }
     this.onTaken()
-    if (!this.#paused || connection.pendingBytes > MAX_UNSENT_BYTES) return
-    this.#paused = false
-    socket.resume()
-    flushSoon(this)
   }
 
   onStreamError(error: StreamError): void {

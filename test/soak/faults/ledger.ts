@@ -70,6 +70,11 @@ export class Ledger {
     count(this.injected, text)
   }
 
+  /** Whether a session of the endpoint ended since then, or just before. */
+  troubledSince(port: number, sinceMs: number): boolean {
+    return (this.#troubles.get(port) ?? []).some(atMs => atMs >= sinceMs - TROUBLE_LASTS_MS)
+  }
+
   goaway(port: number): void {
     remember(this.#goaways, port)
   }

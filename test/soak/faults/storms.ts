@@ -62,11 +62,13 @@ export async function freezing(backend: Backend, relay: Relay, weather: Weather)
     weather.did('frozen')
     for (const { answers } of backend.sessions) for (const { call } of answers.values()) call.mark('held', 'frozen')
     relay.freeze()
+    const sinceMs = performance.now()
     await weather.pause(100, 2_000)
     if (random.chance(0.4)) {
       // What was said meanwhile arrives now.
       ledger.goaway(backend.port)
-      if (relay.thaw() > 0) ledger.trouble(backend.port, 'gone while frozen')
+      if (relay.thaw() > 0 || ledger.troubledSince(backend.port, sinceMs))
+        ledger.trouble(backend.port, 'gone while frozen')
       continue
     }
     // Also connections that have no session yet, and calls that never came through.
