@@ -1,7 +1,6 @@
 /** Starts `backend.ts` on the core of the load. */
 import { fileURLToPath } from 'node:url'
-import { Child } from '../measure/child.ts'
-import { OPEN_FILES } from '../subjects/contender.ts'
+import { Child, OPEN_FILES } from '../measure/child.ts'
 import { NODE } from '../subjects/node.ts'
 
 const PROGRAM = fileURLToPath(new URL('backend.ts', import.meta.url))

@@ -5,13 +5,7 @@
  */
 import { HeaderField, Mode, nameOf } from '../../src/wire/index.ts'
 import { type CallPlan, metadataOf } from './call-plan.ts'
-import type { LoadOptions } from './shape.ts'
-
-/**
- * `same`: nothing differs. `fresh`: each call has a `grpc-timeout`, a `traceparent` and a token of 900
- * bytes that no call before had. `token`: timeout and trace are fresh, the token is the connection's.
- */
-export type HeaderKind = 'same' | 'fresh' | 'token'
+import type { HeaderKind, LoadOptions } from './shape.ts'
 
 /** What differs from call to call. */
 export interface Freshness {

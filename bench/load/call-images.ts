@@ -2,8 +2,6 @@
 import { Flag, FrameType, HEAD_BYTES, HpackEncoder, maxEncodedBytes, writeHead } from '../../src/wire/index.ts'
 import type { CallLists } from './call-fields.ts'
 
-export type { HeaderKind } from './call-fields.ts'
-
 const TABLE_BYTES = 4_096
 
 /** The calls of one connection: `[first, …]` once, then from `again` on over and over. */

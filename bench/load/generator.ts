@@ -1,7 +1,6 @@
 /** Runs `generate.ts` on the load's core. */
 import { fileURLToPath } from 'node:url'
-import { Child } from '../measure/child.ts'
-import { OPEN_FILES } from '../subjects/contender.ts'
+import { Child, OPEN_FILES } from '../measure/child.ts'
 import { NODE } from '../subjects/node.ts'
 import { bytesOf, planOf } from './call-plan.ts'
 import type { LoadOptions, LoadReport } from './shape.ts'

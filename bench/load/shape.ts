@@ -1,5 +1,4 @@
 /** What is asked of the suite's own load, and what it reports. Shared by generator, backend and scenarios. */
-import type { HeaderKind } from './call-images.ts'
 
 /** What a call is. Bytes are those of whole gRPC messages, the prefix of five included. */
 export type Shape =
@@ -12,6 +11,12 @@ export type Shape =
   | { readonly kind: 'ping-pong'; readonly messages: number; readonly messageBytes: number }
   /** Both ways at once, as fast as windows let. */
   | { readonly kind: 'duplex'; readonly messages: number; readonly messageBytes: number }
+
+/**
+ * `same`: nothing differs. `fresh`: each call has a `grpc-timeout`, a `traceparent` and a token of 900
+ * bytes that no call before had. `token`: timeout and trace are fresh, the token is the connection's.
+ */
+export type HeaderKind = 'same' | 'fresh' | 'token'
 
 export interface LoadOptions {
   /** On 127.0.0.1. */

@@ -14,6 +14,9 @@ const START_MS = 20_000
 /** What is kept of a program's output, to say why it failed. */
 const KEPT_OUTPUT = 4_000
 
+/** For `Launch.openFiles`: ten thousand clients and a reserve. */
+export const OPEN_FILES = 12_000
+
 const running = new Set<Child>()
 
 export interface Launch {

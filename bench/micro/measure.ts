@@ -7,7 +7,8 @@
  * round, so that a slow moment of the machine meets all of them and not one.
  */
 import { do_not_optimize, measure } from 'mitata'
-import { type Case, isWanted, PARTS, type PartName, runOnce } from './case.ts'
+import { type Case, runOnce } from './case.ts'
+import { isWanted, PARTS, type PartName } from './parts.ts'
 import { type CaseResult, resultOf } from './result.ts'
 
 export interface Request {

@@ -13,8 +13,8 @@ import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { PART_NAMES, type PartName } from './case.ts'
 import type { Request } from './measure.ts'
+import { PART_NAMES, type PartName } from './parts.ts'
 import { type CaseResult, tableOf } from './result.ts'
 
 /** Per case, of all rounds together. */

@@ -1,5 +1,6 @@
 /** Who takes part: each kind of proxy knows how it is found, and how it is started in a world. */
 import type { Child } from '../measure/child.ts'
+import type { Found, Missing } from './installed.ts'
 import type { World, WorldOptions } from './world.ts'
 
 export interface Contender {
@@ -17,22 +18,8 @@ export interface Contender {
   start(world: World): Promise<RunningProxy>
 }
 
-export interface Found {
-  /** As the program says it: `nghttpx 1.52.0`. */
-  readonly version: string
-}
-
-export interface Missing {
-  readonly missing: string
-  /** The line that installs it. */
-  readonly install: string
-}
-
 export interface RunningProxy {
   /** Not there where nothing is between load and backend (`direct`): then there is no CPU to count. */
   readonly child?: Child
   readonly port: number
 }
-
-/** Ten thousand clients and a reserve. */
-export const OPEN_FILES = 12_000

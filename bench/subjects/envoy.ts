@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { Child, freePort } from '../measure/child.ts'
-import { type Contender, OPEN_FILES } from './contender.ts'
+import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
+import type { Contender } from './contender.ts'
 import { CACHE, findProgram, type Program, requireCommand } from './installed.ts'
 import type { World } from './world.ts'
 

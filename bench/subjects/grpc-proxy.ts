@@ -1,8 +1,8 @@
 /** `github.com/mwitkow/grpc-proxy` in the ten-line main of grpc-proxy/, on one core of Go. */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Child, freePort } from '../measure/child.ts'
-import { type Contender, OPEN_FILES } from './contender.ts'
+import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
+import type { Contender } from './contender.ts'
 import { CACHE, findProgram, type Program, requireCommand } from './installed.ts'
 
 /** Its main package. */

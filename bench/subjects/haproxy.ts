@@ -1,8 +1,8 @@
 /** HAProxy in one thread: with HTTP/2 on both sides, and as a relay of TCP, which is the floor of what is written in C. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Child, freePort } from '../measure/child.ts'
-import { type Contender, OPEN_FILES } from './contender.ts'
+import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
+import type { Contender } from './contender.ts'
 import { findProgram, type Program, requireCommand } from './installed.ts'
 import type { World } from './world.ts'
 

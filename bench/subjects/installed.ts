@@ -1,11 +1,21 @@
 /** Looks for what subjects are made of: programs on this machine, packages from npm. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Found, Missing } from './contender.ts'
 import { nodeVersion, packageVersion, THIS_TREE } from './node.ts'
 
 /** What `npm run bench:peers` builds and unpacks; not a tracked file of the tree. */
 export const CACHE = join(THIS_TREE, 'node_modules/.cache/grpc-verbatim-bench')
+
+export interface Found {
+  /** As the program says it: `nghttpx 1.52.0`. */
+  readonly version: string
+}
+
+export interface Missing {
+  readonly missing: string
+  /** The line that installs it. */
+  readonly install: string
+}
 
 export interface Program {
   /** As tables name it. */

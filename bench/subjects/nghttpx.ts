@@ -1,6 +1,6 @@
 /** nghttpx, the fastest peer, in one thread. */
-import { Child, freePort } from '../measure/child.ts'
-import { type Contender, OPEN_FILES } from './contender.ts'
+import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
+import type { Contender } from './contender.ts'
 import { findProgram, type Program, requireCommand } from './installed.ts'
 import type { World } from './world.ts'
 

@@ -1,8 +1,8 @@
 /** nginx with `grpc_pass`, one worker. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Child, freePort } from '../measure/child.ts'
-import { type Contender, OPEN_FILES } from './contender.ts'
+import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
+import type { Contender } from './contender.ts'
 import { findProgram, type Program, requireCommand } from './installed.ts'
 import type { World } from './world.ts'
 

@@ -1,7 +1,7 @@
 /** Subjects that are programs of this suite: started on its Node, told by one argument. */
 import { fileURLToPath } from 'node:url'
-import { Child, freePort } from '../measure/child.ts'
-import { type Contender, OPEN_FILES } from './contender.ts'
+import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
+import type { Contender } from './contender.ts'
 import { findPackage } from './installed.ts'
 import { NODE, nodeVersion } from './node.ts'
 import type { Assignment } from './programs/assignment.ts'
