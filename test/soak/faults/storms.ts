@@ -67,7 +67,9 @@ export async function freezing(backend: Backend, relay: Relay, weather: Weather)
     if (random.chance(0.4)) {
       // What was said meanwhile arrives now.
       ledger.goaway(backend.port)
-      if (relay.thaw() > 0 || ledger.troubledSince(backend.port, sinceMs))
+      // A GOAWAY comes together with the end of its connection, and is lost where the proxy writes before it reads.
+      const left = [...backend.sessions].some(({ leaving }) => leaving)
+      if (relay.thaw() > 0 || left || ledger.troubledSince(backend.port, sinceMs))
         ledger.trouble(backend.port, 'gone while frozen')
       continue
     }
