@@ -1,4 +1,5 @@
 /** One call of the load: what is sent for it, and how it ended. Of responses only prefixes are looked at. */
+import { MessageCounter } from '../grpc/message.ts'
 import { Status, type StatusCode, statusName, statusOfReset } from '../grpc/status.ts'
 import {
   ErrorCode,
@@ -8,7 +9,6 @@ import {
   type WireStreamOwner,
 } from '../wire/index.ts'
 import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
-import { ResponseCounter } from './responses.ts'
 
 /** Whom a call tells. */
 export interface CallOwner {
@@ -53,7 +53,7 @@ export class Call implements WireStreamOwner {
   stream: WireStream | undefined
   carrier: Carrier | undefined
   readonly #owner: CallOwner
-  readonly #counter = new ResponseCounter()
+  readonly #counter = new MessageCounter()
 
   constructor(owner: CallOwner, intendedMs: number, begunMs: number) {
     this.#owner = owner

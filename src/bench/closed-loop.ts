@@ -34,8 +34,7 @@ export function closedLoop(way: Way, concurrency: number, times: SliceTimes, sig
     const begin = (): void => {
       const now = performance.now()
       open++
-      slice.begun++
-      if (counts(now)) slice.left++
+      slice.begin(counts(now))
       way.begin(now, onEnd)
     }
     const onEnd = (call: Call): void => {
@@ -43,10 +42,7 @@ export function closedLoop(way: Way, concurrency: number, times: SliceTimes, sig
       open--
       // However slow calls are: each that began before those that count is followed by one that does.
       const counted = counts(call.intendedMs)
-      if (counted) {
-        slice.left--
-        slice.add(call)
-      }
+      if (counted) slice.end(call)
       if ((performance.now() < toMs || !counted) && !way.down) begin()
       else if (open === 0) finish(performance.now() >= toMs)
     }

@@ -43,7 +43,7 @@ function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
     field.resolve()
     // Protobuf JSON: null is the same as absent.
     if (given === null) continue
-    if (Object.hasOwn(out, field.name)) throw wrong(at, `is given twice, as ${field.name} and by its name in JSON`)
+    if (field.name in out) throw wrong(at, `is given twice, as ${field.name} and by its name in JSON`)
     const { partOf } = field
     if (partOf !== null && partOf !== undefined) {
       const other = givenOf.get(partOf)
@@ -52,7 +52,7 @@ function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
     }
     out[field.name] = fieldValue(field, given, at)
   }
-  const missing = type.fieldsArray.find(({ required, name }) => required && !Object.hasOwn(out, name))
+  const missing = type.fieldsArray.find(({ required, name }) => required && !(name in out))
   if (missing !== undefined) throw wrong(where, `${nameOf(type)} needs the field ${missing.name}`)
   return out
 }

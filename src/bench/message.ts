@@ -5,9 +5,11 @@
  * JSON, which needs --proto. (`@json:` and `@hex:` are the same as without the @; a file whose name begins like one of
  * these is `./hex:…`.)
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { reasonOf } from '../config/pem.ts'
+import { PREFIX_BYTES } from '../grpc/message.ts'
 import { MESSAGE_BYTES_MAX } from './bounds.ts'
+import { sizeOf } from './given-file.ts'
 import { encodeJson } from './json-message.ts'
 import { UsageError } from './problem.ts'
 import { type ProtoFiles, requestTypeOf } from './proto-method.ts'
@@ -39,9 +41,9 @@ export function isInline(given: string): boolean {
 
 /** "Compressed-Flag (1 byte), Message-Length (4 bytes, big endian), Message" (PROTOCOL-HTTP2.md). */
 export function framed(message: Buffer): Buffer {
-  const frame = Buffer.alloc(5 + message.length)
+  const frame = Buffer.alloc(PREFIX_BYTES + message.length)
   frame.writeUInt32BE(message.length, 1)
-  message.copy(frame, 5)
+  message.copy(frame, PREFIX_BYTES)
   return frame
 }
 
@@ -64,10 +66,7 @@ function jsonBytes(source: string, path: string, proto: ProtoFiles): Buffer {
 function readBounded(file: string, most: number): Buffer {
   if (file === '') throw new UsageError('--message is empty: give FILE, hex:… or json:…')
   try {
-    const kind = statSync(file)
-    const { size } = kind
-    // What has no end, or waits for one, is read for ever, and Ctrl-C would not be heard.
-    if (!kind.isFile() && !kind.isDirectory()) throw new UsageError(`--message: ${file} is no regular file`)
+    const size = sizeOf('--message', file)
     if (size > most) throw new UsageError(`--message: ${file} has ${size} bytes: ${most} is the most`)
     return readFileSync(file)
   } catch (error) {

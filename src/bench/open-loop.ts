@@ -1,7 +1,8 @@
 /**
  * Open loop: calls begin at times drawn beforehand, whatever became of those before, and latency counts from these
  * times. A service that stalls is so charged for all the calls that should have begun meanwhile (no coordinated
- * omission), and without a connection they fail at their times. At most `OPEN_CALLS_MAX` calls are open: with more the service does not carry the rate, and it stops.
+ * omission), and without a connection they fail at their times. At most `OPEN_CALLS_MAX` calls are open: with more the
+ * service does not carry the rate, and it stops.
  */
 import { availableParallelism } from 'node:os'
 import { OPEN_BYTES_MAX, OPEN_CALLS_MAX } from './bounds.ts'
@@ -90,8 +91,7 @@ class OpenLoop {
     while (this.#nextMs <= now && this.#nextMs < this.#toMs) {
       if (this.#way.openCalls >= this.#most) return this.#giveUp(now)
       this.#open++
-      this.#slice.begun++
-      if (this.#counts(this.#nextMs)) this.#slice.left++
+      this.#slice.begin(this.#counts(this.#nextMs))
       this.#way.begin(this.#nextMs, this.#onEnd)
       this.#nextMs += exponentialGapMs(random, rate)
     }
@@ -110,10 +110,7 @@ class OpenLoop {
   readonly #onEnd = (call: Call): void => {
     if (this.#over) return
     this.#open--
-    if (this.#counts(call.intendedMs)) {
-      this.#slice.left--
-      this.#slice.add(call)
-    }
+    if (this.#counts(call.intendedMs)) this.#slice.end(call)
     if (this.#past) this.#finishIfEnded()
   }
 

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:
 import { basename, dirname, join } from 'node:path'
 import { AddressError, type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from '../config/address.ts'
 import { readPemFiles, reasonOf } from '../config/pem.ts'
+import { PREFIX_BYTES } from '../grpc/message.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
 import type { DialTarget } from '../transport/transport.ts'
 import { fieldOf, type HeaderField } from '../wire/index.ts'
@@ -82,7 +83,7 @@ export function planOf(options: BenchOptions): Plan {
     timeoutMs,
     html: options.html,
     json: options.json,
-    command: commandLine(options, message.length - 5),
+    command: commandLine(options, message.length - PREFIX_BYTES),
     secrets: secretsOf(fields),
   }
 }

@@ -1,9 +1,10 @@
 /** Finds a method's request type in .proto files. */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import protobuf from 'protobufjs'
 import { reasonOf } from '../config/pem.ts'
 import { didYouMean } from '../config/problems.ts'
+import { sizeOf } from './given-file.ts'
 import { UsageError } from './problem.ts'
 
 export interface ProtoFiles {
@@ -54,9 +55,7 @@ function find(origin: string, target: string, importPaths: readonly string[]): s
     throw new UsageError(`--proto: there is no ${target}${whose}: looked for ${[...new Set(candidates)].join(', ')}`)
   }
   try {
-    const kind = statSync(found)
-    // What has no end, or waits for one, is read for ever.
-    if (!kind.isFile() && !kind.isDirectory()) throw new UsageError(`--proto: ${found} is no regular file`)
+    sizeOf('--proto', found)
     readFileSync(found)
   } catch (error) {
     if (error instanceof UsageError) throw error

@@ -1,6 +1,7 @@
 /** A measurement as it is told and kept: what `--json` writes, and what the table and the page are made of. */
 import os from 'node:os'
 import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
+import { PREFIX_BYTES } from '../grpc/message.ts'
 import { Status, statusName } from '../grpc/status.ts'
 import { FAILED_SHARE_MAX, SEED, SLICES } from './bounds.ts'
 import { compare, type Difference, METHOD } from './comparison.ts'
@@ -109,7 +110,7 @@ export function reportOf(plan: Plan, { slices, leadInMs, stopped }: Measurement)
       node: process.version,
     },
     path: plan.path,
-    messageBytes: plan.message.length - 5,
+    messageBytes: plan.message.length - PREFIX_BYTES,
     load: plan.load,
     connections: plan.connections,
     slices: SLICES,
@@ -229,12 +230,9 @@ function differencesOf({ direct = [], via = [] }: Measurement['slices'], missing
 }
 
 function failedShare(slices: readonly Slice[]): number {
-  return (
-    sum(slices, ({ failed }) => failed) /
-    Math.max(
-      1,
-      sum(slices, ({ calls }) => calls),
-    )
+  return per(
+    sum(slices, ({ failed }) => failed),
+    sum(slices, ({ calls }) => calls),
   )
 }
 

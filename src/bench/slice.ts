@@ -51,6 +51,18 @@ export class Slice {
   readonly late = newHistogram()
   readonly endings = new Map<number, Ending>()
 
+  /** A call began. @param counts it is none of the lead-in */
+  begin(counts: boolean): void {
+    this.begun++
+    if (counts) this.left++
+  }
+
+  /** One that counts ended. */
+  end(call: Call): void {
+    this.left--
+    this.add(call)
+  }
+
   add(call: Call): void {
     const { status = Status.UNKNOWN } = call
     this.calls++

@@ -3,7 +3,7 @@
  * Compressed-Flag (1 byte), Message-Length (4 bytes, big endian), Message (PROTOCOL-HTTP2.md).
  * DATA frame borders are not message borders, so it keeps its place between pieces.
  */
-const PREFIX_BYTES = 5
+export const PREFIX_BYTES = 5
 
 export class MessageCounter {
   /** Bytes of DATA payload. */
@@ -15,6 +15,11 @@ export class MessageCounter {
   #length = 0
   /** Bytes of the current message still to come. */
   #remaining = 0
+
+  /** More of a message must come: what ended here is not whole. */
+  get within(): boolean {
+    return this.#prefix > 0 || this.#remaining > 0
+  }
 
   push(bytes: Uint8Array, start: number, end: number): void {
     this.bytes += end - start

@@ -91,3 +91,12 @@ t.test('byte by byte', async t => {
   const stream = Buffer.concat([framed(Buffer.from('hello')), framed(Buffer.alloc(0)), framed(Buffer.alloc(300, 1))])
   t.same(countsOf(...Array.from(stream, byte => Buffer.from([byte]))), { bytes: stream.length, messages: 3 })
 })
+
+t.test('whether it is within a message', async t => {
+  const message = framed(Buffer.from('hello'))
+  for (let bytes = 0; bytes <= message.length; bytes++) {
+    const counter = new MessageCounter()
+    counter.push(message, 0, bytes)
+    t.equal(counter.within, bytes > 0 && bytes < message.length, `after ${bytes} bytes`)
+  }
+})
