@@ -13,7 +13,7 @@
  */
 import { connectionError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE } from './settings.ts'
-import { GROWTH_FACTOR, type RoundTrips, WindowGrowth } from './window-growth.ts'
+import { type RoundTrips, WindowGrowth } from './window-growth.ts'
 
 /** The target grows to this part of the bound: the rest is for what is held. */
 const GROWTH_PART = 1 / 4
@@ -46,9 +46,7 @@ export class ConnectionWindow {
     this.held += bytes
     if (trips === undefined) return
     this.#growth.received(bytes, trips, this.#target)
-    if (!this.grows || !this.#growth.due) return
-    this.#growth.due = false
-    this.#target = Math.min(this.#target * GROWTH_FACTOR, this.#mostBytes)
+    if (this.grows) this.#target = this.#growth.grown(this.#target, this.#mostBytes)
   }
 
   /** It is not as large yet as it may become. */

@@ -30,8 +30,9 @@ import { HpackDecoder } from './hpack/decoder.ts'
 import { Inbound, type InboundOwner, PING_BYTES, Ping } from './inbound.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import { Outbound } from './outbound.ts'
-import { ConnectionError, StreamError } from './protocol-error.ts'
+import { ConnectionError, type StreamError, streamError } from './protocol-error.ts'
 import { LocalSettings, type Role, Settings } from './settings.ts'
+import { SlowReaders } from './slow-readers.ts'
 import type { WireStream, WireStreamOwner } from './stream.ts'
 import { StreamTable } from './stream-table.ts'
 
@@ -58,6 +59,7 @@ export class Connection implements InboundOwner {
   #drainedTold = false
   /** `free` has said 0: whoever asked wants to hear when there is room. */
   #wasFull = false
+  readonly #slowReaders = new SlowReaders()
   /** Of the caller, without an ACK. */
   #pings = 0
   /** Why it is over. */
@@ -269,7 +271,7 @@ export class Connection implements InboundOwner {
 
   /** Remembers how much each owner has released. */
   markConsumers(): void {
-    this.#table.markConsumers()
+    this.#slowReaders.mark(this.#table.holding())
   }
 
   /**
@@ -277,9 +279,8 @@ export class Connection implements InboundOwner {
    * and half of all that is held. Each is also an `onStreamError`, whose stream is still there.
    */
   shed(): void {
-    for (const stream of this.#table.overdue()) {
-      const detail = `stream ${stream.id} holds ${stream.receiveWindow.held} bytes that nobody takes`
-      this.#owner.onStreamError(new StreamError(stream.id, ErrorCode.ENHANCE_YOUR_CALM, 'slow-reader', detail))
+    for (const stream of this.#slowReaders.overdue(this.#table.holding(), this.heldBytes)) {
+      this.#owner.onStreamError(streamError(stream.id, 'slow-reader', `${stream.receiveWindow.held} bytes`))
       stream.owner.onOverdue?.()
     }
   }

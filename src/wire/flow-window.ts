@@ -16,7 +16,7 @@
  */
 import { DEFAULT_MAX_FRAME_SIZE, MAX_31_BIT } from './frame.ts'
 import { connectionError, streamError } from './protocol-error.ts'
-import { GROWTH_FACTOR, type RoundTrips, WindowGrowth } from './window-growth.ts'
+import { type RoundTrips, WindowGrowth } from './window-growth.ts'
 
 /** What we may send. Negative after the peer made its INITIAL_WINDOW_SIZE smaller (§6.9.2). */
 export class SendWindow {
@@ -72,10 +72,6 @@ export class ReceiveWindow {
   available: number
   held = 0
   released = 0
-  /** All that was ever consumed; and, as `StreamTable.markConsumers` last saw it, what had been passed on, and what waited. */
-  consumedBytes = 0
-  markedBytes = 0
-  markedWaitingBytes = 0
   /** Size of the window. */
   limit: number
   #initial: number
@@ -112,7 +108,6 @@ export class ReceiveWindow {
     if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
     this.held -= bytes
     this.released += bytes
-    this.consumedBytes += bytes
   }
 
   /**
@@ -128,13 +123,11 @@ export class ReceiveWindow {
     if (this.limit > ceiling) this.#shrink(this.limit - ceiling)
     else if (this.limit < this.#initial) this.#setLimit(Math.min(this.#initial, ceiling))
     else if (
+      this.#growth !== undefined &&
       this.limit < ceiling &&
-      waited <= Math.max(this.limit * GROWTH_HELD, DEFAULT_MAX_FRAME_SIZE) &&
-      this.#growth?.due
-    ) {
-      this.#growth.due = false
-      this.#setLimit(Math.min(this.limit * GROWTH_FACTOR, ceiling))
-    }
+      waited <= Math.max(this.limit * GROWTH_HELD, DEFAULT_MAX_FRAME_SIZE)
+    )
+      this.#setLimit(this.#growth.grown(this.limit, ceiling))
     if (this.released * 2 < this.limit || this.released === 0) return 0
     return this.#announce()
   }

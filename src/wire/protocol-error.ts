@@ -99,6 +99,12 @@ export const PROTOCOL_TOKENS = {
   // Limits of the connection; the floods' are in allowance.ts
   'stream-limit': ['stream', REFUSED_STREAM, 'maxConcurrentStreams', 'more streams than we allow'],
   'header-list-too-large': ['stream', ENHANCE_YOUR_CALM, 'maxListBytes', 'a header list is too large'],
+  'slow-reader': [
+    'stream',
+    ENHANCE_YOUR_CALM,
+    'maxConnectionWindow',
+    'what came on the stream is not taken, and others wait',
+  ],
   'reset-flood': ['connection', ENHANCE_YOUR_CALM, 'maxResets', 'too many streams were reset'],
   'ping-flood': ['connection', ENHANCE_YOUR_CALM, 'maxPings', 'too many PING'],
   'settings-flood': ['connection', ENHANCE_YOUR_CALM, 'maxSettings', 'too many SETTINGS'],

@@ -24,9 +24,6 @@ export interface BothSettings {
   readonly ours: Settings
 }
 
-/** Who passes on less than this part of what waited at the one look until the next is overdue. */
-const LEAST_CONSUMED = 1 / 16
-
 /** Bytes that windows begin with, and that they may grow to. */
 export interface WindowLimits {
   readonly initialStreamWindow: number
@@ -173,30 +170,9 @@ export class StreamTable implements StreamKeeper, Denied {
     return window.available < DEFAULT_MAX_FRAME_SIZE && window.held > 0 && !this.#lost
   }
 
-  #holding(): WireStream[] {
+  /** Streams of which something came and was not released. */
+  holding(): WireStream[] {
     return [...this.#open, ...this.#late].filter(({ receiveWindow }) => receiveWindow.held > 0)
-  }
-
-  /** For `overdue`. */
-  markConsumers(): void {
-    for (const stream of this.#holding()) {
-      const waiting = waitingBytes(stream)
-      stream.receiveWindow.markedWaitingBytes = waiting
-      stream.receiveWindow.markedBytes = passedOn(stream, waiting)
-    }
-  }
-
-  /** Streams that consumed almost nothing since `markConsumers`: those that hold most, and half of all that is held. */
-  overdue(): WireStream[] {
-    const idle = this.#holding()
-      .filter(stream => {
-        const { markedBytes, markedWaitingBytes } = stream.receiveWindow
-        return passedOn(stream, waitingBytes(stream)) - markedBytes < markedWaitingBytes * LEAST_CONSUMED
-      })
-      .sort((a, b) => b.receiveWindow.held - a.receiveWindow.held)
-    let [count, held] = [0, 0]
-    for (; count < idle.length && held * 2 < this.window.held; count++) held += idle[count]!.receiveWindow.held
-    return idle.slice(0, count)
   }
 
   /** Gives the connection's window the size that it begins with, as far as there is room. */
@@ -338,13 +314,4 @@ export class StreamTable implements StreamKeeper, Denied {
 function isHead(block: readonly HeaderFieldLike[]): boolean {
   for (let i = 0; i < block.length; i++) if (block[i]!.name === ':method') return block[i]!.value === 'HEAD'
   return false
-}
-
-function waitingBytes({ receiveWindow: { held }, owner }: WireStream): number {
-  return Math.min(held, owner.waitingBytes ?? held)
-}
-
-/** Bytes that came and went on to their consumer, released or not: owners may release all at the end of a queue. */
-function passedOn({ receiveWindow: { consumedBytes, held } }: WireStream, waiting: number): number {
-  return consumedBytes + held - waiting
 }

@@ -59,7 +59,7 @@ export class RoundTrips {
 }
 
 /** By how much a window grows. grpc-go's `gamma`: 2. */
-export const GROWTH_FACTOR = 2
+const GROWTH_FACTOR = 2
 /**
  * A window is used up if in one round trip at least this part of it arrived. As updates go out by halves, a
  * sender that is held back sends by halves too, and of its two one may fall just outside the round trip;
@@ -73,8 +73,8 @@ const CERTAIN = 3
 
 /** For one window. */
 export class WindowGrowth {
-  /** The window is to grow. Who lets it says `false` again. */
-  due = false
+  /** The window is to grow. */
+  #due = false
   #round = 0
   #bytes = 0
   /** Round trips running that used it up. */
@@ -84,11 +84,18 @@ export class WindowGrowth {
   received(bytes: number, trips: RoundTrips, limitBytes: number): void {
     const { round } = trips
     if (round !== this.#round) {
-      if (this.#round !== 0) this.due = this.#isUsedUp(trips, limitBytes)
+      if (this.#round !== 0) this.#due = this.#isUsedUp(trips, limitBytes)
       this.#round = round
       this.#bytes = 0
     }
     if (round !== 0) this.#bytes += bytes
+  }
+
+  /** What a window of `limitBytes` is to be now, and at most `mostBytes`: the same, or once what it grows to. */
+  grown(limitBytes: number, mostBytes: number): number {
+    if (!this.#due) return limitBytes
+    this.#due = false
+    return Math.min(limitBytes * GROWTH_FACTOR, mostBytes)
   }
 
   #isUsedUp({ lastRound, lastMs, leastMs }: RoundTrips, limitBytes: number): boolean {
