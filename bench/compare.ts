@@ -3,12 +3,13 @@
  * `npm run bench:compare -- REV`
  */
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
-import { checkWritable, writeRecord } from './report/files.ts'
+import { checkWritable } from './report/files.ts'
 import { Progress } from './report/progress.ts'
 import type { RunRecord } from './report/record.ts'
-import { leftOutLines, tableOf } from './report/table.ts'
+import { leftOutLines } from './report/table.ts'
 import type { Contender } from './subjects/contender.ts'
 import { PAIRS, verbatim } from './subjects/verbatim.ts'
+import { audienceOf } from './suite/audience.ts'
 import { catalogue, select } from './suite/catalogue.ts'
 import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts'
 import { durationText, estimateSeconds } from './suite/estimate.ts'
@@ -75,13 +76,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(`${scenarios.length} scenarios, ${course.rounds} rounds in turn: ${durationText(seconds)}`)
     const progress = new Progress()
     progress.begin(totalSteps(course))
-    const run = await runCourse(course, {
-      step: text => progress.step(text),
-      scenario(record, soFar) {
-        progress.print(`\n${tableOf(record, course.base)}`)
-        if (options.json !== undefined) writeRecord(soFar, options.json)
-      },
-    })
+    const run = await runCourse(course, audienceOf(progress, course.base, options.json))
     progress.end()
     return conclude(run, other, options)
   } finally {

@@ -3,12 +3,13 @@
  * README.md.
  */
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
-import { checkWritable, writeRecord, writeReport } from './report/files.ts'
+import { checkWritable, writeReport } from './report/files.ts'
 import { Progress } from './report/progress.ts'
-import { leftOutLines, missingLines, summaryOf, tableOf } from './report/table.ts'
+import { leftOutLines, missingLines, summaryOf } from './report/table.ts'
 import { CONTENDERS } from './subjects/all.ts'
 import type { Contender } from './subjects/contender.ts'
 import { verbatim } from './subjects/verbatim.ts'
+import { audienceOf } from './suite/audience.ts'
 import { catalogue, select } from './suite/catalogue.ts'
 import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts'
 import { durationText, estimateSeconds } from './suite/estimate.ts'
@@ -51,13 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(openingText(course))
   const progress = new Progress()
   progress.begin(totalSteps(course))
-  const run = await runCourse(course, {
-    step: text => progress.step(text),
-    scenario(record, soFar) {
-      progress.print(`\n${tableOf(record, course.base)}`)
-      if (options.json !== undefined) writeRecord(soFar, options.json)
-    },
-  })
+  const run = await runCourse(course, audienceOf(progress, course.base, options.json))
   progress.end()
   console.log(`\n${summaryOf(run)}\n\nRepeat it: ${run.command}`)
   await writeReport(run, options)

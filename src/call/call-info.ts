@@ -28,9 +28,7 @@ export class RoutedCall implements CallInfo, MetadataView {
   }
 
   get service(): string {
-    if (this.#service !== undefined) return this.#service
-    const method = this.#method
-    this.#service = method === 0 ? '' : this.path.slice(1, method - 1)
+    this.#service ??= this.#method === 0 ? '' : this.path.slice(1, this.#method - 1)
     return this.#service
   }
 

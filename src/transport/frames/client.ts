@@ -106,8 +106,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
   #watchReaders(): void {
     this.connection.markConsumers()
-    const { clock, limits, wheel } = this.context
-    wheel.arm(this.#starves, clock.now() + limits.slowReaderTimeoutMs)
+    this.arm(this.#starves, this.context.limits.slowReaderTimeoutMs)
   }
 
   #shed(): void {

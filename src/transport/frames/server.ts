@@ -51,8 +51,7 @@ class FramesServerSession extends FramesSession implements ServerSession {
 
   drain(): void {
     this.connection.drain()
-    const { clock, wheel } = this.context
-    if (this.connection.over === undefined) wheel.arm(this.#drainTimer, clock.now() + DRAIN_PING_MS)
+    if (this.connection.over === undefined) this.arm(this.#drainTimer, DRAIN_PING_MS)
   }
 
   protected onGone(reason: string): void {

@@ -81,7 +81,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     this.connection.start()
-    this.#arm(this.#waits, this.context.limits.settingsTimeoutMs)
+    this.arm(this.#waits, this.context.limits.settingsTimeoutMs)
   }
 
   /** To be put on the byte stream as soon as it exists. */
@@ -134,7 +134,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
 
   #watchBlock(): void {
     this.#waitsFor = this.connection.unfinishedBlock
-    if (this.#waitsFor > 0) this.#arm(this.#waits, this.context.limits.headersTimeoutMs)
+    if (this.#waitsFor > 0) this.arm(this.#waits, this.context.limits.headersTimeoutMs)
     else this.context.wheel.disarm(this.#waits)
   }
 
@@ -196,7 +196,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     if (!this.#unread) return this.context.wheel.disarm(this.#stalls)
     this.#sentBytes = this.connection.sentBytes
     this.#seenWrites = this.#writes
-    this.#arm(this.#stalls, this.context.limits.stallTimeoutMs)
+    this.arm(this.#stalls, this.context.limits.stallTimeoutMs)
   }
 
   #stalled(): void {
@@ -254,7 +254,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     this.#socket.end()
     // What still comes is read and forgotten, or the kernel answers it with a reset and our GOAWAY is lost.
     this.#socket.resume()
-    this.#arm(this.#lingers, LINGER_MS)
+    this.arm(this.#lingers, LINGER_MS)
     return true
   }
 
@@ -294,7 +294,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     return this.#error?.message ?? `${this.peerName} closed the connection`
   }
 
-  #arm(timer: WheelTimer, ms: number): void {
+  protected arm(timer: WheelTimer, ms: number): void {
     this.context.wheel.arm(timer, this.context.clock.now() + ms)
   }
 }
