@@ -34,10 +34,12 @@ export interface Failure {
   readonly message: string
   /** For RST_STREAM, when response headers are out already. */
   readonly code: ErrorCode
+  /** For the log alone: addresses, and what the system said. Empty when there is no more to tell. */
+  readonly cause: string
 }
 
-function failure(token: FailureToken, status: StatusCode, message: string, code: ErrorCode): Failure {
-  return { token, status, message, code }
+function failure(token: FailureToken, status: StatusCode, message: string, code: ErrorCode, cause = ''): Failure {
+  return { token, status, message, code, cause }
 }
 
 export function noRoute(path: string): Failure {
@@ -96,8 +98,8 @@ const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
 /** All of them are the backend's capacity or life, not a limit set for the caller: UNAVAILABLE. */
 export function unavailable(backend: string, why: Unavailable, detail: string): Failure {
   // Addresses and connect errors are for the log, not for clients.
-  const told = why === 'unreachable' ? 'no endpoint can be reached' : detail
-  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, `backend ${backend}: ${told}`, ErrorCode.CANCEL)
+  const [told, cause] = why === 'unreachable' ? ['no endpoint can be reached', detail] : [detail, '']
+  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, `backend ${backend}: ${told}`, ErrorCode.CANCEL, cause)
 }
 
 /** What a director threw. @returns the failure, and whether it is a fault that belongs in the log */
@@ -124,7 +126,13 @@ export function ofUpstream(end: StreamEnd, endpoint: string): Failure {
       )
     case 'lost':
       // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
-      return failure('upstream-lost', Status.UNAVAILABLE, `${endpoint}: ${end.reason}`, ErrorCode.INTERNAL_ERROR)
+      return failure(
+        'upstream-lost',
+        Status.UNAVAILABLE,
+        `${endpoint}: ${end.reason}`,
+        ErrorCode.INTERNAL_ERROR,
+        end.reason,
+      )
     case 'clean':
       return failure(
         'upstream-reset',
@@ -153,13 +161,18 @@ export function clientGone(end: StreamEnd): string {
  */
 const MAX_MESSAGE_CHARACTERS = 512
 
+/** `grpc-message` of a failure, as it is sent. */
+export function messageOf({ message }: Failure): string {
+  return encodeMessage(message.slice(0, MAX_MESSAGE_CHARACTERS))
+}
+
 /** Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason. */
 export function trailersOnly(failure: Failure): Field[] {
   return [
     field(':status', '200'),
     field('content-type', 'application/grpc'),
     field('grpc-status', String(failure.status)),
-    field('grpc-message', encodeMessage(failure.message.slice(0, MAX_MESSAGE_CHARACTERS))),
+    field('grpc-message', messageOf(failure)),
     field('x-grpc-verbatim-error', failure.token),
   ]
 }

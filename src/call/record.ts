@@ -1,7 +1,9 @@
 /** What is told of a call when it is over: the source of the access log and of metrics. */
 import { MessageCounter } from '../grpc/message.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
+import { parseTimeout } from '../grpc/timeout.ts'
 import type { Peer } from '../transport/transport.ts'
+import { type Failure, messageOf } from './failure.ts'
 
 /** Who decided how the call ended. */
 export type EndedBy = 'backend' | 'client' | 'proxy'
@@ -14,15 +16,21 @@ export interface CallRecord {
   readonly peer: string
   readonly authority: string
   readonly path: string
+  /** What `grpc-timeout` said when the call came; undefined when it said nothing, or nothing that can be read. */
+  readonly timeoutMs: number | undefined
   /** Empty when the call was not routed. */
   readonly backend: string
   /** Empty when no session was found. */
   readonly endpoint: string
   /** -1 when the backend's response ended without one. */
   readonly status: number
+  /** `grpc-message` as the backend or the proxy sent it, percent-encoded; empty where there was none. */
+  readonly message: string
   readonly endedBy: EndedBy
   /** A stable token for what the proxy or a reset did; empty for a status from the backend. */
   readonly reason: string
+  /** What the client is not told of it: which endpoint, and what the system said; empty where there is no more. */
+  readonly cause: string
   readonly request: MessageCounter
   readonly response: MessageCounter
   /** Attempts after the first. */
@@ -36,12 +44,27 @@ export class CallRecorder {
   endpoint = ''
   status = -1
   endedBy: EndedBy = 'backend'
+  message = ''
   reason = ''
+  cause = ''
 
   /** The backend's response is complete. @param last its trailers, or undefined where it had none */
   answered(last: readonly Field[] | undefined): void {
-    const text = last?.find(field => field.name === 'grpc-status')?.value ?? ''
+    let text = ''
+    this.message = ''
+    for (let i = 0; last !== undefined && i < last.length; i++) {
+      const { name, value } = last[i]!
+      if (name === 'grpc-status') text = value
+      else if (name === 'grpc-message') this.message = value
+    }
     this.ended('backend', /^\d{1,9}$/.test(text) ? Number(text) : -1, '')
+  }
+
+  /** The proxy ended it, or found out how it ended. */
+  failed(by: EndedBy, failure: Failure): void {
+    this.message = messageOf(failure)
+    this.cause = failure.cause
+    this.ended(by, failure.status, failure.token)
   }
 
   /** @param nowMs of the clock, as `startMs` is */
@@ -53,10 +76,27 @@ export class CallRecorder {
     startMs: number,
     nowMs: number,
   ): CallRecord {
-    const { endpoint, status, endedBy, reason, request, response } = this
-    const { authority, path } = head
-    const call = { startMs, durationMs: nowMs - startMs, peer: peer.address, authority, path }
-    return { ...call, backend: backend?.name ?? '', endpoint, status, endedBy, reason, request, response, retries }
+    const { endpoint, status, message, endedBy, reason, cause, request, response } = this
+    const { authority, path, timeout } = head
+    const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout)
+    return {
+      startMs,
+      durationMs: nowMs - startMs,
+      peer: peer.address,
+      authority,
+      path,
+      timeoutMs,
+      backend: backend?.name ?? '',
+      endpoint,
+      status,
+      message,
+      endedBy,
+      reason,
+      cause,
+      request,
+      response,
+      retries,
+    }
   }
 
   ended(by: EndedBy, status: number, reason: string): void {

@@ -336,7 +336,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
 
   #fail(failure: Failure, endedBy: EndedBy = 'proxy'): void {
     if (this.#phase === 'answered' || this.#phase === 'over') return
-    this.#recorder?.ended(endedBy, failure.status, failure.token)
+    this.#recorder?.failed(endedBy, failure)
     const responding = this.#phase === 'responding'
     this.#leave()
     this.#phase = 'answered'

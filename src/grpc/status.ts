@@ -95,3 +95,15 @@ export function encodeMessage(message: string): string {
   }
   return out
 }
+
+/**
+ * The text of a `grpc-message`. "Status-Message … When decoding invalid values, implementations MUST NOT error or throw
+ * away the message": what is no escape stays as it is, what is no UTF-8 becomes U+FFFD.
+ */
+export function decodeMessage(encoded: string): string {
+  if (!encoded.includes('%')) return encoded
+  const octets = encoded.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+  return Buffer.from(octets, 'latin1').toString('utf8')
+}

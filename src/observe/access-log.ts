@@ -1,7 +1,15 @@
 /** One line a call, when it is over. */
 import type { Logger } from 'pino'
 import type { CallRecord } from '../call/record.ts'
-import { statusName } from '../grpc/status.ts'
+import { decodeMessage, statusName } from '../grpc/status.ts'
+import {
+  bounded,
+  MAX_CAUSE_CHARACTERS,
+  MAX_MESSAGE_CHARACTERS,
+  shownAuthority,
+  shownPath,
+  withoutQueryOf,
+} from './log-fields.ts'
 
 /**
  * @returns what a relay calls with its record, or undefined where the logger would drop the line:
@@ -13,14 +21,17 @@ export function accessLog(logger: Logger): ((record: CallRecord) => void) | unde
     logger.info(
       {
         peer: record.peer,
-        authority: record.authority,
-        path: record.path,
+        authority: shownAuthority(record.authority),
+        path: shownPath(record.path),
         backend: record.backend,
         endpoint: record.endpoint,
         grpcStatus: record.status < 0 ? 'none' : statusName(record.status),
+        grpcMessage: record.message === '' ? undefined : shownMessage(record),
         endedBy: record.endedBy,
         reason: record.reason === '' ? undefined : record.reason,
-        durationMs: Math.round(record.durationMs * 1000) / 1000,
+        cause: record.cause === '' ? undefined : bounded(record.cause, MAX_CAUSE_CHARACTERS),
+        timeoutMs: record.timeoutMs === undefined ? undefined : microseconds(record.timeoutMs),
+        durationMs: microseconds(record.durationMs),
         requestBytes: record.request.bytes,
         requestMessages: record.request.messages,
         responseBytes: record.response.bytes,
@@ -29,4 +40,16 @@ export function accessLog(logger: Logger): ((record: CallRecord) => void) | unde
       },
       'call',
     )
+}
+
+function microseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}
+
+/** A character has up to nine octets in it (three of UTF-8, each as %XX): more than this many cannot be shown. */
+const MAX_ENCODED_CHARACTERS = 9 * MAX_MESSAGE_CHARACTERS + 1
+
+function shownMessage({ message, path }: CallRecord): string {
+  const text = decodeMessage(message.slice(0, MAX_ENCODED_CHARACTERS))
+  return bounded(withoutQueryOf(path, text), MAX_MESSAGE_CHARACTERS)
 }

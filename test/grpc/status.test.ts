@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { encodeMessage, GrpcError, STATUS_NAMES, Status, statusName, statusOfReset } from '../../src/grpc/status.ts'
+import {
+  decodeMessage,
+  encodeMessage,
+  GrpcError,
+  STATUS_NAMES,
+  Status,
+  statusName,
+  statusOfReset,
+} from '../../src/grpc/status.ts'
 import { ErrorCode } from '../../src/wire/errors.ts'
 
 /** statuscodes.md, in its own order. */
@@ -57,7 +65,7 @@ t.test('GrpcError of a status that does not exist', async t => {
 })
 
 /** As PROTOCOL-HTTP2.md tells a receiver, byte by byte. */
-function decodeMessage(encoded: string): string {
+function textOf(encoded: string): string {
   const bytes: number[] = []
   for (let i = 0; i < encoded.length; i++) {
     if (encoded[i] !== '%') bytes.push(encoded.charCodeAt(i))
@@ -89,11 +97,18 @@ t.test('grpc-message: any text comes back, in printable ASCII only', async () =>
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), text => {
       const encoded = encodeMessage(text)
-      return /^(?:[ -$&-~]|%[0-9A-F]{2})*$/.test(encoded) && decodeMessage(encoded) === text
+      return /^(?:[ -$&-~]|%[0-9A-F]{2})*$/.test(encoded) && textOf(encoded) === text && decodeMessage(encoded) === text
     }),
   )
 })
 
 t.test('grpc-message: half a surrogate pair becomes the replacement character', async t => {
-  t.equal(decodeMessage(encodeMessage('a\ud800b')), 'a\ufffdb')
+  t.equal(textOf(encodeMessage('a\ud800b')), 'a\ufffdb')
+})
+
+t.test('grpc-message: what is badly encoded is shown as far as it can be read', async t => {
+  t.equal(decodeMessage('100 % sure'), '100 % sure')
+  t.equal(decodeMessage('cut %E6%97%A'), 'cut \ufffd%A')
+  t.equal(decodeMessage('%FF%C3%BC'), '\ufffd\u00fc')
+  t.equal(decodeMessage('plain \xfc'), 'plain \xfc', 'nothing is escaped: left alone')
 })

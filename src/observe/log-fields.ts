@@ -1,0 +1,43 @@
+/**
+ * What a log line shows of the text of strangers: so much of it, and no secrets that are known to travel in it. One
+ * peer pays a byte for a path that it sent before (HPACK), so that a line's length is the peer's to choose.
+ */
+
+/** Names of services and methods are well below; the longest in Google's public APIs has 130 characters. */
+export const MAX_PATH_CHARACTERS = 256
+/** A DNS name has 253 characters at most (RFC 1035 §2.3.4), and a port follows. */
+export const MAX_AUTHORITY_CHARACTERS = 260
+/** A sentence or two. */
+export const MAX_MESSAGE_CHARACTERS = 256
+/** Several endpoints, and what the system said of each. */
+export const MAX_CAUSE_CHARACTERS = 512
+
+/** Where something was left out. */
+const CUT = '[cut]'
+
+/** @returns the text, or its beginning with a mark that more came */
+export function bounded(text: string, maxCharacters: number): string {
+  return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters)}${CUT}`
+}
+
+/** Without the query and the user's part of an absolute form, which may hold tokens and passwords. */
+export function shownPath(path: string): string {
+  const query = path.indexOf('?')
+  let shown = query < 0 ? path : `${path.slice(0, query + 1)}${CUT}`
+  if (!shown.startsWith('/')) shown = shown.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, `$1${CUT}@`)
+  return bounded(shown, MAX_PATH_CHARACTERS)
+}
+
+/** A text that may repeat a path, as answers of our own do: it ends where that path's query begins. */
+export function withoutQueryOf(path: string, text: string): string {
+  const query = path.indexOf('?') + 1
+  if (query === 0) return text
+  const at = text.indexOf(path.slice(0, query))
+  return at < 0 ? text : `${text.slice(0, at + query)}${CUT}`
+}
+
+/** Without the user's part: "userinfo … deprecated" and no part of a gRPC authority (RFC 9113 §8.3.1). */
+export function shownAuthority(authority: string): string {
+  const user = authority.lastIndexOf('@')
+  return bounded(user < 0 ? authority : `${CUT}${authority.slice(user)}`, MAX_AUTHORITY_CHARACTERS)
+}
