@@ -145,6 +145,7 @@ export class GrpcProxy implements AcceptorOwner {
       addedFields: addedFields(setup.headers),
       record: setup.log.access ? accessLog(this.#log) : undefined,
       onFault: (message, path, cause) => this.#log.error({ path, err: cause }, message),
+      onOddity: token => this.#count(token),
       live: this.#live,
     }
     this.handler = nativeStreamHandler(this, setup.limits.maxHeaderListBytes)
@@ -163,12 +164,19 @@ export class GrpcProxy implements AcceptorOwner {
   }
 
   readonly #onViolation = (peer: string, error: ConnectionError | StreamError): void => {
-    this.#violations.set(error.token, (this.#violations.get(error.token) ?? 0) + 1)
+    this.#count(error.token)
     const level = error.name === 'ConnectionError' ? 'warn' : 'debug'
     this.#log[level]({ peer, violation: error.token, detail: error.message }, 'a peer broke a rule of HTTP/2')
   }
 
-  /** How often peers broke a rule of HTTP/2 or a limit against floods, by its token; on `frames` sessions. */
+  #count(token: string): void {
+    this.#violations.set(token, (this.#violations.get(token) ?? 0) + 1)
+  }
+
+  /**
+   * How often peers broke a rule of HTTP/2 or a limit against floods, by its token; on `frames` sessions. On all:
+   * requests that ended with trailers (`request-trailers`), which are not forwarded.
+   */
   violations(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#violations)
   }

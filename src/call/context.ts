@@ -24,6 +24,8 @@ export interface RelayContext {
   readonly record: ((record: CallRecord) => void) | undefined
   /** A director threw what is no GrpcError, or named a backend that is not there. */
   readonly onFault: (message: string, path: string, cause: unknown) => void
+  /** A client did what is let through in part: counted by a token, `request-trailers` for one. */
+  readonly onOddity: (token: string) => void
   /** The calls that are not over. */
   readonly live: LiveCalls
 }

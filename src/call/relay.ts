@@ -42,6 +42,7 @@ const MAX_REFUSALS = 1
 const LINGER_MS = 5_000
 
 const NO_HEAD = readHead([])
+const NOTHING = Buffer.alloc(0)
 
 export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -114,24 +115,13 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     else this.#heldRequest += length
   }
 
-  onTrailers(block: HeaderBlock): void {
-    this.#requestEnded = true
-    if (this.#replay !== undefined) {
-      this.#replay.ended = true
-      this.#replay.trailers = block
-    }
-    this.#sendTrailers(this.#attempt?.stream, block)
-  }
-
-  /** @returns false when the call failed over it */
-  #sendTrailers(to: Stream | undefined, block: HeaderBlock): boolean {
-    try {
-      to?.sendTrailers(block)
-      return true
-    } catch (error) {
-      this.#unsendable(error)
-      return false
-    }
+  /**
+   * gRPC requests have none, and RFC 9110 §6.5.1 lets who forwards discard them. grpc-go ends a connection that it
+   * reads them on, which other clients share: here they only end the request.
+   */
+  onTrailers(): void {
+    this.#context.onOddity('request-trailers')
+    this.onData(NOTHING, 0, 0, true)
   }
 
   #unsendable(error: unknown): void {
@@ -302,7 +292,12 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   }
 
   onResponseTrailers(block: HeaderBlock): void {
-    if (this.#sendTrailers(this.#down, block)) this.#answered(block)
+    try {
+      this.#down.sendTrailers(block)
+    } catch (error) {
+      return this.#unsendable(error)
+    }
+    this.#answered(block)
   }
 
   onAttemptClosed(end: StreamEnd): void {

@@ -3,7 +3,7 @@
  * again where the backend did not process it (gRFC A6).
  */
 import { copyOf } from '../transport/lent.ts'
-import type { HeaderBlock, Stream } from '../transport/transport.ts'
+import type { Stream } from '../transport/transport.ts'
 import { Pieces } from '../wire/pieces.ts'
 
 /** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
@@ -26,7 +26,6 @@ export class Replay {
   bytes = 0
   /** END_STREAM came. */
   ended = false
-  trailers: HeaderBlock | undefined
 
   push(bytes: Buffer, start: number, end: number): void {
     const length = end - start
@@ -56,20 +55,19 @@ export class Replay {
 
   /** Nothing but headers so far, and nothing to come. */
   get headersOnly(): boolean {
-    return this.ended && this.bytes === 0 && this.trailers === undefined
+    return this.ended && this.bytes === 0
   }
 
   /** @returns what the last `sendData` said: false to wait for `onWritable` */
   sendTo(stream: Stream): boolean {
-    const endWithData = this.ended && this.trailers === undefined
+    const { ended } = this
     let writable = true
     if (this.bytes > 0) {
-      writable = stream.sendData(this.#bytes, this.#start, this.#end, endWithData && this.#more === undefined)
+      writable = stream.sendData(this.#bytes, this.#start, this.#end, ended && this.#more === undefined)
       this.#more?.each((bytes, start, end, last) => {
-        writable = stream.sendData(bytes, start, end, endWithData && last)
+        writable = stream.sendData(bytes, start, end, ended && last)
       })
-    } else if (endWithData) stream.sendData(EMPTY, 0, 0, true)
-    if (this.trailers !== undefined) stream.sendTrailers(this.trailers)
+    } else if (ended) stream.sendData(EMPTY, 0, 0, true)
     return writable
   }
 }

@@ -91,12 +91,13 @@ t.test('a response without grpc-status is recorded as one without', async t => {
   t.equal(rig.record.status, -1)
 })
 
-t.test('trailers of a request are forwarded', async t => {
+t.test('trailers of a request end it, and are counted', async t => {
   const rig = new CallRig()
   const { down } = rig.open()
   down.data('x')
   down.trailers(block({ 'x-checksum': '1' }))
-  t.same(rig.up.sent.at(-1), { kind: 'trailers', block: block({ 'x-checksum': '1' }) })
+  t.same(rig.up.sent.at(-1), { kind: 'data', bytes: '', endStream: true })
+  t.same(rig.oddities, ['request-trailers'])
 })
 
 t.test('what the director and the options add and replace', async t => {

@@ -55,31 +55,6 @@ t.test('ended without data: headers alone, or an empty DATA frame if it comes to
   t.same(stream.sent, [{ kind: 'data', bytes: '', endStream: true }])
 })
 
-t.test('with trailers: they end it', async t => {
-  const replay = new Replay()
-  push(replay, 'one')
-  replay.ended = true
-  replay.trailers = block({ 'x-checksum': '1' })
-  t.equal(replay.headersOnly, false)
-  const stream = streamOpen()
-  replay.sendTo(stream)
-  t.same(stream.sent, [
-    { kind: 'data', bytes: 'one', endStream: false },
-    { kind: 'trailers', block: block({ 'x-checksum': '1' }) },
-  ])
-  t.same(stream.misuse, [])
-})
-
-t.test('trailers and no data are no headers-only request', async t => {
-  const replay = new Replay()
-  replay.ended = true
-  replay.trailers = block({})
-  t.equal(replay.headersOnly, false)
-  const stream = streamOpen()
-  replay.sendTo(stream)
-  t.same(stream.kinds, ['trailers'])
-})
-
 t.test('the range is copied: it is only lent', async t => {
   const replay = new Replay()
   const lent = Buffer.from('..hello..')

@@ -60,6 +60,7 @@ export class CallRig {
   readonly transport = new FakeTransport()
   readonly records: CallRecord[] = []
   readonly faults: [message: string, path: string, cause: unknown][] = []
+  readonly oddities: string[] = []
   /** How often a relay said that it is over. */
   over = 0
   readonly backend: Backend
@@ -87,6 +88,7 @@ export class CallRig {
       addedFields: options.addedFields ?? addedFields({ xForwardedFor: false, forwarded: false, via: false }),
       record: options.silent ? undefined : record => this.records.push(record),
       onFault: (...fault) => this.faults.push(fault),
+      onOddity: token => this.oddities.push(token),
       live: new LiveCalls(),
     }
     if (!options.cold) this.session.ready()

@@ -30,6 +30,42 @@ function requests(t: Test, pairing: Pairing): void {
     await answered(t, call)
   })
 
+  // grpc-go 1.85 ends its connection over request trailers, even an empty block: gRPC requests have none.
+  for (const [what, trailers] of [
+    ['one field', [['x-checksum', '1']]],
+    ['no field', []],
+  ] as const) {
+    t.test(`trailers of a request, ${what}: only its end goes further`, async t => {
+      const here = await rig(t, pairing)
+      const call = await open(here)
+      call.client.data(call.id, message('one'))
+      call.client.headers(call.id, trailers as readonly Field[], { endStream: true })
+      const came = await call.backend.ended(call.backendId)
+      t.ok(
+        came.slice(1).every(item => item.kind === 'data'),
+        'no second HEADERS',
+      )
+      t.ok(call.backend.body(call.backendId).equals(message('one')))
+      t.equal(here.proxy.violations()['request-trailers'], 1, 'counted')
+      answer(call)
+      await answered(t, call)
+      await goesOn(t, here)
+    })
+  }
+
+  t.test('trailers of a request that waits for window: its end goes with what waits', async t => {
+    const here = await rig(t, pairing, { backend: { settings: { [Setting.INITIAL_WINDOW_SIZE]: 4 } } })
+    const call = await open(here)
+    call.client.data(call.id, message('one'))
+    call.client.headers(call.id, [['x-checksum', '1']], { endStream: true })
+    await call.backend.received(call.backendId, 4)
+    call.backend.windowUpdate(call.backendId, 1_000)
+    await call.backend.ended(call.backendId)
+    t.ok(call.backend.body(call.backendId).equals(message('one')))
+    answer(call)
+    await answered(t, call)
+  })
+
   t.test('a request without a body is one HEADERS with END_STREAM', async t => {
     const call = await open(await rig(t, pairing), { endStream: true })
     t.equal(call.headers.endStream, true)

@@ -9,8 +9,6 @@ import type { Field, Representation } from '../support/hpack.ts'
 import { RawClient } from '../support/raw-client.ts'
 import type { RawConnection } from '../support/raw-connection.ts'
 import {
-  answer,
-  answered,
   arrived,
   type Call,
   goesOn,
@@ -237,18 +235,6 @@ function representations(t: Test, pairing: Pairing): void {
       if (last?.kind === 'headers') t.same(stood(last.fields.slice(1)), again(MIXED))
       t.match(last, { kind: 'headers', endStream: true })
     }
-  })
-
-  t.test('request trailers: order, duplicates and representation', async t => {
-    const here = await rig(t, pairing)
-    const call = await open(here)
-    call.client.data(call.id, message('x'))
-    call.client.headers(call.id, MIXED, { endStream: true })
-    const last = (await call.backend.ended(call.backendId)).at(-1)
-    t.match(last, { kind: 'headers', endStream: true })
-    if (last?.kind === 'headers') t.same(stood(last.fields), MIXED)
-    answer(call)
-    await answered(t, call)
   })
 
   // RFC 9113 §8.3 has them before the others, in any order.
