@@ -4,7 +4,7 @@
  */
 
 import type { Unavailable } from '../backend/backend.ts'
-import type { Field } from '../grpc/metadata.ts'
+import { answerContentType, type Field } from '../grpc/metadata.ts'
 import { encodeMessage, GrpcError, Status, type StatusCode, statusOfReset } from '../grpc/status.ts'
 import type { StreamEnd } from '../transport/transport.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
@@ -23,6 +23,7 @@ export type FailureToken =
   | 'unsendable-headers'
   | 'slow-reader'
   | 'upstream-reset'
+  | 'upstream-protocol-error'
   | 'upstream-lost'
   | 'upstream-refused'
 
@@ -30,11 +31,11 @@ export type FailureToken =
 export interface Failure {
   readonly token: FailureToken
   readonly status: StatusCode
-  /** For the client, in `grpc-message`. */
+  /** For the client, in `grpc-message`: no address, no name of a backend, nothing that a peer or a system call said. */
   readonly message: string
   /** For RST_STREAM, when response headers are out already. */
   readonly code: ErrorCode
-  /** For the log alone: addresses, and what the system said. Empty when there is no more to tell. */
+  /** For the log alone: addresses, names, and what the system or the backend said. Empty when there is no more to tell. */
   readonly cause: string
 }
 
@@ -47,8 +48,14 @@ export function noRoute(path: string): Failure {
 }
 
 export function unknownBackend(named: unknown): Failure {
-  const name = typeof named === 'string' ? named : 'like that'
-  return failure('unknown-backend', Status.INTERNAL, `no backend named ${name}`, ErrorCode.INTERNAL_ERROR)
+  const cause = typeof named === 'string' ? `no backend named ${named}` : 'no backend like that'
+  return failure(
+    'unknown-backend',
+    Status.INTERNAL,
+    'the director named an unknown backend',
+    ErrorCode.INTERNAL_ERROR,
+    cause,
+  )
 }
 
 /** A director's answer that cannot be followed: a field that HTTP/2 does not have. */
@@ -95,11 +102,16 @@ const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
   closed: 'shutting-down',
 }
 
+const UNAVAILABLE_MESSAGE: Readonly<Record<Unavailable, string>> = {
+  unreachable: 'no endpoint of the backend can be reached',
+  'queue-full': 'too many calls wait for the backend',
+  'queue-timeout': 'the call waited too long for the backend',
+  closed: 'the proxy is shutting down',
+}
+
 /** All of them are the backend's capacity or life, not a limit set for the caller: UNAVAILABLE. */
-export function unavailable(backend: string, why: Unavailable, detail: string): Failure {
-  // Addresses and connect errors are for the log, not for clients.
-  const [told, cause] = why === 'unreachable' ? ['no endpoint can be reached', detail] : [detail, '']
-  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, `backend ${backend}: ${told}`, ErrorCode.CANCEL, cause)
+export function unavailable(why: Unavailable, cause: string): Failure {
+  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, UNAVAILABLE_MESSAGE[why], ErrorCode.CANCEL, cause)
 }
 
 /** What a director threw. @returns the failure, and whether it is a fault that belongs in the log */
@@ -115,21 +127,16 @@ export function ofDirector(thrown: unknown): Failure & { readonly fault: boolean
 }
 
 /** An upstream stream that ended without a whole response. */
-export function ofUpstream(end: StreamEnd, endpoint: string): Failure {
+export function ofUpstream(end: StreamEnd): Failure {
   switch (end.kind) {
     case 'reset':
-      return failure(
-        end.code === ErrorCode.REFUSED_STREAM ? 'upstream-refused' : 'upstream-reset',
-        statusOfReset(end.code),
-        `${endpoint} reset the stream: ${errorCodeName(end.code)}`,
-        end.code,
-      )
+      return end.by === 'peer' ? ofReset(end.code) : ofViolation(end.code, end.violation)
     case 'lost':
       // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
       return failure(
         'upstream-lost',
         Status.UNAVAILABLE,
-        `${endpoint}: ${end.reason}`,
+        'the connection to the backend was lost',
         ErrorCode.INTERNAL_ERROR,
         end.reason,
       )
@@ -137,10 +144,21 @@ export function ofUpstream(end: StreamEnd, endpoint: string): Failure {
       return failure(
         'upstream-reset',
         Status.INTERNAL,
-        `${endpoint} ended without a response`,
+        'the backend ended the stream without a response',
         ErrorCode.PROTOCOL_ERROR,
       )
   }
+}
+
+function ofReset(code: ErrorCode): Failure {
+  const token = code === ErrorCode.REFUSED_STREAM ? 'upstream-refused' : 'upstream-reset'
+  return failure(token, statusOfReset(code), `the backend reset the stream: ${errorCodeName(code)}`, code)
+}
+
+/** The proxy's own transport reset the stream: what the backend sent on it broke a rule or a limit. */
+function ofViolation(code: ErrorCode, violation = errorCodeName(code)): Failure {
+  const message = `the backend's response was not accepted: ${errorCodeName(code)}`
+  return failure('upstream-protocol-error', statusOfReset(code), message, code, violation)
 }
 
 /** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
@@ -166,11 +184,14 @@ export function messageOf({ message }: Failure): string {
   return encodeMessage(message.slice(0, MAX_MESSAGE_CHARACTERS))
 }
 
-/** Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason. */
-export function trailersOnly(failure: Failure): Field[] {
+/**
+ * Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason.
+ * @param contentType of the request; the answer has the same
+ */
+export function trailersOnly(failure: Failure, contentType: string): Field[] {
   return [
     field(':status', '200'),
-    field('content-type', 'application/grpc'),
+    field('content-type', answerContentType(contentType)),
     field('grpc-status', String(failure.status)),
     field('grpc-message', messageOf(failure)),
     field('x-grpc-verbatim-error', failure.token),

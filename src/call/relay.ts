@@ -225,7 +225,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
-    this.#fail(failures.unavailable(this.#backend!.name, why, detail))
+    this.#fail(failures.unavailable(why, detail))
   }
 
   onLease(lease: Lease): void {
@@ -308,8 +308,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
       this.#connect()
       return
     }
-    const failure = failures.ofUpstream(end, this.#attempt!.lease.endpoint.target.name)
-    this.#fail(failure, end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy')
+    this.#fail(failures.ofUpstream(end), end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy')
   }
 
   /**
@@ -336,7 +335,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     this.#leave()
     this.#phase = 'answered'
     if (responding) this.#down.reset(failure.code)
-    else this.#answer(failures.trailersOnly(failure))
+    else this.#answer(failures.trailersOnly(failure, this.#head.contentType))
   }
 
   #answerHttp(status: number): void {

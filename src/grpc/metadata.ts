@@ -52,15 +52,35 @@ export function readHead(block: readonly Field[]): RequestHead {
   return head
 }
 
+const GRPC_TYPE = 'application/grpc'
+
 /**
  * "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
  * status of 415" (PROTOCOL-HTTP2.md, "Requests"). `application/grpc`, `application/grpc+proto`,
- * `application/grpc;charset=…`; not `application/grpc-web`, which is another protocol.
+ * `application/grpc;charset=…`; not `application/grpc-web`, which is another protocol. In any case of letters
+ * (RFC 9110 §8.3.1: type and subtype are "case-insensitive").
  */
 export function isGrpcContentType(contentType: string): boolean {
-  if (!contentType.startsWith('application/grpc')) return false
-  const next = contentType.charCodeAt('application/grpc'.length)
+  if (!contentType.startsWith(GRPC_TYPE) && !startsLikeGrpc(contentType)) return false
+  const next = contentType.charCodeAt(GRPC_TYPE.length)
   return Number.isNaN(next) || next === 0x2b /* + */ || next === 0x3b /* ; */ || next === 0x20
+}
+
+function startsLikeGrpc(contentType: string): boolean {
+  return contentType.slice(0, GRPC_TYPE.length).toLowerCase() === GRPC_TYPE
+}
+
+/** Longer ones are nobody's: the longest in use is some 40 characters. An answer repeats no more of what came. */
+const MAX_ANSWERED_TYPE_CHARACTERS = 128
+
+/**
+ * The content type of an answer that the proxy makes: the request's own (`application/grpc+json`), as a client may
+ * take no other; `application/grpc` where that is not gRPC's, is too long or is not printable ASCII.
+ */
+export function answerContentType(contentType: string): string {
+  if (contentType === GRPC_TYPE) return GRPC_TYPE
+  const repeatable = contentType.length <= MAX_ANSWERED_TYPE_CHARACTERS && /^[!-~](?:[ -~]*[!-~])?$/.test(contentType)
+  return repeatable && isGrpcContentType(contentType) ? contentType : GRPC_TYPE
 }
 
 /** What differs between the block that came and the one that goes upstream. */

@@ -22,8 +22,11 @@ export type HeaderBlock = readonly HeaderField[]
 export type StreamEnd =
   /** END_STREAM was sent and received. */
   | { readonly kind: 'clean' }
-  /** RST_STREAM, received (`peer`), or sent because we asked or because the peer broke a rule (`self`). */
-  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self' }
+  /**
+   * RST_STREAM, received (`peer`), or sent (`self`) because we asked, or because the peer broke a rule: then
+   * `violation` is its token (`wire/protocol-error.ts`), where the transport knows it.
+   */
+  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self'; readonly violation?: string }
   /**
    * The session ended under the stream. `unprocessed` when the peer promised that it never looked
    * at the stream: it is above the last-stream-id of a GOAWAY (RFC 9113 §6.8).

@@ -335,7 +335,7 @@ export class Inbound implements FrameHandler {
   /** A `StreamError` costs its stream; everything else goes on up. */
   #caught(error: unknown): void {
     if (!(error instanceof StreamError)) throw error
-    const { streamId, code } = error
+    const { streamId, code, token: violation } = error
     if (streamId > this.lastStreamId) return
     const stream = this.#table.find(streamId)
     // §5.4.2: "To avoid looping, an endpoint MUST NOT send a RST_STREAM in response to a RST_STREAM frame"; and one
@@ -343,7 +343,7 @@ export class Inbound implements FrameHandler {
     if (stream !== undefined) {
       stream.state = StreamState.CLOSED_RESET_SENT
       this.#outbound.rstStream(streamId, code)
-      this.#table.endNow(stream, { kind: 'reset', code, by: 'self' })
+      this.#table.endNow(stream, { kind: 'reset', code, by: 'self', violation })
     } else if (this.#server && streamId > this.#table.highest) {
       this.#table.refused(streamId)
       this.#outbound.rstStream(streamId, code)

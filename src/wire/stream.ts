@@ -21,8 +21,11 @@ import { StreamEvent, StreamState, transition } from './stream-state.ts'
 export type WireStreamEnd =
   /** END_STREAM was sent and received. */
   | { readonly kind: 'clean' }
-  /** RST_STREAM, received (`peer`), or sent because we asked or because the peer broke a rule (`self`). */
-  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self' }
+  /**
+   * RST_STREAM, received (`peer`), or sent (`self`) because we asked, or because the peer broke a rule: then
+   * `violation` is its token.
+   */
+  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self'; readonly violation?: string }
   /** The connection ended under it. `unprocessed`: the peer promised that it never looked at the stream. */
   | { readonly kind: 'lost'; readonly unprocessed: boolean; readonly reason: string }
 

@@ -10,7 +10,7 @@ t.test('unreachable: the record has the endpoint and its error, which the client
   rig.session.closed('connect ECONNREFUSED 192.0.2.1:50051')
   down.settle()
   t.match(rig.record, {
-    message: 'backend main: no endpoint can be reached',
+    message: 'no endpoint of the backend can be reached',
     cause: 'http://192.0.2.1:50051: connect ECONNREFUSED 192.0.2.1:50051',
   })
 })
@@ -21,6 +21,14 @@ t.test('a lost backend: the record has what the system said', async t => {
   rig.up.close(lost())
   down.settle()
   t.match(rig.record, { reason: 'upstream-lost', endpoint: 'http://192.0.2.1:50051', cause: 'read ECONNRESET' })
+})
+
+t.test('a reset of our own: the record has the rule that the backend broke', async t => {
+  const rig = new CallRig()
+  const { down } = rig.open()
+  rig.up.close({ kind: 'reset', code: 1, by: 'self', violation: 'field-name' })
+  down.settle()
+  t.match(rig.record, { reason: 'upstream-protocol-error', endedBy: 'proxy', cause: 'field-name' })
 })
 
 t.test("the backend's grpc-message is in the record as it came, percent-encoded", async t => {

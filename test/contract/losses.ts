@@ -3,7 +3,19 @@ import type { Test } from 'tap'
 import { Code } from '../support/frames.ts'
 import { RawClient } from '../support/raw-client.ts'
 import type { RawConnection } from '../support/raw-connection.ts'
-import { answer, answered, goesOn, message, neverEnded, open, type Pairing, RESPONSE, refused, rig } from './rig.ts'
+import {
+  answer,
+  answered,
+  goesOn,
+  message,
+  neverEnded,
+  open,
+  type Pairing,
+  RESPONSE,
+  refused,
+  requestFields,
+  rig,
+} from './rig.ts'
 
 const DEATHS: readonly (readonly [string, (connection: RawConnection) => void])[] = [
   ['an end', connection => connection.socket.end()],
@@ -52,6 +64,24 @@ export function losses(t: Test, pairing: Pairing): void {
       await goesOn(t, here)
     })
   }
+
+  t.test('no address of a backend in what a client reads of a lost or refused connection', async t => {
+    const here = await rig(t, pairing, { upstream: { queue: { maxCalls: 1, timeoutMs: 50 }, sessions: { max: 1 } } })
+    const [call, other] = [await open(here, { endStream: true }), await open(here, { endStream: true })]
+    const { port } = here.backend
+    await here.backend.refuse()
+    call.backend.rst(call.backendId, Code.INTERNAL_ERROR)
+    await refused(t, here.client, call.id, 13)
+    other.backend.resetConnection()
+    await refused(t, here.client, other.id, 14)
+    await refused(t, here.client, here.client.request(requestFields(), { endStream: true }), 14)
+    for (const item of here.client.log) {
+      if (item.kind !== 'headers') continue
+      for (const { name, value } of item.fields) {
+        t.notMatch(value, new RegExp(`127\\.0\\.0\\.1|localhost|${port}|ECONN`), `${name}: ${value}`)
+      }
+    }
+  })
 
   t.test('a backend that dies does not touch calls of another connection', async t => {
     const here = await rig(t, pairing)

@@ -71,6 +71,7 @@ export function malformed(t: Test, pairing: Pairing): void {
     })
   }
   contentTypes(t, pairing)
+  answeredTypes(t, pairing)
   sizes(t, pairing)
   responses(t, pairing)
   responseSizes(t, pairing)
@@ -89,13 +90,35 @@ function contentTypes(t: Test, pairing: Pairing): void {
       await goesOn(t, here)
     })
   }
-  for (const type of ['application/grpc+proto', 'application/grpc;charset=utf-8']) {
+  for (const type of ['application/grpc+proto', 'application/grpc;charset=utf-8', 'Application/GRPC']) {
     t.test(`content-type ${type} is gRPC`, async t => {
       const here = await rig(t, pairing)
       const id = here.client.request([...without('content-type'), ['content-type', type]])
       t.equal(field((await arrived(here, id)).headers, 'content-type'), type)
     })
   }
+}
+
+/** "Status … carries the request's content type": a client of `application/grpc+json` may take nothing else. */
+function answeredTypes(t: Test, pairing: Pairing): void {
+  t.test("a status of the proxy's own has the request's content type", async t => {
+    const here = await rig(t, pairing, { proxy: { routes: [{ deny: 'PERMISSION_DENIED' }] } })
+    const cases: readonly (readonly [string, string])[] = [
+      ['application/grpc', 'application/grpc'],
+      ['application/grpc+json', 'application/grpc+json'],
+      ['application/grpc; charset="utf-8"', 'application/grpc; charset="utf-8"'],
+      ['Application/GRPC+Json', 'Application/GRPC+Json'],
+      [`application/grpc+${'x'.repeat(1_000)}`, 'application/grpc'],
+      ['application/grpc+\xe9', 'application/grpc'],
+    ]
+    for (const [type, expected] of cases) {
+      const id = here.client.request([...without('content-type'), ['content-type', type]], { endStream: true })
+      const [first] = await here.client.ended(id)
+      t.match(first, { kind: 'headers', endStream: true }, type)
+      t.equal(field(first, 'grpc-status'), '7')
+      t.equal(field(first, 'content-type'), expected)
+    }
+  })
 }
 
 /** Over the default limit of 64 KiB in all; in few enough frames for nghttp2's limit of CONTINUATIONs. */
@@ -149,6 +172,9 @@ function responses(t: Test, pairing: Pairing): void {
       const call = await open(here, { endStream: true })
       call.backend.headers(call.backendId, fields)
       await refused(t, call.client, call.id, 13)
+      // nghttp2 tells its user the same of a reset of its own and one of the peer's.
+      const token = pairing.upstream === 'native' ? 'upstream-reset' : 'upstream-protocol-error'
+      t.equal(field(call.client.stream(call.id)[0], 'x-grpc-verbatim-error'), token, 'who reset the stream')
       t.match(await call.backend.next('rst', call.backendId), { code: Code.PROTOCOL_ERROR })
       await goesOn(t, here)
     })

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { editRequest, type Field, isGrpcContentType, type RequestEdits, readHead } from '../../src/grpc/metadata.ts'
+import {
+  answerContentType,
+  editRequest,
+  type Field,
+  isGrpcContentType,
+  type RequestEdits,
+  readHead,
+} from '../../src/grpc/metadata.ts'
 import { block } from '../support/fake-transport.ts'
 
 const SAME: RequestEdits = { scheme: 'http', authority: undefined, timeout: undefined, added: [] }
@@ -44,10 +51,28 @@ t.test('readHead: names are compared as they are on the wire, in lower case', as
 
 t.test('isGrpcContentType', async t => {
   const yes = ['application/grpc', 'application/grpc+proto', 'application/grpc;charset=utf-8', 'application/grpc ; a=b']
-  const no = ['', 'application/grpc-web', 'application/grpc-web+proto', 'application/grpcx', 'application/json']
+  yes.push('Application/GRPC', 'APPLICATION/grpc+proto')
+  const no = [
+    '',
+    'Application/GRPC-Web',
+    'application/grpc-web',
+    'application/grpc-web+proto',
+    'application/grpcx',
+    'application/json',
+  ]
   for (const type of [...yes, 'application/grpc+']) t.ok(isGrpcContentType(type), type)
   for (const type of [...no, 'application/grp', ' application/grpc', 'text/application/grpc']) {
     t.notOk(isGrpcContentType(type), type)
+  }
+})
+
+t.test("answerContentType: the request's own where it is gRPC's, short and printable", async t => {
+  for (const own of ['application/grpc', 'application/grpc+json', 'Application/gRPC; charset=utf-8']) {
+    t.equal(answerContentType(own), own)
+  }
+  const others = ['', 'application/json', 'application/grpc ', 'application/grpc+\x7f', 'application/grpc+\xfc']
+  for (const other of [...others, `application/grpc+${'x'.repeat(112)}`]) {
+    t.equal(answerContentType(other), 'application/grpc', other)
   }
 })
 

@@ -103,7 +103,7 @@ t.test('its name is what clients hear, not its address', async t => {
   const backend = defineBackend(url, 'greeter')
   here.director.now = () => ({ backend })
   const id = here.client.request(requestFields(), { endStream: true })
-  await refused(t, here.client, id, 14, 'backend greeter: no endpoint can be reached')
+  await refused(t, here.client, id, 14, 'no endpoint of the backend can be reached')
 })
 
 t.test('beside configured backends', async t => {

@@ -42,7 +42,7 @@ async function served(t: Test, upstream: Upstream): Promise<void> {
 
 async function unreachable(t: Test, upstream: Upstream): Promise<void> {
   const { proxy, client, id } = await call(t, upstream)
-  await refused(t, client, id, 14, 'backend main: no endpoint can be reached')
+  await refused(t, client, id, 14, 'no endpoint of the backend can be reached')
   t.equal(field(client.stream(id)[0], 'x-grpc-verbatim-error'), 'unreachable')
   await idle(proxy)
   t.equal(proxy.counts().backendSessions, 0)

@@ -53,6 +53,8 @@ export abstract class NativeStream implements Stream {
   #trailers: HeaderBlock | undefined
   #trailersWritten = false
   #resetBySelf: ErrorCode | undefined
+  /** What the peer broke, where that is why. */
+  #violation: string | undefined
   #closed = false
   #awaitsDrain = false
 
@@ -171,6 +173,7 @@ export abstract class NativeStream implements Stream {
   /** Node announces MAX_HEADER_LIST_SIZE and does not hold the peer to it. */
   protected refusesSize(block: HeaderBlock): boolean {
     if (listSize(block) <= this.session.maxHeaderListBytes) return false
+    this.#violation = 'header-list-too-large'
     this.reset(ErrorCode.ENHANCE_YOUR_CALM)
     return true
   }
@@ -215,7 +218,8 @@ export abstract class NativeStream implements Stream {
   #endOf(node: Http2Stream): StreamEnd {
     const code = node.rstCode ?? ErrorCode.NO_ERROR
     if (code === ErrorCode.NO_ERROR && this.endReceived && this.endSent) return CLEAN
-    if (this.#resetBySelf !== undefined) return { kind: 'reset', code: this.#resetBySelf, by: 'self' }
+    if (this.#resetBySelf !== undefined)
+      return { kind: 'reset', code: this.#resetBySelf, by: 'self', violation: this.#violation }
     if (node.id === undefined)
       return { kind: 'lost', unprocessed: true, reason: 'the session ended before it was sent' }
     if (node.id > this.session.lastStreamId) {

@@ -31,10 +31,10 @@ const REPLAY_BYTES = 65_536
 
 /** What happened to endpoints in the time of a call. */
 export interface Times {
-  /** A session of the endpoint with this port died. */
-  died(port: number): boolean
+  /** A session of the endpoint with this port, else of any endpoint, died. */
+  died(port: number | undefined): boolean
   /** Or said GOAWAY. */
-  saidGoaway(port: number): boolean
+  saidGoaway(port: number | undefined): boolean
   /** A session of any endpoint died or said GOAWAY: the proxy may know that a request was not processed that no backend saw. */
   readonly left: boolean
   readonly nativeUpstream: boolean
@@ -91,10 +91,9 @@ function ownStatus(call: Call, outcome: StatusOutcome, own: string, times: Times
       const codes = call.marks.filter(mark => mark.kind === 'reset').map(mark => STATUS_OF_CODE[mark.code!] ?? UNKNOWN)
       return codes.includes(outcome.status as never) ? undefined : `no reset explains status ${outcome.status}`
     }
-    case 'upstream-lost': {
-      const port = Number(/127\.0\.0\.1:(\d+)/.exec(outcome.message)?.[1])
-      return lost(call, port, times) ? unlike(UNAVAILABLE) : `no session of its endpoint ended: ${outcome.message}`
-    }
+    case 'upstream-lost':
+      // Of which endpoint its session was, no client is told, and the endpoint may not have seen it.
+      return lost(call, undefined, times) ? unlike(UNAVAILABLE) : `no session ended in its time: ${outcome.message}`
     default:
       return `the proxy had no reason to say ${own}: ${outcome.message}`
   }
@@ -123,7 +122,7 @@ function deadline(call: Call): string | undefined {
   return deadlineMs < LONG_DEADLINE_MS ? undefined : 'a deadline passed that nothing injected is as long as'
 }
 
-function lost(call: Call, port: number, times: Times): boolean {
+function lost(call: Call, port: number | undefined, times: Times): boolean {
   if (call.has('session-ended') || times.died(port)) return true
   return (call.has('unprocessed') || times.saidGoaway(port)) && refusedEnough(call, times)
 }

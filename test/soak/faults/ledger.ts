@@ -57,9 +57,9 @@ export class Ledger {
     count(this.outcomes, nameOf(outcome))
     for (const mark of call.marks) count(this.injected, mark.kind)
     const wrong = judge(call, {
-      died: port => during(call, this.#troubles.get(port)),
-      saidGoaway: port => during(call, this.#goaways.get(port)),
-      left: [...this.#troubles.values(), ...this.#goaways.values()].some(times => during(call, times)),
+      died: port => duringAny(call, this.#troubles, port),
+      saidGoaway: port => duringAny(call, this.#goaways, port),
+      left: duringAny(call, this.#troubles, undefined) || duringAny(call, this.#goaways, undefined),
       nativeUpstream: this.pair.upstream === 'native',
     })
     if (wrong !== undefined) this.complain(wrong, call)
@@ -116,6 +116,11 @@ function remember(all: Map<number, number[]>, port: number): void {
 /** A call that was sent just after a session died can die of it too. */
 function during({ startMs, endMs }: Call, times: readonly number[] = []): boolean {
   return times.some(atMs => atMs >= startMs - TROUBLE_LASTS_MS && atMs <= endMs)
+}
+
+function duringAny(call: Call, timesByPort: ReadonlyMap<number, number[]>, port: number | undefined): boolean {
+  if (port !== undefined) return during(call, timesByPort.get(port))
+  return [...timesByPort.values()].some(times => during(call, times))
 }
 
 function nameOf(outcome: Outcome): string {
