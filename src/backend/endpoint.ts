@@ -4,11 +4,15 @@
  *              a call comes                SETTINGS
  *      idle ─────────────────► connecting ──────────► ready ──┐ last session gone
  *       ▲                        │    ▲                       │
- *       └────────────────────────┼────┼───────────────────────┘
- *                        failure ▼    │ the wait is over
- *                              backoff
+ *       └────────────────────────┼────┼───────────────────────┤
+ *                        failure ▼    │ the wait is over      │ it was of no use, again
+ *                              backoff ◄──────────────────────┘
  *
- * `failing` (a failure since the last SETTINGS) covers backoff and the attempts after it: calls go
+ * A session is of use if it answered a call, or lived. One that was not is a failure like a connect that fails, or an
+ * endpoint that greets and hangs up would be dialled for each call. Only the first in a row costs no wait: an endpoint
+ * that restarts just then is there again at once.
+ *
+ * `failing` (a failure since a session was of use) covers backoff and the attempts after it: calls go
  * to such an endpoint only when no other can take them.
  */
 import type { Clock, Timer } from '../transport/clock.ts'
@@ -19,6 +23,11 @@ export interface EndpointOptions {
   readonly sessions: {
     /** Most sessions open at a time; more than one only when the peer's stream limit is reached. */
     readonly max: number
+    /**
+     * Most of those that take no new calls (GOAWAY came) and still have some. They do not count in `max`: calls may be
+     * on them for as long as they like, and new ones need a session all the same. Beyond it the oldest is ended.
+     */
+    readonly maxDraining: number
     /** Kept open without calls; 0 connects on demand. */
     readonly ready: number
   }
@@ -67,13 +76,17 @@ export class Endpoint implements ClientSessionOwner {
   readonly #owner: EndpointOwner
   /** Open and not draining. */
   readonly #sessions: ClientSession[] = []
-  /** GOAWAY came; their streams run on. */
+  /** GOAWAY came, or their stream numbers are used up; their streams run on. */
   readonly #draining = new Set<ClientSession>()
   #connecting: ClientSession | undefined
   #connectTimer: Timer | undefined
   #backoffTimer: Timer | undefined
   #redialTimer: Timer | undefined
+  /** In a row, without a session that was of use. */
   #failures = 0
+  #failedMs = Number.NEGATIVE_INFINITY
+  /** When sessions became ready, of the clock. */
+  readonly #readyMs = new WeakMap<ClientSession, number>()
   #slow = false
   #closed = false
   #onEmpty: (() => void) | undefined
@@ -94,7 +107,7 @@ export class Endpoint implements ClientSessionOwner {
     return this.#backoffTimer === undefined ? 'idle' : 'backoff'
   }
 
-  /** No session, and: a failure without SETTINGS since, or a first connect that takes suspiciously long. */
+  /** No session, and: a failure without a session of use since, or a first connect that takes suspiciously long. */
   get failing(): boolean {
     return this.#sessions.length === 0 && (this.#failures > 0 || this.#slow)
   }
@@ -164,24 +177,52 @@ export class Endpoint implements ClientSessionOwner {
     if (session !== this.#connecting) return
     this.#settle()
     this.lastError = reason
-    this.#failures++
+    if (this.#sessions.some(other => this.#wasOfUse(other))) this.#failures = 0
+    this.#countFailure()
     this.#context.log?.('connect-failed', this.target.name, reason)
-    if (!this.#closed) {
-      const delayMs = backoffDelayMs(this.#options.backoff, this.#failures, this.#context.random)
-      this.#backoffTimer = this.#context.clock.after(delayMs, () => {
-        this.#backoffTimer = undefined
-        this.keepReady()
-      })
-    }
+    if (!this.#closed) this.#backOff()
     this.#owner.onConnectFailed(this)
   }
 
+  #countFailure(): void {
+    this.#failures++
+    this.#failedMs = this.#context.clock.now()
+  }
+
+  #backOff(): void {
+    const delayMs = backoffDelayMs(this.#options.backoff, this.#failures, this.#context.random)
+    this.#backoffTimer?.cancel()
+    this.#backoffTimer = this.#context.clock.after(delayMs, () => {
+      this.#backoffTimer = undefined
+      this.keepReady()
+    })
+  }
+
+  /** What lives as long as the first wait is not dialled more often than it is after a failure. */
+  #wasOfUse(session: ClientSession): boolean {
+    const livedMs = this.#context.clock.now() - this.#readyMs.get(session)!
+    return session.answered || livedMs >= this.#options.backoff.initialMs
+  }
+
+  /** It is not in the pool any more. */
+  #judge(session: ClientSession, reason: string): void {
+    if (this.#wasOfUse(session)) this.#failures = 0
+    // One that was there before the last failure tells nothing new: all sessions of an endpoint that dies are one.
+    else if (this.#readyMs.get(session)! >= this.#failedMs) {
+      this.#countFailure()
+      if (this.#failures === 1) return
+      this.#context.log?.('connect-failed', this.target.name, `of no use: ${reason}`)
+      this.#backOff()
+    }
+  }
+
   /**
-   * Opens again what `sessions.ready` asks for; not at once, or an endpoint that greets and hangs up
-   * would be dialled in a tight loop. A call that comes meanwhile dials without waiting for it.
+   * Opens again what `sessions.ready` asks for; not at once, as endpoints that restart are not there at once. A call
+   * that comes meanwhile dials without waiting for it.
    */
   #redialLater(): void {
-    if (this.#closed || this.#options.sessions.ready === 0 || this.#redialTimer !== undefined) return
+    if (this.#closed || this.#options.sessions.ready === 0) return
+    if (this.#redialTimer !== undefined || this.#backoffTimer !== undefined) return
     this.#redialTimer = this.#context.clock.after(
       backoffDelayMs(this.#options.backoff, 1, this.#context.random),
       () => {
@@ -194,8 +235,7 @@ export class Endpoint implements ClientSessionOwner {
   onReady(session: ClientSession): void {
     if (session !== this.#connecting) return
     this.#settle()
-    // connection-backoff.md: reset when SETTINGS arrived, not when TCP did.
-    this.#failures = 0
+    this.#readyMs.set(session, this.#context.clock.now())
     this.#sessions.push(session)
     this.#context.log?.('connected', this.target.name, '')
     this.#owner.onRoom(this)
@@ -207,13 +247,33 @@ export class Endpoint implements ClientSessionOwner {
   }
 
   onDraining(session: ClientSession, code: number, debug: string): void {
-    this.#context.log?.('draining', this.target.name, `GOAWAY ${code} ${JSON.stringify(debug)}`)
+    this.#drain(session, `GOAWAY ${code} ${JSON.stringify(debug)}`)
+  }
+
+  onSpent(session: ClientSession): void {
+    this.#drain(session, 'all stream numbers are used')
+    session.retire()
+  }
+
+  #drain(session: ClientSession, reason: string): void {
+    this.#context.log?.('draining', this.target.name, reason)
     const at = this.#sessions.indexOf(session)
     if (at < 0) return
     this.#sessions.splice(at, 1)
     this.#draining.add(session)
+    this.lastError = reason
+    this.#judge(session, reason)
+    this.#endOldest()
     this.#redialLater()
     this.#owner.onSessionGone(this)
+  }
+
+  #endOldest(): void {
+    let over = this.#draining.size - this.#options.sessions.maxDraining
+    for (const session of this.#draining) {
+      if (over-- <= 0) return
+      session.destroy()
+    }
   }
 
   onSessionClosed(session: ClientSession, reason: string): void {
@@ -225,6 +285,7 @@ export class Endpoint implements ClientSessionOwner {
     this.#sessions.splice(at, 1)
     this.lastError = reason
     this.#context.log?.('closed', this.target.name, reason)
+    this.#judge(session, reason)
     this.#redialLater()
     this.#owner.onSessionGone(this)
   }

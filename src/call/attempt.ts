@@ -39,6 +39,7 @@ export class Attempt implements StreamOwner {
   onHeaders(block: HeaderBlock, endStream: boolean): void {
     // Interim responses (RFC 9110 §15.2) are between this hop and the backend; gRPC has no use for them.
     if (!endStream && isInterim(block)) return
+    this.lease.session.answered = true
     this.#owner?.onResponseHeaders(block, endStream)
   }
 

@@ -127,8 +127,12 @@ export interface ClientSession {
   readonly free: number
   /** Streams open now. */
   readonly streams: number
+  /** A backend answered a call on it. Set by who opens streams; for its pool to judge whether it was of use. */
+  answered: boolean
   /** Only while `free > 0`. The owner hears nothing before this returns. */
   open(owner: StreamOwner): Stream
+  /** No new streams; the session ends when its last stream has. */
+  retire(): void
   /** Ends the session and its connection now, or gives up connecting. */
   destroy(): void
 }
@@ -141,6 +145,8 @@ export interface ClientSessionOwner {
   onFree(session: ClientSession): void
   /** GOAWAY arrived: no new streams here; the open ones run on. */
   onDraining(session: ClientSession, code: ErrorCode, debug: string): void
+  /** It has no more stream numbers (RFC 9113 §5.1.1), so no new streams here; the open ones run on. Not from within `open`. */
+  onSpent(session: ClientSession): void
   /** Last and once; also the answer to a failed connect. All streams have had their `onClosed` before it or in the same turn. */
   onSessionClosed(session: ClientSession, reason: string): void
 }

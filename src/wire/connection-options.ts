@@ -56,7 +56,9 @@ export interface ConnectionOwner {
   onFree(): void
   /** GOAWAY came. Streams above its id have been told that they are lost. `debug`: latin1, 1,024 characters at most. */
   onGoaway(code: ErrorCode, debug: string): void
-  /** After `drain`'s last GOAWAY, or after a GOAWAY that came: the last stream is gone. Once. */
+  /** Clients only: no stream number is left (§5.1.1), `free` stays 0; the streams that are open run on. Once. */
+  onSpent?(): void
+  /** After `drain` (a server's: after its last GOAWAY), or after a GOAWAY that came: the last stream is gone. Once. */
   onDrained(): void
   /** The ACK of a `ping()`. */
   onPong(): void

@@ -57,6 +57,7 @@ export class Connection implements InboundOwner {
   #goawaySent = false
   #goawayReceived = false
   #drainedTold = false
+  #spentTold = false
   /** `free` has said 0: whoever asked wants to hear when there is room. */
   #wasFull = false
   readonly #slowReaders = new SlowReaders()
@@ -214,14 +215,18 @@ export class Connection implements InboundOwner {
   }
 
   /**
-   * Servers. §6.8: "A server that is attempting to gracefully shut down a connection SHOULD send an initial
+   * A client's connection opens no more streams; it has nothing to say of that. A server's says GOAWAY. §6.8: "A server that is attempting to gracefully shut down a connection SHOULD send an initial
    * GOAWAY frame with the last stream identifier set to 2^31-1 and a NO_ERROR code. … After allowing time for any
    * in-flight stream creation (at least one round-trip time), the server MAY send another GOAWAY frame with an
    * updated last stream identifier." `onDrained` follows.
    */
   drain(): void {
-    if (this.#draining || this.#over !== undefined || this.role === 'client') return
+    if (this.#draining || this.#over !== undefined) return
     this.#draining = true
+    if (this.role === 'client') {
+      this.#table.freed = true
+      return this.#outbound.notice()
+    }
     this.#outbound.goaway(MAX_31_BIT, ErrorCode.NO_ERROR, '')
     this.#outbound.ping(PING_BYTES, Ping.DRAIN * 8, false)
   }
@@ -245,9 +250,10 @@ export class Connection implements InboundOwner {
     return this.#table.size
   }
 
-  /** Streams that `openStream` may open now; 0 until SETTINGS came, and after GOAWAY. */
+  /** Streams that `openStream` may open now; 0 until SETTINGS came, and after GOAWAY or `drain`. */
   get free(): number {
-    if (!this.#ready || this.#goawayReceived || this.#over !== undefined || this.role === 'server') return 0
+    if (!this.#ready || this.#goawayReceived || this.#draining || this.#over !== undefined) return 0
+    if (this.role === 'server') return 0
     const most = Math.min(this.peer.maxConcurrentStreams, this.#limits.maxConcurrentStreams)
     const free = Math.min(most - this.#table.size, this.#table.numbersLeft)
     if (free > 0) return free
@@ -344,8 +350,13 @@ export class Connection implements InboundOwner {
       this.#wasFull = false
       this.#owner.onFree()
     }
+    const client = this.role === 'client'
+    if (client && !this.#spentTold && this.#table.highest === MAX_31_BIT) {
+      this.#spentTold = true
+      this.#owner.onSpent?.()
+    }
     // A client's GOAWAY is about streams that we never open.
-    const ending = this.role === 'server' ? this.#goawaySent : this.#goawayReceived
+    const ending = client ? this.#goawayReceived || this.#draining : this.#goawaySent
     if (!ending || this.#drainedTold || this.#table.size > 0) return
     this.#drainedTold = true
     this.#owner.onDrained()

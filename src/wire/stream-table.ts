@@ -112,6 +112,8 @@ export class StreamTable implements StreamKeeper, Denied {
   beginStream(stream: WireStream, block: readonly HeaderFieldLike[]): void {
     this.#removeUnsent(stream)
     this.highest += this.highest === 0 ? 1 : 2
+    // It was the last number: the connection's owner is to hear of it.
+    if (this.highest === MAX_31_BIT) this.freed = true
     stream.headRequest = isHead(block)
     this.begin(stream, this.highest, StreamState.IDLE)
   }

@@ -8,7 +8,8 @@ export const BACKOFF = { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitt
 export const CONNECT_TIMEOUT_MS = 20_000
 export const QUEUE_TIMEOUT_MS = 5_000
 
-export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targets'>> {
+export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targets' | 'sessions'>> {
+  readonly sessions?: Partial<BackendOptions['sessions']>
   /** Names; one letter each will do. */
   readonly endpoints?: string
 }
@@ -60,12 +61,12 @@ export class BackendRig {
   chance = 0.5
   #calls = 0
 
-  constructor({ endpoints = 'a', ...options }: RigOptions = {}) {
+  constructor({ endpoints = 'a', sessions, ...options }: RigOptions = {}) {
     this.backend = new Backend(
       {
         name: 'main',
         targets: [...endpoints].map((name, i) => ({ name, tcp: { host: '192.0.2.1', port: i } })),
-        sessions: { max: 1, ready: 0 },
+        sessions: { max: 1, maxDraining: 32, ready: 0, ...sessions },
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         backoff: BACKOFF,
         queue: { maxCalls: 10_000, timeoutMs: QUEUE_TIMEOUT_MS },
@@ -103,13 +104,16 @@ export class BackendRig {
     return this.transport.to(endpoint).length
   }
 
-  /** A session to each endpoint, ready. */
+  /** A session to each endpoint, ready, and a call on each was answered. */
   warm(maxStreams = 100): void {
     for (const { target } of this.backend.endpoints) {
       this.call()
       this.session(target.name).ready(maxStreams)
     }
-    for (const session of this.transport.sessions) for (const stream of session.opened) stream.close({ kind: 'clean' })
+    for (const session of this.transport.sessions) {
+      session.answered = true
+      for (const stream of session.opened) stream.close({ kind: 'clean' })
+    }
     this.served.length = 0
   }
 }

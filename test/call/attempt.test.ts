@@ -9,7 +9,7 @@ import { CLEAN, RESPONSE, TRAILERS } from './rig.ts'
 
 function attempt() {
   const heard: string[] = []
-  const owner = { onReady() {}, onFree() {}, onDraining() {}, onSessionClosed() {} }
+  const owner = { onReady() {}, onFree() {}, onDraining() {}, onSpent() {}, onSessionClosed() {} }
   const session = new FakeSession({ name: 'a' }, owner)
   session.ready()
   const made = new Attempt({ session } as unknown as Lease, {

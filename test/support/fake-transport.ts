@@ -179,7 +179,9 @@ export class FakeSession implements ClientSession {
   readonly owner: ClientSessionOwner
   readonly opened: FakeStream[] = []
   streams = 0
+  answered = false
   destroys = 0
+  retired = 0
   /** What a stream's `sendData` answers at first. */
   writable = true
   #maxStreams = 0
@@ -207,6 +209,11 @@ export class FakeSession implements ClientSession {
     if (this.#maxStreams > 0) this.owner.onFree(this)
   }
 
+  retire(): void {
+    this.retired++
+    this.#maxStreams = 0
+  }
+
   destroy(): void {
     this.destroys++
     this.#maxStreams = 0
@@ -226,6 +233,12 @@ export class FakeSession implements ClientSession {
   goaway(code = 0, debug = ''): void {
     this.#maxStreams = 0
     this.owner.onDraining(this, code, debug)
+  }
+
+  /** All stream numbers are used. */
+  spent(): void {
+    this.#maxStreams = 0
+    this.owner.onSpent(this)
   }
 
   /** The connection is gone, or could not be had. */

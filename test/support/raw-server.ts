@@ -27,6 +27,7 @@ export class RawServer {
   readonly #newConnections = new Inbox<RawConnection>(() => this.describe())
   readonly #newRequests = new Inbox<Incoming>(() => this.describe())
   readonly #options: ServerOptions
+  #onConnection: (connection: RawConnection) => void = () => {}
 
   private constructor(options: ServerOptions) {
     this.#options = options
@@ -55,6 +56,11 @@ export class RawServer {
   /** The first connection not yet taken, or the next. */
   connection(): Promise<RawConnection> {
     return this.#newConnections.take(() => true, 'a connection')
+  }
+
+  /** Called for each connection, before who waits for it. */
+  onConnection(listener: (connection: RawConnection) => void): void {
+    this.#onConnection = listener
   }
 
   /** The first request not yet taken, or the next, on whichever connection. */
@@ -95,6 +101,7 @@ export class RawServer {
       this.requests.push(request)
       this.#newRequests.put(request)
     })
+    this.#onConnection(connection)
     this.#newConnections.put(connection)
   }
 }

@@ -159,6 +159,28 @@ rule('streams count before their HEADERS, and numbers follow the HEADERS', (rig,
   t.equal(rig.events.at(-1), 'free')
 })
 
+rule('a client that drains: no new streams, nothing said, and told when the last one is gone', (rig, t) => {
+  const call = rig.open(true)
+  rig.sent()
+  rig.connection.drain()
+  t.equal(rig.connection.free, 0)
+  t.same(rig.sent(), [])
+  rig.headers(1, RESPONSE, true)
+  t.same([call.events.at(-1), rig.events.at(-1)], ['closed clean', 'drained'])
+  rig.connection.drain()
+  t.same(rig.sent(), [])
+  t.equal(rig.events.filter(event => event === 'drained').length, 1)
+})
+
+rule('a client that drains without a stream is told so by the next flush', (rig, t) => {
+  const { pending } = rig
+  rig.connection.drain()
+  t.notOk(rig.events.includes('drained'))
+  t.equal(rig.pending, pending + 1)
+  rig.sent()
+  t.equal(rig.events.at(-1), 'drained')
+})
+
 for (const [name, act, token] of [
   ['HEADERS on a stream that we never opened', rig => rig.headers(1, RESPONSE), 'frame-on-idle-stream'],
   ['HEADERS on an even stream', rig => rig.headers(2, RESPONSE), 'frame-on-idle-stream'],

@@ -38,6 +38,12 @@ const sessions = strict({
     min: 1,
     max: 10_000,
   }),
+  // A server that replaces its connections each half hour may have streams of 16 hours.
+  maxDraining: integer(
+    32,
+    'Most sessions to one endpoint that it told to go (GOAWAY) and that still have calls; beyond it the oldest is ended',
+    { min: 1, max: 10_000 },
+  ),
   ready: integer(0, 'Sessions kept open to each endpoint without calls; 0: on demand', { max: 10_000 }),
 }).superRefine(({ max, ready }, context) => {
   if (ready <= max) return

@@ -31,6 +31,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
   readonly #owner: ClientSessionOwner
   readonly #tickets: WeakMap<DialTarget, Buffer>
   #draining = false
+  answered = false
   /** `free` was asked and was 0 for it. */
   #wasClogged = false
   #size = 0
@@ -154,6 +155,15 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
   onFree(): void {
     this.#owner.onFree(this)
+  }
+
+  onSpent(): void {
+    this.#owner.onSpent(this)
+  }
+
+  retire(): void {
+    this.#draining = true
+    this.connection.drain()
   }
 
   onGoaway(code: ErrorCode, debug: string): void {

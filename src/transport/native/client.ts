@@ -39,6 +39,7 @@ const REQUEST_OPEN = { endStream: false, waitForTrailers: true }
 /** How long a destroyed session may take to write its GOAWAY. */
 const DESTROY_LINGER_MS = 1_000
 const EVERY_STREAM = 2 ** 31 - 1
+const LAST_STREAM_ID = 2 ** 31 - 1
 /** TLS tickets kept per endpoint: one is used again as often as the server lets it. */
 const TLS_TICKETS = 4
 
@@ -78,6 +79,7 @@ class NativeClientStream extends NativeStream {
       throw refused(error)
     }
     this.adopt(node)
+    if (node.id === LAST_STREAM_ID) (this.session as NativeClientSession).lastNumberUsed()
     if (endStream) this.endSent = true
     node.push = trackEnd
     node.on('response', onResponse as never)
@@ -112,6 +114,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   #closed = false
   #error: Error | undefined
   streams = 0
+  answered = false
   lastStreamId = EVERY_STREAM
   readonly maxHeaderListBytes: number
 
@@ -247,6 +250,18 @@ class NativeClientSession implements ClientSession, NativeSession {
   streamClosed(): void {
     this.streams--
     if (!this.#draining) this.#owner.onFree(this)
+  }
+
+  /** A request after this one would end with ERR_HTTP2_OUT_OF_STREAMS; in Node before 26, and all others with it. */
+  lastNumberUsed(): void {
+    this.#draining = true
+    queueMicrotask(() => !this.#closed && this.#owner.onSpent(this))
+  }
+
+  /** Node says GOAWAY, and ends the session with its last stream. */
+  retire(): void {
+    this.#draining = true
+    if (this.#node?.destroyed === false) this.#node.close()
   }
 
   destroy(): void {
