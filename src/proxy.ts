@@ -14,7 +14,7 @@ import { accessLog } from './observe/access-log.ts'
 import { createLogger, type LogOptions } from './observe/logger.ts'
 import type { Director, Target } from './routing/director.ts'
 import { createRouter, type Route } from './routing/router.ts'
-import { Acceptor, type AcceptorOwner } from './transport/acceptor.ts'
+import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './transport/acceptor.ts'
 import { systemClock } from './transport/clock.ts'
 import { framesClientTransport } from './transport/frames/client.ts'
 import type { FramesContext, FramesLimits } from './transport/frames/frames-context.ts'
@@ -22,20 +22,17 @@ import { framesServerTransport } from './transport/frames/server.ts'
 import { type ListenAddress, Listener, type ListenTls } from './transport/listener.ts'
 import { nativeClientTransport } from './transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
-import { addressOf } from './transport/peer.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
 import type { ClientTransport, ServerSession, ServerTransport, Stream, TransportName } from './transport/transport.ts'
 import { MemoryBudget } from './wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from './wire/protocol-error.ts'
 
 /** What bounds the proxy; the configuration's reference says what each is for. */
-export interface ProxyLimits extends FramesLimits, NativeServerLimits {
+export interface ProxyLimits extends FramesLimits, NativeServerLimits, AcceptorOptions {
   readonly maxHeaderListBytes: number
   readonly maxHeaderFields: number
   readonly maxConcurrentStreams: number
   readonly replayBytes: number
-  readonly prefaceTimeoutMs: number
-  readonly maxClientSessions: number
   readonly streamWindowBytes: number
   readonly sessionWindowBytes?: number
   readonly maxBufferedBytes: number
@@ -133,7 +130,7 @@ export class GrpcProxy implements AcceptorOwner {
       native: () => nativeClientTransport(setup.limits),
       frames: () => framesClientTransport(frames),
     }
-    this.#handed = new Acceptor(setup.limits, framesServerTransport(frames), this)
+    this.#handed = new Acceptor(setup.limits, framesServerTransport(frames), this, systemClock)
     for (const [name, options] of Object.entries(setup.backends)) this.#backends.set(name, this.#open(options))
     this.#relayContext = {
       director: setup.director ?? createRouter(setup.routes),
@@ -228,16 +225,8 @@ export class GrpcProxy implements AcceptorOwner {
    * as for its own; to stop accepting is the server's owner's.
    */
   readonly connection = (socket: Socket): void => {
-    const { maxClientSessions } = this.#setup.limits
-    const full = this.#handed.connections >= maxClientSessions
-    if (full) this.onRefused('too-many', addressOf(socket), `more than ${maxClientSessions} connections`)
-    if (full || this.#stopping) {
-      socket.destroy()
-      return
-    }
-    socket.setNoDelay(true)
-    this.#handed.track(socket)
-    this.#handed.accept(socket)
+    if (this.#stopping) socket.destroy()
+    else if (this.#handed.track(socket)) this.#handed.accept(socket)
   }
 
   /** Listens on all addresses of the configuration. @throws like `listen`; then none is left open */
@@ -260,13 +249,9 @@ export class GrpcProxy implements AcceptorOwner {
    */
   async listen(options: ListenOptions = {}): Promise<BoundAddress> {
     if (this.#stopping) throw new Error('the proxy is closed')
-    const { prefaceTimeoutMs, maxClientSessions } = this.#setup.limits
     const { transport = 'frames', ...address } = options
-    const listener = new Listener(
-      { ...address, prefaceTimeoutMs, maxClientSessions },
-      this.#serverTransports[transport](),
-      this,
-    )
+    const carrier = this.#serverTransports[transport]()
+    const listener = new Listener({ ...this.#setup.limits, ...address }, carrier, this, systemClock)
     this.#listeners.add(listener)
     let bound: BoundAddress
     try {

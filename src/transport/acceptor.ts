@@ -4,23 +4,28 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { Clock } from './clock.ts'
 import { addressOf } from './peer.ts'
+import { Place, type PlaceLimits, Places, type Refused } from './places.ts'
 import { HTTP1_ANSWER, judgeFirstBytes } from './preface.ts'
 import type { ServerSession, ServerSessionOwner, ServerTransport } from './transport.ts'
 
 /** A connection that did not become a session, and why; for logs and counters. */
-export type Refusal = 'http1' | 'not-http2' | 'silent' | 'no-alpn' | 'tls' | 'too-many'
+export type Refusal = 'http1' | 'not-http2' | 'silent' | 'no-alpn' | 'tls' | Refused['refusal']
 
 export interface AcceptorOwner extends ServerSessionOwner {
   onRefused(refusal: Refusal, peer: string, detail: string): void
 }
 
-export interface AcceptorOptions {
+export interface AcceptorOptions extends PlaceLimits {
   /** A client that has not sent its preface by then is closed. */
   readonly prefaceTimeoutMs: number
-  /** Connections beyond are closed at once: each costs memory before it has said anything. */
-  readonly maxClientSessions: number
+  /** After so long a silence TCP asks whether the client is still there (it may vanish without a FIN); 0: never. */
+  readonly tcpKeepaliveMs: number
 }
+
+/** Node has no public way from a TLS socket to the connection under it; a test would notice if this one went. */
+type Wrapped = Socket & { readonly _parent?: Socket }
 
 /** How long a closed acceptor waits for a client to close its side of the connection. */
 const LINGER_MS = 1_000
@@ -30,6 +35,7 @@ export class Acceptor implements ServerSessionOwner {
   readonly #options: AcceptorOptions
   readonly #transport: ServerTransport
   readonly #owner: AcceptorOwner
+  readonly #places: Places
   /** Every accepted connection, so that `close` leaves none behind. */
   readonly #sockets = new Set<Socket>()
   /** With the timer that waits for a session's SETTINGS; undefined once they came. */
@@ -37,8 +43,9 @@ export class Acceptor implements ServerSessionOwner {
   #draining = false
   #onIdle: (() => void) | undefined
 
-  constructor(options: AcceptorOptions, transport: ServerTransport, owner: AcceptorOwner) {
+  constructor(options: AcceptorOptions, transport: ServerTransport, owner: AcceptorOwner, clock: Clock) {
     this.#options = options
+    this.#places = new Places(options, clock)
     this.#transport = transport
     this.#owner = owner
   }
@@ -51,17 +58,40 @@ export class Acceptor implements ServerSessionOwner {
     return this.#sockets.size
   }
 
-  /** A connection that is there, before its TLS handshake if it has one: it is counted, and closed by `close`. */
-  track(socket: Socket): void {
-    if (this.#sockets.has(socket)) return
-    this.#sockets.add(socket)
+  /**
+   * A connection that is there, before its TLS handshake if it has one: it is counted, and closed by `close`.
+   * @returns false when there was no place for it: it is closed
+   */
+  track(socket: Socket): boolean {
+    const place = this.#places.take(socket)
     socket.on('error', () => {
       // `'close'` follows; a session that was made of the socket reports the error itself.
     })
+    if (!(place instanceof Place)) {
+      this.#owner.onRefused(place.refusal, addressOf(socket), place.detail)
+      socket.destroy()
+      return false
+    }
+    socket.setNoDelay(true)
+    const { tcpKeepaliveMs } = this.#options
+    // Node cuts it to whole seconds, and takes 0 for the system's two hours.
+    if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, Math.max(1_000, tcpKeepaliveMs))
+    this.#sockets.add(socket)
     socket.once('close', () => {
       this.#sockets.delete(socket)
+      this.#places.free(place)
       if (this.#sockets.size === 0) this.#onIdle?.()
     })
+    return true
+  }
+
+  /** Whether the connection has a place, and was not told to go. */
+  serves(socket: Socket): boolean {
+    return this.#placeOf(socket) !== undefined
+  }
+
+  #placeOf(socket: Socket): Place | undefined {
+    return this.#places.of(socket) ?? this.#places.of((socket as Wrapped)._parent ?? socket)
   }
 
   /** A connection that is ready to be read: a `'connection'` of net, a `'secureConnection'` of TLS. */
@@ -98,6 +128,8 @@ export class Acceptor implements ServerSessionOwner {
   #open(socket: Socket, settingsTimer: NodeJS.Timeout): void {
     const session = this.#transport.accept(socket, this)
     this.#sessions.set(session, settingsTimer)
+    const place = this.#placeOf(socket)
+    if (place !== undefined) place.session = session
     if (this.#draining) session.drain()
   }
 

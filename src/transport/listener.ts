@@ -2,6 +2,7 @@
 import net, { type AddressInfo } from 'node:net'
 import tls from 'node:tls'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
+import type { Clock } from './clock.ts'
 import { addressOf, formatAddress } from './peer.ts'
 import type { ServerTransport } from './transport.ts'
 
@@ -35,23 +36,15 @@ export class Listener {
   #draining = false
   #abortListen: (() => void) | undefined
 
-  constructor(options: ListenerOptions, transport: ServerTransport, owner: AcceptorOwner) {
+  constructor(options: ListenerOptions, transport: ServerTransport, owner: AcceptorOwner, clock: Clock) {
     this.#options = options
     this.#owner = owner
-    this.#acceptor = new Acceptor(options, transport, owner)
-    this.#server = options.tls === undefined ? net.createServer({ noDelay: true }) : this.#secureServer(options.tls)
-    this.#server.maxConnections = options.maxClientSessions
-    this.#server.on('drop', dropped => {
-      owner.onRefused(
-        'too-many',
-        dropped?.remoteAddress ?? 'unix',
-        `more than ${options.maxClientSessions} connections`,
-      )
+    this.#acceptor = new Acceptor(options, transport, owner, clock)
+    this.#server = options.tls === undefined ? net.createServer() : this.#secureServer(options.tls)
+    this.#server.on('connection', socket => {
+      if (this.#acceptor.track(socket) && options.tls === undefined) this.#acceptor.accept(socket)
     })
-    this.#server.on(options.tls === undefined ? 'connection' : 'secureConnection', socket =>
-      this.#acceptor.accept(socket),
-    )
-    this.#server.on('connection', socket => this.#acceptor.track(socket))
+    this.#server.on('secureConnection', socket => this.#acceptor.accept(socket))
   }
 
   #secureServer({ cert, key, clientCa, requireClientCertificate }: ListenTls): net.Server {
@@ -63,10 +56,10 @@ export class Listener {
       rejectUnauthorized: clientCa !== undefined && requireClientCertificate !== false,
       ALPNProtocols: ['h2'],
       handshakeTimeout: this.#options.prefaceTimeoutMs,
-      noDelay: true,
     })
     server.on('tlsClientError', (error, socket) => {
-      this.#owner.onRefused('tls', addressOf(socket), error.message)
+      // Of one that had no place, or lost it, this says only that it is gone.
+      if (this.#acceptor.serves(socket)) this.#owner.onRefused('tls', addressOf(socket), error.message)
       socket.destroy()
     })
     return server

@@ -103,13 +103,15 @@ export interface ServerSession {
   readonly peer: Peer
   /** Streams open now. */
   readonly streams: number
+  /** Streams that there ever were: who asks now and then knows whether the session was in use meanwhile. */
+  readonly opened: number
   /**
    * GOAWAY with last-stream-id 2^31−1, one round trip, GOAWAY with the real id (RFC 9113 §6.8);
    * the session ends when its last stream has.
    */
   drain(): void
-  /** Ends the session and its connection now. */
-  destroy(): void
+  /** GOAWAY, and the end of the session and its connection, now. @param reason for `onSessionClosed` */
+  destroy(reason?: string): void
 }
 
 /** What a downstream session tells the proxy. */

@@ -14,6 +14,7 @@ import { headers } from './headers.ts'
 import { hostile } from './hostile.ts'
 import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
+import { places } from './places.ts'
 import { resets } from './resets.ts'
 import { retries } from './retries.ts'
 import { reuse } from './reuse.ts'
@@ -39,6 +40,7 @@ const THEMES = {
   'back-pressure': backPressure,
   'stream limits': streamLimits,
   strangers,
+  places,
   hostile,
   bodyless,
   verbatim,

@@ -6,6 +6,9 @@ import { flag, integer, milliseconds, strict } from './fields.ts'
 /** RFC 9113 §6.9.1 allows 2^31-1; half, as a window may be given before the peer knows our SETTINGS. */
 const MAX_WINDOW_BYTES = 2 ** 30
 
+/** Linux takes no more: MAX_TCP_KEEPIDLE, in seconds. */
+const MAX_TCP_KEEPALIVE_MS = 32_767_000
+
 const COUNT = { min: 1 }
 
 /** How often a client session may do what is of no use: `burst` at once, and `perSecond` for long; more ends it. */
@@ -47,7 +50,31 @@ export const limits = strict({
   prefaceTimeoutMs: milliseconds(10_000, 'A client that connected sends its preface and SETTINGS within this time', {
     min: 1,
   }),
-  maxClientSessions: integer(10_000, 'Most connections of one listener; further ones are closed', { min: 1 }),
+  maxClientSessions: integer(
+    10_000,
+    'Most connections of one listener; beyond, the one that is idle longest goes, or the new one where none is idle',
+    { min: 1 },
+  ),
+  maxClientSessionsPerAddress: z
+    .int()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .optional()
+    .meta({
+      description:
+        'The same of one client address; default: none, but the last tenth of all places is not for an address that holds more than half of them (loopback apart)',
+    }),
+  clientAddressBits: strict({
+    ipv4: integer(32, 'Leading bits of an IPv4 address by which clients are told apart', { min: 1, max: 32 }),
+    // RFC 6177: an end site gets a /64 at least, so what comes after says nothing about who it is.
+    ipv6: integer(64, 'The same of an IPv6 address', { min: 1, max: 128 }),
+  }).prefault({}),
+  // Envoy's default too: long enough for whoever calls now and then, and nothing is kept for ever.
+  clientIdleTimeoutMs: milliseconds(3_600_000, 'A client session without calls for so long is drained; 0: never'),
+  // With the system's ten probes a second apart (Node's choice) a client that vanished is gone after 70 seconds.
+  tcpKeepaliveMs: milliseconds(60_000, 'After so long a silence TCP asks whether a client is still there; 0: never', {
+    max: MAX_TCP_KEEPALIVE_MS,
+  }),
   streamWindowBytes: integer(262_144, 'Receive window of a stream: what is held at most for a slow reader', {
     min: 16_384,
     max: MAX_WINDOW_BYTES,

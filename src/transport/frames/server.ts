@@ -13,6 +13,7 @@ const DRAIN_PING_MS = 5_000
 
 class FramesServerSession extends FramesSession implements ServerSession {
   readonly peer: Peer
+  opened = 0
   readonly #owner: ServerSessionOwner
   readonly #drainTimer: WheelTimer = new WheelTimer(() => this.connection.drainTimedOut())
 
@@ -38,6 +39,7 @@ class FramesServerSession extends FramesSession implements ServerSession {
   }
 
   onStream(stream: WireStream): WireStreamOwner {
+    this.opened++
     return this.#owner.onStream(stream, this)
   }
 

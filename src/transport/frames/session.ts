@@ -259,9 +259,9 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   }
 
   /** Ends the session now; what is to be written is. */
-  destroy(): void {
+  destroy(reason = 'closed by the proxy'): void {
     if (!this.#attached) return this.lose(new Error('gave up connecting'))
-    this.connection.end('closed by the proxy')
+    this.connection.end(reason)
     flushSoon(this)
   }
 

@@ -98,8 +98,11 @@ class NativeServerSession implements ServerSession, NativeSession {
   readonly #node: ServerHttp2Session
   readonly #owner: ServerSessionOwner
   streams = 0
+  opened = 0
   #draining = false
   #error: Error | undefined
+  /** Why we closed it. */
+  #closedFor: string | undefined
 
   readonly maxHeaderListBytes: number
 
@@ -123,11 +126,12 @@ class NativeServerSession implements ServerSession, NativeSession {
   }
 
   get lostReason(): string {
-    return this.#error?.message ?? 'the client closed the connection'
+    return this.#error?.message ?? this.#closedFor ?? 'the client closed the connection'
   }
 
   streamOpened(node: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]): void {
     this.streams++
+    this.opened++
     const stream = new NativeServerStream(this, node)
     stream.start(this.#owner.onStream(stream, this), blockOfRaw(raw, headers), (flags & FLAG_END_STREAM) !== 0)
   }
@@ -155,7 +159,8 @@ class NativeServerSession implements ServerSession, NativeSession {
     })
   }
 
-  destroy(): void {
+  destroy(reason = 'closed by the proxy'): void {
+    this.#closedFor ??= reason
     this.#node.destroy()
   }
 }

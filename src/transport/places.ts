@@ -1,0 +1,252 @@
+/**
+ * The places for connections that a listener has: who holds how many, who has been idle longest, and who goes when
+ * there is none left.
+ *
+ * Idleness is judged lazily: a session counts the streams that it ever had (`opened`), and whoever wants to know
+ * compares. So it costs a call nothing; a session is taken to be idle since it was last seen to have changed, which is
+ * later than the truth by one look and never earlier.
+ */
+import type { Socket } from 'node:net'
+import { isLoopback, type PrefixBits, prefixOf } from './address-prefix.ts'
+import type { Clock, Timer } from './clock.ts'
+import type { ServerSession } from './transport.ts'
+
+export interface PlaceLimits {
+  /** Connections of one listener: each costs memory before it has said anything. */
+  readonly maxClientSessions: number
+  /** Of one address. Absent: see `#dominates`. */
+  readonly maxClientSessionsPerAddress?: number
+  readonly clientAddressBits: PrefixBits
+  /** A session without calls for so long is told to go; 0: never. */
+  readonly clientIdleTimeoutMs: number
+}
+
+/** Why a connection got no place. */
+export interface Refused {
+  readonly refusal: 'too-many' | 'too-many-of-address'
+  readonly detail: string
+}
+
+/** An idle timeout is noticed so many times within itself: none is late by more than an eighth. */
+const LOOKS_PER_TIMEOUT = 8
+/**
+ * A look at all places of which none was idle is not repeated for so long for each: a flood of connections at the bound
+ * then costs some thousandths of the CPU by looking, and a listener with 50 places looks again after half a millisecond.
+ */
+const PAUSE_MS_PER_PLACE = 0.01
+/** The last tenth of all places is for addresses that do not hold more than half of them. */
+const RESERVE = 0.1
+/** Connections that were told to go and have a moment left to read it; of more, the first is cut off at once. */
+const MAX_LEAVING = 64
+
+export class Place {
+  readonly socket: Socket
+  readonly group: Group | undefined
+  /** None before the preface has come. */
+  session: ServerSession | undefined
+  idleSinceMs: number
+  /** The look that last found it in use. */
+  inUseAtLook = 0
+  drained = false
+  #opened = 0
+
+  constructor(socket: Socket, group: Group | undefined, nowMs: number) {
+    this.socket = socket
+    this.group = group
+    this.idleSinceMs = nowMs
+  }
+
+  get busy(): boolean {
+    return this.session !== undefined && this.session.streams > 0
+  }
+
+  /** Whether it had a stream since the last time. */
+  wasUsed(): boolean {
+    const opened = this.session?.opened ?? 0
+    if (!this.busy && opened === this.#opened) return false
+    this.#opened = opened
+    return true
+  }
+
+  /** GOAWAY if there is a session, and the end. */
+  close(reason: string): void {
+    if (this.session === undefined) this.socket.destroy()
+    else this.session.destroy(reason)
+  }
+}
+
+/** Places in the order of their idleness, as far as it is known: the longest idle one first. */
+class IdleOrder {
+  readonly places = new Set<Place>()
+  /** All were busy: no use to look again before. */
+  askAgainMs = 0
+
+  moveToEnd(place: Place): void {
+    this.places.delete(place)
+    this.places.add(place)
+  }
+}
+
+/** The connections of one address. */
+class Group extends IdleOrder {
+  readonly name: string
+  readonly local: boolean
+
+  constructor(name: string, local: boolean) {
+    super()
+    this.name = name
+    this.local = local
+  }
+}
+
+export class Places {
+  readonly #limits: PlaceLimits
+  readonly #clock: Clock
+  readonly #all = new IdleOrder()
+  readonly #groups = new Map<string, Group>()
+  readonly #bySocket = new Map<Socket, Place>()
+  readonly #leaving = new Set<Place>()
+  /** The address that holds more than half of all places, if one does: it makes room before others do. */
+  #largest: Group | undefined
+  #looks = 0
+  #timer: Timer | undefined
+
+  constructor(limits: PlaceLimits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  /** The place of a connection, until it is told to go or has gone. */
+  of(socket: Socket): Place | undefined {
+    return this.#bySocket.get(socket)
+  }
+
+  /** A place for a new connection: the longest idle one makes room where there is none. */
+  take(socket: Socket): Place | Refused {
+    const group = this.#groupOf(socket)
+    const refused = this.#makeRoom(group)
+    if (refused !== undefined) return refused
+    const place = new Place(socket, group, this.#clock.now())
+    this.#bySocket.set(socket, place)
+    this.#all.places.add(place)
+    if (group !== undefined) {
+      this.#groups.set(group.name, group)
+      group.places.add(place)
+      if (this.#holdsMost(group)) this.#largest = group
+    }
+    this.#watchIdleness()
+    return place
+  }
+
+  /** The connection is gone. */
+  free(place: Place): void {
+    this.#leaving.delete(place)
+    this.#leave(place)
+  }
+
+  #leave(place: Place): void {
+    if (!this.#all.places.delete(place)) return
+    this.#bySocket.delete(place.socket)
+    place.group?.places.delete(place)
+    if (place.group?.places.size === 0) this.#groups.delete(place.group.name)
+    if (this.#largest !== undefined && !this.#holdsMost(this.#largest)) this.#largest = undefined
+    if (this.#all.places.size > 0) return
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
+  #groupOf({ remoteAddress }: Socket): Group | undefined {
+    // A unix socket, or a client that has gone already.
+    if (remoteAddress === undefined) return undefined
+    const name = prefixOf(remoteAddress, this.#limits.clientAddressBits)
+    return this.#groups.get(name) ?? new Group(name, isLoopback(remoteAddress))
+  }
+
+  #makeRoom(group: Group | undefined): Refused | undefined {
+    const { maxClientSessions: most, maxClientSessionsPerAddress: mostOfOne } = this.#limits
+    const count = this.#all.places.size
+    if (group !== undefined) {
+      const full = mostOfOne === undefined ? this.#dominates(group, count) : group.places.size >= mostOfOne
+      if (full) {
+        if (this.#evict(group)) return undefined
+        const detail = `${group.places.size} connections of ${group.name}, none is idle`
+        return { refusal: 'too-many-of-address', detail }
+      }
+    }
+    if (count < most || this.#evict(this.#largest ?? this.#all) || this.#evict(this.#all)) return undefined
+    return { refusal: 'too-many', detail: `more than ${most} connections, none is idle` }
+  }
+
+  /**
+   * Where no number is set, an address may take what is there; but the last tenth of all places is not for one that
+   * holds more than half. So nobody alone can lock out all others, and where all come from one address (a load balancer
+   * before the proxy) nine tenths can be busy at the same time. Loopback and unix sockets have no such bound.
+   */
+  #dominates(group: Group, count: number): boolean {
+    const { maxClientSessions: most } = this.#limits
+    if (group.local || count < most - Math.floor(most * RESERVE)) return false
+    return this.#holdsMost(group)
+  }
+
+  #holdsMost(group: Group): boolean {
+    return group.places.size > this.#limits.maxClientSessions / 2
+  }
+
+  /** Tells the longest idle one to go. @returns false when all are busy */
+  #evict(order: IdleOrder): boolean {
+    const place = this.#longestIdle(order)
+    if (place === undefined) return false
+    this.#leave(place)
+    if (this.#leaving.size >= MAX_LEAVING) {
+      const [first] = this.#leaving
+      this.#leaving.delete(first!)
+      first!.socket.destroy()
+    }
+    this.#leaving.add(place)
+    place.close('its place is needed, and it was idle longest')
+    return true
+  }
+
+  #longestIdle(order: IdleOrder): Place | undefined {
+    const nowMs = this.#clock.now()
+    if (nowMs < order.askAgainMs) return undefined
+    const look = ++this.#looks
+    // One that is found to have been used goes to the end, and is met there again.
+    for (const place of order.places) {
+      if (place.inUseAtLook === look) continue
+      if (!place.wasUsed()) return place
+      this.#usedNow(place, nowMs)
+      if (place.busy) place.inUseAtLook = look
+    }
+    order.askAgainMs = nowMs + order.places.size * PAUSE_MS_PER_PLACE
+    return undefined
+  }
+
+  #usedNow(place: Place, nowMs: number): void {
+    place.idleSinceMs = nowMs
+    place.drained = false
+    this.#all.moveToEnd(place)
+    place.group?.moveToEnd(place)
+  }
+
+  #watchIdleness(): void {
+    const { clientIdleTimeoutMs } = this.#limits
+    if (clientIdleTimeoutMs === 0 || this.#timer !== undefined) return
+    this.#timer = this.#clock.after(clientIdleTimeoutMs / LOOKS_PER_TIMEOUT, () => {
+      this.#timer = undefined
+      this.#drainIdle(this.#clock.now() - clientIdleTimeoutMs)
+      if (this.#all.places.size > 0) this.#watchIdleness()
+    })
+  }
+
+  #drainIdle(idleSinceMs: number): void {
+    const nowMs = this.#clock.now()
+    for (const place of [...this.#all.places]) {
+      if (place.wasUsed()) this.#usedNow(place, nowMs)
+      else if (place.idleSinceMs <= idleSinceMs && !place.drained && place.session !== undefined) {
+        place.drained = true
+        place.session.drain()
+      }
+    }
+  }
+}
