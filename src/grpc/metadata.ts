@@ -100,6 +100,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     if (hasField(block, ':scheme', edits.scheme)) return block
   }
   const out: (F | Field)[] = []
+  let named = false
   for (const field of block) {
     if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
     switch (field.name) {
@@ -107,9 +108,11 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
         out.push(withValue(field, edits.scheme))
         break
       case ':authority':
+        named = true
         out.push(withValue(field, edits.authority))
         break
       case 'host':
+        named = true
         // RFC 9113 §8.3.1: "A server SHOULD treat a request as malformed if it contains a Host
         // header field that identifies an entity that differs from … :authority".
         out.push(withValue(field, edits.authority))
@@ -121,8 +124,16 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
         out.push(field)
     }
   }
+  if (edits.authority !== undefined && !named) addAuthority(out, edits.authority)
   for (const field of edits.added) out.push(field)
   return out
+}
+
+/** Where the client sent neither `:authority` nor `host`. RFC 9113 §8.3: pseudo-header fields come before all others. */
+function addAuthority(block: Field[], value: string): void {
+  let at = 0
+  while (at < block.length && block[at]!.name.startsWith(':')) at++
+  block.splice(at, 0, { name: ':authority', value, neverIndexed: false })
 }
 
 function hasField(block: readonly Field[], name: string, value: string): boolean {

@@ -79,6 +79,38 @@ function request(t: Test, pairing: Pairing): void {
     t.equal(field(call.headers, ':authority'), 'backend.test')
   })
 
+  const strict = pairing.downstream === 'native' && 'nghttp2 resets a request that has neither'
+  // RFC 9113 §8.3.1 lets a client send `host` alone, or neither.
+  for (const [what, authority] of [
+    ['host without :authority', [['host', 'backend.test']]],
+    ['neither :authority nor host', []],
+  ] as const) {
+    const skip = authority.length === 0 && strict
+    t.test(`request: ${what} goes on as it came`, { skip }, async t => {
+      const here = await rig(t, pairing)
+      const fields: Field[] = [...requestFields().filter(([name]) => name !== ':authority'), ...authority]
+      here.client.request(fields)
+      t.same(pairs((await here.backend.request()).headers.fields), fields)
+    })
+  }
+
+  t.test('rewriteAuthority replaces :authority and host, and is there where the client sent neither', async t => {
+    const here = await rig(t, pairing, { proxy: { routes: [{ backend: 'main', rewriteAuthority: 'new.test' }] } })
+    const bare = requestFields().filter(([name]) => name !== ':authority')
+    const rewritten = async (fields: readonly Field[]) => {
+      here.client.request(fields)
+      return pairs((await here.backend.request()).headers.fields)
+    }
+    const named: Field = [':authority', 'new.test']
+    if (!strict) t.same(await rewritten(bare), bare.toSpliced(3, 0, named), 'behind the pseudo-header fields')
+    t.same(await rewritten([...bare, ['host', 'old.test']]), [...bare, ['host', 'new.test']])
+    t.same(await rewritten(requestFields()), requestFields().with(3, named))
+    t.same(await rewritten(requestFields([['host', 'backend.test']])), [
+      ...requestFields().with(3, named),
+      ['host', 'new.test'],
+    ])
+  })
+
   t.test('request: what the client indexed arrives the same the second time', async t => {
     const here = await rig(t, pairing)
     for (let round = 0; round < 3; round++) {

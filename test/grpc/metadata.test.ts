@@ -109,6 +109,20 @@ t.test('another authority: in :authority and in host', async t => {
   t.equal(editRequest(both, SAME), both)
 })
 
+t.test(
+  'another authority: added behind the pseudo-header fields where there is neither :authority nor host',
+  async t => {
+    const bare = REQUEST.filter(({ name }) => name !== ':authority')
+    const edited = editRequest(bare, { ...SAME, authority: 'other', added: block({ a: 'b' }) })
+    t.same(pairs(edited), [...pairs(bare).toSpliced(3, 0, [':authority', 'other']), ['a', 'b']])
+    t.same(pairs(editRequest(block({ ':path': '/a/b' }), { ...SAME, authority: 'other' })), [
+      [':path', '/a/b'],
+      [':authority', 'other'],
+    ])
+    t.same(editRequest(bare, SAME), bare)
+  },
+)
+
 t.test('added fields come last and replace those of the client', async t => {
   const added = block([
     ['x-twice', 'mine'],

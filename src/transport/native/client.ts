@@ -22,7 +22,7 @@ import type {
   Stream,
   StreamOwner,
 } from '../transport.ts'
-import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
+import { blockOfRaw, checkListSize, rawOfRequest, sendBlockBytes } from './header-block.ts'
 import { inProcessStream } from './in-process.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 
@@ -74,7 +74,7 @@ class NativeClientStream extends NativeStream {
     checkListSize(block, this.session.maxHeaderListBytes)
     let node: ClientHttp2Stream
     try {
-      node = this.#client.request(rawOfBlock(block), endStream ? REQUEST_END : REQUEST_OPEN)
+      node = this.#client.request(rawOfRequest(block), endStream ? REQUEST_END : REQUEST_OPEN)
     } catch (error) {
       throw refused(error)
     }

@@ -44,6 +44,20 @@ export function rawOfBlock(block: HeaderBlock): RawHeaders {
 }
 
 /**
+ * Likewise of a request. Where it has no `:authority`, Node would add the one that its session was made with, whatever
+ * `host` says: of a raw array it looks only for the property.
+ */
+export function rawOfRequest(block: HeaderBlock): RawHeaders {
+  const raw = rawOfBlock(block)
+  if (!block.some(isAuthority)) (raw as { host?: string }).host = ''
+  return raw
+}
+
+function isAuthority({ name }: HeaderField): boolean {
+  return name === ':authority'
+}
+
+/**
  * `sendTrailers` takes objects only. Duplicates become array values, which keeps their order
  * within the name; the order between names is that of their first occurrence.
  */
