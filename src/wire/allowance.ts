@@ -5,11 +5,16 @@
  * frame, received or sent (HEADERS, DATA with content), gives `earned` back,
  * and so does time: `perSecond`, when the caller says what time it is (`tick`). Empty: the connection is
  * lost, with ENHANCE_YOUR_CALM. Who does work can therefore do the rest in proportion to it, for ever.
+ *
+ * Honest peers that are chatty do one such frame, or two, for each useful one: PING for each DATA to measure the
+ * path, an empty DATA as a flush, PRIORITY_UPDATE and GREASE for each request, 103 before each response. So all but
+ * resets and ignored HEADERS earn at least that much. What they may cost others is bounded elsewhere: a connection
+ * has its part of a turn and no more, whatever it sends.
  */
 import { type ConnectionToken, connectionError } from './protocol-error.ts'
 
 export interface FloodLimit {
-  /** Frames at once; the allowance is never larger. */
+  /** Frames at once; time alone makes the allowance no larger. */
   readonly burst: number
   /** Frames that a second gives back. */
   readonly perSecond: number
@@ -24,14 +29,14 @@ export interface FloodLimit {
  */
 export const FLOOD_LIMITS = {
   maxResets: { burst: 10_000, perSecond: 3_000, earned: 1 },
-  maxPings: { burst: 200, perSecond: 20, earned: 1 },
-  maxSettings: { burst: 100, perSecond: 10, earned: 0.1 },
+  maxPings: { burst: 200, perSecond: 20, earned: 2 },
+  maxSettings: { burst: 100, perSecond: 10, earned: 1 },
   maxPriorities: { burst: 1_000, perSecond: 100, earned: 2 },
-  maxUnknownFrames: { burst: 1_000, perSecond: 100, earned: 1 },
-  maxEmptyData: { burst: 1_000, perSecond: 100, earned: 1 },
-  maxWindowUpdates: { burst: 10_000, perSecond: 1_000, earned: 4 },
+  maxUnknownFrames: { burst: 1_000, perSecond: 100, earned: 2 },
+  maxEmptyData: { burst: 1_000, perSecond: 100, earned: 2 },
+  maxWindowUpdates: { burst: 10_000, perSecond: 10_000, earned: 4 },
   maxIgnoredHeaders: { burst: 10_000, perSecond: 3_000, earned: 2 },
-  maxInformational: { burst: 100, perSecond: 100, earned: 2 },
+  maxInformational: { burst: 1_000, perSecond: 1_000, earned: 2 },
 } as const satisfies Readonly<Record<string, FloodLimit>>
 
 /** `maxPings` and the like. */
@@ -52,6 +57,21 @@ export const Flood = {
   INFORMATIONAL: 8,
 } as const
 export type Flood = (typeof Flood)[keyof typeof Flood]
+
+/**
+ * A WINDOW_UPDATE earns so much for each byte that it returns, of those that we had sent: an average of two bytes is
+ * enough. gRPC's shortest read is the five bytes before a message, and golang.org/x/net of 2022 returns what each
+ * read took to the stream and to the connection, however many messages came in one frame. What opens a window
+ * further returns nothing, and single bytes stay a flood (CVE-2019-9511).
+ */
+const EARNED_BY_BYTE = 1 / 2
+
+/**
+ * What was earned may be spent later, as an honest peer's frames answer useful ones that are on their way: the two
+ * WINDOW_UPDATEs for each frame of one byte in a window of 128 KiB. Resets are kept to their burst, as they cost
+ * others something too.
+ */
+const MOST_EARNED = 262_144
 
 const NAMES = Object.keys(FLOOD_LIMITS) as FloodName[]
 const TOKENS: readonly ConnectionToken[] = [
@@ -93,6 +113,11 @@ export class Allowance {
     this.#ended++
   }
 
+  /** A WINDOW_UPDATE returned so many bytes that we had sent. `spend` follows. */
+  returned(bytes: number): void {
+    this.#left[Flood.WINDOW_UPDATES]! += bytes * EARNED_BY_BYTE
+  }
+
   /** Such a frame came. Throws the `ConnectionError` of its kind when there were too many. */
   spend(flood: Flood): void {
     const earning = flood === Flood.RESETS ? this.#ended : this.#useful
@@ -100,7 +125,8 @@ export class Allowance {
     const earned = (earning - this.#seen[flood]!) * limit.earned
     this.#seen[flood] = earning
     this.#counts[flood]!++
-    const left = Math.min(limit.burst, this.#left[flood]! + earned) - 1
+    const most = flood === Flood.RESETS ? limit.burst : limit.burst + MOST_EARNED
+    const left = Math.min(most, this.#left[flood]! + earned) - 1
     this.#left[flood] = left
     if (left < 0) throw connectionError(TOKENS[flood]!, `${this.#counts[flood]} in all`)
   }
@@ -111,7 +137,8 @@ export class Allowance {
     this.#tickedAt = nowMs
     for (let i = 0; i < NAMES.length; i++) {
       const limit = this.#limits[i]!
-      this.#left[i] = Math.min(limit.burst, this.#left[i]! + limit.perSecond * seconds)
+      const left = this.#left[i]!
+      if (left < limit.burst) this.#left[i] = Math.min(limit.burst, left + limit.perSecond * seconds)
     }
   }
 

@@ -23,10 +23,12 @@ export class SendWindow {
   readonly streamId: number
   /** Bytes that may be sent now; below 1: none. */
   available: number
+  /** The most that this ever was: what is missing to it was sent, and has not been returned. */
+  #widest: number
 
   constructor(streamId: number, initialBytes: number) {
     this.streamId = streamId
-    this.available = initialBytes
+    this.available = this.#widest = initialBytes
   }
 
   /** DATA of ours with so many bytes went out. */
@@ -34,15 +36,22 @@ export class SendWindow {
     this.available -= bytes
   }
 
-  /** WINDOW_UPDATE came. Throws the error of the window's own scope if it becomes too large. */
-  increase(increment: number): void {
+  /**
+   * WINDOW_UPDATE came. Throws the error of the window's own scope if it becomes too large.
+   * @returns how many bytes it returns that we had sent; the rest makes the window wider than it ever was
+   */
+  increase(increment: number): number {
     // §6.9.1: "If a sender receives a WINDOW_UPDATE that causes a flow-control window to exceed this maximum,
     // it MUST terminate either the stream or the connection, as appropriate."
     if (this.available + increment > MAX_31_BIT) {
       if (this.streamId === 0) throw connectionError('window-overflow')
       throw streamError(this.streamId, 'stream-window-overflow')
     }
+    const sent = this.#widest - this.available
     this.available += increment
+    if (increment <= sent) return increment
+    this.#widest = this.available
+    return sent
   }
 
   /** The peer's INITIAL_WINDOW_SIZE changed by so much (`Settings.apply`). Not for the connection's window. */
@@ -52,6 +61,7 @@ export class SendWindow {
     if (this.available + difference > MAX_31_BIT)
       throw connectionError('settings-window-overflow', `stream ${this.streamId}`)
     this.available += difference
+    this.#widest += difference
   }
 }
 

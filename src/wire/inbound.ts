@@ -128,22 +128,30 @@ export class Inbound implements FrameHandler {
       if (id <= this.lastStreamId) transition(this.#table.stateOf(id), StreamEvent.RECV_RST_STREAM, id)
       return
     }
+    // It has our whole answer: gRPC clients end a request so whose response came early.
+    const answered = stream.state === StreamState.HALF_CLOSED_LOCAL
     stream.state = transition(stream.state, StreamEvent.RECV_RST_STREAM, id)
     this.#table.endNow(stream, { kind: 'reset', code, by: 'peer' })
     // As many as a client opens; a server can only answer what we asked.
-    if (this.#server) this.#floods.spend(Flood.RESETS)
+    if (!this.#server) return
+    if (answered) this.#floods.callEnded()
+    else this.#floods.spend(Flood.RESETS)
   }
 
   onWindowUpdate(id: number, increment: number): void {
+    if (id === 0) this.#floods.returned(this.#outbound.window.increase(increment))
+    else this.#streamWindowUpdate(id, increment)
     this.#floods.spend(Flood.WINDOW_UPDATES)
-    if (id === 0) return this.#outbound.window.increase(increment)
+  }
+
+  #streamWindowUpdate(id: number, increment: number): void {
     const stream = this.#table.find(id)
     if (stream === undefined) {
       if (id <= this.lastStreamId) transition(this.#table.stateOf(id), StreamEvent.RECV_WINDOW_UPDATE, id)
       return
     }
     try {
-      stream.sendWindow.increase(increment)
+      this.#floods.returned(stream.sendWindow.increase(increment))
       if (stream.queuedBytes > 0 && stream.sendWindow.available > 0) this.#outbound.wait(stream)
     } catch (error) {
       this.#caught(error)

@@ -23,7 +23,7 @@ import { DEFAULT_WINDOW_SIZE, type SettingEntries, type Settings, UNLIMITED } fr
 /** What a stream sends in its turn: a frame of the default size. A flush may exceed its bound by as much. */
 export const QUANTUM_BYTES = 16_384
 
-/** A shorter DATA frame out of a queue earns the peer nothing. */
+/** A shorter part of what the owner gave in one piece earns the peer nothing; the last part does. */
 const CRUMB_BYTES = 1_024
 
 /** A stream, as the ring of those that wait knows it. The three links are the ring's. */
@@ -118,12 +118,20 @@ export class Outbound {
 
   /**
    * The range is within `room` and the stream's window, or empty. `byReference`: `bytes` never changes again.
-   * A whole frame that is in hand is sent from where it lies.
+   * `cut`: the rest of the same piece follows. A whole frame that is in hand is sent from where it lies.
    */
-  data(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean): void {
+  data(
+    streamId: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    endStream: boolean,
+    byReference: boolean,
+    cut: boolean,
+  ): void {
     const length = end - start
-    // What a tiny window cut off a queue is no work: it would pay for the WINDOW_UPDATE that asks for the next crumb.
-    if (!byReference || length >= CRUMB_BYTES || endStream) this.#floods.useful()
+    // What a tiny window cut off is no work: it would pay for the WINDOW_UPDATE that asks for the next crumb.
+    if (!cut || length >= CRUMB_BYTES) this.#floods.useful()
     this.window.consume(length)
     this.sentBytes += length
     if (length >= REFERENCE_BYTES && length <= this.writer.maxFrameSize) {

@@ -154,12 +154,12 @@ export class WireStream implements Sender {
     if (this.queuedBytes === 0) {
       room = Math.min(this.#keeper.outbound.room, this.sendWindow.available)
       if (end - start <= room || start === end) {
-        this.#data(bytes, start, end, endStream, false)
+        this.#data(bytes, start, end, endStream, false, false)
         return true
       }
     }
     if (room > 0) {
-      this.#data(bytes, start, start + room, false, false)
+      this.#data(bytes, start, start + room, false, false, true)
       start += room
     }
     this.#queue ??= new Pieces()
@@ -214,12 +214,13 @@ export class WireStream implements Sender {
       if (queue.length > left && left < budget) return
       const { buffer, start } = queue
       const bytes = Math.min(queue.length, left)
+      const cut = bytes < queue.length
       queue.take(bytes)
       left -= bytes
       this.queuedBytes -= bytes
       this.#keeper.outbound.queuedBytes -= bytes
       const last = this.queuedBytes === 0 && this.#sendEnded && this.#trailers === undefined
-      this.#data(buffer, start, start + bytes, last, true)
+      this.#data(buffer, start, start + bytes, last, true, cut)
     }
     if (this.queuedBytes === 0) this.#afterQueue()
   }
@@ -240,10 +241,10 @@ export class WireStream implements Sender {
     else if (this.end === undefined) this.#keeper.writableLater(this)
   }
 
-  #data(bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean): void {
+  #data(bytes: Buffer, start: number, end: number, endStream: boolean, byReference: boolean, cut: boolean): void {
     this.state = transition(this.state, endStream ? StreamEvent.SEND_DATA_END : StreamEvent.SEND_DATA, this.id)
     this.sendWindow.consume(end - start)
-    this.#keeper.outbound.data(this.id, bytes, start, end, endStream, byReference)
+    this.#keeper.outbound.data(this.id, bytes, start, end, endStream, byReference, cut)
     if (endStream) this.#afterEndStream()
   }
 

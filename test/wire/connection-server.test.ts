@@ -319,6 +319,26 @@ for (const [name, act, limit] of FLOODS) {
   })
 }
 
+/** What was sent, what each WINDOW_UPDATE returns of it, and how many are too many. */
+const UPDATES: readonly (readonly [what: string, sent: number, increment: number, tooMany: number | undefined])[] = [
+  ['two of the bytes that were sent', 2_000, 2, undefined],
+  ['one of the bytes that were sent', 2_000, 1, 41],
+  ['nothing, as nothing was sent', 0, 1, 21],
+]
+for (const [what, sent, increment, tooMany] of UPDATES) {
+  t.test(`flood: WINDOW_UPDATE that returns ${what}`, async t => {
+    const rig = new Rig('server', { ...PLAIN, floods: { maxWindowUpdates: { burst: 20, earned: 0 } } }).begin()
+    rig.headers(1, REQUEST)
+    const { stream } = rig.listeners[0]!
+    stream.sendHeaders(block(RESPONSE), false)
+    stream.sendData(Buffer.alloc(sent), 0, sent, false)
+    let updates = 0
+    for (; updates < 1_000 && rig.failure === undefined; updates++) rig.window(1, increment)
+    t.equal(rig.failure?.token, tooMany && 'window-update-flood')
+    t.equal(updates, tooMany ?? 1_000)
+  })
+}
+
 t.test('2,000 cancelled calls a second for a minute are no attack', async t => {
   const rig = new Rig('server', PLAIN).begin()
   let id = 1

@@ -27,9 +27,9 @@ t.test('a send window', async t => {
   // The example of RFC 9113 §6.9.2, with its numbers in KB: 60 sent, then 16 allowed.
   w.adjust(16_000 - 65_535)
   t.equal(w.available, -44_000)
-  w.increase(44_001)
+  t.equal(w.increase(44_001), 44_001, 'returns what was sent')
   t.equal(w.available, 1)
-  w.increase(MAX - 1)
+  t.equal(w.increase(MAX - 1), 15_999, 'of 60,000 bytes that were sent; the rest is new')
   t.equal(w.available, MAX)
   t.ok(
     isError(

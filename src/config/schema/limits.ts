@@ -29,7 +29,10 @@ const floods = strict({
   maxPriorities: flood('PRIORITY; `frames` only:', maxPriorities),
   maxUnknownFrames: flood('Frames of unknown types; `frames` only:', maxUnknownFrames),
   maxEmptyData: flood('DATA without content and without END_STREAM; `frames` only:', maxEmptyData),
-  maxWindowUpdates: flood('WINDOW_UPDATE beyond four a useful frame; `frames` only:', maxWindowUpdates),
+  maxWindowUpdates: flood(
+    'WINDOW_UPDATE beyond four a useful frame and one for two bytes that it returns; `frames` only:',
+    maxWindowUpdates,
+  ),
   maxIgnoredHeaders: flood('HEADERS on streams that we reset; `frames` only:', maxIgnoredHeaders),
   maxInformational: flood('Responses of 1xx; `frames` only:', maxInformational),
 })
