@@ -4,7 +4,7 @@
  */
 
 /** A test that waits longer than this has failed. Long, so that a busy machine never decides a test. */
-export const PATIENCE_MS = 10_000
+export const PATIENCE_MS = 60_000
 
 interface Waiter<T> {
   readonly matches: (item: T) => boolean

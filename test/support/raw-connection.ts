@@ -112,7 +112,7 @@ export class RawConnection {
   /**
    * The first frame of this kind not yet taken, or the next that comes.
    * @param where a stream id, or what must be true of it
-   * @throws with the log, when the connection closes or nothing comes for ten seconds
+   * @throws with the log, when the connection closes or nothing comes for a minute
    */
   async next<K extends Kind>(kind: K, where: Where<K> = () => true): Promise<Of<K>> {
     const test = typeof where === 'number' ? (item: Of<K>) => item.streamId === where : where
