@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Backend, type BackendOptions } from './backend/backend.ts'
+import { Client } from './backend/client-share.ts'
 import { type AddedFieldsOptions, addedFields } from './call/added-fields.ts'
 import type { RelayContext } from './call/context.ts'
 import { LiveCalls } from './call/live-calls.ts'
@@ -24,6 +25,7 @@ import { nativeClientTransport } from './transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
 import type { ClientTransport, ServerSession, ServerTransport, Stream, TransportName } from './transport/transport.ts'
+import { loopTurn } from './transport/turn.ts'
 import { MemoryBudget } from './wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from './wire/protocol-error.ts'
 
@@ -183,6 +185,7 @@ export class GrpcProxy implements AcceptorOwner {
       transport: this.#clientTransports[options.transport](),
       clock: systemClock,
       wheel: this.#wheel,
+      turn: loopTurn,
       random: Math.random,
       log: this.#logEndpoint,
     })
@@ -272,7 +275,8 @@ export class GrpcProxy implements AcceptorOwner {
   }
 
   onStream(stream: Stream, session: ServerSession): Relay {
-    return new Relay(this.#relayContext, stream, session.peer, this.#onRelayOver)
+    session.kept ??= new Client()
+    return new Relay(this.#relayContext, stream, session.peer, session.kept as Client, this.#onRelayOver)
   }
 
   readonly #onRelayOver = (): void => {

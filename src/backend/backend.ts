@@ -1,13 +1,19 @@
 /**
  * A named group of interchangeable endpoints: gives each call a session in turn, and keeps the
  * calls for which there is none yet in a queue with a bound and a deadline.
+ *
+ * All of it happens at the end of a turn of the loop: what came in the turn is known then, and a call that its client
+ * gave up meanwhile is never sent.
  */
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { DialTarget } from '../transport/transport.ts'
-import { CallQueue, type Lease, Ticket, type Waiter } from './call-queue.ts'
+import type { Turn, TurnTask } from '../transport/turn.ts'
+import { CallQueue } from './call-queue.ts'
+import { SharedStreams, Ticket, type Waiter } from './client-share.ts'
 import { Endpoint, type EndpointContext, type EndpointOptions, type EndpointOwner } from './endpoint.ts'
 
-export type { Lease, Unavailable, Waiter } from './call-queue.ts'
+export type { Unavailable, Waiter } from './client-share.ts'
+export type { Lease } from './lease.ts'
 
 export interface BackendOptions extends EndpointOptions {
   readonly name: string
@@ -23,6 +29,7 @@ export interface BackendOptions extends EndpointOptions {
 
 export interface BackendContext extends EndpointContext {
   readonly wheel: TimerWheel
+  readonly turn: Turn
 }
 
 /** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */
@@ -30,14 +37,24 @@ function hasItsTurn({ endpoint }: Ticket): boolean {
   return endpoint !== undefined && endpoint.state === 'connecting' && !endpoint.failing
 }
 
-export class Backend implements EndpointOwner {
+export class Backend implements EndpointOwner, TurnTask {
   readonly name: string
   readonly endpoints: readonly Endpoint[]
+  /** What its clients have of it together. */
+  readonly shared: SharedStreams = new SharedStreams()
   readonly #options: BackendOptions
   readonly #context: BackendContext
   #next = 0
   #closed = false
   readonly #queue: CallQueue
+  /** Calls that came in this turn. */
+  #arrivals: Waiter[] = []
+  #spare: Waiter[] = []
+  /** Endpoints that got room in this turn. */
+  readonly #roomy = new Set<Endpoint>()
+  /** Which of those that wait had better go elsewhere, by what happened in this turn. */
+  #concerned: ((ticket: Ticket) => boolean)[] = []
+  #asked = false
 
   constructor(options: BackendOptions, context: BackendContext) {
     this.name = options.name
@@ -53,12 +70,48 @@ export class Backend implements EndpointOwner {
     return this.#queue.size
   }
 
-  /**
-   * Gives a session now, or puts the call in the queue, or tells it that there is none.
-   * @param expiresMs when it stops waiting; by default the queue's timeout from now
-   * @returns the lease when there is room at once; else the waiter hears, now or later
-   */
-  acquire(waiter: Waiter, expiresMs?: number): Lease | undefined {
+  /** At the end of the turn the waiter hears of a session, or that there is none, or is put in the queue. */
+  acquire(waiter: Waiter): void {
+    waiter.arriving = true
+    this.#arrivals.push(waiter)
+    this.#ask()
+  }
+
+  /** The call is over; it waits no more. */
+  cancel(waiter: Waiter): void {
+    waiter.arriving = false
+    if (waiter.ticket !== undefined) this.#queue.remove(waiter.ticket)
+  }
+
+  #ask(): void {
+    if (this.#asked) return
+    this.#asked = true
+    this.#context.turn.atEnd(this)
+  }
+
+  /** First who waits, then who came. */
+  atTurnEnd(): void {
+    this.#asked = false
+    if (this.#concerned.length > 0) for (const concerned of this.#concerned.splice(0)) this.#reassign(concerned)
+    if (this.#roomy.size > 0) {
+      const roomy = [...this.#roomy]
+      this.#roomy.clear()
+      for (const endpoint of roomy) this.#serve(endpoint)
+    }
+    const arrivals = this.#arrivals
+    this.#arrivals = this.#spare
+    for (let i = 0; i < arrivals.length; i++) {
+      const waiter = arrivals[i]!
+      if (!waiter.arriving) continue
+      waiter.arriving = false
+      this.#place(waiter, undefined)
+    }
+    arrivals.length = 0
+    this.#spare = arrivals
+  }
+
+  /** @param expiresMs when it stops waiting; by default the queue's timeout from now */
+  #place(waiter: Waiter, expiresMs: number | undefined): void {
     const { endpoints } = this
     const count = endpoints.length
     let hope: Endpoint | undefined
@@ -70,10 +123,10 @@ export class Backend implements EndpointOwner {
         endpoint.connect()
         continue
       }
-      const session = endpoint.room()
-      if (session !== undefined) {
+      const lease = endpoint.room(waiter.share)
+      if (lease !== undefined) {
         this.#next = (at + 1) % count
-        return { endpoint, session }
+        return waiter.onLease(lease)
       }
       if (endpoint.state === 'ready') {
         // All its streams are taken. Another endpoint may have one; meanwhile it may open a session.
@@ -87,7 +140,6 @@ export class Backend implements EndpointOwner {
       }
     }
     this.#enqueue(waiter, hope, full, expiresMs)
-    return undefined
   }
 
   #enqueue(waiter: Waiter, hope: Endpoint | undefined, full: boolean, expiresMs: number | undefined): void {
@@ -96,20 +148,36 @@ export class Backend implements EndpointOwner {
       hope = this.endpoints.find(endpoint => endpoint.promising)
       if (hope === undefined) return waiter.onUnavailable('unreachable', this.#whyUnreachable())
     }
-    const { maxCalls, timeoutMs } = this.#options.queue
-    if (this.#queue.size >= maxCalls) {
-      return waiter.onUnavailable('queue-full', `${maxCalls} calls wait already`)
-    }
+    if (this.#queue.size >= this.#options.queue.maxCalls && !this.#makeRoom(waiter)) return
+    const { timeoutMs } = this.#options.queue
     this.#queue.push(new Ticket(waiter, hope, expiresMs ?? this.#context.clock.now() + timeoutMs))
+  }
+
+  /**
+   * The queue is full: the last call of the client that lets most of them wait gives up its place, unless that would be
+   * the new one's client itself. @returns whether there is room now; else the waiter was told
+   */
+  #makeRoom(waiter: Waiter): boolean {
+    const { maxCalls } = this.#options.queue
+    const { loudest, clients } = this.#queue
+    if (loudest !== undefined && loudest.waiting > waiter.share.waiting + 1) {
+      const last = loudest.lastWaiting!
+      this.#queue.remove(last)
+      last.waiter.onUnavailable(
+        'client-share',
+        `${loudest.waiting + 1} of ${maxCalls} places in the queue were its own`,
+      )
+      return true
+    }
+    const own = waiter.share.waiting
+    if (own > 0 && clients > 1)
+      waiter.onUnavailable('client-share', `${own} of ${maxCalls} places in the queue are its own`)
+    else waiter.onUnavailable('queue-full', `${maxCalls} calls wait already`)
+    return false
   }
 
   #whyUnreachable(): string {
     return this.endpoints.map(endpoint => `${endpoint.target.name}: ${endpoint.lastError}`).join('; ')
-  }
-
-  /** The call is over; it waits no more. */
-  cancel(waiter: Waiter): void {
-    if (waiter.ticket !== undefined) this.#queue.remove(waiter.ticket)
   }
 
   readonly #timedOut = (ticket: Ticket): void => {
@@ -117,26 +185,37 @@ export class Backend implements EndpointOwner {
   }
 
   onRoom(endpoint: Endpoint): void {
-    let ticket = this.#queue.first
-    while (ticket !== undefined) {
-      const { next } = ticket
-      if (ticket.endpoint === endpoint || !hasItsTurn(ticket)) {
-        const session = endpoint.room()
-        if (session === undefined) return endpoint.connect()
-        this.#queue.remove(ticket)
-        ticket.waiter.onLease({ endpoint, session })
+    if (this.#queue.size === 0) return
+    this.#roomy.add(endpoint)
+    this.#ask()
+  }
+
+  /** Those that wait get the endpoint's streams, a call of each client in turn. */
+  #serve(endpoint: Endpoint): void {
+    const queue = this.#queue
+    for (let passed = 0; passed < queue.clients; ) {
+      const share = queue.nextClient()
+      let ticket = share.firstWaiting
+      while (ticket !== undefined && ticket.endpoint !== endpoint && hasItsTurn(ticket)) ticket = ticket.nextOwn
+      const lease = ticket === undefined ? undefined : endpoint.room(share)
+      if (lease === undefined) {
+        if (ticket !== undefined) endpoint.connect()
+        passed++
+        continue
       }
-      // What a lease causes may have taken the next out.
-      ticket = next === undefined || next.waiter.ticket === next ? next : this.#queue.first
+      passed = 0
+      queue.remove(ticket!)
+      ticket!.waiter.onLease(lease)
     }
   }
 
   onConnectFailed(endpoint: Endpoint): void {
-    this.#reassign(ticket => ticket.endpoint === endpoint || this.#hopeless(ticket))
+    this.#reassignLater(ticket => ticket.endpoint === endpoint || this.#hopeless(ticket))
   }
 
   onConnectSlow(endpoint: Endpoint): void {
-    if (this.endpoints.some(other => other.state === 'ready')) this.#reassign(ticket => ticket.endpoint === endpoint)
+    if (this.endpoints.some(other => other.state === 'ready'))
+      this.#reassignLater(ticket => ticket.endpoint === endpoint)
   }
 
   /** Waits for any endpoint, and there is none left that has a session or may get one. */
@@ -146,7 +225,13 @@ export class Backend implements EndpointOwner {
 
   onSessionGone(endpoint: Endpoint): void {
     if (this.#closed) return
-    this.#reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
+    this.#reassignLater(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
+  }
+
+  #reassignLater(concerned: (ticket: Ticket) => boolean): void {
+    if (this.#queue.size === 0) return
+    this.#concerned.push(concerned)
+    this.#ask()
   }
 
   /**
@@ -155,12 +240,8 @@ export class Backend implements EndpointOwner {
    */
   #reassign(concerned: (ticket: Ticket) => boolean): void {
     for (const ticket of this.#queue.takeAll()) {
-      if (!concerned(ticket)) {
-        this.#queue.push(ticket)
-        continue
-      }
-      const lease = this.acquire(ticket.waiter, ticket.expiresMs)
-      if (lease !== undefined) ticket.waiter.onLease(lease)
+      if (concerned(ticket)) this.#place(ticket.waiter, ticket.expiresMs)
+      else this.#queue.push(ticket)
     }
   }
 

@@ -1,54 +1,30 @@
 /**
- * Calls that wait for a session or a stream, in order of arrival, as a list through their tickets. All wait equally
- * long, so that the first is the first to expire, and one timer serves all.
+ * Calls that wait for a session or a stream. Each client session has its own line, and the lines take turns: who lets a
+ * thousand calls wait makes nobody else wait behind them. All calls wait equally long, so that the first to come is
+ * the first to expire, and one timer serves all.
+ *
+ * ```
+ *   client A: a1 ─ a2 ─ a3 ─ a4        turns:     a1 b1 c1 a2 c2 a3 a4
+ *   client B: b1                       expiry:    in the order in which they came
+ *   client C: c1 ─ c2
+ * ```
  */
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
-import type { ClientSession } from '../transport/transport.ts'
-import type { Endpoint } from './endpoint.ts'
-
-/** A session with room, and whose it is. */
-export interface Lease {
-  readonly endpoint: Endpoint
-  readonly session: ClientSession
-}
-
-/** Why a backend has no session for a call. */
-export type Unavailable = 'unreachable' | 'queue-full' | 'queue-timeout' | 'closed'
-
-/** A call that waits. Exactly one of the two is called, unless `cancel` comes first. */
-export interface Waiter {
-  /** Its place in the queue; the backend's. */
-  ticket: Ticket | undefined
-  onLease(lease: Lease): void
-  onUnavailable(why: Unavailable, detail: string): void
-}
-
-/** A place in the queue; the links are the queue's. */
-export class Ticket {
-  readonly waiter: Waiter
-  /** Waits for this endpoint's first session; undefined waits for any endpoint's room. */
-  readonly endpoint: Endpoint | undefined
-  /** Of the clock; stays when the call is moved to another endpoint. */
-  readonly expiresMs: number
-  previous: Ticket | undefined
-  next: Ticket | undefined
-
-  constructor(waiter: Waiter, endpoint: Endpoint | undefined, expiresMs: number) {
-    this.waiter = waiter
-    this.endpoint = endpoint
-    this.expiresMs = expiresMs
-  }
-}
+import type { ClientShare, Ticket } from './client-share.ts'
 
 export class CallQueue {
   readonly #wheel: TimerWheel
   readonly #clock: Clock
   readonly #onExpired: (ticket: Ticket) => void
   readonly #timer: WheelTimer = new WheelTimer(() => this.#expire())
+  #first: Ticket | undefined
   #last: Ticket | undefined
-  first: Ticket | undefined
+  /** The client whose turn it is; the ring is closed. */
+  #turn: ClientShare | undefined
   size = 0
+  /** Clients that wait. */
+  clients = 0
 
   /** `onExpired`: its time is over; it is out of the queue. */
   constructor(wheel: TimerWheel, clock: Clock, onExpired: (ticket: Ticket) => void) {
@@ -57,47 +33,101 @@ export class CallQueue {
     this.#onExpired = onExpired
   }
 
-  /** Behind all others. None of these expires later. */
+  /** Behind all others of its client. None that waits expires later. */
   push(ticket: Ticket): void {
+    const { share } = ticket.waiter
     ticket.waiter.ticket = ticket
     ticket.previous = this.#last
     ticket.next = undefined
-    if (this.#last === undefined) this.first = ticket
+    if (this.#last === undefined) this.#first = ticket
     else this.#last.next = ticket
     this.#last = ticket
     this.size++
+    ticket.previousOwn = share.lastWaiting
+    ticket.nextOwn = undefined
+    if (share.lastWaiting === undefined) share.firstWaiting = ticket
+    else share.lastWaiting.nextOwn = ticket
+    share.lastWaiting = ticket
+    if (share.waiting++ === 0) this.#join(share)
     if (!this.#timer.armed) this.#wheel.arm(this.#timer, ticket.expiresMs)
   }
 
   remove(ticket: Ticket): void {
-    const { previous, next } = ticket
-    if (previous === undefined) this.first = next
+    const { previous, next, previousOwn, nextOwn } = ticket
+    const { share } = ticket.waiter
+    if (previous === undefined) this.#first = next
     else previous.next = next
     if (next === undefined) this.#last = previous
     else next.previous = previous
-    ticket.previous = ticket.next = ticket.waiter.ticket = undefined
+    if (previousOwn === undefined) share.firstWaiting = nextOwn
+    else previousOwn.nextOwn = nextOwn
+    if (nextOwn === undefined) share.lastWaiting = previousOwn
+    else nextOwn.previousOwn = previousOwn
+    ticket.previous = ticket.next = ticket.previousOwn = ticket.nextOwn = ticket.waiter.ticket = undefined
     this.size--
+    if (--share.waiting === 0) this.#leave(share)
     // Left armed for the next in the queue: it finds out when it fires.
     if (this.size === 0) this.#wheel.disarm(this.#timer)
   }
 
-  /** Takes all out, in their order. */
+  /** The client whose turn it is; the next call gives the one behind it. There is one. */
+  nextClient(): ClientShare {
+    const share = this.#turn!
+    this.#turn = share.next
+    return share
+  }
+
+  /** The client that lets most calls wait. */
+  get loudest(): ClientShare | undefined {
+    let loudest = this.#turn
+    for (let i = 0, share = this.#turn; i < this.clients; i++, share = share!.next)
+      if (share!.waiting > loudest!.waiting) loudest = share
+    return loudest
+  }
+
+  /** Takes all out, in the order in which they came. */
   takeAll(): Ticket[] {
     const tickets: Ticket[] = []
-    while (this.first !== undefined) {
-      tickets.push(this.first)
-      this.remove(this.first)
+    while (this.#first !== undefined) {
+      tickets.push(this.#first)
+      this.remove(this.#first)
     }
     return tickets
   }
 
+  /** Behind all others: before the one whose turn it is. */
+  #join(share: ClientShare): void {
+    this.clients++
+    const turn = this.#turn
+    if (turn === undefined) {
+      this.#turn = share.previous = share.next = share
+      return
+    }
+    const last = turn.previous!
+    share.previous = last
+    share.next = turn
+    last.next = turn.previous = share
+  }
+
+  #leave(share: ClientShare): void {
+    this.clients--
+    const next = share.next!
+    if (next === share) this.#turn = undefined
+    else {
+      share.previous!.next = next
+      next.previous = share.previous
+      if (this.#turn === share) this.#turn = next
+    }
+    share.previous = share.next = undefined
+  }
+
   #expire(): void {
     const now = this.#clock.now()
-    while (this.first !== undefined && this.first.expiresMs <= now) {
-      const ticket = this.first
+    while (this.#first !== undefined && this.#first.expiresMs <= now) {
+      const ticket = this.#first
       this.remove(ticket)
       this.#onExpired(ticket)
     }
-    if (this.first !== undefined && !this.#timer.armed) this.#wheel.arm(this.#timer, this.first.expiresMs)
+    if (this.#first !== undefined && !this.#timer.armed) this.#wheel.arm(this.#timer, this.#first.expiresMs)
   }
 }

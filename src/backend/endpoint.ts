@@ -18,6 +18,8 @@
 import type { Clock, Timer } from '../transport/clock.ts'
 import type { ClientSession, ClientSessionOwner, ClientTransport, DialTarget } from '../transport/transport.ts'
 import { type BackoffOptions, backoffDelayMs } from './backoff.ts'
+import type { ClientShare } from './client-share.ts'
+import { Lease } from './lease.ts'
 
 export interface EndpointOptions {
   readonly sessions: {
@@ -124,9 +126,10 @@ export class Endpoint implements ClientSessionOwner {
   }
 
   /** A session with room for a stream now. */
-  room(): ClientSession | undefined {
+  room(_share: ClientShare): Lease | undefined {
     for (let i = 0; i < this.#sessions.length; i++) {
-      if (this.#sessions[i]!.free > 0) return this.#sessions[i]
+      const session = this.#sessions[i]!
+      if (session.free > 0) return new Lease(this.target, session)
     }
     return undefined
   }

@@ -1,5 +1,6 @@
 /** One try of a call on one upstream stream. Once it is closed or given up, its relay hears nothing more of it. */
 import type { Lease } from '../backend/backend.ts'
+import type { ClientShare } from '../backend/client-share.ts'
 import { WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
@@ -23,13 +24,17 @@ export class Attempt implements StreamOwner {
   readonly stream: Stream
   #owner: AttemptOwner | undefined
   readonly #holder: AttemptOwner
+  readonly #share: ClientShare
   #closed = false
   #lingering: WheelTimer | undefined
 
-  constructor(lease: Lease, owner: AttemptOwner) {
+  /** @param share of the client whose call it is */
+  constructor(lease: Lease, share: ClientShare, owner: AttemptOwner) {
     this.lease = lease
+    this.#share = share
     this.#owner = this.#holder = owner
     this.stream = lease.session.open(this)
+    share.streamOpened()
   }
 
   get closed(): boolean {
@@ -67,6 +72,7 @@ export class Attempt implements StreamOwner {
 
   onClosed(end: StreamEnd): void {
     this.#closed = true
+    this.#share.streamEnded()
     this.#lingering?.fire()
     const owner = this.#owner
     this.#owner = undefined

@@ -16,6 +16,7 @@ export type FailureToken =
   | 'unknown-backend'
   | 'unreachable'
   | 'queue-full'
+  | 'client-share'
   | 'queue-timeout'
   | 'shutting-down'
   | 'deadline'
@@ -98,20 +99,23 @@ export function slowReader(): Failure {
 const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
   unreachable: 'unreachable',
   'queue-full': 'queue-full',
+  'client-share': 'client-share',
   'queue-timeout': 'queue-timeout',
   closed: 'shutting-down',
 }
 
 const UNAVAILABLE_MESSAGE: Readonly<Record<Unavailable, string>> = {
   unreachable: 'no endpoint of the backend can be reached',
+  'client-share': 'the client has more than its share of the backend',
   'queue-full': 'too many calls wait for the backend',
   'queue-timeout': 'the call waited too long for the backend',
   closed: 'the proxy is shutting down',
 }
 
-/** All of them are the backend's capacity or life, not a limit set for the caller: UNAVAILABLE. */
+/** The backend's capacity or life: UNAVAILABLE. A client that has more of it than others: RESOURCE_EXHAUSTED. */
 export function unavailable(why: Unavailable, cause: string): Failure {
-  return failure(UNAVAILABLE_TOKEN[why], Status.UNAVAILABLE, UNAVAILABLE_MESSAGE[why], ErrorCode.CANCEL, cause)
+  const status = why === 'client-share' ? Status.RESOURCE_EXHAUSTED : Status.UNAVAILABLE
+  return failure(UNAVAILABLE_TOKEN[why], status, UNAVAILABLE_MESSAGE[why], ErrorCode.CANCEL, cause)
 }
 
 /** What a director threw. @returns the failure, and whether it is a fault that belongs in the log */

@@ -9,12 +9,11 @@
  *                     client gone, from any phase ───────────────────────────────────┘
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
-import type { Ticket } from '../backend/call-queue.ts'
+import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
-import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
 import type { Target } from '../routing/director.ts'
-import { WheelTimer } from '../transport/timer-wheel.ts'
+import type { WheelTimer } from '../transport/timer-wheel.ts'
 import {
   type HeaderBlock,
   HeadersRefused,
@@ -28,6 +27,7 @@ import { checkAuthority } from './added-fields.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
+import { Deadline } from './deadline.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
 import type { LiveCall } from './live-calls.ts'
@@ -48,6 +48,8 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
   ticket: Ticket | undefined
+  arriving = false
+  readonly #client: Client
   readonly #context: RelayContext
   readonly #down: Stream
   readonly #peer: Peer
@@ -67,15 +69,14 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   #heldRequest = 0
   #heldResponse = 0
   #startMs = 0
-  /** Of the clock; Infinity without a `grpc-timeout`. */
-  #deadlineMs = Number.POSITIVE_INFINITY
-  #deadline: WheelTimer | undefined
+  #deadline: Deadline | undefined
   readonly #recorder: CallRecorder | undefined
   readonly #onOver: () => void
 
-  constructor(context: RelayContext, down: Stream, peer: Peer, onOver: () => void) {
+  constructor(context: RelayContext, down: Stream, peer: Peer, client: Client, onOver: () => void) {
     this.#context = context
     this.#down = down
+    this.#client = client
     this.#peer = peer
     this.#onOver = onOver
     this.#recorder = context.record === undefined ? undefined : new CallRecorder()
@@ -93,7 +94,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
       if (this.#head.method !== 'POST') return this.#answerHttp(405)
       if (!isGrpcContentType(this.#head.contentType)) return this.#answerHttp(415)
     }
-    if (this.#head.timeout !== undefined && !this.#armDeadline(this.#head.timeout)) return
+    if (this.#head.timeout !== undefined && !this.#startDeadline(this.#head.timeout)) return
     this.#route()
   }
 
@@ -125,8 +126,10 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   }
 
   #unsendable(error: unknown): void {
-    if (!(error instanceof HeadersRefused)) throw error
-    this.#fail(failures.unsendable(error.message))
+    // Anything else is a mistake of ours, which is to cost this call and no other.
+    const refused = error instanceof HeadersRefused
+    if (!refused) this.#context.onFault('a mistake of the proxy cost a call', this.#head.path, error)
+    this.#fail(failures.unsendable(refused ? error.message : 'a mistake of the proxy'))
   }
 
   onWritable(): void {
@@ -158,15 +161,13 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   }
 
   /** @returns false when the call is over with it */
-  #armDeadline(text: string): boolean {
-    const timeoutMs = parseTimeout(text)
-    if (timeoutMs === undefined || timeoutMs === 0) {
-      this.#fail(timeoutMs === undefined ? failures.badTimeout() : failures.deadlinePassed())
+  #startDeadline(text: string): boolean {
+    const started = Deadline.start(text, this.#startMs, this.#context, failure => this.#fail(failure))
+    if (!(started instanceof Deadline)) {
+      this.#fail(started)
       return false
     }
-    this.#deadlineMs = this.#startMs + timeoutMs
-    this.#deadline = new WheelTimer(() => this.#fail(failures.deadlinePassed()))
-    this.#context.wheel.arm(this.#deadline, this.#deadlineMs)
+    this.#deadline = started
     return true
   }
 
@@ -220,8 +221,11 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
 
   #connect(): void {
     this.#phase = 'waiting'
-    const lease = this.#backend!.acquire(this)
-    if (lease !== undefined) this.onLease(lease)
+    this.#backend!.acquire(this)
+  }
+
+  get share(): ClientShare {
+    return this.#client.shareOf(this.#backend!)
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
@@ -229,15 +233,15 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   }
 
   onLease(lease: Lease): void {
-    const timeoutMs = this.#deadline === undefined ? Infinity : this.#deadlineMs - this.#context.clock.now()
-    if (timeoutMs <= 0) return this.#fail(failures.deadlinePassed())
+    const timeout = this.#deadline?.left()
+    if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failures.deadlinePassed())
     this.#phase = 'forwarding'
-    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.endpoint.target.name
+    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.target.name
     const replay = this.#replay!
-    const attempt = new Attempt(lease, this)
+    const attempt = new Attempt(lease, this.share, this)
     this.#attempt = attempt
     try {
-      attempt.stream.sendHeaders(this.#upstreamBlock(lease, timeoutMs), replay.headersOnly)
+      attempt.stream.sendHeaders(this.#upstreamBlock(lease, timeout), replay.headersOnly)
       if (replay.headersOnly) return
       if (replay.sendTo(attempt.stream)) this.onRequestWritable()
     } catch (error) {
@@ -246,11 +250,11 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     if (replay.bytes > this.#context.replayBytes) this.#replay = undefined
   }
 
-  #upstreamBlock(lease: Lease, timeoutMs: number): HeaderBlock {
+  #upstreamBlock(lease: Lease, timeout: string | undefined): HeaderBlock {
     return editRequest(this.#block, {
-      scheme: lease.endpoint.target.tls === undefined ? 'http' : 'https',
+      scheme: lease.target.tls === undefined ? 'http' : 'https',
       authority: this.#authority,
-      timeout: timeoutMs === Number.POSITIVE_INFINITY ? undefined : formatTimeout(timeoutMs),
+      timeout,
       added: this.#added,
     })
   }
@@ -365,7 +369,7 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
   }
 
   #disarm(): void {
-    if (this.#deadline !== undefined) this.#context.wheel.disarm(this.#deadline)
+    this.#deadline?.disarm()
   }
 
   /** The grace period of a drain is over. */

@@ -105,6 +105,8 @@ export interface ServerSession {
   readonly streams: number
   /** Streams that there ever were: who asks now and then knows whether the session was in use meanwhile. */
   readonly opened: number
+  /** Whatever the owner of the session keeps with it; a transport never looks at it. */
+  kept?: unknown
   /**
    * GOAWAY with last-stream-id 2^31−1, one round trip, GOAWAY with the real id (RFC 9113 §6.8);
    * the session ends when its last stream has.

@@ -1,8 +1,10 @@
 /** A backend whose endpoints a test plays, under a clock that it turns. */
 import { Backend, type BackendOptions, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
+import { Client, type ClientShare } from '../../src/backend/client-share.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type FakeSession, type FakeStream, FakeTransport } from '../support/fake-transport.ts'
+import { INSTANT_TURN } from '../support/fake-turn.ts'
 
 export const BACKOFF = { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 }
 export const CONNECT_TIMEOUT_MS = 20_000
@@ -17,6 +19,8 @@ export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targe
 /** A call, as far as a backend knows it. */
 export class Call implements Waiter {
   ticket: Waiter['ticket']
+  arriving = false
+  readonly share: ClientShare
   readonly name: string
   lease: Lease | undefined
   failed: [why: Unavailable, detail: string] | undefined
@@ -25,8 +29,9 @@ export class Call implements Waiter {
   told = 0
   readonly #log: string[]
 
-  constructor(name: string, log: string[]) {
+  constructor(name: string, share: ClientShare, log: string[]) {
     this.name = name
+    this.share = share
     this.#log = log
   }
 
@@ -34,7 +39,8 @@ export class Call implements Waiter {
     this.told++
     this.lease = lease
     this.#log.push(this.name)
-    this.stream = lease.session.open(OWNER) as FakeStream
+    this.share.streamOpened()
+    this.stream = lease.session.open({ ...OWNER, onClosed: () => this.share.streamEnded() }) as FakeStream
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
@@ -44,7 +50,7 @@ export class Call implements Waiter {
 
   /** The endpoint that it went to. */
   get at(): string | undefined {
-    return this.lease?.endpoint.target.name
+    return this.lease?.target.name
   }
 }
 
@@ -60,6 +66,7 @@ export class BackendRig {
   readonly served: string[] = []
   chance = 0.5
   #calls = 0
+  readonly #client = new Client()
 
   constructor({ endpoints = 'a', sessions, ...options }: RigOptions = {}) {
     this.backend = new Backend(
@@ -76,21 +83,21 @@ export class BackendRig {
         transport: this.transport,
         clock: this.clock,
         wheel: this.wheel,
+        turn: INSTANT_TURN,
         random: () => this.chance,
         log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
       },
     )
   }
 
-  call(name = `call ${++this.#calls}`): Call {
-    const call = new Call(name, this.served)
-    const lease = this.backend.acquire(call)
-    if (lease !== undefined) call.onLease(lease)
+  call(name = `call ${++this.#calls}`, client: Client = this.#client): Call {
+    const call = new Call(name, client.shareOf(this.backend), this.served)
+    this.backend.acquire(call)
     return call
   }
 
-  calls(count: number): Call[] {
-    return Array.from({ length: count }, () => this.call())
+  calls(count: number, client?: Client): Call[] {
+    return Array.from({ length: count }, () => this.call(undefined, client))
   }
 
   /** The last session dialled to an endpoint. */

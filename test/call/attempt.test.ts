@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Lease } from '../../src/backend/backend.ts'
+import { Client, SharedStreams } from '../../src/backend/client-share.ts'
 import { Attempt } from '../../src/call/attempt.ts'
 import { TimerWheel, type WheelTimer } from '../../src/transport/timer-wheel.ts'
 import { ErrorCode } from '../../src/wire/errors.ts'
@@ -12,7 +13,8 @@ function attempt() {
   const owner = { onReady() {}, onFree() {}, onDraining() {}, onSpent() {}, onSessionClosed() {} }
   const session = new FakeSession({ name: 'a' }, owner)
   session.ready()
-  const made = new Attempt({ session } as unknown as Lease, {
+  const share = new Client().shareOf({ shared: new SharedStreams() })
+  const made = new Attempt({ session } as unknown as Lease, share, {
     onResponseHeaders: (fields, endStream) => heard.push(`headers ${fields[0]?.value} ${endStream}`),
     onResponseData: (_bytes, start, end, endStream) => heard.push(`data ${end - start} ${endStream}`),
     onResponseTrailers: () => heard.push('trailers'),

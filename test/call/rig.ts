@@ -1,6 +1,7 @@
 /** Relays between streams that a test plays on both sides, under a clock that it turns. */
 
 import { Backend } from '../../src/backend/backend.ts'
+import { Client } from '../../src/backend/client-share.ts'
 import { addedFields } from '../../src/call/added-fields.ts'
 import type { RelayContext } from '../../src/call/context.ts'
 import { LiveCalls } from '../../src/call/live-calls.ts'
@@ -11,6 +12,7 @@ import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { HeaderBlock, StreamEnd } from '../../src/transport/transport.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { block, type FakeSession, FakeStream, FakeTransport } from '../support/fake-transport.ts'
+import { INSTANT_TURN } from '../support/fake-turn.ts'
 
 export const PATH = '/pkg.Service/Method'
 
@@ -58,6 +60,7 @@ export class CallRig {
   readonly clock = new FakeClock()
   readonly wheel = new TimerWheel(this.clock)
   readonly transport = new FakeTransport()
+  readonly client = new Client()
   readonly records: CallRecord[] = []
   readonly faults: [message: string, path: string, cause: unknown][] = []
   readonly oddities: string[] = []
@@ -76,7 +79,7 @@ export class CallRig {
         backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },
         queue: options.queue ?? { maxCalls: 100, timeoutMs: 10_000 },
       },
-      { transport: this.transport, clock: this.clock, wheel: this.wheel, random: () => 0.5 },
+      { transport: this.transport, clock: this.clock, wheel: this.wheel, turn: INSTANT_TURN, random: () => 0.5 },
     )
     this.context = {
       director: options.director ?? (() => ({ backend: 'main' })),
@@ -97,7 +100,8 @@ export class CallRig {
   /** A client's stream, before its headers. */
   accept(): Opened {
     const down = new FakeStream()
-    const relay = new Relay(this.context, down, { address: '192.0.2.9:1234', encrypted: false }, () => this.over++)
+    const peer = { address: '192.0.2.9:1234', encrypted: false }
+    const relay = new Relay(this.context, down, peer, this.client, () => this.over++)
     down.owner = relay
     return { relay, down }
   }

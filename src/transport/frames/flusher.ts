@@ -1,8 +1,9 @@
 /**
- * One flush for all connections: each that has something to send puts itself on a list, and one
- * `setImmediate` writes them all. It runs right after the poll phase, so that what came in one turn of
- * the loop, from however many sockets, leaves in one write a connection.
+ * One flush for all connections: each that has something to send puts itself on a list, and the end of the turn
+ * (`turn.ts`) writes them all. It runs right after the poll phase, so that what came in one turn of the loop, from
+ * however many sockets, leaves in one write a connection.
  */
+import { endTurnSoon, lastInTurn } from '../turn.ts'
 
 /** What can be flushed. */
 export interface Flushable {
@@ -15,19 +16,13 @@ export interface Flushable {
 
 let waiting: Flushable[] = []
 let spare: Flushable[] = []
-let scheduled = false
+
+lastInTurn(flushNow)
 
 /** The caller sees to it that it asks once only until its `flush`. */
 export function flushSoon(connection: Flushable): void {
   waiting.push(connection)
-  if (scheduled) return
-  scheduled = true
-  setImmediate(flushInTurn)
-}
-
-function flushInTurn(): void {
-  scheduled = false
-  flushNow()
+  endTurnSoon()
 }
 
 /**

@@ -14,6 +14,7 @@ const DRAIN_PING_MS = 5_000
 class FramesServerSession extends FramesSession implements ServerSession {
   readonly peer: Peer
   opened = 0
+  kept: unknown
   readonly #owner: ServerSessionOwner
   readonly #drainTimer: WheelTimer = new WheelTimer(() => this.connection.drainTimedOut())
 

@@ -94,6 +94,7 @@ const UNOWNED: StreamOwner = {
 /** A client's connection, the proxy's own or one of a user's server. */
 class NativeServerSession implements ServerSession, NativeSession {
   readonly peer: Peer
+  kept: unknown
   readonly lastStreamId = SHUTDOWN_NOTICE_STREAM_ID
   readonly #node: ServerHttp2Session
   readonly #owner: ServerSessionOwner

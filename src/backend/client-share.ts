@@ -1,0 +1,108 @@
+/**
+ * What a client session has of a backend: its streams there, and its calls that wait for one. Clients share a backend's
+ * sessions, and where there is too little for all, what counts is how much each has already.
+ */
+import type { Lease } from './lease.ts'
+
+/** Why a backend has no session for a call. */
+export type Unavailable = 'unreachable' | 'queue-full' | 'client-share' | 'queue-timeout' | 'closed'
+
+/** A call that waits. Exactly one of the two is called, unless `cancel` comes first. */
+export interface Waiter {
+  /** Its client's share of the backend. */
+  readonly share: ClientShare
+  /** Its place in the queue; the backend's. */
+  ticket: Ticket | undefined
+  /** It came in this turn and was not looked at yet; the backend's. */
+  arriving: boolean
+  onLease(lease: Lease): void
+  onUnavailable(why: Unavailable, detail: string): void
+}
+
+/** An endpoint, as far as those that wait for it know it. */
+export interface AwaitedEndpoint {
+  readonly state: string
+  readonly failing: boolean
+}
+
+/** A place in the queue; the links are the queue's. */
+export class Ticket {
+  readonly waiter: Waiter
+  /** Waits for this endpoint's first session; undefined waits for any endpoint's room. */
+  readonly endpoint: AwaitedEndpoint | undefined
+  /** Of the clock; stays when the call is moved to another endpoint. */
+  readonly expiresMs: number
+  /** Among all. */
+  previous: Ticket | undefined
+  next: Ticket | undefined
+  /** Among those of its client. */
+  previousOwn: Ticket | undefined
+  nextOwn: Ticket | undefined
+
+  constructor(waiter: Waiter, endpoint: AwaitedEndpoint | undefined, expiresMs: number) {
+    this.waiter = waiter
+    this.endpoint = endpoint
+    this.expiresMs = expiresMs
+  }
+}
+
+/** Of all clients of one backend together. */
+export class SharedStreams {
+  /** Streams open now. */
+  streams = 0
+  /** Clients that have one or more. */
+  clients = 0
+}
+
+export class ClientShare {
+  /** Streams open now, on all sessions of the backend. */
+  streams = 0
+  /** Its calls that wait, in their order; the links are the queue's. */
+  firstWaiting: Ticket | undefined
+  lastWaiting: Ticket | undefined
+  waiting = 0
+  /** Neighbours in the ring of clients that wait; the queue's. */
+  previous: ClientShare | undefined
+  next: ClientShare | undefined
+  readonly #all: SharedStreams
+
+  constructor(all: SharedStreams) {
+    this.#all = all
+  }
+
+  streamOpened(): void {
+    this.#all.streams++
+    if (this.streams++ === 0) this.#all.clients++
+  }
+
+  streamEnded(): void {
+    this.#all.streams--
+    if (--this.streams === 0) this.#all.clients--
+  }
+
+  /** It has fewer streams than the clients of the backend have on average: what others hold it has not caused. */
+  get quiet(): boolean {
+    const { streams, clients } = this.#all
+    return this.streams * clients < streams
+  }
+}
+
+/** A client session, as backends know it. */
+export class Client {
+  readonly #shares = new Map<object, ClientShare>()
+  #lastBackend: object | undefined
+  #lastShare: ClientShare | undefined
+
+  /** Its share of a backend; most clients call one. */
+  shareOf(backend: { readonly shared: SharedStreams }): ClientShare {
+    if (this.#lastBackend === backend) return this.#lastShare!
+    let share = this.#shares.get(backend)
+    if (share === undefined) {
+      share = new ClientShare(backend.shared)
+      this.#shares.set(backend, share)
+    }
+    this.#lastBackend = backend
+    this.#lastShare = share
+    return share
+  }
+}
