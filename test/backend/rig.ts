@@ -4,7 +4,7 @@ import { Client, type ClientShare } from '../../src/backend/client-share.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type FakeSession, type FakeStream, FakeTransport } from '../support/fake-transport.ts'
-import { INSTANT_TURN } from '../support/fake-turn.ts'
+import { FakeTurn, INSTANT_TURN } from '../support/fake-turn.ts'
 
 export const BACKOFF = { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 }
 export const CONNECT_TIMEOUT_MS = 20_000
@@ -14,6 +14,8 @@ export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targe
   readonly sessions?: Partial<BackendOptions['sessions']>
   /** Names; one letter each will do. */
   readonly endpoints?: string
+  /** `held`: turns end by `turn.end()`; default: at once. */
+  readonly turn?: 'held'
 }
 
 /** A call, as far as a backend knows it. */
@@ -60,6 +62,7 @@ export class BackendRig {
   readonly clock = new FakeClock()
   readonly wheel = new TimerWheel(this.clock)
   readonly transport = new FakeTransport()
+  readonly turn = new FakeTurn()
   readonly backend: Backend
   readonly events: string[] = []
   /** Names of the calls that got a stream, in order. */
@@ -68,7 +71,7 @@ export class BackendRig {
   #calls = 0
   readonly #client = new Client()
 
-  constructor({ endpoints = 'a', sessions, ...options }: RigOptions = {}) {
+  constructor({ endpoints = 'a', turn, sessions, ...options }: RigOptions = {}) {
     this.backend = new Backend(
       {
         name: 'main',
@@ -83,7 +86,7 @@ export class BackendRig {
         transport: this.transport,
         clock: this.clock,
         wheel: this.wheel,
-        turn: INSTANT_TURN,
+        turn: turn === 'held' ? this.turn : INSTANT_TURN,
         random: () => this.chance,
         log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
       },

@@ -108,6 +108,26 @@ export function streamLimits(t: Test, pairing: Pairing): void {
     t.ok(second.backend === first.backend, 'the same session')
   })
 
+  // python-h2 ends the connection for a stream above the limit that it counts from our first ACK.
+  t.test('a limit that is lowered in the same read as it was given: no stream between the two', async t => {
+    const here = await rig(t, pairing, { backend: { greet: false }, upstream: sessions(1) })
+    const ids = Array.from({ length: 6 }, () => here.client.request(requestFields(), { endStream: true }))
+    const connection = await here.backend.connection()
+    await here.client.roundTrip()
+    connection.socket.cork()
+    connection.settings({ [Setting.MAX_CONCURRENT_STREAMS]: 100 })
+    connection.settings({ [Setting.MAX_CONCURRENT_STREAMS]: 1 })
+    connection.settings({}, { ack: true })
+    connection.socket.uncork()
+    for (let i = 0; i < ids.length; i++) {
+      const { connection, streamId } = await here.backend.request()
+      await connection.roundTrip()
+      t.equal(here.backend.requests.length, i + 1, 'one at a time')
+      answer({ backend: connection, backendId: streamId })
+      await answered(t, { client: here.client, id: ids[i]! })
+    }
+  })
+
   // protocol.md "When the proxy must answer by itself": the backend's capacity is UNAVAILABLE.
   t.test('a full queue: UNAVAILABLE', async t => {
     const upstream = { ...sessions(1), queue: { maxCalls: 1 } }
