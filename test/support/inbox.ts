@@ -38,7 +38,7 @@ export class Inbox<T> {
 
   /**
    * The first item not yet taken that matches, or the next that will.
-   * @throws when nothing more can come, or nothing came for ten seconds
+   * @throws when nothing more can come, or nothing came for a minute
    */
   take(matches: (item: T) => boolean, what: string): Promise<T> {
     const at = this.#items.findIndex(matches)
@@ -68,7 +68,7 @@ export class Inbox<T> {
 
   #give(waiter: Waiter<T>): void {
     this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
-    waiter.reject(this.#failure(waiter.what, 'nothing came for ten seconds'))
+    waiter.reject(this.#failure(waiter.what, 'nothing came for a minute'))
   }
 
   #failure(what: string, reason: string): Error {

@@ -1,0 +1,4 @@
+import t from 'tap'
+import { proxied } from './proxied.ts'
+
+proxied(t, { downstream: 'native', upstream: 'native' })
