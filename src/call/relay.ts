@@ -12,7 +12,6 @@ import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
-import type { Target } from '../routing/director.ts'
 import type { WheelTimer } from '../transport/timer-wheel.ts'
 import {
   type HeaderBlock,
@@ -23,7 +22,6 @@ import {
   type StreamOwner,
 } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
-import { checkAuthority } from './added-fields.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
@@ -31,6 +29,7 @@ import { Deadline } from './deadline.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
 import type { LiveCall } from './live-calls.ts'
+import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { Replay } from './replay.ts'
 
@@ -44,7 +43,7 @@ const LINGER_MS = 5_000
 const NO_HEAD = readHead([])
 const NOTHING = Buffer.alloc(0)
 
-export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
+export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
   ticket: Ticket | undefined
@@ -173,50 +172,22 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
 
   #route(): void {
     this.#call = new RoutedCall(this.#head, this.#block, this.#peer)
-    try {
-      const target = this.#context.director(this.#call)
-      if (!isPromise(target)) return this.#routed(target)
-      target.then(
-        late => this.#routed(late),
-        thrown => this.#unroutable(thrown),
-      )
-    } catch (thrown) {
-      this.#unroutable(thrown)
-    }
+    askDirector(this.#context, this.#call, this.#head, this)
   }
 
-  #unroutable(thrown: unknown): void {
-    // Whoever left already (and aborted the director's signal) needs no answer.
-    if (this.#phase !== 'routing') return
-    const failure = failures.ofDirector(thrown)
-    if (failure.fault) this.#context.onFault('the director threw', this.#head.path, thrown)
+  get waitsForRoute(): boolean {
+    return this.#phase === 'routing'
+  }
+
+  onNoRoute(failure: Failure): void {
     this.#fail(failure)
   }
 
-  #routed(target: Target | undefined): void {
-    if (this.#phase !== 'routing') return
-    // A director in plain JavaScript may say null.
-    if (target == null) return this.#fail(failures.noRoute(this.#head.path))
-    try {
-      this.#follow(target)
-    } catch (cause) {
-      this.#context.onFault("the director's answer cannot be sent", this.#head.path, cause)
-      return this.#fail(failures.badTarget())
-    }
-    if (this.#backend === undefined) return this.#fail(failures.unknownBackend(target.backend))
-    this.#connect()
-  }
-
-  /** Whatever a director in plain JavaScript may return: what throws here is its fault. */
-  #follow(target: Target): void {
-    const { backend, authority } = target
-    this.#backend = this.#context.backend(backend)
-    if (this.#backend === undefined) {
-      this.#context.onFault('the director named an unknown backend', this.#head.path, backend)
-    }
-    checkAuthority(authority)
+  onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void {
+    this.#backend = backend
     this.#authority = authority
-    this.#added = this.#context.addedFields(this.#peer, this.#head, this.#block, target)
+    this.#added = added
+    this.#connect()
   }
 
   #connect(): void {
@@ -391,8 +362,4 @@ export class Relay implements StreamOwner, AttemptOwner, Waiter, LiveCall {
     }
     this.#onOver()
   }
-}
-
-function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
-  return typeof (answer as Promise<T> | undefined)?.then === 'function'
 }

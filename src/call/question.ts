@@ -1,0 +1,70 @@
+/** Asks the director where a call goes. Its answer comes now or later, and may be whatever JavaScript has. */
+import type { Backend } from '../backend/backend.ts'
+import type { Field, RequestHead } from '../grpc/metadata.ts'
+import type { Target } from '../routing/director.ts'
+import { checkAuthority } from './added-fields.ts'
+import type { RoutedCall } from './call-info.ts'
+import type { RelayContext } from './context.ts'
+import type { Failure } from './failure.ts'
+import * as failures from './failure.ts'
+
+/** Who asks, and hears one of the two once; nothing if it does not wait for it any more. */
+export interface Asker {
+  /** False: it ended meanwhile, which aborted the director's signal, and needs no answer. */
+  readonly waitsForRoute: boolean
+  onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void
+  onNoRoute(failure: Failure): void
+}
+
+/** A synchronous director costs no promise. */
+export function askDirector(context: RelayContext, call: RoutedCall, head: RequestHead, asker: Asker): void {
+  try {
+    const target = context.director(call)
+    if (!isPromise(target)) return answer(context, call, head, asker, target)
+    target.then(
+      late => answer(context, call, head, asker, late),
+      thrown => refuse(context, call, asker, thrown),
+    )
+  } catch (thrown) {
+    refuse(context, call, asker, thrown)
+  }
+}
+
+function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: unknown): void {
+  if (!asker.waitsForRoute) return
+  const failure = failures.ofDirector(thrown)
+  if (failure.fault) context.onFault('the director threw', call.path, thrown)
+  asker.onNoRoute(failure)
+}
+
+function answer(
+  context: RelayContext,
+  call: RoutedCall,
+  head: RequestHead,
+  asker: Asker,
+  target: Target | undefined,
+): void {
+  if (!asker.waitsForRoute) return
+  // A director in plain JavaScript may say null.
+  if (target == null) return asker.onNoRoute(failures.noRoute(call.path))
+  let backend: Backend | undefined
+  let authority: string | undefined
+  let added: readonly Field[]
+  // Whatever a director in plain JavaScript may return: what throws here is its fault.
+  try {
+    backend = context.backend(target.backend)
+    if (backend === undefined) context.onFault('the director named an unknown backend', call.path, target.backend)
+    authority = target.authority
+    checkAuthority(authority)
+    added = context.addedFields(call.peer, head, call.fields, target)
+  } catch (cause) {
+    context.onFault("the director's answer cannot be sent", call.path, cause)
+    return asker.onNoRoute(failures.badTarget())
+  }
+  if (backend === undefined) return asker.onNoRoute(failures.unknownBackend(target.backend))
+  asker.onRoute(backend, authority, added)
+}
+
+function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
+  return typeof (answer as Promise<T> | undefined)?.then === 'function'
+}
