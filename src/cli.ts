@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-/** The command line: arguments, signals, exit codes. 0: done; 1: it cannot work; 2: it was called wrongly. */
+/** The command line: arguments, exit codes. 0: done; 1: it cannot work; 2: it was called wrongly. */
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { type BenchOptions, describeBench } from './bench/options.ts'
+import { drainOnSignals, ignoreOtherSignals, SIGNAL_NUMBERS } from './cli/signals.ts'
 import { AddressError, parseEndpointAddress, parseListenAddress } from './config/address.ts'
 import { proxyOf } from './config/create-proxy.ts'
 import { loadConfig } from './config/load.ts'
@@ -12,7 +13,7 @@ import { jsonSchema } from './config/reference.ts'
 import { type Resolution, resolveConfig } from './config/resolve.ts'
 import type { ProxyOptions } from './config/schema.ts'
 import { createLogger } from './observe/logger.ts'
-import type { GrpcProxy } from './proxy.ts'
+import { lastLinesWritten } from './observe/standard-output.ts'
 
 type Transport = NonNullable<NonNullable<ProxyOptions['listeners']>[number]['transport']>
 type LogLevel = NonNullable<NonNullable<ProxyOptions['log']>['level']>
@@ -25,8 +26,6 @@ interface ServeOptions {
   readonly logLevel?: LogLevel
 }
 
-const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const
-
 const program = new Command('grpc-verbatim')
   .description('A transparent gRPC reverse proxy: forwards calls verbatim, decodes no message.')
   .version(readVersion())
@@ -35,7 +34,9 @@ const program = new Command('grpc-verbatim')
 
 program
   .command('serve')
-  .description('run the proxy until SIGTERM or SIGINT, then let calls in flight finish; a second signal ends at once')
+  .description(
+    'run the proxy until SIGTERM, SIGINT or SIGQUIT, then let calls in flight finish; a second signal ends at once',
+  )
   .option('-c, --config <file>', 'configuration file (YAML)')
   .option('-l, --listen <host:port>', 'listen here; port 0 takes a free one; may repeat', repeated(parseListenAddress))
   .option(
@@ -76,9 +77,10 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
     logger.fatal({ err: error }, 'uncaught exception')
     process.exit(1)
   })
+  ignoreOtherSignals(logger)
   countReadBuffersWithTheHeap()
   const proxy = proxyOf({ ...config, logger }, warnings)
-  drainOnSignals(proxy)
+  drainOnSignals(proxy, lastLinesWritten)
   await proxy.start()
   // The lines that say where it listens are not to wait for others.
   logger.flush()
@@ -165,19 +167,6 @@ async function bench(options: BenchOptions, command: Command): Promise<void> {
   } catch (error) {
     if (error instanceof UsageError) command.error(`error: ${error.message}`)
     throw error
-  }
-}
-
-/** The first signal drains, within the grace period; a second one ends at once. */
-function drainOnSignals(server: Pick<GrpcProxy, 'drain'>): void {
-  let draining = false
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, async () => {
-      if (draining) process.exit(128 + SIGNAL_NUMBERS[signal])
-      draining = true
-      await server.drain()
-      process.exit(0)
-    })
   }
 }
 

@@ -12,7 +12,9 @@ import type { RelayContext } from './call/context.ts'
 import { LiveCalls } from './call/live-calls.ts'
 import { Relay } from './call/relay.ts'
 import { accessLog } from './observe/access-log.ts'
+import { shownCause, shownPath } from './observe/log-fields.ts'
 import { createLogger, type LogOptions } from './observe/logger.ts'
+import { droppedLogLines } from './observe/standard-output.ts'
 import type { Director, Target } from './routing/director.ts'
 import { createRouter, type Route } from './routing/router.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './transport/acceptor.ts'
@@ -143,7 +145,7 @@ export class GrpcProxy implements AcceptorOwner {
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
       record: setup.log.access ? accessLog(this.#log) : undefined,
-      onFault: (message, path, cause) => this.#log.error({ path, err: cause }, message),
+      onFault: (message, path, cause) => this.#log.error({ path: shownPath(path), err: cause }, message),
       onOddity: token => this.#count(token),
       live: this.#live,
     }
@@ -165,7 +167,10 @@ export class GrpcProxy implements AcceptorOwner {
   readonly #onViolation = (peer: string, error: ConnectionError | StreamError): void => {
     this.#count(error.token)
     const level = error.name === 'ConnectionError' ? 'warn' : 'debug'
-    this.#log[level]({ peer, violation: error.token, detail: error.message }, 'a peer broke a rule of HTTP/2')
+    this.#log[level](
+      { peer, violation: error.token, detail: shownCause(error.message) },
+      'a peer broke a rule of HTTP/2',
+    )
   }
 
   #count(token: string): void {
@@ -178,6 +183,11 @@ export class GrpcProxy implements AcceptorOwner {
    */
   violations(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#violations)
+  }
+
+  /** Lines of the process's log that standard output did not take; a `logger` of your own is not counted. */
+  droppedLogLines(): number {
+    return droppedLogLines()
   }
 
   #open(options: BackendSetup): Backend {
@@ -285,16 +295,16 @@ export class GrpcProxy implements AcceptorOwner {
   }
 
   onSessionClosed(session: ServerSession, reason: string): void {
-    this.#log.debug({ peer: session.peer.address, reason }, 'client session closed')
+    this.#log.debug({ peer: session.peer.address, reason: shownCause(reason) }, 'client session closed')
   }
 
   onRefused(refusal: string, peer: string, detail: string): void {
-    this.#log.info({ peer, refusal, detail }, 'connection refused')
+    this.#log.info({ peer, refusal, detail: shownCause(detail) }, 'connection refused')
   }
 
   readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
     const level = event === 'connect-failed' ? 'warn' : 'debug'
-    this.#log[level]({ endpoint, detail: detail === '' ? undefined : detail }, `endpoint ${event}`)
+    this.#log[level]({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
   }
 
   #acceptors(): (Listener | Acceptor)[] {

@@ -2,14 +2,7 @@
 import type { Logger } from 'pino'
 import type { CallRecord } from '../call/record.ts'
 import { decodeMessage, statusName } from '../grpc/status.ts'
-import {
-  bounded,
-  MAX_CAUSE_CHARACTERS,
-  MAX_MESSAGE_CHARACTERS,
-  shownAuthority,
-  shownPath,
-  withoutQueryOf,
-} from './log-fields.ts'
+import { bounded, MAX_MESSAGE_CHARACTERS, shownAuthority, shownCause, shownPath, withoutQueryOf } from './log-fields.ts'
 
 /**
  * @returns what a relay calls with its record, or undefined where the logger would drop the line:
@@ -29,7 +22,7 @@ export function accessLog(logger: Logger): ((record: CallRecord) => void) | unde
         grpcMessage: record.message === '' ? undefined : shownMessage(record),
         endedBy: record.endedBy,
         reason: record.reason === '' ? undefined : record.reason,
-        cause: record.cause === '' ? undefined : bounded(record.cause, MAX_CAUSE_CHARACTERS),
+        cause: shownCause(record.cause),
         timeoutMs: record.timeoutMs === undefined ? undefined : microseconds(record.timeoutMs),
         durationMs: microseconds(record.durationMs),
         requestBytes: record.request.bytes,

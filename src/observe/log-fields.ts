@@ -15,9 +15,17 @@ export const MAX_CAUSE_CHARACTERS = 512
 /** Where something was left out. */
 const CUT = '[cut]'
 
+/** A stack of ten calls, as Node makes it. */
+export const MAX_STACK_CHARACTERS = 4_096
+
 /** @returns the text, or its beginning with a mark that more came */
 export function bounded(text: string, maxCharacters: number): string {
   return text.length <= maxCharacters ? text : `${text.slice(0, maxCharacters)}${CUT}`
+}
+
+/** What the system or a peer said of an end. @returns undefined for nothing, which pino leaves out */
+export function shownCause(cause: string): string | undefined {
+  return cause === '' ? undefined : bounded(cause, MAX_CAUSE_CHARACTERS)
 }
 
 /** Without the query and the user's part of an absolute form, which may hold tokens and passwords. */
@@ -40,4 +48,15 @@ export function withoutQueryOf(path: string, text: string): string {
 export function shownAuthority(authority: string): string {
   const user = authority.lastIndexOf('@')
   return bounded(user < 0 ? authority : `${CUT}${authority.slice(user)}`, MAX_AUTHORITY_CHARACTERS)
+}
+
+/** What pino makes of an error, with bounds: its message may repeat what a client sent, and its stack repeats the message. */
+export function shownError(serialized: unknown): unknown {
+  // What was thrown may be anything.
+  if (typeof serialized === 'string') return bounded(serialized, MAX_CAUSE_CHARACTERS)
+  const { message, stack } = (serialized ?? {}) as { message?: unknown; stack?: unknown }
+  if (typeof message !== 'string' || typeof stack !== 'string') return serialized
+  const short = bounded(message, MAX_CAUSE_CHARACTERS)
+  const shortStack = short === message ? stack : stack.replace(message, () => short)
+  return Object.assign(serialized as object, { message: short, stack: bounded(shortStack, MAX_STACK_CHARACTERS) })
 }

@@ -1,26 +1,28 @@
-/** The log: pino, JSON lines, or lines for people in a terminal. */
+/** The log: pino's JSON lines, or lines for people in a terminal. */
+import { isatty } from 'node:tty'
 import { type DestinationStream, type Logger, pino } from 'pino'
-import pretty from 'pino-pretty'
+import type { LogDestination } from './log-destination.ts'
+import { shownError } from './log-fields.ts'
+import { prettyLine } from './pretty.ts'
+import { STDOUT, standardOutput, tellGapsBy } from './standard-output.ts'
 
 export interface LogOptions {
   readonly level: string
   /** `auto`: in a terminal. */
   readonly pretty: boolean | 'auto'
+  /** What waits at most while standard output takes nothing. */
+  readonly maxBufferedBytes: number
 }
 
-/** JSON lines are written in blocks of this size: a write a line would cost more than the line. */
-const BLOCK_BYTES = 4096
-/** A line waits no longer than this for its block to fill. */
-const FLUSH_MS = 1_000
-
 /**
- * Logs to standard output. The proxy logs no header values but `:path` and `:authority`, and those
- * only as JSON strings; fields of the names below are hidden wherever somebody else logs them.
+ * Logs to standard output. Of what clients and backends send the proxy logs `:path`, `:authority` and `grpc-message`,
+ * each cut at a bound; fields of the names below are hidden wherever somebody else logs them.
  */
-export function createLogger({ level, pretty: forPeople }: LogOptions): Logger {
+export function createLogger({ level, pretty, maxBufferedBytes }: LogOptions): Logger {
   const options = {
     level,
     base: undefined,
+    serializers: { err: (error: Error) => shownError(pino.stdSerializers.err(error)) },
     redact: [
       'authorization',
       'cookie',
@@ -30,9 +32,23 @@ export function createLogger({ level, pretty: forPeople }: LogOptions): Logger {
       'headers.cookie',
     ],
   }
-  if (forPeople === 'auto' ? process.stdout.isTTY === true : forPeople) {
-    return pino(options, pretty({ sync: true, translateTime: 'SYS:HH:MM:ss.l' }) as DestinationStream)
+  const terminal = isatty(STDOUT)
+  const output = standardOutput(maxBufferedBytes)
+  const forPeople = pretty === 'auto' ? terminal : pretty
+  const logger = pino(options, forPeople ? prettyOnto(output, terminal && !process.env.NO_COLOR) : output)
+  tellGapsBy(logger)
+  return logger
+}
+
+/** Each line at once: somebody looks on. */
+function prettyOnto(output: LogDestination, colours: boolean): DestinationStream {
+  const destination = {
+    write(json: string) {
+      output.write(prettyLine(json, colours))
+      output.flush()
+    },
+    flush: (done?: (error?: Error) => void) => output.flush(done),
+    flushSync: () => output.flushSync(),
   }
-  const destination = pino.destination({ sync: false, minLength: BLOCK_BYTES, periodicFlush: FLUSH_MS })
-  return pino(options, destination)
+  return destination
 }

@@ -46,7 +46,7 @@ async function withCall(t: Scope, ...args: string[]): Promise<Setup> {
 }
 
 t.test('it listens on a free port, logs the real address, and ends with 0 when told to', async t => {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const) {
     const proxy = start(t, 'serve', '--listen', '127.0.0.1:0', '--listen', '[::1]:0', '--backend', 'localhost:1')
     await proxy.output(LISTENING)
     await proxy.output(/listening on \[::1\]:[1-9]/)
@@ -111,6 +111,7 @@ t.test('a second signal ends at once', async t => {
   for (const [signal, code] of [
     ['SIGTERM', 143],
     ['SIGINT', 130],
+    ['SIGQUIT', 131],
   ] as const) {
     const { proxy, client } = await withCall(t)
     const goaway = once(client, 'goaway')
@@ -119,4 +120,21 @@ t.test('a second signal ends at once', async t => {
     proxy.child.kill(signal)
     t.equal((await proxy.exit).code, code, signal)
   }
+})
+
+t.test('SIGHUP, SIGUSR1 and SIGUSR2 are told in the log and end nothing; no inspector is opened', async t => {
+  const { proxy, call, atBackend } = await withCall(t)
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+    proxy.child.kill(signal)
+    const [line] = await proxy.output(new RegExp(`.*"${signal} is ignored: .*\n`))
+    t.match(JSON.parse(line), { level: 40, signal })
+  }
+  const trailers = once(call, 'trailers')
+  call.resume().end()
+  atBackend.on('wantTrailers', () => atBackend.sendTrailers({ 'grpc-status': '0' }))
+  atBackend.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  atBackend.end('x')
+  t.equal((await trailers)[0]['grpc-status'], '0')
+  proxy.child.kill('SIGTERM')
+  t.match(await proxy.exit, { code: 0, stderr: /^$/ })
 })

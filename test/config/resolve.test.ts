@@ -40,7 +40,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
       },
     },
     routes: [{ match: {}, backend: 'greeter' }],
-    log: { level: 'info', access: true, pretty: 'auto' },
+    log: { level: 'info', access: true, pretty: 'auto', maxBufferedBytes: 4_194_304 },
     headers: { xForwardedFor: false, forwarded: false, via: false },
     acceptNonGrpc: false,
     drain: { graceMs: 30_000 },

@@ -5,7 +5,7 @@ const LOGGER = new URL('../../src/observe/logger.ts', import.meta.url).href
 
 /** What a process prints that logs like this; its standard output is a pipe. */
 function printed(options: object, script: string): string[] {
-  const code = `import { createLogger } from '${LOGGER}'; const log = createLogger(${JSON.stringify(options)}); ${script}`
+  const code = `import { createLogger } from '${LOGGER}'; const log = createLogger({ maxBufferedBytes: 65_536, ...${JSON.stringify(options)} }); ${script}`
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
   if (stderr !== '') throw new Error(stderr)
   return stdout.split('\n').filter(line => line !== '')
@@ -41,4 +41,22 @@ t.test('secrets are hidden', async t => {
 t.test('lines for people, where they are asked for', async t => {
   const [line] = printed({ level: 'info', pretty: true }, `log.info('ready')`)
   t.match(line, /INFO.*ready/)
+})
+
+t.test('an error with a long message is cut: in the message, and in the stack that repeats it', async t => {
+  const [line = ''] = printed(
+    { level: 'info', pretty: false },
+    `log.error({ err: new Error('m'.repeat(60_000)) }, 'x')`,
+  )
+  const { err } = JSON.parse(line)
+  t.match(err.message, /^m{512}\[cut\]$/)
+  t.match(err.stack, /^Error: m{512}\[cut\]\n {4}at /)
+  t.ok(line.length < 6_000, `${line.length}`)
+})
+
+t.test('whatever was thrown can be logged', async t => {
+  const thrown = `[undefined, null, 0, 'x'.repeat(60_000), {}, { message: 1, stack: 2 }]`
+  const lines = printed({ level: 'info', pretty: false }, `for (const err of ${thrown}) log.error({ err }, 'x')`)
+  t.equal(lines.length, 6)
+  t.match(JSON.parse(lines[3]!).err, /^x{512}\[cut\]$/)
 })

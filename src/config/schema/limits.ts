@@ -1,5 +1,6 @@
 /** What bounds the proxy: sizes, counts, times. */
 import { z } from 'zod'
+import { MAX_BUFFERED_BYTES } from '../../observe/log-destination.ts'
 import { FLOOD_LIMITS } from '../../wire/allowance.ts'
 import { flag, integer, milliseconds, strict } from './fields.ts'
 
@@ -135,6 +136,11 @@ export const log = strict({
     .meta({
       description: 'Lines for people instead of JSON; `auto`: in a terminal',
     }),
+  maxBufferedBytes: integer(
+    MAX_BUFFERED_BYTES,
+    'Log lines that wait while standard output takes none; further ones are dropped and counted',
+    { min: 65_536 },
+  ),
 })
 
 export const drain = strict({

@@ -1,0 +1,43 @@
+/** What signals do. None of them ends a server without a drain, but the second of those that drain. */
+import type { Logger } from 'pino'
+
+export const SIGNAL_NUMBERS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
+/** SIGQUIT as nginx has it: a graceful end. */
+const DRAINING = Object.keys(SIGNAL_NUMBERS) as (keyof typeof SIGNAL_NUMBERS)[]
+
+/**
+ * What is heard and does nothing: by default SIGHUP and SIGUSR2 end a process, and SIGUSR1 opens Node's inspector, which
+ * runs whatever its client sends.
+ */
+const IGNORED = {
+  SIGHUP: 'the configuration cannot be read anew while the proxy runs; it goes on with the one that it has',
+  SIGUSR1: 'there are no log files to be opened anew; the inspector stays closed',
+  SIGUSR2: 'it has no meaning here',
+} as const
+
+/**
+ * The first signal drains, within the grace period; a second one ends at once.
+ * @param beforeExit after the drain
+ */
+export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: () => Promise<void>): void {
+  let draining = false
+  for (const signal of DRAINING) {
+    process.on(signal, async () => {
+      if (draining) process.exit(128 + SIGNAL_NUMBERS[signal])
+      draining = true
+      await server.drain()
+      await beforeExit?.()
+      process.exit(0)
+    })
+  }
+}
+
+/** Says so in the log, at once: whoever sent one looks for its effect. */
+export function ignoreOtherSignals(logger: Logger): void {
+  for (const [signal, why] of Object.entries(IGNORED)) {
+    process.on(signal, () => {
+      logger.warn({ signal }, `${signal} is ignored: ${why}`)
+      logger.flush()
+    })
+  }
+}
