@@ -226,12 +226,15 @@ t.test('a client that reads nothing and asks for answers of the proxy itself: it
   const stalled = () => here.proxy.violations().stalled === 1
   let requests = 0
   for (; requests < MOST_REQUESTS && client.socket.writableLength === 0 && !stalled(); requests += AT_ONCE) {
+    client.socket.cork()
     for (let i = 0; i < AT_ONCE; i++) client.request(wrong, { endStream: true })
+    client.socket.uncork()
     await immediate()
   }
   t.ok(requests < MOST_REQUESTS, `the proxy stopped reading after ${requests} requests`)
   await until('it ends the session', stalled)
-  client.socket.resume()
+  // The answers are of no interest, and many.
+  client.socket.removeAllListeners('data').resume()
   await client.closed
   t.same(
     here.lines.map(({ peer, violation }) => ({ peer, violation })),
