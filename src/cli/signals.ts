@@ -7,7 +7,7 @@ const DRAINING = Object.keys(SIGNAL_NUMBERS) as (keyof typeof SIGNAL_NUMBERS)[]
 
 /**
  * What is heard and does nothing: by default SIGHUP and SIGUSR2 end a process, and SIGUSR1 opens Node's inspector, which
- * runs whatever its client sends.
+ * runs whatever its client sends. Envoy treats SIGHUP so too.
  */
 const IGNORED = {
   SIGHUP: 'the configuration cannot be read anew while the proxy runs; it goes on with the one that it has',

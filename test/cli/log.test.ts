@@ -1,5 +1,5 @@
 /** A proxy whose log goes nowhere goes on, and ends when it is told. Real processes, whose standard output is not read. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, existsSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import http2, { type ClientHttp2Session } from 'node:http2'
@@ -17,13 +17,28 @@ const BUFFER_BYTES = 65_536
 const MOST_KEPT = Math.ceil((65_536 + BUFFER_BYTES) / 250)
 
 interface Process {
-  readonly child: ChildProcess
+  kill(signal: NodeJS.Signals): void
   readonly client: ClientHttp2Session
   readonly exit: Promise<{ code: number | null; stderr: string }>
 }
 
+/** Runs a command whose standard output is a terminal that nobody reads; tells its process id, and ends as it does. */
+const IN_TERMINAL = `
+import pty, subprocess, sys
+read_end, terminal = pty.openpty()
+child = subprocess.Popen(sys.argv[1:], stdout=terminal)
+print(child.pid, flush=True)
+sys.exit(child.wait())
+`
+
+interface Options {
+  readonly pretty?: boolean
+  /** Of Node. */
+  readonly node?: readonly string[]
+}
+
 /** `serve`, which answers every call by itself, and a client of it. */
-async function serve(t: Scope, stdout: number, options: { pretty?: boolean; node?: string[] } = {}): Promise<Process> {
+async function serve(t: Scope, stdout: number | 'terminal', options: Options = {}): Promise<Process> {
   const folder = mkdtempSync(join(tmpdir(), 'verbatim-log-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const socket = join(folder, 'proxy')
@@ -34,10 +49,14 @@ async function serve(t: Scope, stdout: number, options: { pretty?: boolean; node
     log: { maxBufferedBytes: BUFFER_BYTES, pretty: options.pretty ?? false },
   }
   writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))
-  const args = [...(options.node ?? []), CLI, 'serve', '--config', join(folder, 'config.yaml')]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', stdout, 'pipe'] })
-  closeSync(stdout)
-  t.teardown(() => child.kill('SIGKILL'))
+  const args = [process.execPath, ...(options.node ?? []), CLI, 'serve', '--config', join(folder, 'config.yaml')]
+  const [command, ...rest] = stdout === 'terminal' ? ['python3', '-c', IN_TERMINAL, ...args] : args
+  const child = spawn(command!, rest, { stdio: ['ignore', stdout === 'terminal' ? 'pipe' : stdout, 'pipe'] })
+  let pid = child.pid!
+  if (stdout === 'terminal') pid = Number((await once(child.stdout!, 'data'))[0])
+  else closeSync(stdout)
+  const kill = (signal: NodeJS.Signals) => child.exitCode === null && process.kill(pid, signal)
+  t.teardown(() => kill('SIGKILL'))
   let stderr = ''
   child.stderr!.setEncoding('utf8').on('data', text => {
     stderr += text
@@ -47,7 +66,7 @@ async function serve(t: Scope, stdout: number, options: { pretty?: boolean; node
   const client = http2.connect('http://api.example.com', { createConnection: () => connection })
   client.on('error', () => {})
   t.teardown(() => client.destroy())
-  return { child, client, exit }
+  return { kill, client, exit }
 }
 
 /** There is no line to tell that it listens: nobody reads any. */
@@ -110,13 +129,14 @@ function pipe(t: Scope): { writeEnd: number; read(): string; close(): void } {
 
 const FULL = '/dev/full'
 const noFull = !existsSync(FULL) && `there is no ${FULL}`
+const noTerminal = spawnSync('python3', ['-c', 'import pty']).status !== 0 && 'there is no python3 to make a terminal'
 const noPipes = process.platform === 'win32' && 'pipes have no names here'
 
 t.test('a full disk: every call is answered, and SIGTERM ends it', { skip: noFull }, async t => {
   for (const pretty of [false, true]) {
-    const { child, client, exit } = await serve(t, openSync(FULL, 'w'), { pretty })
+    const { kill, client, exit } = await serve(t, openSync(FULL, 'w'), { pretty })
     t.same(await call(client, CALLS), new Set(['12']))
-    child.kill('SIGTERM')
+    kill('SIGTERM')
     const { code, stderr } = await exit
     t.equal(code, 0)
     const [trouble, count = '', ...rest] = stderr.trimEnd().split('\n')
@@ -129,9 +149,9 @@ t.test('a full disk: every call is answered, and SIGTERM ends it', { skip: noFul
 
 t.test('a pipe that nobody reads: every call is answered, and SIGTERM ends it', { skip: noPipes }, async t => {
   const { writeEnd } = pipe(t)
-  const { child, client, exit } = await serve(t, writeEnd)
+  const { kill, client, exit } = await serve(t, writeEnd)
   t.same(await call(client, CALLS), new Set(['12']))
-  child.kill('SIGTERM')
+  kill('SIGTERM')
   const { code, stderr } = await exit
   t.equal(code, 0)
   const [trouble, count = '', ...rest] = stderr.trimEnd().split('\n')
@@ -140,9 +160,16 @@ t.test('a pipe that nobody reads: every call is answered, and SIGTERM ends it', 
   t.same(rest, [], 'said once')
 })
 
+t.test('a terminal that is stopped: every call is answered, and SIGTERM ends it', { skip: noTerminal }, async t => {
+  const { kill, client, exit } = await serve(t, 'terminal', { pretty: true })
+  t.same(await call(client, CALLS), new Set(['12']))
+  kill('SIGTERM')
+  t.match(await exit, { code: 0, stderr: /^grpc-verbatim: the log is read too slowly.*\n.*\d+ lines.*\n$/ })
+})
+
 t.test('a pipe that is read again: the log says how many lines are missing', { skip: noPipes }, async t => {
   const { writeEnd, read } = pipe(t)
-  const { child, client, exit } = await serve(t, writeEnd)
+  const { kill, client, exit } = await serve(t, writeEnd)
   await call(client, CALLS)
   let text = ''
   const take = setInterval(() => {
@@ -151,7 +178,7 @@ t.test('a pipe that is read again: the log says how many lines are missing', { s
   t.teardown(() => clearInterval(take))
   let calls = CALLS
   for (; !text.includes('droppedLines'); calls += 10) await call(client, 10)
-  child.kill('SIGTERM')
+  kill('SIGTERM')
   t.match(await exit, { code: 0, stderr: /^grpc-verbatim: the log is read too slowly or not at all: .*\n$/ })
   clearInterval(take)
   for (let more = read(); more !== ''; more = read()) text += more
@@ -167,28 +194,28 @@ t.test('a pipe that is read again: the log says how many lines are missing', { s
 
 t.test('a reader that goes away: every call is answered, and SIGTERM ends it', { skip: noPipes }, async t => {
   const { writeEnd, close } = pipe(t)
-  const { child, client, exit } = await serve(t, writeEnd)
+  const { kill, client, exit } = await serve(t, writeEnd)
   close()
   t.same(await call(client, CALLS), new Set(['12']))
-  child.kill('SIGTERM')
+  kill('SIGTERM')
   t.match(await exit, { code: 0, stderr: /^grpc-verbatim: the log cannot be written \(EPIPE.*\n.*\d+ lines.*\n$/ })
 })
 
 t.test('a fault of the proxy ends it with 1, whatever becomes of its log', { skip: noPipes || noFull }, async t => {
   const preload = `data:text/javascript,process.once('SIGWINCH', () => { throw new Error('a fault') })`
   for (const stdout of [openSync(FULL, 'w'), pipe(t).writeEnd]) {
-    const { child, client, exit } = await serve(t, stdout, { node: ['--import', preload] })
+    const { kill, client, exit } = await serve(t, stdout, { node: ['--import', preload] })
     await call(client, CALLS)
-    child.kill('SIGWINCH')
+    kill('SIGWINCH')
     t.equal((await exit).code, 1)
   }
 })
 
 t.test('for people: one line a call', { skip: noPipes }, async t => {
   const { writeEnd, read } = pipe(t)
-  const { child, client, exit } = await serve(t, writeEnd, { pretty: true })
+  const { kill, client, exit } = await serve(t, writeEnd, { pretty: true })
   await call(client, 3, '/a.B/C?token=SECRET')
-  child.kill('SIGTERM')
+  kill('SIGTERM')
   t.match(await exit, { code: 0, stderr: '' })
   const lines = read().trimEnd().split('\n')
   for (const line of lines) t.match(line, /^\d\d:\d\d:\d\d\.\d{3} (INFO|WARN) {2}\S/)

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync, openSync } from 'node:fs'
 import t from 'tap'
 
 const LOGGER = new URL('../../src/observe/logger.ts', import.meta.url).href
@@ -59,4 +60,24 @@ t.test('whatever was thrown can be logged', async t => {
   const lines = printed({ level: 'info', pretty: false }, `for (const err of ${thrown}) log.error({ err }, 'x')`)
   t.equal(lines.length, 6)
   t.match(JSON.parse(lines[3]!).err, /^x{512}\[cut\]$/)
+})
+
+t.test('a proxy tells how many lines of the log were dropped', { skip: !existsSync('/dev/full') }, async t => {
+  const code = `
+    import { createLogger } from '${LOGGER}'
+    import { createProxy } from '${new URL('../../src/index.ts', import.meta.url).href}'
+    const proxy = createProxy('127.0.0.1:1')
+    console.error(proxy.droppedLogLines())
+    const log = createLogger({ level: 'info', pretty: false, maxBufferedBytes: 65_536 })
+    for (let i = 0; i < 30_000; i++) log.info({ text: 'x'.repeat(200) }, 'line')
+    console.error(proxy.droppedLogLines())
+    await proxy.close()`
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {
+    stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+    encoding: 'utf8',
+  })
+  const [none, , many = '', all] = stderr.split('\n')
+  t.equal(none, '0')
+  t.ok(Number(many) > 10_000 && Number(many) < 30_000, many)
+  t.match(all, /^grpc-verbatim: 30000 lines of the log could not be written$/)
 })
