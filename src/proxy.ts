@@ -196,6 +196,8 @@ export class GrpcProxy implements AcceptorOwner {
       clock: systemClock,
       wheel: this.#wheel,
       turn: loopTurn,
+      // A part, so that a few such clients do not take all of a session's before they are found out.
+      clientHeldBytes: this.#setup.limits.maxSessionBufferedBytes / 8,
       random: Math.random,
       log: this.#logEndpoint,
     })

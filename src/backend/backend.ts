@@ -10,7 +10,9 @@ import type { DialTarget } from '../transport/transport.ts'
 import type { Turn, TurnTask } from '../transport/turn.ts'
 import { CallQueue } from './call-queue.ts'
 import { SharedStreams, Ticket, type Waiter } from './client-share.ts'
-import { Endpoint, type EndpointContext, type EndpointOptions, type EndpointOwner } from './endpoint.ts'
+import { Endpoint, type EndpointOptions, type EndpointOwner } from './endpoint.ts'
+
+import type { PoolContext } from './session-pool.ts'
 
 export type { Unavailable, Waiter } from './client-share.ts'
 export type { Lease } from './lease.ts'
@@ -27,10 +29,15 @@ export interface BackendOptions extends EndpointOptions {
   }
 }
 
-export interface BackendContext extends EndpointContext {
+export interface BackendContext extends PoolContext {
   readonly wheel: TimerWheel
   readonly turn: Turn
+  /** Bytes of responses that may wait for a client before it gets sessions apart. */
+  readonly clientHeldBytes: number
 }
+
+/** One client may have this part of the resets that a shared session bears; who has more gets sessions apart. */
+const CLIENT_PART = 1 / 4
 
 /** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */
 function hasItsTurn({ endpoint }: Ticket): boolean {
@@ -41,7 +48,7 @@ export class Backend implements EndpointOwner, TurnTask {
   readonly name: string
   readonly endpoints: readonly Endpoint[]
   /** What its clients have of it together. */
-  readonly shared: SharedStreams = new SharedStreams()
+  readonly shared: SharedStreams
   readonly #options: BackendOptions
   readonly #context: BackendContext
   #next = 0
@@ -60,6 +67,9 @@ export class Backend implements EndpointOwner, TurnTask {
     this.name = options.name
     this.#options = options
     this.#context = context
+    const { burst, perSecond } = options.resets
+    const resets = { burst: burst * CLIENT_PART, perSecond: perSecond * CLIENT_PART }
+    this.shared = new SharedStreams({ resets, heldBytes: context.clientHeldBytes }, context.clock)
     this.#queue = new CallQueue(context.wheel, context.clock, this.#timedOut)
     this.endpoints = options.targets.map(target => new Endpoint(target, options, context, this))
     for (const endpoint of this.endpoints) endpoint.keepReady()

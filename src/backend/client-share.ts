@@ -2,7 +2,9 @@
  * What a client session has of a backend: its streams there, and its calls that wait for one. Clients share a backend's
  * sessions, and where there is too little for all, what counts is how much each has already.
  */
+import type { Clock } from '../transport/clock.ts'
 import type { Lease } from './lease.ts'
+import { type Rate, TokenBucket } from './token-bucket.ts'
 
 /** Why a backend has no session for a call. */
 export type Unavailable = 'unreachable' | 'queue-full' | 'client-share' | 'queue-timeout' | 'closed'
@@ -46,12 +48,27 @@ export class Ticket {
   }
 }
 
+/** What a client may do on sessions that it shares; who does more gets a session apart. */
+export interface ShareLimits {
+  /** Calls of its that are reset: it cancelled them, their deadline passed, or it took too little of the response. */
+  readonly resets: Rate
+  /** Bytes of responses that wait for it. */
+  readonly heldBytes: number
+}
+
 /** Of all clients of one backend together. */
 export class SharedStreams {
+  readonly limits: ShareLimits
+  readonly clock: Clock
   /** Streams open now. */
   streams = 0
   /** Clients that have one or more. */
   clients = 0
+
+  constructor(limits: ShareLimits, clock: Clock) {
+    this.limits = limits
+    this.clock = clock
+  }
 }
 
 export class ClientShare {
@@ -65,6 +82,10 @@ export class ClientShare {
   previous: ClientShare | undefined
   next: ClientShare | undefined
   readonly #all: SharedStreams
+  /** Bytes of responses that wait for the client. */
+  #heldBytes = 0
+  #resets: TokenBucket | undefined
+  #apart = false
 
   constructor(all: SharedStreams) {
     this.#all = all
@@ -78,6 +99,27 @@ export class ClientShare {
   streamEnded(): void {
     this.#all.streams--
     if (--this.streams === 0) this.#all.clients--
+  }
+
+  /** A call of its had to be reset. */
+  resetCaused(): void {
+    const { clock, limits } = this.#all
+    this.#resets ??= new TokenBucket(limits.resets, clock.now())
+    if (!this.#resets.take(clock.now())) this.#apart = true
+  }
+
+  /** Of a response, so many bytes wait for it; negative: do not any more. */
+  held(bytes: number): void {
+    this.#heldBytes += bytes
+    if (this.#heldBytes > this.#all.limits.heldBytes) this.#apart = true
+  }
+
+  /** It is not to share a session with others: until it has not been reset for as long as it takes to forget that. */
+  get apart(): boolean {
+    if (!this.#apart) return false
+    const { clock, limits } = this.#all
+    if (this.#heldBytes * 2 < limits.heldBytes && this.#resets?.isFull(clock.now()) !== false) this.#apart = false
+    return this.#apart
   }
 
   /** It has fewer streams than the clients of the backend have on average: what others hold it has not caused. */

@@ -1,41 +1,28 @@
 /**
- * One address of a backend, and its sessions.
+ * One address of a backend, and the sessions to it, in three pools:
  *
- *              a call comes                SETTINGS
- *      idle ─────────────────► connecting ──────────► ready ──┐ last session gone
- *       ▲                        │    ▲                       │
- *       └────────────────────────┼────┼───────────────────────┤
- *                        failure ▼    │ the wait is over      │ it was of no use, again
- *                              backoff ◄──────────────────────┘
+ * | pool      | for                                                                                         |
+ * |-----------|---------------------------------------------------------------------------------------------|
+ * | `shared`  | everybody                                                                                   |
+ * | `reserve` | clients that have little, while others take all that the shared sessions have               |
+ * | `apart`   | a client each: those whose resets, or whose unread responses, would harm a shared session   |
  *
- * A session is of use if it answered a call, or lived. One that was not is a failure like a connect that fails, or an
- * endpoint that greets and hangs up would be dialled for each call. Only the first in a row costs no wait: an endpoint
- * that restarts just then is there again at once.
- *
- * `failing` (a failure since a session was of use) covers backoff and the attempts after it: calls go
- * to such an endpoint only when no other can take them.
+ * The last two are opened when they are needed, and closed when they were idle for a while.
  */
-import type { Clock, Timer } from '../transport/clock.ts'
-import type { ClientSession, ClientSessionOwner, ClientTransport, DialTarget } from '../transport/transport.ts'
-import { type BackoffOptions, backoffDelayMs } from './backoff.ts'
 import type { ClientShare } from './client-share.ts'
-import { Lease } from './lease.ts'
+import type { Lease } from './lease.ts'
+import { type PoolContext, type PoolOptions, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
+import type { Rate } from './token-bucket.ts'
 
-export interface EndpointOptions {
-  readonly sessions: {
-    /** Most sessions open at a time; more than one only when the peer's stream limit is reached. */
-    readonly max: number
-    /**
-     * Most of those that take no new calls (GOAWAY came) and still have some. They do not count in `max`: calls may be
-     * on them for as long as they like, and new ones need a session all the same. Beyond it the oldest is ended.
-     */
-    readonly maxDraining: number
-    /** Kept open without calls; 0 connects on demand. */
-    readonly ready: number
+export interface EndpointOptions extends Pick<PoolOptions, 'connectTimeoutMs' | 'backoff'> {
+  readonly sessions: Pick<PoolOptions, 'max' | 'maxDraining' | 'ready'> & {
+    /** Most sessions of the pool `reserve`. */
+    readonly reserve: number
+    /** Most sessions of the pool `apart`. */
+    readonly apart: number
   }
-  /** From dialling to the peer's SETTINGS. */
-  readonly connectTimeoutMs: number
-  readonly backoff: BackoffOptions
+  /** RST_STREAM that a shared session bears. */
+  readonly resets: Rate
 }
 
 /** What an endpoint tells its backend. */
@@ -50,263 +37,127 @@ export interface EndpointOwner {
   onSessionGone(endpoint: Endpoint): void
 }
 
-/** Injected: time and chance. */
-export interface EndpointContext {
-  readonly transport: ClientTransport
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log?: (
-    event: 'connected' | 'connect-failed' | 'draining' | 'closed',
-    endpoint: string,
-    detail: string,
-  ) => void
-}
+/** A session that is for a while only is closed after a minute without calls: whoever needed it may come back. */
+const IDLE_MS = 60_000
 
-export type EndpointState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'
-
-/**
- * A connect within one region takes a few round trips; what takes longer than this is probably a
- * black hole, and a call need not wait for it while another endpoint lives. The same number as
- * "Happy Eyeballs" uses for the same question (RFC 8305 §5, Connection Attempt Delay).
- */
-const SLOW_CONNECT_MS = 250
-
-export class Endpoint implements ClientSessionOwner {
-  readonly target: DialTarget
+export class Endpoint {
+  readonly target: PoolTarget
   readonly #options: EndpointOptions
-  readonly #context: EndpointContext
+  readonly #context: PoolContext
   readonly #owner: EndpointOwner
-  /** Open and not draining. */
-  readonly #sessions: ClientSession[] = []
-  /** GOAWAY came, or their stream numbers are used up; their streams run on. */
-  readonly #draining = new Set<ClientSession>()
-  #connecting: ClientSession | undefined
-  #connectTimer: Timer | undefined
-  #backoffTimer: Timer | undefined
-  #redialTimer: Timer | undefined
-  /** In a row, without a session that was of use. */
-  #failures = 0
-  #failedMs = Number.NEGATIVE_INFINITY
-  /** When sessions became ready, of the clock. */
-  readonly #readyMs = new WeakMap<ClientSession, number>()
-  #slow = false
+  readonly #shared: SessionPool
+  #reserve: SessionPool | undefined
+  #apart: SessionPool | undefined
   #closed = false
-  #onEmpty: (() => void) | undefined
-  /** Why the last session or attempt ended. */
-  lastError = 'never connected'
 
-  constructor(target: DialTarget, options: EndpointOptions, context: EndpointContext, owner: EndpointOwner) {
+  constructor(target: PoolTarget, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
     this.target = target
     this.#options = options
     this.#context = context
     this.#owner = owner
+    const { max, maxDraining, ready } = options.sessions
+    this.#shared = new SessionPool(target, { ...options, max, maxDraining, ready, idleMs: undefined }, context, {
+      onRoom: () => owner.onRoom(this),
+      onConnectFailed: () => owner.onConnectFailed(this),
+      onConnectSlow: () => owner.onConnectSlow(this),
+      onSessionGone: () => owner.onSessionGone(this),
+    })
   }
 
-  get state(): EndpointState {
-    if (this.#closed) return 'closed'
-    if (this.#sessions.length > 0) return 'ready'
-    if (this.#connecting !== undefined) return 'connecting'
-    return this.#backoffTimer === undefined ? 'idle' : 'backoff'
+  get state(): PoolState {
+    return this.#shared.state
   }
 
   /** No session, and: a failure without a session of use since, or a first connect that takes suspiciously long. */
   get failing(): boolean {
-    return this.#sessions.length === 0 && (this.#failures > 0 || this.#slow)
-  }
-
-  get sessionCount(): number {
-    return this.#sessions.length + this.#draining.size + (this.#connecting === undefined ? 0 : 1)
-  }
-
-  get streamCount(): number {
-    let count = 0
-    for (const session of this.#sessions) count += session.streams
-    for (const session of this.#draining) count += session.streams
-    return count
-  }
-
-  /** A session with room for a stream now. */
-  room(_share: ClientShare): Lease | undefined {
-    for (let i = 0; i < this.#sessions.length; i++) {
-      const session = this.#sessions[i]!
-      if (session.free > 0) return new Lease(this.target, session)
-    }
-    return undefined
+    return this.#shared.failing
   }
 
   /** Could a call that waits here get a session: one is on its way, or may be dialled. */
   get promising(): boolean {
-    if (this.#closed) return false
-    return this.#connecting !== undefined || this.#mayConnect()
+    return this.#shared.promising
   }
 
-  #mayConnect(): boolean {
-    return !this.#closed && this.#backoffTimer === undefined && this.#sessions.length < this.#options.sessions.max
+  /** Why the last session or attempt ended. */
+  get lastError(): string {
+    return this.#shared.lastError
   }
 
-  /** Dials one more session, unless one is being dialled, the wait of a failure runs, or there are enough. */
+  get #pools(): SessionPool[] {
+    return [this.#shared, this.#reserve, this.#apart].filter(pool => pool !== undefined)
+  }
+
+  get sessionCount(): number {
+    return this.#pools.reduce((sum, pool) => sum + pool.sessionCount, 0)
+  }
+
+  get streamCount(): number {
+    return this.#pools.reduce((sum, pool) => sum + pool.streamCount, 0)
+  }
+
+  /** Dials one more shared session, if there may be more. */
   connect(): void {
-    if (this.#connecting !== undefined || !this.#mayConnect()) return
-    const { clock, transport } = this.#context
-    const session = transport.connect(this.target, this)
-    this.#connecting = session
-    const { connectTimeoutMs } = this.#options
-    const giveUp = () => {
-      this.lastError = `no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`
-      this.#failed(session, this.lastError)
-      session.destroy()
-    }
-    this.#connectTimer = clock.after(Math.min(SLOW_CONNECT_MS, connectTimeoutMs), () => {
-      if (connectTimeoutMs <= SLOW_CONNECT_MS) return giveUp()
-      this.#connectTimer = clock.after(connectTimeoutMs - SLOW_CONNECT_MS, giveUp)
-      this.#slow = this.#sessions.length === 0
-      this.#owner.onConnectSlow(this)
-    })
+    this.#shared.connect()
   }
 
   /** Opens what `sessions.ready` asks for. */
   keepReady(): void {
-    if (this.#sessions.length < Math.min(this.#options.sessions.ready, this.#options.sessions.max)) this.connect()
+    this.#shared.keepReady()
   }
 
-  #settle(): void {
-    this.#connecting = undefined
-    this.#slow = false
-    this.#connectTimer?.cancel()
-    this.#connectTimer = undefined
+  /** A session with room for a stream of this client now; if there is none, one is dialled where the client may have it. */
+  room(share: ClientShare): Lease | undefined {
+    if (share.apart && this.#options.sessions.apart > 0) return this.#roomApart(share)
+    return this.#shared.room() ?? this.#roomInReserve(share)
   }
 
-  #failed(session: ClientSession, reason: string): void {
-    if (session !== this.#connecting) return
-    this.#settle()
-    this.lastError = reason
-    if (this.#sessions.some(other => this.#wasOfUse(other))) this.#failures = 0
-    this.#countFailure()
-    this.#context.log?.('connect-failed', this.target.name, reason)
-    if (!this.#closed) this.#backOff()
-    this.#owner.onConnectFailed(this)
+  #roomInReserve(share: ClientShare): Lease | undefined {
+    if (this.#closed || this.#options.sessions.reserve === 0) return undefined
+    if (this.#shared.state !== 'ready' || this.#shared.promising || !share.quiet) return undefined
+    this.#reserve ??= this.#pool(this.#options.sessions.reserve, this.#options.resets)
+    // Who has as many already as are left leaves them to others: n clients then get 1/(n + 1) of it each.
+    const lease = this.#reserve.room(({ session }) => share.streams < session.free)
+    if (lease === undefined) this.#reserve.connect()
+    return lease
   }
 
-  #countFailure(): void {
-    this.#failures++
-    this.#failedMs = this.#context.clock.now()
-  }
-
-  #backOff(): void {
-    const delayMs = backoffDelayMs(this.#options.backoff, this.#failures, this.#context.random)
-    this.#backoffTimer?.cancel()
-    this.#backoffTimer = this.#context.clock.after(delayMs, () => {
-      this.#backoffTimer = undefined
-      this.keepReady()
-    })
-  }
-
-  /** What lives as long as the first wait is not dialled more often than it is after a failure. */
-  #wasOfUse(session: ClientSession): boolean {
-    const livedMs = this.#context.clock.now() - this.#readyMs.get(session)!
-    return session.answered || livedMs >= this.#options.backoff.initialMs
-  }
-
-  /** It is not in the pool any more. */
-  #judge(session: ClientSession, reason: string): void {
-    if (this.#wasOfUse(session)) this.#failures = 0
-    // One that was there before the last failure tells nothing new: all sessions of an endpoint that dies are one.
-    else if (this.#readyMs.get(session)! >= this.#failedMs) {
-      this.#countFailure()
-      if (this.#failures === 1) return
-      this.#context.log?.('connect-failed', this.target.name, `of no use: ${reason}`)
-      this.#backOff()
+  #roomApart(share: ClientShare): Lease | undefined {
+    if (this.#closed) return undefined
+    this.#apart ??= this.#pool(this.#options.sessions.apart, undefined)
+    const pool = this.#apart
+    for (const own of pool.leases) if (own.guest === share) return own.session.free > 0 ? own : undefined
+    const free = pool.room(({ guest, session }) => guest === undefined || session.streams === 0)
+    if (free !== undefined) {
+      free.guest = share
+      return free
     }
-  }
-
-  /**
-   * Opens again what `sessions.ready` asks for; not at once, as endpoints that restart are not there at once. A call
-   * that comes meanwhile dials without waiting for it.
-   */
-  #redialLater(): void {
-    if (this.#closed || this.#options.sessions.ready === 0) return
-    if (this.#redialTimer !== undefined || this.#backoffTimer !== undefined) return
-    this.#redialTimer = this.#context.clock.after(
-      backoffDelayMs(this.#options.backoff, 1, this.#context.random),
-      () => {
-        this.#redialTimer = undefined
-        this.keepReady()
-      },
-    )
-  }
-
-  onReady(session: ClientSession): void {
-    if (session !== this.#connecting) return
-    this.#settle()
-    this.#readyMs.set(session, this.#context.clock.now())
-    this.#sessions.push(session)
-    this.#context.log?.('connected', this.target.name, '')
-    this.#owner.onRoom(this)
-    this.keepReady()
-  }
-
-  onFree(_session: ClientSession): void {
-    this.#owner.onRoom(this)
-  }
-
-  onDraining(session: ClientSession, code: number, debug: string): void {
-    this.#drain(session, `GOAWAY ${code} ${JSON.stringify(debug)}`)
-  }
-
-  onSpent(session: ClientSession): void {
-    this.#drain(session, 'all stream numbers are used')
-    session.retire()
-  }
-
-  #drain(session: ClientSession, reason: string): void {
-    this.#context.log?.('draining', this.target.name, reason)
-    const at = this.#sessions.indexOf(session)
-    if (at < 0) return
-    this.#sessions.splice(at, 1)
-    this.#draining.add(session)
-    this.lastError = reason
-    this.#judge(session, reason)
-    this.#endOldest()
-    this.#redialLater()
-    this.#owner.onSessionGone(this)
-  }
-
-  #endOldest(): void {
-    let over = this.#draining.size - this.#options.sessions.maxDraining
-    for (const session of this.#draining) {
-      if (over-- <= 0) return
-      session.destroy()
+    if (pool.promising) {
+      pool.connect()
+      return undefined
     }
+    // There may be no more of them: who is apart shares with others who are. And where none can be had, the shared
+    // ones do, as long as they are not short of resets.
+    return pool.state === 'ready' ? pool.room() : this.#shared.room(({ waitingResets }) => waitingResets === 0)
   }
 
-  onSessionClosed(session: ClientSession, reason: string): void {
-    if (session === this.#connecting) return this.#failed(session, reason)
-    this.#draining.delete(session)
-    if (this.#draining.size === 0) this.#onEmpty?.()
-    const at = this.#sessions.indexOf(session)
-    if (at < 0) return
-    this.#sessions.splice(at, 1)
-    this.lastError = reason
-    this.#context.log?.('closed', this.target.name, reason)
-    this.#judge(session, reason)
-    this.#redialLater()
-    this.#owner.onSessionGone(this)
+  #pool(max: number, resets: Rate | undefined): SessionPool {
+    const { maxDraining } = this.#options.sessions
+    const changed = () => this.#owner.onRoom(this)
+    const owner: PoolOwner = {
+      onRoom: changed,
+      onConnectFailed: changed,
+      onConnectSlow() {},
+      onSessionGone: changed,
+    }
+    const options = { ...this.#options, max, maxDraining, ready: 0, resets, idleMs: IDLE_MS }
+    return new SessionPool(this.target, options, this.#context, owner)
   }
 
   /** Resolves when the last session is gone. */
   close(): Promise<void> {
     this.#closed = true
-    this.#backoffTimer?.cancel()
-    this.#redialTimer?.cancel()
-    this.#backoffTimer = this.#redialTimer = undefined
-    const connecting = this.#connecting
-    this.#settle()
-    connecting?.destroy()
-    for (const session of this.#sessions.splice(0)) this.#draining.add(session)
-    for (const session of this.#draining) session.destroy()
-    if (this.#draining.size === 0) return Promise.resolve()
-    return new Promise(resolve => {
-      this.#onEmpty = resolve
-    })
+    return Promise.all(this.#pools.map(pool => pool.close())).then(() => {})
   }
 }
+
+type PoolTarget = SessionPool['target']

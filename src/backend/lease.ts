@@ -1,12 +1,83 @@
-/** A session with room for a call's stream, and the address that it leads to. */
-import type { ClientSession, DialTarget } from '../transport/transport.ts'
+/** A session of a pool, as calls use it: its streams, and how they are given up. */
+import type { ClientSession, DialTarget, Stream, StreamOwner } from '../transport/transport.ts'
+import { ErrorCode } from '../wire/errors.ts'
+import type { PacedResets, Resettable } from './paced-resets.ts'
+
+/**
+ * A client that leaves a thousand calls behind must not keep their streams for as long as it takes to reset them at the
+ * pace that the backend bears: from here on a new session costs less.
+ */
+const MAX_WAITING_RESETS = 64
 
 export class Lease {
   readonly target: DialTarget
   readonly session: ClientSession
+  /** The client's share whose it is, of a session apart. */
+  guest: object | undefined
+  /** Something was asked of it since who watches for idle ones last looked. */
+  used = true
+  /** It takes no new calls. */
+  #draining = false
+  /** Undefined for a session apart: how many resets it bears is the business of the client that causes them. */
+  readonly #resets: PacedResets | undefined
 
-  constructor(target: DialTarget, session: ClientSession) {
+  readonly #onCrowded: (lease: Lease) => void
+
+  /** @param onCrowded so many streams wait to be reset that it had better be replaced; once */
+  constructor(
+    target: DialTarget,
+    session: ClientSession,
+    resets: PacedResets | undefined,
+    onCrowded: (lease: Lease) => void,
+  ) {
     this.target = target
     this.session = session
+    this.#resets = resets
+    this.#onCrowded = onCrowded
+  }
+
+  /** Streams that were opened on it so far; the number of the last one. */
+  opened = 0
+  /** The highest of these numbers on whose stream something came: a program takes streams in their order. */
+  seen = 0
+
+  /** Opens a stream on it. */
+  open(owner: StreamOwner): Stream {
+    this.used = true
+    this.opened++
+    return this.session.open(owner)
+  }
+
+  /** Streams that wait to be reset: too many say that the session had better be replaced. */
+  get waitingResets(): number {
+    return this.#resets?.waiting ?? 0
+  }
+
+  /** Nobody wants anything more of the stream. */
+  reset(what: Resettable, code: ErrorCode = ErrorCode.CANCEL): void {
+    const resets = this.#resets
+    if (resets === undefined) return what.stream.reset(code)
+    resets.reset(what, code)
+    if (resets.waiting === 0) return
+    if (this.#draining) this.#endIfUnwanted()
+    else if (resets.waiting > MAX_WAITING_RESETS) this.#onCrowded(this)
+  }
+
+  /** It takes no new calls; those that it has run on. */
+  drain(): void {
+    this.#draining = true
+    this.#endIfUnwanted()
+  }
+
+  /** The stream has ended. */
+  ended(what: Resettable): void {
+    if (this.#resets === undefined || this.#resets.waiting === 0) return
+    this.#resets.ended(what)
+    if (this.#draining) this.#endIfUnwanted()
+  }
+
+  /** Only streams are left that wait to be reset: the end of the session ends them all. */
+  #endIfUnwanted(): void {
+    if (this.waitingResets > 0 && this.session.streams <= this.waitingResets) this.session.destroy()
   }
 }

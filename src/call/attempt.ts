@@ -26,6 +26,8 @@ export class Attempt implements StreamOwner {
   readonly #holder: AttemptOwner
   readonly #share: ClientShare
   #closed = false
+  /** Which of the lease's streams it is. */
+  readonly #number: number
   #lingering: WheelTimer | undefined
 
   /** @param share of the client whose call it is */
@@ -33,7 +35,8 @@ export class Attempt implements StreamOwner {
     this.lease = lease
     this.#share = share
     this.#owner = this.#holder = owner
-    this.stream = lease.session.open(this)
+    this.stream = lease.open(this)
+    this.#number = lease.opened
     share.streamOpened()
   }
 
@@ -42,10 +45,16 @@ export class Attempt implements StreamOwner {
   }
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
+    if (this.lease.seen < this.#number) this.lease.seen = this.#number
     // Interim responses (RFC 9110 §15.2) are between this hop and the backend; gRPC has no use for them.
     if (!endStream && isInterim(block)) return
     this.lease.session.answered = true
     this.#owner?.onResponseHeaders(block, endStream)
+  }
+
+  /** The backend's program knows of it: it, or a later one, was answered. */
+  get seen(): boolean {
+    return this.#number <= this.lease.seen
   }
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
@@ -73,6 +82,7 @@ export class Attempt implements StreamOwner {
   onClosed(end: StreamEnd): void {
     this.#closed = true
     this.#share.streamEnded()
+    this.lease.ended(this)
     this.#lingering?.fire()
     const owner = this.#owner
     this.#owner = undefined
@@ -82,7 +92,12 @@ export class Attempt implements StreamOwner {
   /** The call is over otherwise: RST_STREAM now, and not a word to the relay. */
   abandon(code: ErrorCode): void {
     this.#owner = undefined
-    if (!this.#closed) this.stream.reset(code)
+    if (!this.#closed) this.#reset(code)
+  }
+
+  #reset(code: ErrorCode): void {
+    this.#share.resetCaused()
+    this.lease.reset(this, code)
   }
 
   /**
@@ -94,7 +109,7 @@ export class Attempt implements StreamOwner {
     if (this.#closed) return
     const timer = new WheelTimer(() => {
       disarm(timer)
-      if (!this.#closed) this.stream.reset(ErrorCode.CANCEL)
+      if (!this.#closed) this.#reset(ErrorCode.CANCEL)
     })
     this.#lingering = timer
     arm(timer)

@@ -134,7 +134,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   onWritable(): void {
     const bytes = this.#heldResponse
     this.#heldResponse = 0
-    if (bytes > 0) this.#attempt?.stream.release(bytes)
+    if (bytes === 0) return
+    this.share.held(-bytes)
+    this.#attempt?.stream.release(bytes)
   }
 
   onClosed(end: StreamEnd): void {
@@ -254,7 +256,10 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const writable = this.#down.sendData(bytes, start, end, endStream)
     if (endStream) this.#answered(undefined)
     if (writable) this.#attempt!.stream.release(length)
-    else this.#heldResponse += length
+    else {
+      this.#heldResponse += length
+      this.share.held(length)
+    }
   }
 
   get responseWaitingBytes(): number {

@@ -61,6 +61,8 @@ export interface Stream {
    * the transport gives back to the session what is not released.
    */
   release(bytes: number): void
+  /** Nothing more of it is wanted: its sender gets no more window for it. What comes is still told, and to be released. */
+  mute(): void
 }
 
 /** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */

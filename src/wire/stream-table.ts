@@ -149,6 +149,10 @@ export class StreamTable implements StreamKeeper, Denied {
   }
 
   released(stream: WireStream, bytes: number): void {
+    if (stream.muted) {
+      stream.receiveWindow.consume(bytes)
+      return this.giveBack(bytes)
+    }
     const { initialStreamWindow, maxStreamWindow } = this.#limits
     const ceiling = Math.min(maxStreamWindow, Math.max(initialStreamWindow, this.#budget.growthBytes))
     const increment = stream.receiveWindow.release(bytes, ceiling)

@@ -94,6 +94,7 @@ export class WireStream implements Sender {
   headRequest = false
   /** `reset(NO_ERROR)` waits for the queue; nothing more is told to the owner until the end. */
   resetWaits = false
+  muted = false
   /** In the connection's list of those to tell something; what was told. */
   settling = false
   endTold = false
@@ -205,6 +206,11 @@ export class WireStream implements Sender {
     if (bytes <= 0) return
     if (this.end === undefined) this.#keeper.released(this, bytes)
     else if (this.end.kind === 'clean') this.#keeper.releasedLate(this, bytes)
+  }
+
+  /** Nothing more of it is wanted: the peer gets no more window for it. */
+  mute(): void {
+    this.muted = true
   }
 
   /** For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next turn. */

@@ -295,7 +295,7 @@ for (const [side, rows] of [
       t.equal(ends.length, 0, 'no GOAWAY')
       t.same(here.proxy.violations(), {}, 'nothing is counted')
       t.same(here.lines, [], 'nothing in the log')
-      await untouched(t, here, 2)
+      await untouched(t, here, 2, { apart: true })
       client.destroy()
       await idle(here.proxy)
     })

@@ -192,6 +192,6 @@ t.test('a backend that reads nothing, while callers give up and try again: it ge
   socket.resume()
   await until('the backend has it', () => waiting() === 0)
   client.socket.destroy()
-  await untouched(t, here)
+  await untouched(t, here, 1, { replaced: true })
   await idle(here.proxy)
 })

@@ -265,7 +265,7 @@ t.test('a client that refuses trailers while the response waits for it: nothing 
   await here.open.backend.roundTrip()
   t.ok(here.open.backend.windows.left(0) >= DEFAULT_WINDOW / 2, `${here.open.backend.windows.left(0)} bytes of window`)
   client.destroy()
-  await untouched(t, here)
+  await untouched(t, here, 1, { apart: true })
   await idle(here.proxy)
 })
 

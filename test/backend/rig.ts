@@ -27,6 +27,8 @@ export class Call implements Waiter {
   lease: Lease | undefined
   failed: [why: Unavailable, detail: string] | undefined
   stream: FakeStream | undefined
+  /** Something came from the backend. */
+  seen = false
   /** How often it was told something: once at most. */
   told = 0
   readonly #log: string[]
@@ -42,7 +44,17 @@ export class Call implements Waiter {
     this.lease = lease
     this.#log.push(this.name)
     this.share.streamOpened()
-    this.stream = lease.session.open({ ...OWNER, onClosed: () => this.share.streamEnded() }) as FakeStream
+    const onClosed = () => {
+      this.share.streamEnded()
+      lease.ended(this as { stream: FakeStream; seen: boolean })
+    }
+    this.stream = lease.open({ ...OWNER, onClosed }) as FakeStream
+  }
+
+  /** Its client leaves. */
+  cancel(): void {
+    this.share.resetCaused()
+    this.lease!.reset(this as { stream: FakeStream; seen: boolean })
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
@@ -76,7 +88,8 @@ export class BackendRig {
       {
         name: 'main',
         targets: [...endpoints].map((name, i) => ({ name, tcp: { host: '192.0.2.1', port: i } })),
-        sessions: { max: 1, maxDraining: 32, ready: 0, ...sessions },
+        sessions: { max: 1, maxDraining: 32, ready: 0, reserve: 1, apart: 2, ...sessions },
+        resets: { burst: 40, perSecond: 4 },
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         backoff: BACKOFF,
         queue: { maxCalls: 10_000, timeoutMs: QUEUE_TIMEOUT_MS },
@@ -87,6 +100,7 @@ export class BackendRig {
         clock: this.clock,
         wheel: this.wheel,
         turn: turn === 'held' ? this.turn : INSTANT_TURN,
+        clientHeldBytes: 1_000,
         random: () => this.chance,
         log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
       },

@@ -6,7 +6,7 @@ import { BackendRig, QUEUE_TIMEOUT_MS } from './rig.ts'
 const finish = { kind: 'clean' } as const
 
 t.test('clients that wait take turns, whoever came first', async t => {
-  const rig = new BackendRig()
+  const rig = new BackendRig({ sessions: { reserve: 0 } })
   const [loud, quiet, other] = [new Client(), new Client(), new Client()]
   const calls = rig.calls(6, loud)
   rig.call('quiet 1', quiet)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { Lease } from '../../src/backend/backend.ts'
 import { Client, SharedStreams } from '../../src/backend/client-share.ts'
+import { Lease } from '../../src/backend/lease.ts'
 import { Attempt } from '../../src/call/attempt.ts'
 import { TimerWheel, type WheelTimer } from '../../src/transport/timer-wheel.ts'
 import { ErrorCode } from '../../src/wire/errors.ts'
@@ -13,8 +13,9 @@ function attempt() {
   const owner = { onReady() {}, onFree() {}, onDraining() {}, onSpent() {}, onSessionClosed() {} }
   const session = new FakeSession({ name: 'a' }, owner)
   session.ready()
-  const share = new Client().shareOf({ shared: new SharedStreams() })
-  const made = new Attempt({ session } as unknown as Lease, share, {
+  const limits = { resets: { burst: 10, perSecond: 1 }, heldBytes: 1_000 }
+  const share = new Client().shareOf({ shared: new SharedStreams(limits, new FakeClock()) })
+  const made = new Attempt(new Lease(session.target, session, undefined, () => {}), share, {
     onResponseHeaders: (fields, endStream) => heard.push(`headers ${fields[0]?.value} ${endStream}`),
     onResponseData: (_bytes, start, end, endStream) => heard.push(`data ${end - start} ${endStream}`),
     onResponseTrailers: () => heard.push('trailers'),

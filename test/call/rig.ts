@@ -74,12 +74,20 @@ export class CallRig {
       {
         name: 'main',
         targets: [{ name: 'http://192.0.2.1:50051', tcp: { host: '192.0.2.1', port: 50051 } }],
-        sessions: { max: 1, maxDraining: 32, ready: 1 },
+        sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2 },
+        resets: { burst: 1_000, perSecond: 100 },
         connectTimeoutMs: 20_000,
         backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },
         queue: options.queue ?? { maxCalls: 100, timeoutMs: 10_000 },
       },
-      { transport: this.transport, clock: this.clock, wheel: this.wheel, turn: INSTANT_TURN, random: () => 0.5 },
+      {
+        transport: this.transport,
+        clock: this.clock,
+        wheel: this.wheel,
+        turn: INSTANT_TURN,
+        clientHeldBytes: 1e6,
+        random: () => 0.5,
+      },
     )
     this.context = {
       director: options.director ?? (() => ({ backend: 'main' })),

@@ -97,6 +97,12 @@ export class FakeStream implements Stream {
     if (this.released > this.received) this.misuse.push(`released ${this.released} of ${this.received}`)
   }
 
+  muted = false
+
+  mute(): void {
+    this.muted = true
+  }
+
   #throwIfRefused(): void {
     const error = this.refuses
     this.refuses = undefined

@@ -44,6 +44,18 @@ const sessions = strict({
     'Most sessions to one endpoint that it told to go (GOAWAY) and that still have calls; beyond it the oldest is ended',
     { min: 1, max: 10_000 },
   ),
+  // One is enough for clients that have little: it is opened only while others fill all the others.
+  reserve: integer(
+    1,
+    'Sessions to one endpoint beyond `max`, for clients that have few calls while others fill those; 0: none',
+    { max: 1_000 },
+  ),
+  // A client each; where more clients need one, they share these among themselves.
+  apart: integer(
+    4,
+    'Sessions to one endpoint beyond `max` for clients whose calls are reset or whose responses wait so much that others would suffer, one for each as far as they go; 0: none',
+    { max: 1_000 },
+  ),
   ready: integer(0, 'Sessions kept open to each endpoint without calls; 0: on demand', { max: 10_000 }),
 }).superRefine(({ max, ready }, context) => {
   if (ready <= max) return
@@ -71,6 +83,12 @@ const backoff = strict({
   })
 })
 
+// nghttp2 and Node end a session at 1,000 at once and 33 a second for long; the other servers that were tried bear more.
+const resets = strict({
+  burst: integer(500, 'RST_STREAM at once on a session that clients share; more wait', { min: 4 }),
+  perSecond: integer(30, 'RST_STREAM a second on it, for long', { min: 1 }),
+})
+
 const queue = strict({
   maxCalls: integer(1000, 'Most calls that wait for a stream; more are refused'),
   timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),
@@ -91,6 +109,7 @@ export const backend = strict({
   connectTimeoutMs: milliseconds(5000, 'TCP, TLS and the first SETTINGS together take no longer', { min: 1 }),
   backoff: backoff.prefault({}),
   queue: queue.prefault({}),
+  resets: resets.prefault({}),
 })
 
 export const backendName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, {

@@ -17,7 +17,7 @@ import type {
   StreamOwner,
 } from '../transport.ts'
 import { connectionLimits, type FramesContext } from './frames-context.ts'
-import { FramesSession } from './session.ts'
+import { FramesSession, MAX_UNSENT_BYTES } from './session.ts'
 
 /**
  * Read buffers: a session begins with the first; one that a read fills is followed by the next larger. A frame of
@@ -32,7 +32,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
   readonly #tickets: WeakMap<DialTarget, Buffer>
   #draining = false
   answered = false
-  /** `free` was asked and was 0 for it. */
+  /** `free` was asked and was 0 for it: the socket is full, or there is no window for what a new call would bring. */
   #wasClogged = false
   #size = 0
   /** For window that clients do not let the backend have. */
@@ -130,12 +130,26 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
   get free(): number {
     if (this.#draining) return 0
-    this.#wasClogged ||= this.clogged
+    this.#wasClogged ||= this.#isClogged
     return this.#wasClogged ? 0 : this.connection.free
   }
 
+  get #isClogged(): boolean {
+    return this.clogged || this.connection.pendingBytes > MAX_UNSENT_BYTES || this.connection.starved
+  }
+
+  override flush(): boolean {
+    const sent = super.flush()
+    if (this.#wasClogged) this.#hasRoom()
+    return sent
+  }
+
   protected override onTaken(): void {
-    if (!this.#wasClogged) return
+    if (this.#wasClogged) this.#hasRoom()
+  }
+
+  #hasRoom(): void {
+    if (this.#isClogged) return
     this.#wasClogged = false
     this.onFree()
   }

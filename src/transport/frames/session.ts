@@ -29,7 +29,7 @@ const LINGER_MS = 1_000
  * More than this does not wait for a peer that does not read: from a client nothing more is read, as what waits are
  * answers to what came; a backend gets no more calls. DATA alone never comes near it.
  */
-const MAX_UNSENT_BYTES = 1_048_576
+export const MAX_UNSENT_BYTES = 1_048_576
 /** How often allowances against floods are refilled: not more often than something comes. */
 const TICK_MS = 1_000
 

@@ -124,6 +124,10 @@ export abstract class NativeStream implements Stream {
     if (this.#unreleased <= 0 && this.node?.isPaused()) this.node.resume()
   }
 
+  mute(): void {
+    // What is not read keeps Node from closing the stream: its window stays open.
+  }
+
   /** Node closes a stream that ended without an error only once it was read to its end. */
   protected discard(node: Http2Stream): void {
     node.off('data', onData)

@@ -1,0 +1,82 @@
+/**
+ * RST_STREAM on a session that many clients share, no more than its backend bears. Servers count them (CVE-2023-44487)
+ * and end the session, with everybody's calls, when there are too many. What would be too many waits: nobody hears of
+ * such a stream any more, it gets no more window, and most end by themselves before it is their turn.
+ */
+import type { Clock } from '../transport/clock.ts'
+import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import type { Stream } from '../transport/transport.ts'
+import type { ErrorCode } from '../wire/errors.ts'
+import { type Rate, TokenBucket } from './token-bucket.ts'
+
+/** A stream that is to be reset. */
+export interface Resettable {
+  readonly stream: Stream
+  /** The server's program knows of it, and not only the library below. */
+  readonly seen: boolean
+}
+
+/**
+ * Rust's h2 ends a session at 20 streams that were reset before the program took them
+ * (`max_pending_accept_reset_streams`). A program takes them within a fraction of a second, if it lives.
+ */
+const UNSEEN: Rate = { burst: 10, perSecond: 20 }
+
+export class PacedResets {
+  readonly #clock: Clock
+  readonly #wheel: TimerWheel
+  readonly #all: TokenBucket
+  readonly #unseen: TokenBucket
+  readonly #waiting = new Map<Resettable, ErrorCode>()
+  readonly #timer: WheelTimer = new WheelTimer(() => this.#sendDue())
+
+  constructor(rate: Rate, clock: Clock, wheel: TimerWheel) {
+    this.#clock = clock
+    this.#wheel = wheel
+    this.#all = new TokenBucket(rate, clock.now())
+    this.#unseen = new TokenBucket(UNSEEN, clock.now())
+  }
+
+  /** Streams that wait to be reset. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Now, or as soon as that harms nobody. Its owner wants nothing more of it. */
+  reset(what: Resettable, code: ErrorCode): void {
+    if (this.#waiting.size === 0 && this.#mayReset(what)) return what.stream.reset(code)
+    this.#waiting.set(what, code)
+    what.stream.mute()
+    if (!this.#timer.armed) this.#armTimer()
+  }
+
+  /** It has ended. */
+  ended(what: Resettable): void {
+    if (this.#waiting.delete(what) && this.#waiting.size === 0) this.#wheel.disarm(this.#timer)
+  }
+
+  #mayReset({ seen }: Resettable): boolean {
+    const now = this.#clock.now()
+    if (!seen && this.#unseen.waitMs(now) > 0) return false
+    if (!this.#all.take(now)) return false
+    if (!seen) this.#unseen.take(now)
+    return true
+  }
+
+  #sendDue(): void {
+    for (const [what, code] of this.#waiting) {
+      if (!this.#mayReset(what)) {
+        if (this.#all.waitMs(this.#clock.now()) > 0) break
+        continue
+      }
+      this.#waiting.delete(what)
+      what.stream.reset(code)
+    }
+    if (this.#waiting.size > 0) this.#armTimer()
+  }
+
+  #armTimer(): void {
+    const now = this.#clock.now()
+    this.#wheel.arm(this.#timer, now + Math.max(this.#all.waitMs(now), this.#unseen.waitMs(now)))
+  }
+}
