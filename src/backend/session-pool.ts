@@ -306,8 +306,11 @@ export class SessionPool implements ClientSessionOwner {
       this.#idleTimer = undefined
       for (const session of [...this.#sessions]) {
         const lease = this.#leases.get(session)!
-        if (session.streams === 0 && !lease.used) session.retire()
+        const idle = session.streams === 0 && !lease.used
         lease.used = false
+        if (!idle) continue
+        this.#drain(session, 'idle')
+        session.retire()
       }
       if (this.#sessions.length > 0) this.#watchIdle()
     })

@@ -55,3 +55,150 @@ t.test('a call that is over before the end of the turn is not looked at', async 
   t.same([one.told, two.told], [0, 1])
   t.equal(rig.session().opened.length, 1)
 })
+
+t.test('streams that never end: who has few finds room in reserve, who has many does not', async t => {
+  const rig = new BackendRig()
+  const [loud, quiet, other] = [new Client(), new Client(), new Client()]
+  rig.calls(8, loud)
+  rig.session().ready(4)
+  t.equal(rig.dials(), 1, 'for the loud one there are no more')
+  const first = rig.call('quiet 1', quiet)
+  t.same([first.told, rig.dials()], [0, 2], 'a session in reserve')
+  rig.session().ready(4)
+  t.equal(first.lease!.session, rig.session())
+  t.equal(rig.backend.waiting, 4, 'all of the loud one')
+  const more = rig.calls(4, quiet)
+  t.same(
+    more.map(call => call.told),
+    [1, 0, 0, 0],
+    'who has as many as are left leaves them to others',
+  )
+  t.equal(rig.call('other 1', other).told, 1)
+  for (const { stream } of [first, more[0]!]) stream!.close(finish)
+  t.equal(rig.dials(), 2)
+})
+
+t.test('a session in reserve is closed when nobody has used it for a while', async t => {
+  const rig = new BackendRig()
+  const [loud, quiet] = [new Client(), new Client()]
+  rig.calls(4, loud)
+  rig.session().ready(4)
+  const call = rig.call('quiet', quiet)
+  const reserve = rig.session()
+  reserve.ready(4)
+  rig.clock.advance(120_010)
+  t.equal(reserve.retired, 0, 'it has a call')
+  call.stream!.close(finish)
+  rig.clock.advance(120_010)
+  t.equal(reserve.retired, 1)
+  reserve.closed('retired')
+  t.equal(rig.backend.endpoints[0]!.sessionCount, 1)
+  rig.backend.close()
+})
+
+t.test('a client whose calls are reset too often gets a session apart, until that is forgotten', async t => {
+  const rig = new BackendRig() // 40 at once and 4 a second; a client: 10 and 1
+  const [loud, quiet] = [new Client(), new Client()]
+  rig.call('first', quiet)
+  const shared = rig.session()
+  shared.ready()
+  for (let i = 0; i < 11; i++) rig.call(`reset ${i}`, loud).cancel()
+  const apart = rig.call('apart', loud)
+  t.same([apart.told, rig.dials()], [0, 2])
+  rig.session().ready(2)
+  t.equal(apart.lease!.session, rig.session())
+  t.equal(rig.call('quiet', quiet).lease!.session, shared)
+  for (let i = 0; i < 100; i++) {
+    const call = rig.call(`apart ${i}`, loud)
+    call.cancel()
+    call.stream!.settle()
+  }
+  t.equal(
+    rig.session().opened.filter(stream => stream.resetWith !== undefined).length,
+    100,
+    'there its resets are not held back',
+  )
+  rig.clock.advance(10_000)
+  t.equal(rig.call('back', loud).lease!.session, shared)
+})
+
+t.test('clients apart: a session each, as far as they go, then the same', async t => {
+  const rig = new BackendRig()
+  const clients = [new Client(), new Client(), new Client()]
+  rig.call()
+  rig.session().ready()
+  for (const client of clients) {
+    client.shareOf(rig.backend).held(2_000)
+    rig.call(undefined, client)
+    if (rig.dials() < 4) rig.session().ready()
+  }
+  t.equal(rig.dials(), 3, 'sessions.apart is 2')
+  t.same(
+    rig.transport.sessions.map(session => session.streams),
+    [1, 2, 1],
+  )
+})
+
+t.test('no session apart can be had: the shared one, as long as no reset waits there', async t => {
+  const rig = new BackendRig()
+  const loud = new Client()
+  rig.call()
+  const shared = rig.session()
+  shared.ready()
+  loud.shareOf(rig.backend).held(2_000)
+  const call = rig.call(undefined, loud)
+  rig.session().closed('no more connections')
+  t.equal(call.lease?.session, shared)
+})
+
+t.test('resets on a shared session keep its pace; what waits is mute and may end by itself', async t => {
+  const rig = new BackendRig({ resets: { burst: 4, perSecond: 2 }, sessions: { apart: 0 } })
+  rig.call()
+  rig.session().ready()
+  const calls = rig.calls(8)
+  calls[0]!.lease!.seen = 9
+  for (const call of calls) {
+    call.seen = true
+    call.cancel()
+  }
+  const reset = () => calls.filter(call => call.stream!.resetWith !== undefined).length
+  t.same([reset(), calls.filter(call => call.stream!.muted).length], [4, 4])
+  calls[5]!.stream!.close(finish)
+  rig.clock.advance(1_010)
+  t.equal(reset(), 6)
+  rig.clock.advance(1_010)
+  t.equal(reset(), 7, 'one had ended')
+  t.equal(rig.wheel.size, 0)
+})
+
+t.test('streams of which the program does not know yet: some resets only (h2: 20)', async t => {
+  const rig = new BackendRig({ sessions: { apart: 0 } })
+  rig.call()
+  rig.session().ready()
+  const calls = rig.calls(30)
+  for (const call of calls) call.cancel()
+  t.equal(calls.filter(call => call.stream!.resetWith !== undefined).length, 10)
+  for (const call of calls) call.seen = true
+  rig.clock.advance(1_000)
+  t.equal(calls.filter(call => call.stream!.resetWith !== undefined).length, 30)
+})
+
+t.test('a session on which too many resets wait is replaced, and ends when nothing else is on it', async t => {
+  const rig = new BackendRig({ sessions: { apart: 0 } })
+  const [victim, loud] = [new Client(), new Client()]
+  const kept = rig.call('kept', victim)
+  const old = rig.session()
+  old.ready(200)
+  const left = rig.calls(80, loud)
+  for (const call of left) call.cancel()
+  for (const { stream } of left) stream!.settle()
+  t.equal(old.retired, 1)
+  const next = rig.call('next', victim)
+  t.equal(rig.dials(), 2)
+  rig.session().ready()
+  t.equal(next.lease!.session, rig.session())
+  t.same([old.destroys, kept.stream!.over], [0, false], 'the call of another runs on')
+  kept.stream!.close(finish)
+  t.equal(old.destroys, 1)
+  rig.backend.close()
+})
