@@ -3,7 +3,8 @@
  * as the relay asks it, with a `RoutedCall` of each call's own.
  */
 import { RoutedCall } from '../../src/call/call-info.ts'
-import { readHead } from '../../src/grpc/metadata.ts'
+import { type RequestHead, readHead } from '../../src/grpc/metadata.ts'
+import { calledMethod } from '../../src/grpc/path.ts'
 import type { Director } from '../../src/routing/director.ts'
 import { createRouter, type Route } from '../../src/routing/router.ts'
 import type { Peer } from '../../src/transport/transport.ts'
@@ -111,14 +112,14 @@ export class RouteCase implements Case {
 
   /** The backend that one call is sent to. */
   decide(): string | undefined {
-    const target = this.#director(new RoutedCall(readHead(this.#fields), this.#fields, PEER))
+    const target = this.#director(new RoutedCall(headOf(this.#fields), this.#fields, PEER))
     if (target instanceof Promise) throw new Error('the router answers at once')
     return target?.backend as string | undefined
   }
 
   /** @returns decisions that are right */
   run(): number {
-    const head = readHead(this.#fields)
+    const head = headOf(this.#fields)
     let right = 0
     for (let i = 0; i < this.perRun; i++) {
       const target = this.#director(new RoutedCall(head, this.#fields, PEER))
@@ -132,4 +133,11 @@ export function cases(): readonly RouteCase[] {
   return SCHEMES.flatMap(scheme =>
     ROUTES.flatMap(routes => (['first', 'last', 'none'] as const).map(which => new RouteCase(scheme, routes, which))),
   )
+}
+
+/** As the relay has it when it asks. */
+function headOf(fields: readonly HeaderField[]): RequestHead {
+  const head = readHead(fields)
+  head.called = calledMethod(head.path)
+  return head
 }

@@ -5,36 +5,21 @@ import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
 export class RoutedCall implements CallInfo, MetadataView {
   readonly path: string
+  readonly service: string
+  readonly method: string
   readonly authority: string
   readonly peer: Peer
   readonly fields: HeaderBlock
-  /** Once it was asked for: a router may ask for each route. */
-  #service: string | undefined
   #abort: AbortController | undefined
   #aborted = false
 
   constructor(head: RequestHead, fields: HeaderBlock, peer: Peer) {
     this.path = head.path
+    this.service = head.called?.service ?? ''
+    this.method = head.called?.method ?? ''
     this.authority = head.authority
     this.fields = fields
     this.peer = peer
-  }
-
-  /** Where the method begins; 0 when the path has not two parts. */
-  get #method(): number {
-    // "Path" → "/" Service-Name "/" {method name} (PROTOCOL-HTTP2.md); the service may hold slashes.
-    const slash = this.path.lastIndexOf('/')
-    return this.path.startsWith('/') && slash > 1 ? slash + 1 : 0
-  }
-
-  get service(): string {
-    this.#service ??= this.#method === 0 ? '' : this.path.slice(1, this.#method - 1)
-    return this.#service
-  }
-
-  get method(): string {
-    const method = this.#method
-    return method === 0 ? '' : this.path.slice(method)
   }
 
   get metadata(): MetadataView {

@@ -10,6 +10,9 @@ import type { StreamEnd } from '../transport/transport.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 
 export type FailureToken =
+  | 'not-grpc'
+  | 'bad-path'
+  | 'bad-authority'
   | 'no-route'
   | 'denied'
   | 'director-failed'
@@ -38,10 +41,37 @@ export interface Failure {
   readonly code: ErrorCode
   /** For the log alone: addresses, names, and what the system or the backend said. Empty when there is no more to tell. */
   readonly cause: string
+  /** The request is not gRPC: the answer is this HTTP status and nothing else. */
+  readonly http?: number
 }
 
 function failure(token: FailureToken, status: StatusCode, message: string, code: ErrorCode, cause = ''): Failure {
   return { token, status, message, code, cause }
+}
+
+/** 405 or 415, as PROTOCOL-HTTP2.md asks; a gRPC client that sees one makes UNKNOWN of it (http-grpc-status-mapping.md). */
+export function notGrpc(http: number): Failure {
+  return { ...failure('not-grpc', Status.UNKNOWN, '', ErrorCode.CANCEL, `HTTP ${http}`), http }
+}
+
+/** What it would call depends on who reads it. */
+export function badPath(grpc: boolean): Failure {
+  if (!grpc) return badRequest('bad-path', '')
+  return failure('bad-path', Status.UNIMPLEMENTED, 'the path is not /service/method', ErrorCode.CANCEL)
+}
+
+/**
+ * gRFC A41: "If multiple values of the Host header or :authority are present, the request must be rejected with an HTTP
+ * status code 400 …, gRPC status code INTERNAL, or RST_STREAM with HTTP/2 error code PROTOCOL_ERROR."
+ */
+export function badAuthority(grpc: boolean, cause: string): Failure {
+  if (!grpc) return badRequest('bad-authority', cause)
+  const message = 'the request names more than one authority'
+  return failure('bad-authority', Status.INTERNAL, message, ErrorCode.PROTOCOL_ERROR, cause)
+}
+
+function badRequest(token: FailureToken, cause: string): Failure {
+  return { ...failure(token, Status.INTERNAL, '', ErrorCode.CANCEL, cause || 'HTTP 400'), http: 400 }
 }
 
 export function noRoute(path: string): Failure {
@@ -189,22 +219,20 @@ export function messageOf({ message }: Failure): string {
 }
 
 /**
- * Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason.
+ * Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason; a plain HTTP status for a
+ * request that is not gRPC.
  * @param contentType of the request; the answer has the same
  */
-export function trailersOnly(failure: Failure, contentType: string): Field[] {
+export function answerTo(failure: Failure, contentType: string): Field[] {
+  const mark = field('x-grpc-verbatim-error', failure.token)
+  if (failure.http !== undefined) return [field(':status', String(failure.http)), field('content-length', '0'), mark]
   return [
     field(':status', '200'),
     field('content-type', answerContentType(contentType)),
     field('grpc-status', String(failure.status)),
     field('grpc-message', messageOf(failure)),
-    field('x-grpc-verbatim-error', failure.token),
+    mark,
   ]
-}
-
-/** An answer for a request that is not gRPC: a plain HTTP status, as PROTOCOL-HTTP2.md asks. */
-export function httpAnswer(status: number): Field[] {
-  return [field(':status', String(status)), field('content-length', '0'), field('x-grpc-verbatim-error', 'not-grpc')]
 }
 
 function field(name: string, value: string): Field {

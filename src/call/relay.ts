@@ -10,7 +10,7 @@
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
-import { editRequest, type Field, isGrpcContentType, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import type { WheelTimer } from '../transport/timer-wheel.ts'
 import {
@@ -28,6 +28,7 @@ import type { RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
+import { checkHead } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
@@ -89,10 +90,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (this.#recorder !== undefined || this.#head.timeout !== undefined) this.#startMs = this.#context.clock.now()
     this.#requestEnded = this.#replay!.ended = endStream
     this.#phase = 'routing'
-    if (!this.#context.acceptNonGrpc) {
-      if (this.#head.method !== 'POST') return this.#answerHttp(405)
-      if (!isGrpcContentType(this.#head.contentType)) return this.#answerHttp(415)
-    }
+    const wrong = checkHead(this.#head, this.#peer.encrypted, this.#context.acceptNonGrpc)
+    if (wrong !== undefined) return this.#fail(wrong)
     if (this.#head.timeout !== undefined && !this.#startDeadline(this.#head.timeout)) return
     this.#route()
   }
@@ -315,13 +314,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#leave()
     this.#phase = 'answered'
     if (responding) this.#down.reset(failure.code)
-    else this.#answer(failures.trailersOnly(failure, this.#head.contentType))
-  }
-
-  #answerHttp(status: number): void {
-    this.#recorder?.ended('proxy', Status.UNKNOWN, `http-${status}`)
-    this.#phase = 'answered'
-    this.#answer(failures.httpAnswer(status))
+    else this.#answer(failures.answerTo(failure, this.#head.contentType))
   }
 
   #answer(block: HeaderBlock): void {

@@ -3,6 +3,8 @@
  * Everything else is forwarded as it came: order, duplicates, bytes.
  */
 
+import type { CalledMethod } from './path.ts'
+
 /** A header field, as the transports give it. */
 export interface Field {
   readonly name: string
@@ -17,14 +19,27 @@ export interface RequestHead {
   path: string
   /** `:authority`; `host` where only that was sent (RFC 9113 §8.3.1); else empty. */
   authority: string
+  /** The last `host`, and how often there is one. */
+  host: string
+  hosts: number
   contentType: string
   /** `grpc-timeout` as it came. */
   timeout: string | undefined
+  /** What `path` names, once that was looked at (`call/head-check.ts`). */
+  called: CalledMethod | undefined
 }
 
 export function readHead(block: readonly Field[]): RequestHead {
-  const head: RequestHead = { method: '', path: '', authority: '', contentType: '', timeout: undefined }
-  let host = ''
+  const head: RequestHead = {
+    method: '',
+    path: '',
+    authority: '',
+    host: '',
+    hosts: 0,
+    contentType: '',
+    timeout: undefined,
+    called: undefined,
+  }
   for (let i = 0; i < block.length; i++) {
     const { name, value } = block[i]!
     switch (name) {
@@ -38,17 +53,19 @@ export function readHead(block: readonly Field[]): RequestHead {
         head.authority = value
         break
       case 'host':
-        host = value
+        head.host = value
+        head.hosts++
         break
       case 'content-type':
-        head.contentType = value
+        // Twice it is a type of its own, which is nobody's.
+        head.contentType = head.contentType === '' ? value : `${head.contentType}, ${value}`
         break
       case 'grpc-timeout':
         head.timeout = value
         break
     }
   }
-  if (head.authority === '') head.authority = host
+  if (head.authority === '') head.authority = head.host
   return head
 }
 

@@ -6,13 +6,16 @@ import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
 /** What a director is told of a call. Valid until the call ends. */
 export interface CallInfo {
-  /** `:path`, untouched: `/pkg.Service/Method`. */
+  /** `:path`, untouched: `/pkg.Service/Method`. A call with any other path has ended before. */
   readonly path: string
-  /** `pkg.Service`; empty when the path has not two parts. */
+  /**
+   * `pkg.Service`. Of a request that is not gRPC (`acceptNonGrpc`) the first part of its path as most servers read it:
+   * without query, escapes decoded; may be empty.
+   */
   readonly service: string
-  /** `Method`; empty when the path has not two parts. */
+  /** `Method`; likewise the second part. */
   readonly method: string
-  /** `:authority`, or `host` where a client sends only that; else empty. */
+  /** `:authority` as it came, or `host` where a client sends only that; else empty. */
   readonly authority: string
   readonly metadata: MetadataView
   readonly peer: Peer

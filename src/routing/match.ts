@@ -2,29 +2,30 @@
  * What a call must look like for a route: patterns as people write them, compiled once into forms
  * that are compared without allocating.
  */
-import type { HeaderBlock } from '../transport/transport.ts'
+import { hostEndOf, normalHost } from '../grpc/authority.ts'
 import type { CallInfo } from './director.ts'
+import { compileMetadata, type MetadataMatch, type MetadataTest, metadataHolds } from './metadata-match.ts'
+
+export type { MetadataMatch } from './metadata-match.ts'
 
 /** Conditions of a route; all that are given must hold. None given: every call matches. */
 export interface RouteMatch {
   /**
-   * `api.example.com` or `*.example.com` (any number of labels, at least one), in any case. Without
-   * a port the call's port is not looked at. In a list, one must match.
+   * `api.example.com` or `*.example.com` (any number of labels, at least one), in any spelling: case, a dot at the
+   * end, userinfo. Without a port the call's port is not looked at; with one, a call without has its scheme's. In a
+   * list, one must match. While any route looks at authorities, a call whose own is no host and port has no route.
    */
   readonly authority?: string | readonly string[]
-  /** `pkg.Service`, or `pkg.*` for all services whose name starts with `pkg.`; case-sensitive. */
+  /**
+   * `pkg.Service`, or `pkg.*` for all services whose name starts with `pkg.`; case-sensitive but in a route that
+   * denies.
+   */
   readonly service?: string | readonly string[]
-  /** `Method`, exactly; case-sensitive. */
+  /** `Method`, exactly; likewise. */
   readonly method?: string | readonly string[]
   /** By metadata name in lower case. */
   readonly metadata?: Readonly<Record<string, MetadataMatch>>
 }
-
-/**
- * A string: one of the values is exactly that. `prefix`: one of the values starts with it.
- * `present`: the name is there, or is not. `-bin` values are compared as sent, in base64.
- */
-export type MetadataMatch = string | { readonly present: boolean } | { readonly prefix: string }
 
 /** A compiled `RouteMatch`. Undefined: not looked at. */
 export interface Matcher {
@@ -32,10 +33,12 @@ export interface Matcher {
   readonly services: readonly ServicePattern[] | undefined
   readonly methods: readonly string[] | undefined
   readonly metadata: readonly MetadataTest[]
+  /** Services and methods are in lower case, and so is what they are compared with. */
+  readonly anyCase: boolean
 }
 
 export interface AuthorityPattern {
-  /** Lower case; for `*.example.com` it is `.example.com`. */
+  /** As `normalAuthority` makes it; for `*.example.com` it is `.example.com`. */
   readonly text: string
   readonly wildcard: boolean
   /** The port counts too. */
@@ -48,62 +51,37 @@ export interface ServicePattern {
   readonly wildcard: boolean
 }
 
-interface MetadataTest {
-  readonly name: string
-  readonly kind: 'exact' | 'prefix' | 'present' | 'absent'
-  readonly text: string
-}
-
-export function compileMatch(match: RouteMatch): Matcher {
-  return {
-    authorities: listOf(match.authority)?.map(compileAuthority),
-    services: listOf(match.service)?.map(compileService),
-    methods: listOf(match.method),
-    metadata: Object.entries(match.metadata ?? {}).map(compileMetadata),
-  }
-}
-
-/** @param authority the call's, as `normalAuthority` gives it */
-export function matches(matcher: Matcher, call: CallInfo, authority: string, hostEnd: number): boolean {
-  if (matcher.services !== undefined && !anyService(matcher.services, call.service)) return false
-  if (matcher.methods !== undefined && !matcher.methods.includes(call.method)) return false
-  if (matcher.authorities !== undefined && !anyAuthority(matcher.authorities, authority, hostEnd)) return false
-  for (const test of matcher.metadata) if (!metadataHolds(test, call.metadata.fields)) return false
-  return true
-}
-
-/** True when every call matches. */
-export function matchesAll(matcher: Matcher): boolean {
-  return (
-    matcher.authorities === undefined &&
-    matcher.services === undefined &&
-    matcher.methods === undefined &&
-    matcher.metadata.length === 0
-  )
+/** A call's authority as it is compared. */
+export interface AskedHost {
+  /** As `normalAuthority` gives it; empty for none. */
+  readonly authority: string
+  /** Where its host ends. */
+  readonly hostEnd: number
 }
 
 /**
- * Where the host of an authority ends: before `:port`, else at its end.
- * `[::1]:443` → 5, `a.example` → 9.
+ * @param denies the route does: it takes services and methods in any case, as there are servers that serve them so
+ * (ASP.NET Core), and one value of a list is enough for it
  */
-export function hostEndOf(authority: string): number {
-  let at = authority.length
-  while (at > 0 && isDigit(authority.charCodeAt(at - 1))) at--
-  // Without a bracket an IPv6 address is not a legal authority, so the last colon is the port's.
-  return at > 0 && authority.charCodeAt(at - 1) === COLON ? at - 1 : authority.length
-}
-
-/** Lower case (RFC 3986 §3.2.2: "the host subcomponent is case-insensitive"); the same string when it is so already. */
-export function normalAuthority(authority: string): string {
-  for (let i = 0; i < authority.length; i++) {
-    const code = authority.charCodeAt(i)
-    if (code >= 0x41 && code <= 0x5a) return authority.toLowerCase()
+export function compileMatch(match: RouteMatch, denies: boolean): Matcher {
+  const cased = (text: string): string => (denies ? text.toLowerCase() : text)
+  return {
+    authorities: listOf(match.authority)?.map(compileAuthority),
+    services: listOf(match.service)?.map(service => compileService(cased(service))),
+    methods: listOf(match.method)?.map(cased),
+    metadata: Object.entries(match.metadata ?? {}).map(condition => compileMetadata(condition, denies)),
+    anyCase: denies,
   }
-  return authority
 }
 
-const COLON = 0x3a
-const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
+/** @param service the call's, in lower case where the matcher is */
+export function matches(matcher: Matcher, call: CallInfo, asked: AskedHost, service: string): boolean {
+  if (matcher.services !== undefined && !anyService(matcher.services, service)) return false
+  if (matcher.methods !== undefined && !anyMethod(matcher, call.method)) return false
+  if (matcher.authorities !== undefined && !anyAuthority(matcher.authorities, asked)) return false
+  for (const test of matcher.metadata) if (!metadataHolds(test, call.metadata.fields)) return false
+  return true
+}
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] | undefined {
   return typeof value === 'string' ? [value] : value
@@ -111,20 +89,16 @@ function listOf(value: string | readonly string[] | undefined): readonly string[
 
 function compileAuthority(pattern: string): AuthorityPattern {
   const wildcard = pattern.startsWith('*.')
-  const text = (wildcard ? pattern.slice(1) : pattern).toLowerCase()
-  return { text, wildcard, withPort: hostEndOf(text) < text.length }
+  const hostEnd = hostEndOf(pattern)
+  const host = normalHost(pattern.slice(wildcard ? 2 : 0, hostEnd)) ?? ''
+  const port = pattern.slice(hostEnd + 1)
+  const text = `${wildcard ? '.' : ''}${host}${port === '' ? '' : `:${Number(port)}`}`
+  return { text, wildcard, withPort: port !== '' }
 }
 
 function compileService(pattern: string): ServicePattern {
   const wildcard = pattern.endsWith('.*')
   return { text: wildcard ? pattern.slice(0, -1) : pattern, wildcard }
-}
-
-function compileMetadata([name, match]: [string, MetadataMatch]): MetadataTest {
-  const lower = name.toLowerCase()
-  if (typeof match === 'string') return { name: lower, kind: 'exact', text: match }
-  if ('prefix' in match) return { name: lower, kind: 'prefix', text: match.prefix }
-  return { name: lower, kind: match.present ? 'present' : 'absent', text: '' }
 }
 
 function anyService(patterns: readonly ServicePattern[], service: string): boolean {
@@ -134,7 +108,7 @@ function anyService(patterns: readonly ServicePattern[], service: string): boole
   return false
 }
 
-function anyAuthority(patterns: readonly AuthorityPattern[], authority: string, hostEnd: number): boolean {
+function anyAuthority(patterns: readonly AuthorityPattern[], { authority, hostEnd }: AskedHost): boolean {
   for (const { text, wildcard, withPort } of patterns) {
     const end = withPort ? authority.length : hostEnd
     if (
@@ -145,13 +119,6 @@ function anyAuthority(patterns: readonly AuthorityPattern[], authority: string, 
   return false
 }
 
-/** Walks the fields instead of asking for a list: a name may come several times, and any of its values may match. */
-function metadataHolds(test: MetadataTest, fields: HeaderBlock): boolean {
-  for (const field of fields) {
-    if (field.name !== test.name) continue
-    if (test.kind === 'present') return true
-    if (test.kind === 'absent') return false
-    if (test.kind === 'exact' ? field.value === test.text : field.value.startsWith(test.text)) return true
-  }
-  return test.kind === 'absent'
+function anyMethod({ methods, anyCase }: Matcher, method: string): boolean {
+  return methods!.includes(anyCase ? method.toLowerCase() : method)
 }

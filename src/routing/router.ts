@@ -5,9 +5,10 @@
  * neither (prefixes, metadata alone), and those of one service, are tried one by one, some 30 ns each
  * (bench/micro/router.ts). The indexes keep the order of the list, so "first match wins" holds across them.
  */
+import { hostEndOf, normalAuthority } from '../grpc/authority.ts'
 import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, Director, Target } from './director.ts'
-import { compileMatch, hostEndOf, type Matcher, matches, normalAuthority, type RouteMatch } from './match.ts'
+import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
 
 /** A rule: what a call must look like (`match`), and one of `backend`, `backends` and `deny`. */
 export interface Route {
@@ -46,21 +47,36 @@ export function createRouter(routes: readonly Route[], { random = Math.random }:
   const first = compiled[0]?.action
   if (first?.kind === 'target' && takesEveryCall(routes[0]!)) return () => first.target
   const index = buildIndex(compiled)
-  // Most calls of a connection name the same authority: one remembered host saves the slice.
-  let lastAuthority = ''
-  let lastHost = ''
+  // Most calls of a connection name the same authority: one is remembered, with what was made of it.
+  let asked = NO_HOST
 
   return call => {
-    const authority = normalAuthority(call.authority)
-    const hostEnd = hostEndOf(authority)
-    if (authority !== lastAuthority) {
-      lastAuthority = authority
-      lastHost = hostEnd === authority.length ? authority : authority.slice(0, hostEnd)
-    }
-    const route = firstMatch(index, call, authority, hostEnd, lastHost)
+    if (asked.given !== call.authority || asked.encrypted !== call.peer.encrypted)
+      asked = askedHost(call.authority, call.peer.encrypted)
+    // What is no host and port may be read in two ways, and get past a route that looks for one.
+    if (asked.unclear && index.byAuthorities) return undefined
+    const route = firstMatch(index, call, asked)
     return route === undefined ? undefined : decide(route.action, random)
   }
 }
+
+/** An authority as calls give it, and what is looked for instead. */
+interface GivenHost extends AskedHost {
+  readonly given: string
+  readonly encrypted: boolean
+  /** It is no host and port. */
+  readonly unclear: boolean
+  readonly host: string
+}
+
+function askedHost(given: string, encrypted: boolean): GivenHost {
+  const normal = normalAuthority(given, encrypted)
+  const authority = normal ?? ''
+  const hostEnd = hostEndOf(authority)
+  return { given, encrypted, unclear: normal === undefined, authority, hostEnd, host: authority.slice(0, hostEnd) }
+}
+
+const NO_HOST = askedHost('', false)
 
 /** A proxy with one backend has one such route: it need not look at the call. */
 function takesEveryCall({ match }: Route): boolean {
@@ -85,19 +101,29 @@ interface CompiledRoute {
   readonly action: Action
 }
 
-/** Each list in the order of the routes. A route is in exactly one of the four. */
+/** Each list in the order of the routes. A route is in exactly one of the five. */
 interface RouteIndex {
   /** Only exact services. */
   readonly byService: Map<string, CompiledRoute[]>
+  /** Likewise, of routes that deny: in lower case. */
+  readonly byLowerService: Map<string, CompiledRoute[]>
   /** Only exact authorities, without a port; any service or prefixes. */
   readonly byHost: Map<string, CompiledRoute[]>
   /** Only exact authorities, with a port. */
   readonly byAuthority: Map<string, CompiledRoute[]>
   readonly rest: CompiledRoute[]
+  /** Some route looks at services in lower case. */
+  readonly byCase: boolean
+  /** Some route looks at authorities. */
+  readonly byAuthorities: boolean
 }
 
 function compile(route: Route, order: number): CompiledRoute {
-  return { order, matcher: compileMatch(route.match ?? {}), action: compileAction(route, order) }
+  return {
+    order,
+    matcher: compileMatch(route.match ?? {}, route.deny !== undefined),
+    action: compileAction(route, order),
+  }
 }
 
 function compileAction(route: Route, order: number): Action {
@@ -128,11 +154,19 @@ function targetOf(route: Route, backend: string): Target {
 }
 
 function buildIndex(routes: readonly CompiledRoute[]): RouteIndex {
-  const index: RouteIndex = { byService: new Map(), byHost: new Map(), byAuthority: new Map(), rest: [] }
+  const index: RouteIndex = {
+    byService: new Map(),
+    byLowerService: new Map(),
+    byHost: new Map(),
+    byAuthority: new Map(),
+    rest: [],
+    byCase: routes.some(({ matcher }) => matcher.anyCase && matcher.services !== undefined),
+    byAuthorities: routes.some(({ matcher }) => matcher.authorities !== undefined),
+  }
   for (const route of routes) {
-    const { services, authorities } = route.matcher
+    const { services, authorities, anyCase } = route.matcher
     if (services?.every(pattern => !pattern.wildcard)) {
-      for (const { text } of services) addTo(index.byService, text, route)
+      for (const { text } of services) addTo(anyCase ? index.byLowerService : index.byService, text, route)
     } else if (authorities?.every(pattern => !pattern.wildcard && !pattern.withPort)) {
       for (const { text } of authorities) addTo(index.byHost, text, route)
     } else if (authorities?.every(pattern => !pattern.wildcard && pattern.withPort)) {
@@ -152,31 +186,32 @@ function addTo(map: Map<string, CompiledRoute[]>, key: string, route: CompiledRo
 
 const NONE: readonly CompiledRoute[] = []
 
-/** Tries the routes of the four lists in the order of the configuration, like the last step of a merge sort. */
-function firstMatch(
-  index: RouteIndex,
-  call: CallInfo,
-  authority: string,
-  hostEnd: number,
-  host: string,
-): CompiledRoute | undefined {
-  const a = index.byService.get(call.service) ?? NONE
-  const b = index.byHost.size === 0 ? NONE : (index.byHost.get(host) ?? NONE)
-  const c = index.byAuthority.size === 0 ? NONE : (index.byAuthority.get(authority) ?? NONE)
+/** Tries the routes of the lists in the order of the configuration, like the last step of a merge sort. */
+function firstMatch(index: RouteIndex, call: CallInfo, asked: GivenHost): CompiledRoute | undefined {
+  const { service } = call
+  const lower = index.byCase ? service.toLowerCase() : service
+  const a = index.byService.get(service) ?? NONE
+  const b = index.byHost.size === 0 ? NONE : (index.byHost.get(asked.host) ?? NONE)
+  const c = index.byAuthority.size === 0 ? NONE : (index.byAuthority.get(asked.authority) ?? NONE)
   const d = index.rest
+  const e = index.byLowerService.size === 0 ? NONE : (index.byLowerService.get(lower) ?? NONE)
   let i = 0
   let j = 0
   let k = 0
   let l = 0
+  let m = 0
   for (;;) {
     const inA = orderAt(a, i)
     const inB = orderAt(b, j)
     const inC = orderAt(c, k)
     const inD = orderAt(d, l)
-    const next = Math.min(inA, inB, inC, inD)
+    const inE = orderAt(e, m)
+    const next = Math.min(inA, inB, inC, inD, inE)
     if (next === Infinity) return undefined
-    const route = (next === inA ? a[i++] : next === inB ? b[j++] : next === inC ? c[k++] : d[l++])!
-    if (matches(route.matcher, call, authority, hostEnd)) return route
+    const route = (
+      next === inA ? a[i++] : next === inB ? b[j++] : next === inC ? c[k++] : next === inD ? d[l++] : e[m++]
+    )!
+    if (matches(route.matcher, call, asked, route.matcher.anyCase ? lower : service)) return route
   }
 }
 

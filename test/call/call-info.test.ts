@@ -1,5 +1,6 @@
 import t from 'tap'
 import { RoutedCall } from '../../src/call/call-info.ts'
+import { checkHead } from '../../src/call/head-check.ts'
 import { readHead } from '../../src/grpc/metadata.ts'
 import { block } from '../support/fake-transport.ts'
 
@@ -10,27 +11,12 @@ function call(fields: Parameters<typeof block>[0]): RoutedCall {
   return new RoutedCall(readHead(made), made, PEER)
 }
 
-t.test('service and method of a path', async t => {
-  const cases: [path: string, service: string, method: string][] = [
-    ['/pkg.Service/Method', 'pkg.Service', 'Method'],
-    ['/Service/Method', 'Service', 'Method'],
-    ['/a/b/c', 'a/b', 'c'],
-    ['/pkg.Service/', 'pkg.Service', ''],
-    ['/pkg.Service', '', ''],
-    ['//Method', '', ''],
-    ['/', '', ''],
-    ['//', '', ''],
-    ['', '', ''],
-    ['*', '', ''],
-    ['pkg.Service/Method', '', ''],
-    ['/pkg.Service/Method?x=1', 'pkg.Service', 'Method?x=1'],
-    ['/pkg.Service/%4Dethod', 'pkg.Service', '%4Dethod'],
-    ['/PKG.Service/METHOD', 'PKG.Service', 'METHOD'],
-  ]
-  for (const [path, service, method] of cases) {
-    const made = call({ ':path': path })
-    t.same([made.path, made.service, made.method], [path, service, method], JSON.stringify(path))
-  }
+t.test('service and method: what the check of the head found', async t => {
+  const made = block({ ':method': 'POST', ':path': '/pkg.Service/Method', 'content-type': 'application/grpc' })
+  const head = readHead(made)
+  t.equal(checkHead(head, false, false), undefined)
+  const { path, service, method } = new RoutedCall(head, made, PEER)
+  t.same([path, service, method], ['/pkg.Service/Method', 'pkg.Service', 'Method'])
 })
 
 t.test('authority, peer', async t => {

@@ -27,7 +27,7 @@ interface Exit {
   answer?: { status: number; token: string; message: string | RegExp }
   /** … or its reset of the client's stream. */
   reset?: number
-  record: { status: number; endedBy: string; reason: string; backend?: string; endpoint?: string }
+  record: { status: number; endedBy: string; reason: string; backend?: string; endpoint?: string; cause?: string }
   /** What the upstream stream was reset with. */
   upReset?: number
   faults?: number
@@ -183,12 +183,33 @@ const EXITS: Exit[] = [
   {
     name: 'not gRPC',
     fields: request({ 'content-type': 'application/json' }),
-    record: { status: 2, endedBy: 'proxy', reason: 'http-415', backend: '' },
+    record: { status: 2, endedBy: 'proxy', reason: 'not-grpc', cause: 'HTTP 415', backend: '' },
   },
   {
     name: 'not POST',
     fields: request({ ':method': 'GET' }),
-    record: { status: 2, endedBy: 'proxy', reason: 'http-405', backend: '' },
+    record: { status: 2, endedBy: 'proxy', reason: 'not-grpc', cause: 'HTTP 405', backend: '' },
+  },
+  {
+    name: 'the path is not /service/method: no director is asked',
+    options: { director: throwing(new Error('asked')) },
+    fields: request({ ':path': `${PATH}?x=1` }),
+    answer: { status: 12, token: 'bad-path', message: 'the path is not /service/method' },
+    record: { status: 12, endedBy: 'proxy', reason: 'bad-path', backend: '' },
+  },
+  {
+    name: 'host contradicts :authority: no director is asked',
+    options: { director: throwing(new Error('asked')) },
+    fields: request({ host: 'other.example.com' }),
+    answer: { status: 13, token: 'bad-authority', message: 'the request names more than one authority' },
+    record: { status: 13, endedBy: 'proxy', reason: 'bad-authority', backend: '', cause: 'host is not :authority' },
+  },
+  {
+    name: 'host twice',
+    options: { director: throwing(new Error('asked')) },
+    fields: [...request({ host: 'api.example.com' }), ...block({ host: 'api.example.com' })],
+    answer: { status: 13, token: 'bad-authority', message: 'the request names more than one authority' },
+    record: { status: 13, endedBy: 'proxy', reason: 'bad-authority', cause: 'host comes more than once' },
   },
   {
     name: 'the client cancels',
@@ -255,8 +276,28 @@ t.test('HTTP answers are plain, and an option lets such requests through', async
     },
   ])
   const open = new CallRig({ acceptNonGrpc: true })
-  open.open(request({ 'content-type': 'text/html', ':method': 'GET' }), true)
+  open.open(request({ 'content-type': 'text/html', ':method': 'GET', ':path': '/a%20b/c?q=%2F..' }), true)
   t.equal(open.ups.length, 1)
+})
+
+t.test('where other requests are let through, a path that may be read in two ways is HTTP 400', async t => {
+  for (const [fields, token] of [
+    [{ ':path': '/a/%2e%2e/b' }, 'bad-path'],
+    [{ host: 'other' }, 'bad-authority'],
+  ] as const) {
+    const rig = new CallRig({ acceptNonGrpc: true })
+    const { down } = rig.open(request({ 'content-type': 'text/html', ...fields }), true)
+    const expected = block({ ':status': '400', 'content-length': '0', 'x-grpc-verbatim-error': token })
+    t.same(down.sent, [{ kind: 'headers', block: expected, endStream: true }])
+    t.equal(rig.ups.length, 0)
+    down.settle()
+    t.match(rig.record, { status: 13, endedBy: 'proxy', reason: token })
+  }
+})
+
+t.test('gRPC has its own paths also where other requests are let through', async t => {
+  const rig = new CallRig({ acceptNonGrpc: true })
+  t.match(ownAnswer(rig.open(request({ ':path': `${PATH}?x=1` }), true).down), { status: '12', token: 'bad-path' })
 })
 
 t.test('a request that was complete gets the answer and no reset', async t => {

@@ -234,6 +234,14 @@ t.test('routes', async t => {
       { backend: 'greeter', match: { metadata: { a: { prefx: 'b' } } } },
       'metadata.a.prefx: unknown key, did you mean "prefix"?',
     ],
+    [
+      { backend: 'greeter', match: { metadata: { a: { prefix: 'b', list: 'some' } } } },
+      'metadata.a.list: "some" is not one of all, any, whole',
+    ],
+    [
+      { backend: 'greeter', match: { metadata: { a: { present: true, list: 'any' } } } },
+      'metadata.a.list: unknown key',
+    ],
     [{ backend: 'greeter', addMetadata: { te: 'x' } }, 'te belongs to the protocol'],
     [{ backend: 'greeter', addMetadata: { 'grpc-timeout': '1S' } }, 'grpc-timeout belongs to the protocol'],
     [{ backend: 'greeter', addMetadata: { a: 'ü' } }, 'a metadata value is printable ASCII'],

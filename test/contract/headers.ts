@@ -74,8 +74,8 @@ function request(t: Test, pairing: Pairing): void {
   })
 
   t.test('request: path and authority are untouched', async t => {
-    const call = await open(await rig(t, pairing), { path: '/Pkg.SERVICE/Method%20a?q=%2F#x' })
-    t.equal(field(call.headers, ':path'), '/Pkg.SERVICE/Method%20a?q=%2F#x')
+    const call = await open(await rig(t, pairing), { path: "/Pkg.SERVICE-1~/Method_$+*'(a):b@c" })
+    t.equal(field(call.headers, ':path'), "/Pkg.SERVICE-1~/Method_$+*'(a):b@c")
     t.equal(field(call.headers, ':authority'), 'backend.test')
   })
 

@@ -123,7 +123,7 @@ interface Way {
 const SHORT: readonly Field[] = [
   [':method', 'POST', 'indexed'],
   [':scheme', 'http', 'indexed'],
-  [':path', '/a'],
+  [':path', '/a/b'],
   [':authority', 'b'],
   ['content-type', 'application/grpc'],
   ['te', 'trailers'],

@@ -19,6 +19,7 @@ import { resets } from './resets.ts'
 import { retries } from './retries.ts'
 import { reuse } from './reuse.ts'
 import type { Pairing } from './rig.ts'
+import { routing } from './routing.ts'
 import { strangers } from './strangers.ts'
 import { streamLimits } from './stream-limits.ts'
 import { verbatim } from './verbatim.ts'
@@ -36,6 +37,7 @@ const THEMES = {
   retries,
   deadlines,
   directors,
+  routing,
   drain,
   'back-pressure': backPressure,
   'stream limits': streamLimits,

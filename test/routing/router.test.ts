@@ -6,11 +6,12 @@ import type { HeaderBlock } from '../../src/transport/transport.ts'
 
 interface Asked {
   authority?: string
+  encrypted?: boolean
   metadata?: readonly (readonly [string, string])[]
 }
 
 /** A call as a director sees it. */
-function call(path: string, { authority = 'api.example.com', metadata = [] }: Asked = {}): CallInfo {
+function call(path: string, { authority = 'api.example.com', encrypted = false, metadata = [] }: Asked = {}): CallInfo {
   const [, service = '', method = ''] = path.split('/')
   const fields: HeaderBlock = metadata.map(([name, value]) => ({
     name,
@@ -29,7 +30,7 @@ function call(path: string, { authority = 'api.example.com', metadata = [] }: As
       getAll: all,
       has: name => all(name).length > 0,
     },
-    peer: { address: '127.0.0.1:50000', encrypted: false },
+    peer: { address: '127.0.0.1:50000', encrypted },
     signal: new AbortController().signal,
   }
 }
@@ -102,11 +103,78 @@ t.test('authority', async t => {
     [['a.com', 'b.com:1'], 'b.com:1', true],
     [['a.com', 'b.com:1'], 'b.com:2', false],
     [['a.com', '*.b.com'], 'x.b.com', true],
+    // Other spellings of the same (RFC 3986 §6.2).
+    ['api.example.com', 'api.example.com.', true],
+    ['api.example.com', 'API.example.com.:8443', true],
+    ['api.example.com.', 'api.example.com', true],
+    ['api.example.com', 'user@api.example.com', true],
+    ['api.example.com', 'a:b@c@api.example.com:8443', true],
+    ['api.example.com', 'api%2eexample.c%6Fm', true],
+    ['api.example.com', 'api.example.com:', true],
+    ['api.example.com:443', 'api.example.com:0443', true],
+    ['*.example.com', 'u@A.example.com.', true],
+    ['api.example.com', 'api.example.com@evil', false],
+    ['[2001:db8::1]', '[2001:DB8:0:0:0:0:0:1]:443', true],
+    ['[2001:0db8::1]', '[2001:db8::1]', true],
   ]
   for (const [authority, asked, matches] of cases) {
     const routes = [{ match: { authority }, backend: 'a' }]
     t.equal(backendOf(routes, call(HELLO, { authority: asked })) === 'a', matches, `${authority} for ${asked}`)
   }
+})
+
+t.test("a port that an authority leaves out is its scheme's", async t => {
+  const cases: [pattern: string, encrypted: boolean, matches: boolean][] = [
+    ['api.example.com:443', true, true],
+    ['api.example.com:443', false, false],
+    ['api.example.com:80', false, true],
+    ['*.example.com:443', true, true],
+    ['api.example.com:8443', true, false],
+  ]
+  for (const [authority, encrypted, matches] of cases) {
+    const routes = [{ match: { authority }, backend: 'a' }]
+    t.equal(backendOf(routes, call(HELLO, { encrypted })) === 'a', matches, `${authority} ${encrypted}`)
+  }
+})
+
+t.test('an authority that is no host and port gets past no route that looks at authorities', async t => {
+  const looking = [{ match: { authority: 'api.example.com' }, deny: 'PERMISSION_DENIED' as const }, { backend: 'a' }]
+  for (const authority of [
+    'api.example.com/',
+    'api.example.com?',
+    'api.example.com\\',
+    'x y',
+    'a:b',
+    '[::1',
+    '@',
+    ':1',
+  ]) {
+    t.equal(backendOf(looking, call(HELLO, { authority })), undefined, authority)
+    t.equal(
+      backendOf([{ match: { method: 'No' }, deny: 'ABORTED' }, { backend: 'a' }], call(HELLO, { authority })),
+      'a',
+    )
+  }
+  t.equal(backendOf(looking, call(HELLO, { authority: '' })), 'a', 'none at all is one that is not denied')
+})
+
+t.test('a deny takes services and methods in any case of letters, other routes only as they are written', async t => {
+  const denied = (match: Route['match'], path: string): boolean => {
+    try {
+      return backendOf([{ match, deny: 'PERMISSION_DENIED' }, { backend: 'a' }], call(path)) !== 'a'
+    } catch {
+      return true
+    }
+  }
+  for (const path of ['/internal.Admin/Drop', '/INTERNAL.admin/DROP', '/Internal.Admin/drop']) {
+    t.ok(denied({ service: 'internal.Admin' }, path), path)
+    t.ok(denied({ service: 'Internal.*' }, path), path)
+    t.ok(denied({ method: ['Keep', 'Drop'] }, path), path)
+    t.ok(denied({ service: ['x', 'internal.Admin'], method: 'Drop', authority: 'API.example.com' }, path), path)
+    t.notOk(denied({ service: 'internal.Admi' }, path), path)
+  }
+  t.equal(backendOf([{ match: { service: 'internal.Admin' }, backend: 'a' }], call('/Internal.Admin/Drop')), undefined)
+  t.equal(backendOf([{ match: { method: 'Drop' }, backend: 'a' }], call('/a.B/drop')), undefined)
 })
 
 t.test('method: exact, any of a list', async t => {
@@ -125,14 +193,6 @@ t.test('metadata', async t => {
   t.equal(backendOf(exact, call(HELLO, canary('true'))), 'a')
   t.equal(backendOf(exact, call(HELLO, canary('True'))), undefined)
   t.equal(backendOf(exact, call(HELLO, none)), undefined)
-  const twice: Asked = {
-    metadata: [
-      ['x-canary', 'no'],
-      ['x-canary', 'true'],
-    ],
-  }
-  t.equal(backendOf(exact, call(HELLO, twice)), 'a', 'any of several values')
-
   const present = [{ match: { metadata: { 'x-canary': { present: true } } }, backend: 'a' }]
   t.equal(backendOf(present, call(HELLO, canary(''))), 'a', 'an empty value is there too')
   t.equal(backendOf(present, call(HELLO, none)), undefined)
@@ -147,6 +207,73 @@ t.test('metadata', async t => {
 
   const both = [{ match: { metadata: { a: '1', b: { present: true } } }, backend: 'a' }]
   t.equal(backendOf(both, call(HELLO, { metadata: [['a', '1']] })), undefined, 'all conditions must hold')
+})
+
+/** What is sent under one name, and for which rules about lists a condition on the value `1` holds. */
+const LISTS: readonly (readonly [values: readonly string[], all: boolean, any: boolean, whole: boolean])[] = [
+  [['1'], true, true, true],
+  [['0'], false, false, false],
+  [[], false, false, false],
+  [[''], false, false, false],
+  [['1', '1'], true, true, false],
+  [['0', '1'], false, true, false],
+  [['1', '0'], false, true, false],
+  [['0,1'], false, true, false],
+  [['1, 0'], false, true, false],
+  [['1 ,\t1'], true, true, false],
+  [['1,'], false, true, false],
+  [['11'], false, false, false],
+]
+
+t.test('a condition on a value says how lists count: all in a route, any in a deny, or as it is told', async t => {
+  for (const [values, all, any, whole] of LISTS) {
+    const asked = call(HELLO, { metadata: values.map(value => ['x-admin', value] as const) })
+    const holds = (condition: NonNullable<NonNullable<Route['match']>['metadata']>[string]): [boolean, boolean] => {
+      const match = { metadata: { 'x-admin': condition } }
+      let denied = false
+      try {
+        createRouter([{ match, deny: 'PERMISSION_DENIED' }])(asked)
+      } catch {
+        denied = true
+      }
+      return [backendOf([{ match, backend: 'a' }], asked) === 'a', denied]
+    }
+    const sent = JSON.stringify(values)
+    t.same(holds('1'), [all, any], sent)
+    t.same(holds({ value: '1' }), [all, any], sent)
+    t.same(holds({ value: '1', list: 'all' }), [all, all], sent)
+    t.same(holds({ value: '1', list: 'any' }), [any, any], sent)
+    t.same(holds({ value: '1', list: 'whole' }), [whole, whole], sent)
+  }
+})
+
+t.test('lists and prefixes; values with commas; fields that are one value by themselves', async t => {
+  type Case = [condition: object | string, name: string, values: string[], route: boolean, deny: boolean]
+  const jwt = 'Bearer a.b.c'
+  const cases: Case[] = [
+    [{ prefix: 'beta-' }, 'x-ring', ['beta-1, beta-2'], true, true],
+    [{ prefix: 'beta-' }, 'x-ring', ['beta-1, prod'], false, true],
+    [{ prefix: 'beta-' }, 'x-ring', ['prod', 'beta-1'], false, true],
+    [{ prefix: 'beta-', list: 'whole' }, 'x-ring', ['beta-1, prod'], true, true],
+    ['a, b', 'x-ring', ['a, b'], true, true],
+    ['a, b', 'x-ring', ['a', 'b'], false, true],
+    ['a,b', 'x-ring', ['c', 'a ,b'], false, true],
+    ['a,b', 'x-ring', ['xa,b'], false, false],
+    [{ prefix: 'grpc-node/' }, 'user-agent', ['grpc-node/1.0 (linux, x64)'], true, true],
+    [{ prefix: 'Bearer ' }, 'authorization', [jwt], true, true],
+    [{ prefix: 'Bearer ' }, 'authorization', ['Digest a="b", c="d"'], false, false],
+    [{ prefix: 'Bearer ' }, 'authorization', ['Basic x', jwt], false, true],
+    ['AAE=', 'x-bin', ['AAE=,AAI='], false, true],
+  ]
+  for (const [condition, name, values, route, deny] of cases) {
+    const asked = call(HELLO, { metadata: values.map(value => [name, value] as const) })
+    const match = { metadata: { [name]: condition } } as NonNullable<Route['match']>
+    const what = `${JSON.stringify(condition)} for ${JSON.stringify(values)}`
+    t.equal(backendOf([{ match, backend: 'a' }], asked) === 'a', route, what)
+    const denies = () => createRouter([{ match, deny: 'PERMISSION_DENIED' }])(asked)
+    if (deny) t.throws(denies, what)
+    else t.doesNotThrow(denies, what)
+  }
 })
 
 t.test('all conditions of a match must hold', async t => {

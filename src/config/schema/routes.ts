@@ -18,18 +18,27 @@ const method = z.string().regex(/^[A-Za-z_][\w-]*$/, {
   error: 'a method is a name without "/": SayHello',
 })
 
-const metadataMatch = z.union([z.string(), strict({ present: z.boolean() }), strict({ prefix: z.string().min(1) })])
+const list = z.enum(['all', 'any', 'whole']).optional()
+
+const metadataMatch = z.union([
+  z.string(),
+  strict({ present: z.boolean() }),
+  strict({ prefix: z.string().min(1), list }),
+  strict({ value: z.string(), list }),
+])
 
 const match = strict({
   authority: oneOrMore(authority).optional().meta({
-    description: '`api.example.com` or `*.example.com`, in any case; without a port every port matches',
+    description:
+      '`api.example.com` or `*.example.com`, in any [spelling](#what-a-route-matches); without a port every port matches',
   }),
   service: oneOrMore(service).optional().meta({
-    description: '`pkg.Service`, or `pkg.*` for all that starts with `pkg.`',
+    description: '`pkg.Service`, or `pkg.*` for all that starts with `pkg.`; with `deny` in any case of letters',
   }),
-  method: oneOrMore(method).optional().meta({ description: '`Method`, exactly' }),
+  method: oneOrMore(method).optional().meta({ description: '`Method`, exactly; with `deny` in any case of letters' }),
   metadata: z.record(metadataName, metadataMatch).optional().meta({
-    description: 'By name: a string (exactly that value), `{ prefix: text }` or `{ present: true }`; all must hold',
+    description:
+      'By name: a string (exactly that value), `{ value: text }`, `{ prefix: text }` or `{ present: true }`; all must hold. `list` (`all`, `any`, `whole`) in the second and third says how [several values](#what-a-route-matches) count',
     'x-type': 'map of conditions',
   }),
 })
