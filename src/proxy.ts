@@ -2,7 +2,6 @@
  * The proxy: puts listeners, routing and backends together, and is the only place that chooses a
  * transport. Listen, drain, close; or be the handler of somebody else's server.
  */
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { Backend, type BackendOptions } from './backend/backend.ts'
@@ -23,6 +22,7 @@ import { framesClientTransport } from './transport/frames/client.ts'
 import type { FramesContext, FramesLimits } from './transport/frames/frames-context.ts'
 import { framesServerTransport } from './transport/frames/server.ts'
 import { type ListenAddress, Listener, type ListenTls } from './transport/listener.ts'
+import { type BesideOptions, besideListener, type StreamHandler } from './transport/native/beside-listener.ts'
 import { nativeClientTransport } from './transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
@@ -30,6 +30,8 @@ import type { ClientTransport, ServerSession, ServerTransport, Stream, Transport
 import { loopTurn } from './transport/turn.ts'
 import { MemoryBudget } from './wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from './wire/protocol-error.ts'
+
+export type { BesideOptions, StreamHandler }
 
 /** What bounds the proxy; the configuration's reference says what each is for. */
 export interface ProxyLimits extends FramesLimits, NativeServerLimits, AcceptorOptions {
@@ -82,14 +84,6 @@ export interface BoundAddress {
   readonly port: number
 }
 
-/** The listener of an http2 server's `'stream'` event. */
-export type StreamHandler = (
-  stream: ServerHttp2Stream,
-  headers: IncomingHttpHeaders,
-  flags: number,
-  rawHeaders: readonly string[],
-) => void
-
 /** Everything that is open now; all zero (but sessions kept ready) when the proxy is idle. */
 export interface OpenCounts {
   readonly calls: number
@@ -113,6 +107,7 @@ export class GrpcProxy implements AcceptorOwner {
   /** Of connections that others accepted. */
   readonly #handed: Acceptor
   readonly #live = new LiveCalls()
+  readonly #serve: StreamHandler
   readonly #relayContext: RelayContext
   readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
   readonly #clientTransports: Readonly<Record<TransportName, () => ClientTransport>>
@@ -149,7 +144,8 @@ export class GrpcProxy implements AcceptorOwner {
       onOddity: token => this.#count(token),
       live: this.#live,
     }
-    this.handler = nativeStreamHandler(this, setup.limits.maxHeaderListBytes)
+    this.#serve = nativeStreamHandler(this, setup.limits.maxHeaderListBytes)
+    this.handler = this.handlerFor({})
   }
 
   #framesContext(): FramesContext {
@@ -221,17 +217,15 @@ export class GrpcProxy implements AcceptorOwner {
   readonly handler: StreamHandler
 
   /**
-   * Like `handler`, but calls of the named services go to local handlers.
-   * @param local by service (`'pkg.Service'`) or by whole path (`'/pkg.Service/Method'`, tried first)
+   * Like `handler`, beside what the server has besides: services of its own, and all that is not gRPC.
+   *
+   * ```ts
+   * server.on('stream', proxy.handlerFor({ otherwise: app.callback() }))
+   * ```
    */
-  handlerFor({ local }: { readonly local: Readonly<Record<string, StreamHandler>> }): StreamHandler {
-    const handlers = new Map(Object.entries(local))
-    return (stream, headers, flags, rawHeaders) => {
-      const path = String(headers[':path'] ?? '')
-      const own = handlers.get(path) ?? handlers.get(path.slice(1, Math.max(1, path.lastIndexOf('/'))))
-      if (own === undefined) this.handler(stream, headers, flags, rawHeaders)
-      else own(stream, headers, flags, rawHeaders)
-    }
+  handlerFor(options: BesideOptions): StreamHandler {
+    const onRequestListener = () => this.#log.warn(REQUEST_LISTENER)
+    return besideListener(options, { serve: this.#serve, onRequestListener })
   }
 
   /**
@@ -386,3 +380,7 @@ function isDefinition(named: unknown): named is BackendSetup {
 
 /** More are surely a mistake: a backend is a fleet's service, not a call's. */
 const MAX_BACKENDS = 10_000
+
+const REQUEST_LISTENER =
+  "the http2 server has a request listener beside the proxy's: from now on the listener gets only what is not gRPC, but it " +
+  'may have answered the first call. Create the server without one, and give it to proxy.handlerFor({ otherwise: listener })'

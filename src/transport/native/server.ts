@@ -16,6 +16,7 @@ import {
   type ServerTransport,
   type StreamOwner,
 } from '../transport.ts'
+import { letGo } from './beside-listener.ts'
 import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 
@@ -36,6 +37,8 @@ const RESPOND_OPEN = { waitForTrailers: true, sendDate: false }
 const SHUTDOWN_NOTICE_STREAM_ID = 2 ** 31 - 1
 
 class NativeServerStream extends NativeStream {
+  #responded = false
+
   constructor(session: NativeServerSession, node: ServerHttp2Stream) {
     super(session, UNOWNED)
     this.adopt(node)
@@ -50,7 +53,8 @@ class NativeServerStream extends NativeStream {
 
   sendHeaders(block: HeaderBlock, endStream: boolean): void {
     const node = this.node as ServerHttp2Stream
-    if (node.destroyed || node.closed || node.headersSent) return
+    if (node.destroyed || node.closed || this.#responded) return
+    if (node.headersSent) throw new HeadersRefused('another listener of the server has answered the stream')
     checkListSize(block, this.session.maxHeaderListBytes)
     if (!endStream && BODYLESS.has(block[0]?.value ?? '')) {
       throw new HeadersRefused('Node ends a response of 204, 205 or 304 by itself')
@@ -60,7 +64,15 @@ class NativeServerStream extends NativeStream {
     } catch (error) {
       throw refused(error)
     }
+    this.#responded = true
+    // Somebody else wants to say what the trailers are: Node's layer for request listeners.
+    if (node.listenerCount('wantTrailers') > 1) letGo(node)
     if (endStream) this.endSent = true
+  }
+
+  /** Where a listener of the host's answered the call, its trailers are its own. */
+  override wantTrailers(node: ServerHttp2Stream): void {
+    if (this.#responded) super.wantTrailers(node)
   }
 
   protected override hold(): void {
