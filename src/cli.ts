@@ -80,8 +80,14 @@ async function serve(options: ServeOptions, command: Command): Promise<void> {
   ignoreOtherSignals(logger)
   countReadBuffersWithTheHeap()
   const proxy = proxyOf({ ...config, logger }, warnings)
-  drainOnSignals(proxy, lastLinesWritten)
-  await proxy.start()
+  const draining = drainOnSignals(proxy, lastLinesWritten)
+  try {
+    await proxy.start()
+  } catch (error) {
+    // Told to end before it began to listen: the drain ends the process.
+    if (draining()) return
+    throw error
+  }
   // The lines that say where it listens are not to wait for others.
   logger.flush()
 }

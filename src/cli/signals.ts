@@ -18,8 +18,9 @@ const IGNORED = {
 /**
  * The first signal drains, within the grace period; a second one ends at once.
  * @param beforeExit after the drain
+ * @returns whether the first has come
  */
-export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: () => Promise<void>): void {
+export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: () => Promise<void>): () => boolean {
   let draining = false
   for (const signal of DRAINING) {
     process.on(signal, async () => {
@@ -30,6 +31,7 @@ export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: 
       process.exit(0)
     })
   }
+  return () => draining
 }
 
 /** Says so in the log, at once: whoever sent one looks for its effect. */

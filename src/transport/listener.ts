@@ -73,8 +73,8 @@ export class Listener {
       this.#server.once('error', reject)
       this.#server.listen(path === undefined ? { host: host ?? '127.0.0.1', port: port ?? 0 } : { path }, () => {
         this.#server.removeListener('error', reject)
-        // Told to stop while the host name was looked up.
-        if (this.#draining) this.#server.close()
+        // Told to stop while the host name was looked up: rejected already, and it has no address.
+        if (this.#draining) return this.#server.close()
         // Errors of accept (EMFILE) come later and pass by themselves.
         this.#server.on('error', error => this.#owner.onRefused('too-many', 'accept', error.message))
         const bound = this.#server.address() as AddressInfo | string

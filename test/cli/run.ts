@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Scope } from '../support/teardown.ts'
 
-const CLI = join(import.meta.dirname, '../../src/cli.ts')
+export const CLI = join(import.meta.dirname, '../../src/cli.ts')
 
 export interface Exit {
   readonly code: number | null
@@ -19,7 +19,12 @@ export interface Running {
 }
 
 export function start(t: Scope, ...args: string[]): Running {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return startNode(t, CLI, ...args)
+}
+
+/** The same with arguments of Node's before those of the command line. */
+export function startNode(t: Scope, ...args: string[]): Running {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   const waiting = new Set<() => void>()

@@ -4,7 +4,7 @@ import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Scope } from '../support/teardown.ts'
-import { type Running, run, start } from './run.ts'
+import { CLI, type Running, run, start, startNode } from './run.ts'
 
 const LISTENING = /listening on (127\.0\.0\.1:\d+)/
 
@@ -53,6 +53,20 @@ t.test('it listens on a free port, logs the real address, and ends with 0 when t
     proxy.child.kill(signal)
     t.match(await proxy.exit, { code: 0, stderr: '' }, signal)
   }
+})
+
+t.test('a signal before it listens ends it with 0 all the same', async t => {
+  const preload = encodeURIComponent(`
+    import net from 'node:net'
+    const { listen } = net.Server.prototype
+    net.Server.prototype.listen = function (...args) {
+      process.emit('SIGTERM')
+      return listen.apply(this, args)
+    }`)
+  const args = ['serve', '--listen', '127.0.0.1:0', '--backend', 'localhost:1']
+  const { code, stdout, stderr } = await startNode(t, '--import', `data:text/javascript,${preload}`, CLI, ...args).exit
+  t.same([code, stderr], [0, ''])
+  t.match(JSON.parse(stdout), { msg: 'draining' })
 })
 
 t.test('it listens on the transport that it was told, else on frames', async t => {
