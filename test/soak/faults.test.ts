@@ -4,13 +4,14 @@
  * long run, `SOAK_SEED` to have the same plans again, `SOAK_PAIR=native-frames` for other transports.
  */
 import t, { type Test } from 'tap'
+import { WHOLE } from '../support/whole.ts'
 import { Field } from './faults/field.ts'
 import { Ledger, MOST_COMPLAINTS } from './faults/ledger.ts'
 import { Load } from './faults/load.ts'
 import { HEAP_RISE_BYTES, mebibytes, RSS_RISE_BYTES, type Sample, trend } from './faults/memory.ts'
 import { ProxyProcess } from './faults/proxy.ts'
 
-const SECONDS = Number(process.env.SOAK_SECONDS ?? 12)
+const SECONDS = Number(process.env.SOAK_SECONDS ?? (WHOLE ? 12 : 4))
 const SEED = Number(process.env.SOAK_SEED ?? Math.floor(Math.random() * 2 ** 31))
 const PAIR = process.env.SOAK_PAIR ?? 'frames-frames'
 /** At most this long between two looks at an idle proxy; at least some of them in a short run. */

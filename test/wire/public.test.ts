@@ -204,7 +204,11 @@ t.test("the README's example runs as it stands", async t => {
     stream.end('Hello, frames!')
   })
   const env = { ...process.env, PORT: `${await listening(t, server)}`, NODE_OPTIONS: '' }
-  const { stdout } = await promisify(execFile)(process.execPath, ['example.ts'], { cwd: project, env, timeout: 20_000 })
+  const { stdout } = await promisify(execFile)(process.execPath, ['example.ts'], {
+    cwd: project,
+    env,
+    timeout: 600_000,
+  })
   t.match(stdout, /^:status: 200\ncontent-type: text\/plain\n/)
   t.match(stdout, /\nHello, frames!\nclean\n$/)
 })

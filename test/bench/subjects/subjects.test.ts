@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { CONTENDERS } from '../../../bench/subjects/all.ts'
 import { busy, dropper, dropperBase } from '../../../bench/subjects/artificial.ts'
 import { openWorld, SMALL_BYTES, SMALL_PATH, type WorldOptions } from '../../../bench/subjects/world.ts'
+import { wholeOnly } from '../../support/whole.ts'
 import { oneCall } from './one-call.ts'
 
 /** The backend refuses it, as it says nothing of what it wants: the status must come through as it was. */
@@ -52,10 +53,11 @@ async function forwards(t: Test, options: WorldOptions): Promise<void> {
   await Promise.all(subjects)
 }
 
-t.test('every subject that is here forwards calls to three endpoints', { jobs: CONTENDERS.length }, t =>
+const all = { jobs: CONTENDERS.length, ...wholeOnly('starts every proxy that is here') }
+t.test('every subject that is here forwards calls to three endpoints', all, t =>
   forwards(t, { backends: 3, tls: false }),
 )
 
-t.test('every subject that is here forwards calls with TLS on both sides', { jobs: CONTENDERS.length }, t =>
+t.test('every subject that is here forwards calls with TLS on both sides', all, t =>
   forwards(t, { backends: 1, tls: true }),
 )

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { RunRecord } from '../../../bench/report/record.ts'
+import { wholeOnly } from '../../support/whole.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** Elsewhere there is no CPU time to count. */
@@ -26,7 +27,8 @@ async function run(program: string, ...args: string[]): Promise<Ended> {
   return { code, stdout, stderr }
 }
 
-t.test('a run on our own load and backend measures, says how it is repeated, and keeps a record', async t => {
+const measures = 'a run on our own load and backend measures, says how it is repeated, and keeps a record'
+t.test(measures, wholeOnly('a whole benchmark'), async t => {
   const json = join(t.testdir(), 'run.json')
   const chosen = ['--only', 'm10', '--subjects', 'direct,frames', '--rounds', '2', '--seconds', '0.2']
   const args = [...chosen, '--warm-up', '0.1', '--load', 'own', '--backend', 'own', '--json', json]
