@@ -70,6 +70,7 @@ export async function stopped(senders: readonly RawConnection[], sent: () => num
 const MORE_THAN_KERNEL = 40_000_000
 
 function lent(t: Test, pairing: Pairing): void {
+  const body = pattern(MORE_THAN_KERNEL, 1)
   for (const [what, sizes] of Object.entries(SIZES)) {
     t.test(`a client that does not read gets its own bytes, whatever the proxy read meanwhile: ${what}`, async t => {
       const here = await rig(t, pairing, { client: RICH })
@@ -78,7 +79,7 @@ function lent(t: Test, pairing: Pairing): void {
       const quick = await open({ ...here, client: second }, { endStream: true })
       t.ok(slow.backend === quick.backend, 'one session, so one buffer for what is read')
       for (const client of [here.client, second]) client.windowUpdate(0, PLENTY)
-      const [body, other] = [pattern(MORE_THAN_KERNEL, 1), pattern(2_000_000, 20_000_000)]
+      const other = pattern(2_000_000, 20_000_000)
       for (const call of [slow, quick]) call.backend.headers(call.backendId, RESPONSE)
       await here.client.next('headers', slow.id)
       here.client.socket.pause()

@@ -317,8 +317,7 @@ function fairness(t: Test, pairing: Pairing): void {
       bulk.backend.headers(bulk.backendId, TRAILERS, { endStream: true })
     })()
     let came = 0
-    const bulkBytes = () =>
-      here.client.log.reduce((all, i) => (i.kind === 'data' && i.streamId === bulk.id ? all + i.data.length : all), 0)
+    const bulkBytes = () => here.client.dataBytes(bulk.id)
     let most = 0
     for (let at = 0; at < SMALL_CALLS; at++) {
       const before = bulkBytes()

@@ -67,6 +67,8 @@ export class RawConnection {
   #greeted = false
   #prefaceLeft: number
   #pings = 0
+  /** Bytes of DATA that came, by stream. */
+  readonly #dataBytes = new Map<number, number>()
   #onHeaders: (item: Of<'headers'>) => void = () => {}
 
   /** @param role whose preface we expect to read: a server reads the client's 24 octets first */
@@ -146,7 +148,7 @@ export class RawConnection {
 
   /** Bytes of DATA that came on a stream. */
   dataBytes(streamId: number): number {
-    return this.body(streamId).length
+    return this.#dataBytes.get(streamId) ?? 0
   }
 
   /** All DATA that came on a stream. */
@@ -312,6 +314,7 @@ export class RawConnection {
   #take(item: Received): void {
     this.log.push(item)
     this.windows.learn(item)
+    if (item.kind === 'data') this.#dataBytes.set(item.streamId, this.dataBytes(item.streamId) + item.data.length)
     if (item.kind === 'settings' && !item.ack && this.auto.settings && this.#greeted) this.settings({}, { ack: true })
     if (item.kind === 'ping' && !item.ack && this.auto.ping) this.ping(item.data, { ack: true })
     if (item.kind === 'data' && item.flowBytes > 0 && this.auto.window) {
