@@ -75,6 +75,11 @@ export class Attempt implements StreamOwner {
     this.#holder.onResponseOverdue()
   }
 
+  /** What a client does not take of many calls, it does not take. */
+  get consumer(): object {
+    return this.#share
+  }
+
   get waitingBytes(): number {
     return this.#holder.responseWaitingBytes
   }

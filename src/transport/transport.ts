@@ -78,6 +78,8 @@ export interface StreamOwner {
   onOverdue?(): void
   /** Of what came and was not released, the bytes that wait for who shall take them; default: all. */
   readonly waitingBytes?: number
+  /** Who takes what came; where others wait for that, streams of one consumer are judged together. */
+  readonly consumer?: object
   onClosed(end: StreamEnd): void
 }
 

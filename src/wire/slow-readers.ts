@@ -1,11 +1,19 @@
 /**
- * Which streams hold what came for too long, from one look to the next. Progress is what went on to a stream's consumer,
- * released or not: owners may release all at the end of a queue.
+ * Who holds what came for too long, from one look to the next: streams, and consumers, each of which may have many
+ * streams. Progress is what went on to a consumer, released or not: owners may release all at the end of a queue.
+ *
+ * A stream is judged by itself only where it takes almost nothing. A consumer that holds much on many streams, and
+ * takes a little of each or gives up some for new ones, holds up the others all the same: of what waited for it, half
+ * has to have gone on.
  */
 import type { WireStream } from './stream.ts'
 
-/** Who passes on less than this part of what waited at the one look until the next is overdue. */
+/** Who passes on less than this part of what waited at the one look until the next is overdue: a stream … */
 const LEAST_PASSED_ON = 1 / 16
+/** … and a consumer, all its streams together, … */
+const LEAST_OF_CONSUMER = 1 / 2
+/** … if it holds this part of all that is held: less does not starve a connection. */
+const LEAST_HELD = 1 / 4
 
 /** How a stream was found. */
 interface Mark {
@@ -15,29 +23,75 @@ interface Mark {
   readonly waiting: number
 }
 
+/** What a consumer's streams come to. */
+interface Total {
+  /** At the first look. */
+  waited: number
+  /** Since. */
+  passedOn: number
+  /** Now. */
+  waiting: number
+}
+
 export class SlowReaders {
-  #marks = new WeakMap<WireStream, Mark>()
+  #marks = new Map<WireStream, Mark>()
 
   /** The one look. */
   mark(streams: readonly WireStream[]): void {
-    this.#marks = new WeakMap(streams.map(stream => [stream, markOf(stream)]))
+    this.#marks = new Map(streams.map(stream => [stream, markOf(stream)]))
   }
 
   /**
-   * The next. @returns those that were marked and passed on almost nothing since, that hold most first, and half of
-   * `heldBytes`
+   * The next. @returns those of `streams` that were too slow since, or whose consumer was: that hold most first, and
+   * half of `heldBytes`
    */
   overdue(streams: readonly WireStream[], heldBytes: number): WireStream[] {
-    const idle = streams
-      .filter(stream => {
-        const mark = this.#marks.get(stream)
-        return mark !== undefined && markOf(stream).passedOn - mark.passedOn < mark.waiting * LEAST_PASSED_ON
-      })
+    const consumers = this.#consumers(streams, heldBytes)
+    const slow = streams
+      .filter(stream => this.#isSlow(stream) || consumers.has(consumerOf(stream)))
       .sort((a, b) => b.receiveWindow.held - a.receiveWindow.held)
+    this.#marks.clear()
     let [count, held] = [0, 0]
-    for (; count < idle.length && held * 2 < heldBytes; count++) held += idle[count]!.receiveWindow.held
-    return idle.slice(0, count)
+    for (; count < slow.length && held * 2 < heldBytes; count++) held += slow[count]!.receiveWindow.held
+    return slow.slice(0, count)
   }
+
+  #isSlow(stream: WireStream): boolean {
+    const mark = this.#marks.get(stream)
+    return mark !== undefined && markOf(stream).passedOn - mark.passedOn < mark.waiting * LEAST_PASSED_ON
+  }
+
+  /** Those that are overdue as a whole. */
+  #consumers(streams: readonly WireStream[], heldBytes: number): Set<object> {
+    const totals = new Map<object, Total>()
+    const of = (stream: WireStream): Total => {
+      const consumer = consumerOf(stream)
+      const known = totals.get(consumer)
+      if (known !== undefined) return known
+      const total = { waited: 0, passedOn: 0, waiting: 0 }
+      totals.set(consumer, total)
+      return total
+    }
+    for (const stream of streams) of(stream).waiting += markOf(stream).waiting
+    for (const [stream, { passedOn, waiting }] of this.#marks) {
+      const total = of(stream)
+      total.waited += waiting
+      // Of a stream that was given up, what waited went nowhere.
+      if (stream.end === undefined || stream.end.kind === 'clean')
+        total.passedOn += Math.min(waiting, markOf(stream).passedOn - passedOn)
+    }
+    const slow = [...totals].filter(
+      ([, total]) =>
+        total.waited > 0 &&
+        total.passedOn < total.waited * LEAST_OF_CONSUMER &&
+        total.waiting >= heldBytes * LEAST_HELD,
+    )
+    return new Set(slow.map(([consumer]) => consumer))
+  }
+}
+
+function consumerOf({ owner }: WireStream): object {
+  return owner.consumer ?? owner
 }
 
 function markOf({ receivedBytes, receiveWindow: { held }, owner }: WireStream): Mark {

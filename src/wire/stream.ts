@@ -53,6 +53,8 @@ export interface WireStreamOwner {
   onOverdue?(): void
   /** Of what it has not released, the bytes that still wait for its own consumer; default: all. */
   readonly waitingBytes?: number
+  /** Who takes what came; streams of one consumer are judged together. Default: each by itself. */
+  readonly consumer?: object
   onClosed(end: WireStreamEnd): void
 }
 

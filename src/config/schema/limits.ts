@@ -115,7 +115,7 @@ export const limits = strict({
   ),
   slowReaderTimeoutMs: milliseconds(
     5_000,
-    'While a backend session has no window left, calls whose clients took less than a 16th of what waits for them in this time are ended, those that hold most first; `frames` only',
+    'While a backend session has no window left, calls whose clients took less than a 16th of what waits for them in this time are ended, those that hold most first, and so are those of a client that took less than half of what waits for it on many calls; `frames` only',
     { min: 1 },
   ),
   maxContinuations: integer(16, 'Most CONTINUATION frames of a header block; more end the session; `frames` only', {
