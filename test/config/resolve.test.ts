@@ -71,9 +71,9 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
         maxPriorities: { burst: 1_000, perSecond: 100 },
         maxUnknownFrames: { burst: 1_000, perSecond: 100 },
         maxEmptyData: { burst: 1_000, perSecond: 100 },
-        maxWindowUpdates: { burst: 10_000, perSecond: 1_000 },
+        maxWindowUpdates: { burst: 10_000, perSecond: 10_000 },
         maxIgnoredHeaders: { burst: 10_000, perSecond: 3_000 },
-        maxInformational: { burst: 100, perSecond: 100 },
+        maxInformational: { burst: 1_000, perSecond: 1_000 },
       },
     },
   })
