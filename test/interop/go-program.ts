@@ -119,6 +119,23 @@ async function install(program: GoProgram, go: string | undefined): Promise<stri
   return path.join(CACHE, 'bin', fileOf(program))
 }
 
+/**
+ * Builds a program of ours.
+ * @param folder where its `go.mod` is
+ * @param modFile instead of `go.mod`: other versions of what it is made of
+ * @returns its path, in a folder that is gone when this process is
+ * @throws Unavailable when there is no Go, or what it is made of cannot be had
+ */
+export async function build(folder: string, modFile = 'go.mod'): Promise<string> {
+  const go = onPath(GO)[0]
+  if (go === undefined) throw new Unavailable('there is no Go here (https://go.dev/dl)')
+  const file = path.join(scratchFolder(), 'program')
+  const args = ['build', '-C', folder, `-modfile=${modFile}`, '-o', file, '.']
+  const { ok, how, output } = await start(go, args, { env: process.env, timeoutMs: INSTALL_TIMEOUT_MS }).ended
+  if (!ok) throw new Unavailable(`go build in ${folder} ${how}:\n${output}`)
+  return file
+}
+
 async function goPathOf(go: string): Promise<string[]> {
   const { ok, output } = await start(go, ['env', 'GOPATH'], { timeoutMs: GO_ENV_TIMEOUT_MS }).ended
   return ok ? output.trim().split(path.delimiter) : []
