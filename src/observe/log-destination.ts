@@ -108,10 +108,12 @@ export class LogDestination implements DestinationStream {
 
   /** The block that is being filled, if it has room; else the next. */
   #blockFor(bytes: number): Block | undefined {
-    const block = this.#block
-    if (block !== undefined && block.bytes.length - block.end >= bytes) return block
-    this.#seal()
-    this.#pump()
+    // Whoever hears of a flush may log: then there is one again.
+    while (this.#block !== undefined) {
+      if (this.#block.bytes.length - this.#block.end >= bytes) return this.#block
+      this.#seal()
+      this.#pump()
+    }
     const size = Math.max(BLOCK_BYTES, bytes)
     if (this.#heldBytes + size > this.maxBufferedBytes) return undefined
     this.#heldBytes += size
