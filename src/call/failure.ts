@@ -25,6 +25,7 @@ export type FailureToken =
   | 'deadline'
   | 'bad-timeout'
   | 'unsendable-headers'
+  | 'headers-too-large'
   | 'slow-reader'
   | 'upstream-reset'
   | 'upstream-protocol-error'
@@ -107,13 +108,12 @@ export function shuttingDown(): Failure {
   return failure('shutting-down', Status.UNAVAILABLE, 'the proxy is shutting down', ErrorCode.CANCEL)
 }
 
-export function unsendable(message: string): Failure {
-  return failure(
-    'unsendable-headers',
-    Status.INTERNAL,
-    `cannot forward the headers: ${message}`,
-    ErrorCode.INTERNAL_ERROR,
-  )
+/** What one side sent cannot go to the other: `tooLarge` for its limit of a header list, or as no peer bears it. */
+export function unsendable({ message, tooLarge }: { readonly message: string; readonly tooLarge: boolean }): Failure {
+  const told = `cannot forward the headers: ${message}`
+  return tooLarge
+    ? failure('headers-too-large', Status.RESOURCE_EXHAUSTED, told, ErrorCode.ENHANCE_YOUR_CALM)
+    : failure('unsendable-headers', Status.INTERNAL, told, ErrorCode.INTERNAL_ERROR)
 }
 
 /** Others wait for the memory that its response takes. */

@@ -127,7 +127,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     // Anything else is a mistake of ours, which is to cost this call and no other.
     const refused = error instanceof HeadersRefused
     if (!refused) this.#context.onFault('a mistake of the proxy cost a call', this.#head.path, error)
-    this.#fail(failures.unsendable(refused ? error.message : 'a mistake of the proxy'))
+    this.#fail(failures.unsendable(refused ? error : { message: 'a mistake of the proxy', tooLarge: false }))
   }
 
   onWritable(): void {

@@ -82,14 +82,18 @@ export function statusOfReset(code: number): StatusCode {
 
 /**
  * `grpc-message`: "percent-encoded", space (0x20) to tilde (0x7e) but percent go as they are
- * (PROTOCOL-HTTP2.md, "Status-Message"); everything else as %XX of its UTF-8 bytes.
+ * (PROTOCOL-HTTP2.md, "Status-Message"); everything else as %XX of its UTF-8 bytes. So is a space at an edge, which
+ * HTTP/2 does not allow there (RFC 9113 §8.2.1).
  */
 export function encodeMessage(message: string): string {
-  if (/^[ -$&-~]*$/.test(message)) return message
+  if (/^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/.test(message)) return message
+  const bytes = Buffer.from(message, 'utf8')
   let out = ''
-  for (const byte of Buffer.from(message, 'utf8')) {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    const atEdge = i === 0 || i === bytes.length - 1
     out +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+      byte >= (atEdge ? 0x21 : 0x20) && byte <= 0x7e && byte !== 0x25
         ? String.fromCharCode(byte)
         : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   }

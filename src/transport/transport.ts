@@ -86,6 +86,13 @@ export interface StreamOwner {
 /** The block has something that this transport cannot send (a size, a name, a value). */
 export class HeadersRefused extends Error {
   override readonly name = 'HeadersRefused'
+  /** It is the size alone. */
+  readonly tooLarge: boolean
+
+  constructor(reason: string, tooLarge = false, options?: ErrorOptions) {
+    super(reason, options)
+    this.tooLarge = tooLarge
+  }
 }
 
 /** Who is at the other end of a downstream session. */

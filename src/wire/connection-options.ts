@@ -4,6 +4,7 @@ import type { ErrorCode } from './errors.ts'
 import type { FrameReaderOptions } from './frame-reader.ts'
 import { DEFAULT_MAX_LIST_BYTES, type DecoderOptions } from './hpack/decoder.ts'
 import type { MemoryBudget } from './memory-budget.ts'
+import type { Refuse } from './outbound.ts'
 import type { ConnectionError, StreamError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE, type Role, type SettingEntries, SettingId } from './settings.ts'
 import type { WireStream, WireStreamOwner } from './stream.ts'
@@ -77,7 +78,7 @@ export interface ConnectionOptions {
   /** Shared by the connections of a process; default: none, each connection's window alone is the bound. */
   readonly budget?: MemoryBudget
   /** Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent; default: an `Error`. */
-  readonly refuse?: (reason: string) => Error
+  readonly refuse?: Refuse
 }
 
 /** The SETTINGS that say these limits. */

@@ -12,7 +12,15 @@ import { offerFrame, withdrawFrame } from './frame-in-hand.ts'
 import { REFERENCE_BYTES } from './frame-writer.ts'
 import type { HpackDecoder } from './hpack/decoder.ts'
 import type { HeaderField } from './hpack/header-field.ts'
-import { checkRequest, checkResponse, checkTrailers, contentLengthOf, statusOf } from './message-rules.ts'
+import { mended } from './mended.ts'
+import {
+  checkRequest,
+  checkResponse,
+  checkTrailers,
+  contentLengthOf,
+  type MessageFault,
+  statusOf,
+} from './message-rules.ts'
 import type { Outbound } from './outbound.ts'
 import { ConnectionError, connectionError, StreamError, streamError } from './protocol-error.ts'
 import type { LocalSettings, Settings } from './settings.ts'
@@ -277,7 +285,7 @@ export class Inbound implements FrameHandler {
     const known = this.#decoder.known
     if (known === undefined || known.note !== Checked.REQUEST) {
       const fault = checkRequest(block)
-      if (fault !== undefined) throw streamError(id, fault)
+      if (fault !== undefined) block = this.#mend(id, block, fault, checkRequest)
       if (known !== undefined) known.note = Checked.REQUEST
     }
     const expected = contentLengthOf(block)
@@ -310,7 +318,7 @@ export class Inbound implements FrameHandler {
     const known = this.#decoder.known
     if (known === undefined || known.note !== Checked.TRAILERS) {
       const fault = checkTrailers(block)
-      if (fault !== undefined) throw streamError(stream.id, fault)
+      if (fault !== undefined) block = this.#mend(stream.id, block, fault, checkTrailers)
       if (known !== undefined) known.note = Checked.TRAILERS
     }
     this.#checkLength(stream, 0, true)
@@ -322,7 +330,7 @@ export class Inbound implements FrameHandler {
     const known = this.#decoder.known
     if (known === undefined || known.note !== Checked.RESPONSE) {
       const fault = checkResponse(block)
-      if (fault !== undefined) throw streamError(stream.id, fault)
+      if (fault !== undefined) block = this.#mend(stream.id, block, fault, checkResponse)
       if (known !== undefined) known.note = Checked.RESPONSE
     }
     const status = statusOf(block)
@@ -334,10 +342,27 @@ export class Inbound implements FrameHandler {
       this.#floods.useful()
       stream.headersReceived = true
       // §8.1.1: "A response that is defined to have no content … MAY have a non-zero content-length header field".
-      if (!stream.headRequest && status !== 204 && status !== 304) stream.expectedBytes = contentLengthOf(block)
+      // nghttp2 ends the connection over content that comes with it all the same.
+      const bodyless = stream.headRequest || status === 204 || status === 304
+      stream.expectedBytes = bodyless ? 0 : contentLengthOf(block)
       if (endStream) this.#checkLength(stream, 0, true)
     }
     if (!stream.resetWaits) stream.owner.onHeaders(block, endStream)
+  }
+
+  /** @returns the block as it can be handed on, if that makes its fault good; it is then found so the next time */
+  #mend(
+    streamId: number,
+    block: readonly HeaderField[],
+    fault: MessageFault,
+    check: (block: readonly HeaderField[]) => MessageFault | undefined,
+  ): readonly HeaderField[] {
+    if (fault !== 'mendable') throw streamError(streamId, fault)
+    const whole = mended(block)
+    const left = check(whole)
+    if (left !== undefined) throw streamError(streamId, left === 'mendable' ? 'field-value' : left)
+    if (this.#decoder.known !== undefined) this.#decoder.known.fields = whole
+    return whole
   }
 
   /** A `StreamError` costs its stream; everything else goes on up. */

@@ -7,6 +7,7 @@
  * What a name and a value are by themselves is found out once for each field object and kept in its
  * `note`: the fields of a usual block come with every call, and are the same objects.
  */
+import { isAuthority, isBase64, isPath, isPlain, isToken } from './field-syntax.ts'
 import { HeaderField as Field, type HeaderField, type HeaderFieldLike } from './hpack/header-field.ts'
 import type { StreamToken } from './protocol-error.ts'
 
@@ -14,26 +15,41 @@ import type { StreamToken } from './protocol-error.ts'
 const Kind = {
   REGULAR: 1,
   CONTENT_LENGTH: 2,
-  METHOD: 3,
-  SCHEME: 4,
-  AUTHORITY: 5,
-  PATH: 6,
-  STATUS: 7,
-  UNKNOWN_PSEUDO: 8,
+  HOST: 3,
+  /** A name in `-bin`; one whose value is right is regular. */
+  BINARY: 4,
+  METHOD: 5,
+  SCHEME: 6,
+  AUTHORITY: 7,
+  PATH: 8,
+  STATUS: 9,
+  UNKNOWN_PSEUDO: 10,
   /** From here on wrong in any message. */
-  BAD_NAME: 9,
-  BAD_VALUE: 10,
-  CONNECTION_SPECIFIC: 11,
-  BAD_TE: 12,
+  BAD_NAME: 11,
+  BAD_VALUE: 12,
+  CONNECTION_SPECIFIC: 13,
+  BAD_TE: 14,
+  MENDABLE: 15,
+  /** Beside one of those up to `UNKNOWN_PSEUDO`: not malformed, and not to be sent on (field-syntax.ts). */
+  UNSENDABLE: 16,
 } as const
 type Kind = number
+/** Takes `UNSENDABLE` off. */
+const BARE = Kind.UNSENDABLE - 1
 
-const FAULTS: readonly (StreamToken | undefined)[] = [
+/**
+ * `mendable`: its value is not as it may stand, and `mended` makes another of it that says the same: spaces and tabs at
+ * its edges, or octets in a `grpc-message` that should be percent-encoded.
+ */
+export type MessageFault = StreamToken | 'mendable'
+
+const FAULTS: readonly (MessageFault | undefined)[] = [
   ...new Array<undefined>(Kind.BAD_NAME).fill(undefined),
   'field-name',
   'field-value',
   'connection-specific-field',
   'te-value',
+  'mendable',
 ]
 
 /**
@@ -59,16 +75,16 @@ const PSEUDO: ReadonlyMap<string, Kind> = new Map([
 ])
 
 /** Requests. `block` came on a stream that had no HEADERS yet. */
-export function checkRequest(block: readonly HeaderField[]): StreamToken | undefined {
+export function checkRequest(block: readonly HeaderField[]): MessageFault | undefined {
   let seen = 0
   let regular = false
   let connect = false
   let lengths = 0
   for (let i = 0; i < block.length; i++) {
     const field = block[i]!
-    const kind = kindOf(field)
+    const kind = kindOf(field) & BARE
     if (kind >= Kind.BAD_NAME) return FAULTS[kind]
-    if (kind === Kind.REGULAR) {
+    if (kind === Kind.REGULAR || kind === Kind.HOST || kind === Kind.BINARY) {
       regular = true
       continue
     }
@@ -102,18 +118,18 @@ const FOR_CONNECT = (1 << Kind.METHOD) | (1 << Kind.AUTHORITY)
 const ALL = REQUIRED | FOR_CONNECT
 
 /** Responses, informational ones too. */
-export function checkResponse(block: readonly HeaderField[]): StreamToken | undefined {
+export function checkResponse(block: readonly HeaderField[]): MessageFault | undefined {
   // §8.3.2: "a single ":status" pseudo-header field is defined that carries the HTTP status code field …. This
   // pseudo-header field MUST be included in all responses, including interim responses; otherwise, the
   // response is malformed". Before all other fields, it can only be the first.
-  if (block.length === 0 || kindOf(block[0]!) !== Kind.STATUS) return withoutStatus(block)
+  if (block.length === 0 || (kindOf(block[0]!) & BARE) !== Kind.STATUS) return withoutStatus(block)
   // RFC 9110 §15: "a three-digit integer code". Codes above 599 are the client's to judge. §8.6: "HTTP/2 does not
   // support the 101 (Switching Protocols) informational status code".
   if (!isStatus(block[0]!.value)) return 'pseudo-header-value'
   let lengths = 0
   for (let i = 1; i < block.length; i++) {
-    const kind = kindOf(block[i]!)
-    if (kind === Kind.REGULAR) continue
+    const kind = kindOf(block[i]!) & BARE
+    if (kind === Kind.REGULAR || kind === Kind.HOST || kind === Kind.BINARY) continue
     if (kind >= Kind.BAD_NAME) return FAULTS[kind]
     if (kind === Kind.CONTENT_LENGTH) {
       if (++lengths > 1 || !isNumber(block[i]!.value)) return 'content-length-value'
@@ -127,9 +143,9 @@ export function checkResponse(block: readonly HeaderField[]): StreamToken | unde
   return undefined
 }
 
-function withoutStatus(block: readonly HeaderField[]): StreamToken {
+function withoutStatus(block: readonly HeaderField[]): MessageFault {
   for (const field of block) {
-    const kind = kindOf(field)
+    const kind = kindOf(field) & BARE
     if (kind >= Kind.BAD_NAME) return FAULTS[kind]!
     if (kind === Kind.STATUS) return 'pseudo-header-late'
     if (kind >= Kind.METHOD) return 'pseudo-header-unknown'
@@ -138,21 +154,68 @@ function withoutStatus(block: readonly HeaderField[]): StreamToken {
 }
 
 /** Trailers of either direction. */
-export function checkTrailers(block: readonly HeaderField[]): StreamToken | undefined {
+export function checkTrailers(block: readonly HeaderField[]): MessageFault | undefined {
   for (let i = 0; i < block.length; i++) {
-    const kind = kindOf(block[i]!)
-    if (kind === Kind.REGULAR || kind === Kind.CONTENT_LENGTH) continue
+    const kind = kindOf(block[i]!) & BARE
+    if (kind <= Kind.BINARY) continue
     // §8.3: "Pseudo-header fields MUST NOT appear in a trailer section."
     return kind >= Kind.BAD_NAME ? FAULTS[kind] : 'pseudo-header-in-trailers'
   }
   return undefined
 }
 
-/** Why a field must not be sent in any message. */
-export function checkField(field: HeaderFieldLike): StreamToken | undefined {
-  const kind = field instanceof Field ? kindOf(field) : classify(field.name, field.value)
-  return kind === Kind.UNKNOWN_PSEUDO ? 'pseudo-header-unknown' : FAULTS[kind]
+/** Why a block must not be sent, in words for its sender; undefined for one that every peer bears. */
+export function unsendable(block: readonly HeaderFieldLike[]): string | undefined {
+  let method = false
+  let path: string | undefined
+  let authority: string | undefined
+  let host: string | undefined
+  for (let i = 0; i < block.length; i++) {
+    const field = block[i]!
+    const kind = field instanceof Field ? kindOf(field) : judge(kindOfName(field.name), field.name, field.value)
+    if (kind === Kind.REGULAR) continue
+    if (kind > Kind.STATUS) return reasonOf(kind, field)
+    if (kind === Kind.METHOD) method = true
+    else if (kind === Kind.PATH) path = field.value
+    else if (kind === Kind.AUTHORITY) authority = field.value
+    else if (kind === Kind.HOST) {
+      if (host !== undefined && host !== field.value) return 'host, twice'
+      host = field.value
+    }
+  }
+  return method ? unsendableRequest(block, path, authority, host) : undefined
 }
+
+function unsendableRequest(
+  block: readonly HeaderFieldLike[],
+  path: string | undefined,
+  authority: string | undefined,
+  host: string | undefined,
+): string | undefined {
+  // RFC 9113 §8.3.1: "an OPTIONS request for an "http" or "https" URI that does not include a path component … MUST
+  // include a ":path" pseudo-header field with a value of '*'".
+  if (path === undefined) return 'a tunnel (CONNECT)'
+  if (path === '*' && !block.some(field => field.name === ':method' && field.value === 'OPTIONS'))
+    return 'the value of :path'
+  // nghttp2 takes neither for malformed. Whether the two agree is judged in routing, which knows how they are compared.
+  return authority === undefined && host === undefined ? 'neither :authority nor host' : undefined
+}
+
+export function tooLargeBy(bytes: number, limit: number): string {
+  return `a header list of ${bytes} bytes, the limit is ${limit}`
+}
+
+function reasonOf(kind: Kind, { name }: HeaderFieldLike): string {
+  if ((kind & BARE) === Kind.BAD_NAME || (kind & Kind.UNSENDABLE && !isSendableName(name))) return 'the name of a field'
+  if (kind === Kind.UNKNOWN_PSEUDO) return 'a pseudo-header field'
+  return `the value of ${name.slice(0, MAX_TOLD_CHARACTERS)}`
+}
+
+/** Its text is percent-encoded (PROTOCOL-HTTP2.md, "Status-Message"). */
+const MESSAGE = 'grpc-message'
+
+/** A name may be as long as its sender likes. */
+const MAX_TOLD_CHARACTERS = 64
 
 /** Content-Length of a block that was checked, or −1. */
 export function contentLengthOf(block: readonly HeaderField[]): number {
@@ -168,24 +231,39 @@ export function statusOf(block: readonly HeaderField[]): number {
 
 function kindOf(field: HeaderField): Kind {
   if (field.note === 0) {
-    const { key, value } = field
+    const { key } = field
     if (key.note === 0) key.note = kindOfName(key.text)
-    // The characters of a field of ours are octets.
-    field.note = (value.length < SEARCHED_LENGTH ? isValue(value) : isLongValue(value))
-      ? withValue(key.note as Kind, value)
-      : Kind.BAD_VALUE
+    field.note = judge(key.note, key.text, field.value)
   }
   return field.note
 }
 
-function classify(name: string, value: string): Kind {
-  return isValue(value) ? withValue(kindOfName(name), value) : Kind.BAD_VALUE
-}
-
-function withValue(kind: Kind, value: string): Kind {
+/** @param kind of the name */
+function judge(kind: Kind, name: string, value: string): Kind {
+  const bare = kind & BARE
+  if (bare >= Kind.METHOD && bare <= Kind.STATUS) return judgePseudo(bare, value)
+  const plain = value.length < SEARCHED_LENGTH ? isPlain(value) : isLongPlain(value)
+  if (!plain && !isValue(value)) return Kind.BAD_VALUE
+  if (bare >= Kind.UNKNOWN_PSEUDO && bare !== Kind.BAD_TE) return bare
+  if (isBlankAtEdge(value) || (!plain && name === MESSAGE)) return Kind.MENDABLE
   // §8.2.2: "The only exception to this is the TE header field, which MAY be present in an HTTP/2 request;
   // when it is, it MUST NOT contain any value other than "trailers"."
-  return kind === Kind.BAD_TE && value.toLowerCase() === 'trailers' ? Kind.REGULAR : kind
+  if (kind === Kind.BAD_TE) return value.toLowerCase() === 'trailers' ? Kind.REGULAR : kind
+  if (kind === Kind.BINARY && isBase64(value)) return Kind.REGULAR
+  if (bare === Kind.BINARY) return kind | Kind.UNSENDABLE
+  return plain ? kind : kind | Kind.UNSENDABLE
+}
+
+function judgePseudo(kind: Kind, value: string): Kind {
+  if (!isValue(value) || isBlankAtEdge(value)) return Kind.BAD_VALUE
+  return isSendable(kind, value) ? kind : kind | Kind.UNSENDABLE
+}
+
+function isSendable(kind: Kind, value: string): boolean {
+  if (kind === Kind.PATH) return isPath(value) || value === '*'
+  if (kind === Kind.AUTHORITY) return isAuthority(value)
+  if (kind === Kind.METHOD) return isToken(value)
+  return kind === Kind.STATUS ? isStatus(value) : isPlain(value)
 }
 
 /** For TE it is `BAD_TE`, which its value may make good. */
@@ -193,8 +271,15 @@ function kindOfName(name: string): Kind {
   if (name.charCodeAt(0) === COLON) return PSEUDO.get(name) ?? Kind.UNKNOWN_PSEUDO
   if (!isName(name)) return Kind.BAD_NAME
   if (name === 'content-length') return Kind.CONTENT_LENGTH
+  if (name === 'host') return Kind.HOST
   if (name === 'te') return Kind.BAD_TE
-  return CONNECTION_SPECIFIC.has(name) ? Kind.CONNECTION_SPECIFIC : Kind.REGULAR
+  if (CONNECTION_SPECIFIC.has(name)) return Kind.CONNECTION_SPECIFIC
+  if (!isToken(name)) return Kind.REGULAR | Kind.UNSENDABLE
+  return name.endsWith('-bin') ? Kind.BINARY : Kind.REGULAR
+}
+
+function isSendableName(name: string): boolean {
+  return name.charCodeAt(0) === COLON || isToken(name)
 }
 
 const COLON = 0x3a
@@ -215,27 +300,29 @@ function isName(name: string): boolean {
 
 /**
  * §8.2.1: "A field value MUST NOT contain the zero value (ASCII NUL, 0x00), line feed (ASCII LF, 0x0a), or
- * carriage return (ASCII CR, 0x0d) at any position. A field value MUST NOT start or end with an ASCII
- * whitespace character (ASCII SP or HTAB, 0x20 or 0x09)."
+ * carriage return (ASCII CR, 0x0d) at any position."
  */
 function isValue(value: string): boolean {
-  const length = value.length
-  if (length === 0) return true
-  for (let i = 0; i < length; i++) {
+  for (let i = 0; i < value.length; i++) {
     const c = value.charCodeAt(i)
     // Above U+00FF it is no octet: nothing that came, but something that we were asked to send.
     if (c > 0xff || (c <= 0x0d && (c === 0 || c === 0x0a || c === 0x0d))) return false
   }
-  return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1))
+  return true
 }
 
-/** From here on three searches, each for many characters at a time, are faster than a loop. */
+/** §8.2.1: "A field value MUST NOT start or end with an ASCII whitespace character (ASCII SP or HTAB, 0x20 or 0x09)." */
+function isBlankAtEdge(value: string): boolean {
+  return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1))
+}
+
+/** From here on what looks at many characters at a time is faster than a loop, five times at 2 KiB. */
 const SEARCHED_LENGTH = 128
 
-/** The same for a long value whose characters are octets. */
-function isLongValue(value: string): boolean {
-  if (value.includes('\0') || value.includes('\n') || value.includes('\r')) return false
-  return !isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(value.length - 1))
+/** The same as `isPlain`: what JSON need not escape has no control character but DEL, and ASCII is as long in UTF-8. */
+function isLongPlain(value: string): boolean {
+  if (JSON.stringify(value).length !== value.length + 2 || value.includes('\x7f')) return isPlain(value)
+  return Buffer.byteLength(value) === value.length
 }
 
 function isBlank(c: number): boolean {

@@ -16,8 +16,8 @@ import { Flag, rewriteHead } from './frame.ts'
 import { takeFrame } from './frame-in-hand.ts'
 import { FrameWriter, REFERENCE_BYTES } from './frame-writer.ts'
 import { HpackEncoder, maxEncodedBytes } from './hpack/encoder.ts'
-import { ENTRY_OVERHEAD, type HeaderFieldLike } from './hpack/header-field.ts'
-import { checkField } from './message-rules.ts'
+import { type HeaderFieldLike, listBytesOf } from './hpack/header-field.ts'
+import { tooLargeBy, unsendable } from './message-rules.ts'
 import { DEFAULT_WINDOW_SIZE, type SettingEntries, type Settings, UNLIMITED } from './settings.ts'
 
 /** What a stream sends in its turn: a frame of the default size. A flush may exceed its bound by as much. */
@@ -37,6 +37,9 @@ export interface Sender {
   sendQueued(budget: number): void
 }
 
+/** Makes an error of why a block must not be sent; `tooLarge`: for the peer's SETTINGS_MAX_HEADER_LIST_SIZE. */
+export type Refuse = (reason: string, tooLarge: boolean) => Error
+
 export class Outbound {
   readonly writer: FrameWriter = new FrameWriter()
   readonly encoder: HpackEncoder = new HpackEncoder()
@@ -49,20 +52,14 @@ export class Outbound {
   sentBytes = 0
   readonly #peer: Settings
   readonly #maxOutputBytes: number
-  readonly #refuse: (reason: string) => Error
+  readonly #refuse: Refuse
   readonly #notify: () => void
   readonly #floods: Allowance
   #noticed = false
   /** The stream whose turn it is; the ring is closed. */
   #turn: Sender | undefined
 
-  constructor(
-    peer: Settings,
-    floods: Allowance,
-    maxOutputBytes: number,
-    refuse: (reason: string) => Error,
-    notify: () => void,
-  ) {
+  constructor(peer: Settings, floods: Allowance, maxOutputBytes: number, refuse: Refuse, notify: () => void) {
     this.#floods = floods
     this.#peer = peer
     this.#maxOutputBytes = maxOutputBytes
@@ -91,20 +88,17 @@ export class Outbound {
 
   /** Throws what `refuse` makes of a block that must not or cannot be sent. */
   checkBlock(block: readonly HeaderFieldLike[]): void {
+    const limit = this.#peer.maxHeaderListSize
     // What was encoded before was checked, but for a limit that may have come since.
-    if (this.#peer.maxHeaderListSize === UNLIMITED && this.encoder.find(block) !== undefined) return
-    let bytes = 0
-    for (let i = 0; i < block.length; i++) {
-      const field = block[i]!
-      const fault = checkField(field)
-      if (fault !== undefined) throw this.#refuse(fault)
-      bytes += field.name.length + field.value.length + ENTRY_OVERHEAD
+    if (this.encoder.find(block) === undefined) {
+      const reason = unsendable(block)
+      if (reason !== undefined) throw this.#refuse(reason, false)
     }
+    if (limit === UNLIMITED) return
     // §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "This advisory setting informs a peer of the maximum field section
     // size that the sender is prepared to accept". Sent all the same, it may cost the connection.
-    const limit = this.#peer.maxHeaderListSize
-    if (limit !== UNLIMITED && bytes > limit)
-      throw this.#refuse(`a header list of ${bytes} bytes, the limit is ${limit}`)
+    const bytes = listBytesOf(block)
+    if (bytes > limit) throw this.#refuse(tooLargeBy(bytes, limit), true)
   }
 
   headers(streamId: number, block: readonly HeaderFieldLike[], endStream: boolean): void {

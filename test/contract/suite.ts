@@ -8,6 +8,7 @@ import { bodyless } from './bodyless.ts'
 import { deadlines } from './deadlines.ts'
 import { directors } from './directors.ts'
 import { drain } from './drain.ts'
+import { edges } from './edges.ts'
 import { ends } from './ends.ts'
 import { goaway } from './goaway.ts'
 import { headers } from './headers.ts'
@@ -22,6 +23,7 @@ import type { Pairing } from './rig.ts'
 import { routing } from './routing.ts'
 import { strangers } from './strangers.ts'
 import { streamLimits } from './stream-limits.ts'
+import { strictest } from './strictest.ts'
 import { verbatim } from './verbatim.ts'
 import { windows } from './windows.ts'
 
@@ -43,6 +45,8 @@ const THEMES = {
   'stream limits': streamLimits,
   strangers,
   places,
+  strictest,
+  edges,
   hostile,
   bodyless,
   verbatim,

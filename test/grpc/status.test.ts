@@ -78,11 +78,20 @@ function textOf(encoded: string): string {
 }
 
 t.test('grpc-message: unchanged from space to tilde, but for percent', async t => {
-  const printable = Array.from({ length: 0x7f - 0x20 }, (_, i) => String.fromCharCode(0x20 + i)).join('')
+  const printable = `a${Array.from({ length: 0x7f - 0x20 }, (_, i) => String.fromCharCode(0x20 + i)).join('')}`
   t.equal(encodeMessage(printable), printable.replace('%', '%25'))
   t.equal(encodeMessage(''), '')
   t.equal(encodeMessage('100 %'), '100 %25')
   t.equal(encodeMessage('%41'), '%2541')
+})
+
+// RFC 9113 §8.2.1: a value with them is malformed, and the whole answer would be.
+t.test('grpc-message: spaces at its edges are encoded', async t => {
+  t.equal(encodeMessage('go away '), 'go away%20')
+  t.equal(encodeMessage(' two  words '), '%20two  words%20')
+  t.equal(encodeMessage('  '), '%20%20')
+  t.equal(encodeMessage(' '), '%20')
+  t.equal(encodeMessage('\t'), '%09')
 })
 
 t.test('grpc-message: everything else by its UTF-8 bytes', async t => {

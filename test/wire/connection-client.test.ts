@@ -136,7 +136,7 @@ rule('GOAWAY: who is told sends nothing on the other streams that were lost', (r
 rule('a character that is no octet: refused before the stream has a number', (rig, t) => {
   const call = new Listener()
   rig.listen(rig.connection.openStream(call), call)
-  t.throws(() => call.stream.sendHeaders(block([...REQUEST, ['x-wide', '\u20ac']]), true), /field-value/)
+  t.throws(() => call.stream.sendHeaders(block([...REQUEST, ['x-wide', '\u20ac']]), true), /the value of x-wide/)
   t.equal(call.stream.id, 0)
   call.stream.sendHeaders(block(REQUEST), true)
   t.same(rig.sent(), ['headers 1 :method=POST,:scheme=http,:path=/a.B/C,:authority=x,te=trailers end'])

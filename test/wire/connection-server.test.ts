@@ -255,7 +255,7 @@ rule('a block that cannot be sent leaves the stream as it was', (rig, t) => {
         ]),
         false,
       ),
-    /field-value/,
+    /the value of/,
   )
   t.throws(() =>
     stream.sendHeaders(

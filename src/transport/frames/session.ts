@@ -33,7 +33,7 @@ export const MAX_UNSENT_BYTES = 1_048_576
 /** How often allowances against floods are refilled: not more often than something comes. */
 const TICK_MS = 1_000
 
-const refuse = (reason: string): HeadersRefused => new HeadersRefused(reason)
+const refuse = (reason: string, tooLarge: boolean): HeadersRefused => new HeadersRefused(reason, tooLarge)
 
 export abstract class FramesSession implements ConnectionOwner, Flushable {
   protected readonly connection: Connection

@@ -22,7 +22,7 @@ import type {
   Stream,
   StreamOwner,
 } from '../transport.ts'
-import { blockOfRaw, checkListSize, rawOfRequest, sendBlockBytes } from './header-block.ts'
+import { blockOfRaw, checkBlock, KEEPS_BLANKS, rawOfRequest, sendBlockBytes } from './header-block.ts'
 import { inProcessStream } from './in-process.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 
@@ -71,7 +71,7 @@ class NativeClientStream extends NativeStream {
   }
 
   sendHeaders(block: HeaderBlock, endStream: boolean): void {
-    checkListSize(block, this.session.maxHeaderListBytes)
+    checkBlock(block, this.session)
     let node: ClientHttp2Stream
     try {
       node = this.#client.request(rawOfRequest(block), endStream ? REQUEST_END : REQUEST_OPEN)
@@ -117,6 +117,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   answered = false
   lastStreamId = EVERY_STREAM
   readonly maxHeaderListBytes: number
+  peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
   constructor(target: DialTarget, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: http2wrapper.Agent) {
     this.#owner = owner
@@ -164,6 +165,7 @@ class NativeClientSession implements ClientSession, NativeSession {
       maxSessionInvalidFrames: 2 ** 31 - 1,
       peerMaxConcurrentStreams: EVERY_STREAM,
       strictSingleValueFields: false,
+      ...KEEPS_BLANKS,
       createConnection: (_origin: unknown, { session }: { session?: Buffer }) => {
         if (this.#closed) throw new Error('given up before it was dialled')
         // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. How
@@ -199,9 +201,9 @@ class NativeClientSession implements ClientSession, NativeSession {
       return
     }
     node.setLocalWindowSize(this.#sessionWindowBytes)
-    this.#learnLimit(node)
+    this.#learnLimits(node)
     node.on('remoteSettings', () => {
-      this.#learnLimit(node)
+      this.#learnLimits(node)
       this.#owner.onFree(this)
     })
     // Not before the agent is done with the event: streams opened inside it make it dial again.
@@ -210,8 +212,10 @@ class NativeClientSession implements ClientSession, NativeSession {
     })
   }
 
-  #learnLimit(node: ClientHttp2Session): void {
-    this.#maxStreams = node.remoteSettings.maxConcurrentStreams ?? EVERY_STREAM
+  #learnLimits(node: ClientHttp2Session): void {
+    const { maxConcurrentStreams = EVERY_STREAM, maxHeaderListSize } = node.remoteSettings
+    this.#maxStreams = maxConcurrentStreams
+    this.peerMaxHeaderListBytes = maxHeaderListSize ?? Number.POSITIVE_INFINITY
   }
 
   #fail(error: Error): void {

@@ -3,6 +3,9 @@
  * order (`rawHeaders`), with never-indexed names listed beside under a symbol.
  */
 import http2, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import { listBytesOf } from '../../wire/hpack/header-field.ts'
+import { mendedValue } from '../../wire/mended.ts'
+import { tooLargeBy, unsendable } from '../../wire/message-rules.ts'
 import { type HeaderBlock, type HeaderField, HeadersRefused } from '../transport.ts'
 
 const { sensitiveHeaders } = http2
@@ -11,6 +14,9 @@ const { sensitiveHeaders } = http2
 export type RawHeaders = string[] & { [sensitiveHeaders]?: string[] }
 
 const NONE: readonly string[] = []
+
+/** A session's option: else Node drops fields with spaces or tabs at an edge, without a word, and `grpc-message` with them. */
+export const KEEPS_BLANKS = { strictFieldWhitespaceValidation: false }
 
 /**
  * @param headers the object that Node gives beside `raw`: only it carries the never-indexed names
@@ -21,7 +27,8 @@ export function blockOfRaw(raw: readonly string[], headers: IncomingHttpHeaders)
   const block: HeaderField[] = new Array(count)
   for (let i = 0; i < count; i++) {
     const name = raw[2 * i]!
-    block[i] = { name, value: raw[2 * i + 1]!, neverIndexed: sensitive.length > 0 && sensitive.includes(name) }
+    const value = mendedValue(name, raw[2 * i + 1]!)
+    block[i] = { name, value, neverIndexed: sensitive.length > 0 && sensitive.includes(name) }
   }
   return block
 }
@@ -85,26 +92,26 @@ function defineField(headers: object, name: string, value: string | string[]): v
   Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/**
- * RFC 9113 §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "based on the uncompressed size of field lines,
- * including the length of the name and value in units of octets plus an overhead of 32 octets for
- * each field line".
- */
-export function listSize(block: HeaderBlock): number {
-  let bytes = 32 * block.length
-  for (let i = 0; i < block.length; i++) bytes += block[i]!.name.length + block[i]!.value.length
-  return bytes
+/** What bounds a header list that is sent on a session. */
+export interface SendLimits {
+  /** Ours: above it Node would end the stream and the session with it. */
+  readonly maxHeaderListBytes: number
+  /** The peer's, which nghttp2 does not look at; it may end its connection over more. */
+  readonly peerMaxHeaderListBytes: number
 }
 
-/** @throws HeadersRefused above `maxBytes`: Node would end the stream and the session with it */
-export function checkListSize(block: HeaderBlock, maxBytes: number): void {
-  const bytes = listSize(block)
-  if (bytes > maxBytes) throw new HeadersRefused(`a header list of ${bytes} bytes, the limit is ${maxBytes}`)
+/** @throws HeadersRefused for a block that must not be sent; Node checks hardly anything of a raw array */
+export function checkBlock(block: HeaderBlock, { maxHeaderListBytes, peerMaxHeaderListBytes }: SendLimits): void {
+  const reason = unsendable(block)
+  if (reason !== undefined) throw new HeadersRefused(reason)
+  const limit = Math.min(maxHeaderListBytes, peerMaxHeaderListBytes)
+  const bytes = listBytesOf(block)
+  if (bytes > limit) throw new HeadersRefused(tooLargeBy(bytes, limit), true)
 }
 
 /**
  * For Node's `maxSendHeaderBlockLength`, which ends the session of who exceeds it: above whatever
- * `checkListSize` lets through, as HPACK's worst case is below the size counted there.
+ * `checkBlock` lets through, as HPACK's worst case is below the size counted there.
  */
 export function sendBlockBytes({ maxHeaderListBytes }: { readonly maxHeaderListBytes: number }): number {
   return 2 * maxHeaderListBytes

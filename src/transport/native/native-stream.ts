@@ -13,9 +13,10 @@
  */
 import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
+import { listBytesOf } from '../../wire/hpack/header-field.ts'
 import { keep } from '../lent.ts'
 import { type HeaderBlock, HeadersRefused, type Stream, type StreamEnd, type StreamOwner } from '../transport.ts'
-import { blockOfRaw, checkListSize, listSize, objectOfBlock } from './header-block.ts'
+import { blockOfRaw, checkBlock, objectOfBlock, type SendLimits } from './header-block.ts'
 
 export const FLAG_END_STREAM = 0x1
 
@@ -26,11 +27,10 @@ const kNative = Symbol('NativeStream')
 type Carrier = Http2Stream & { [kNative]: NativeStream }
 
 /** What a stream must know of its session. */
-export interface NativeSession {
+export interface NativeSession extends SendLimits {
   /** The connection is gone, so a stream that closes now was lost, whatever code Node reports. */
   readonly lost: boolean
   readonly lostReason: string
-  readonly maxHeaderListBytes: number
   /** Above this id the peer promised not to have processed anything (GOAWAY). */
   readonly lastStreamId: number
   streamClosed(): void
@@ -57,6 +57,8 @@ export abstract class NativeStream implements Stream {
   #violation: string | undefined
   #closed = false
   #awaitsDrain = false
+  /** Within `'end'`: a reset now, with a request that is not whole, aborts the process (`Http2Stream::OnTrailers`). */
+  #tellingEnd = false
 
   constructor(session: NativeSession, owner: StreamOwner) {
     this.session = session
@@ -94,7 +96,7 @@ export abstract class NativeStream implements Stream {
   sendTrailers(block: HeaderBlock): void {
     const node = this.#writable()
     if (node === undefined) return
-    checkListSize(block, this.session.maxHeaderListBytes)
+    checkBlock(block, this.session)
     this.#trailers = block
     this.endSent = true
     node.end()
@@ -108,8 +110,10 @@ export abstract class NativeStream implements Stream {
     this.discard(node)
     // RFC 9113 §8.1: the response is complete before RST_STREAM(NO_ERROR). When trailers are still
     // queued, `#onWantTrailers` closes after them.
-    if (code !== ErrorCode.NO_ERROR || !this.endSent) node.close(code)
-    else if (this.#trailersWritten || this.#trailers === undefined) setImmediate(closeClean, node)
+    if (code === ErrorCode.NO_ERROR && this.endSent) {
+      if (this.#trailersWritten || this.#trailers === undefined) setImmediate(closeClean, node)
+    } else if (this.#tellingEnd) setImmediate(closeWith, node, code)
+    else node.close(code)
   }
 
   /** Given up before its headers were sent: no peer has heard of it. */
@@ -176,7 +180,7 @@ export abstract class NativeStream implements Stream {
 
   /** Node announces MAX_HEADER_LIST_SIZE and does not hold the peer to it. */
   protected refusesSize(block: HeaderBlock): boolean {
-    if (listSize(block) <= this.session.maxHeaderListBytes) return false
+    if (listBytesOf(block) <= this.session.maxHeaderListBytes) return false
     this.#violation = 'header-list-too-large'
     this.reset(ErrorCode.ENHANCE_YOUR_CALM)
     return true
@@ -187,8 +191,13 @@ export abstract class NativeStream implements Stream {
     if (node.closed && this.#resetBySelf === undefined) setImmediate(destroyClosed, node)
     if (this.endToldWithHeaders || this.#resetBySelf !== undefined || !this.judgeEnd(node)) return
     this.endReceived = true
-    if (this.#receivedTrailers !== undefined) this.owner.onTrailers(this.#receivedTrailers)
-    else this.owner.onData(NOTHING, 0, 0, true)
+    this.#tellingEnd = true
+    try {
+      if (this.#receivedTrailers !== undefined) this.owner.onTrailers(this.#receivedTrailers)
+      else this.owner.onData(NOTHING, 0, 0, true)
+    } finally {
+      this.#tellingEnd = false
+    }
   }
 
   /** Is this `'end'` an END_STREAM? */
@@ -236,13 +245,17 @@ export abstract class NativeStream implements Stream {
 
 /** What Node's API throws for blocks it does not like. */
 export function refused(cause: unknown): HeadersRefused {
-  return new HeadersRefused((cause as Error).message, { cause })
+  return new HeadersRefused((cause as Error).message, false, { cause })
 }
 
 const NOTHING = Buffer.alloc(0)
 
 function closeClean(node: Http2Stream): void {
   node.close(ErrorCode.NO_ERROR)
+}
+
+function closeWith(node: Http2Stream, code: ErrorCode): void {
+  node.close(code)
 }
 
 function destroyClosed(node: Http2Stream): void {

@@ -17,7 +17,7 @@ import {
   type StreamOwner,
 } from '../transport.ts'
 import { letGo } from './beside-listener.ts'
-import { blockOfRaw, checkListSize, rawOfBlock, sendBlockBytes } from './header-block.ts'
+import { blockOfRaw, checkBlock, KEEPS_BLANKS, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 
 /** Bounds of a downstream session; see the configuration's `limits`. */
@@ -55,7 +55,7 @@ class NativeServerStream extends NativeStream {
     const node = this.node as ServerHttp2Stream
     if (node.destroyed || node.closed || this.#responded) return
     if (node.headersSent) throw new HeadersRefused('another listener of the server has answered the stream')
-    checkListSize(block, this.session.maxHeaderListBytes)
+    checkBlock(block, this.session)
     if (!endStream && BODYLESS.has(block[0]?.value ?? '')) {
       throw new HeadersRefused('Node ends a response of 204, 205 or 304 by itself')
     }
@@ -118,6 +118,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   #closedFor: string | undefined
 
   readonly maxHeaderListBytes: number
+  peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
   constructor(node: ServerHttp2Session, owner: ServerSessionOwner, maxHeaderListBytes: number) {
     this.#node = node
@@ -130,8 +131,15 @@ class NativeServerSession implements ServerSession, NativeSession {
     node.on('frameError', () => {
       // The stream's or the session's own end says the same.
     })
+    // Of a session of somebody else's server they may have come before.
+    this.#learnLimit()
+    node.on('remoteSettings', this.#learnLimit)
     node.once('remoteSettings', () => owner.onSessionReady(this))
     node.once('close', () => owner.onSessionClosed(this, this.lostReason))
+  }
+
+  readonly #learnLimit = (): void => {
+    this.peerMaxHeaderListBytes = this.#node.remoteSettings.maxHeaderListSize ?? Number.POSITIVE_INFINITY
   }
 
   get lost(): boolean {
@@ -197,6 +205,7 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     streamResetBurst: limits.floods.maxResets.burst,
     streamResetRate: limits.floods.maxResets.perSecond,
     strictSingleValueFields: false,
+    ...KEEPS_BLANKS,
   }
   return {
     name: 'native',

@@ -31,6 +31,13 @@ export interface HeaderFieldLike {
 /** RFC 7541 §4.1: "The size of an entry is the sum of its name's length in octets […], its value's length […], and 32." */
 export const ENTRY_OVERHEAD = 32
 
+/** Bytes of a header list, as SETTINGS_MAX_HEADER_LIST_SIZE counts them (RFC 9113 §6.5.2). */
+export function listBytesOf(block: readonly HeaderFieldLike[]): number {
+  let bytes = ENTRY_OVERHEAD * block.length
+  for (let i = 0; i < block.length; i++) bytes += block[i]!.name.length + block[i]!.value.length
+  return bytes
+}
+
 /** States of a cache of octets before it is filled. */
 export const NEVER_ENCODED = new Uint8Array(0)
 export const ENCODED_ONCE = new Uint8Array(0)
