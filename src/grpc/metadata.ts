@@ -78,6 +78,8 @@ const GRPC_TYPE = 'application/grpc'
  * (RFC 9110 §8.3.1: type and subtype are "case-insensitive").
  */
 export function isGrpcContentType(contentType: string): boolean {
+  // What nearly all clients send.
+  if (contentType === GRPC_TYPE) return true
   if (!contentType.startsWith(GRPC_TYPE) && !startsLikeGrpc(contentType)) return false
   const next = contentType.charCodeAt(GRPC_TYPE.length)
   return Number.isNaN(next) || next === 0x2b /* + */ || next === 0x3b /* ; */ || next === 0x20
