@@ -106,7 +106,9 @@ export class Backend implements EndpointOwner, TurnTask {
     if (this.#roomy.size > 0) {
       const roomy = [...this.#roomy]
       this.#roomy.clear()
-      for (const endpoint of roomy) this.#serve(endpoint)
+      // Several at a time: first each those whose turn it was, so that they share as it was meant.
+      if (roomy.length > 1) for (const endpoint of roomy) this.#serve(endpoint, true)
+      for (const endpoint of roomy) this.#serve(endpoint, false)
     }
     const arrivals = this.#arrivals
     this.#arrivals = this.#spare
@@ -200,13 +202,17 @@ export class Backend implements EndpointOwner, TurnTask {
     this.#ask()
   }
 
-  /** Those that wait get the endpoint's streams, a call of each client in turn. */
-  #serve(endpoint: Endpoint): void {
+  /**
+   * Those that wait get the endpoint's streams, a call of each client in turn.
+   * @param own only those whose turn is this endpoint's
+   */
+  #serve(endpoint: Endpoint, own: boolean): void {
     const queue = this.#queue
     for (let passed = 0; passed < queue.clients; ) {
       const share = queue.nextClient()
       let ticket = share.firstWaiting
-      while (ticket !== undefined && ticket.endpoint !== endpoint && hasItsTurn(ticket)) ticket = ticket.nextOwn
+      while (ticket !== undefined && ticket.endpoint !== endpoint && (own || hasItsTurn(ticket)))
+        ticket = ticket.nextOwn
       const lease = ticket === undefined ? undefined : endpoint.room(share)
       if (lease === undefined) {
         if (ticket !== undefined) endpoint.connect()

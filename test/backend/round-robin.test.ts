@@ -27,6 +27,25 @@ t.test('a cold start is as exact: 1,000 calls over endpoints that become ready a
   }
 })
 
+t.test('endpoints that become ready in one turn share those that wait as they were shared out', async t => {
+  const rig = new BackendRig({ endpoints: 'abc', turn: 'held' })
+  const calls = rig.calls(60)
+  rig.turn.end()
+  for (const name of 'bca') rig.session(name).ready(1_000)
+  rig.turn.end()
+  t.same(shares(calls), { a: 20, b: 20, c: 20 })
+})
+
+t.test('endpoints that become ready in one turn: one that is full leaves its calls to the others', async t => {
+  const rig = new BackendRig({ endpoints: 'ab', turn: 'held' })
+  const calls = rig.calls(20)
+  rig.turn.end()
+  rig.session('a').ready(2)
+  rig.session('b').ready(1_000)
+  rig.turn.end()
+  t.same(shares(calls), { a: 2, b: 18 })
+})
+
 t.test('calls that wait for the same endpoint are served in the order in which they came', async t => {
   const rig = new BackendRig({ endpoints: 'ab' })
   rig.calls(6)
