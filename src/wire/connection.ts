@@ -329,7 +329,8 @@ export class Connection implements InboundOwner {
       this.#owner.onPong()
       return true
     }
-    if (!this.#draining || this.#goawaySent) return false
+    // A client that drains sent no PING.
+    if (!this.#draining || this.#goawaySent || this.role === 'client') return false
     this.#goawaySent = true
     this.#inbound.lastStreamId = this.#table.highest
     this.#outbound.goaway(this.#table.highest, ErrorCode.NO_ERROR, '')

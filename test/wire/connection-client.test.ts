@@ -1,7 +1,8 @@
 /** A client's connection: exact frames in, exact frames out, whole and cut small. */
 import t, { type Test } from 'tap'
 import type { ConnectionLimits } from '../../src/wire/connection-options.ts'
-import { Code, FrameType } from '../support/frames.ts'
+import { PING_BYTES, Ping } from '../../src/wire/inbound.ts'
+import { Code, Flag, FrameType } from '../support/frames.ts'
 import { type Field, HpackEncoder } from '../support/hpack.ts'
 import { block, Listener, REQUEST, RESPONSE, Rig, TRAILERS } from './connection-rig.ts'
 
@@ -170,6 +171,15 @@ rule('a client that drains: no new streams, nothing said, and told when the last
   rig.connection.drain()
   t.same(rig.sent(), [])
   t.equal(rig.events.filter(event => event === 'drained').length, 1)
+})
+
+rule('a client that drains asks for nothing: an ACK of a PING that it never sent makes it say no GOAWAY', (rig, t) => {
+  rig.open(true)
+  rig.connection.drain()
+  rig.sent()
+  rig.frame(FrameType.PING, Flag.ACK, 0, PING_BYTES.subarray(Ping.DRAIN * 8, Ping.DRAIN * 8 + 8))
+  t.same(rig.sent(), [])
+  t.equal(rig.connection.streams, 1)
 })
 
 rule('a client that drains without a stream is told so by the next flush', (rig, t) => {

@@ -117,10 +117,17 @@ export class Play extends Local {
     this.#settled()
   }
 
+  #drain(): void {
+    // What an honest server sends is for all the streams that were to be opened.
+    if (this.role === 'client' && this.input.honest) return
+    this.drains = true
+    this.connection.drain()
+  }
+
   #rarely(dice: number): void {
     const { connection } = this
     if (dice < 3) this.own(20, () => connection.ping())
-    else if (dice === 3) this.own(40, () => connection.drain())
+    else if (dice === 3) this.own(40, () => this.#drain())
     else if (dice === 4) this.own(20, () => connection.drainTimedOut())
     else if (dice < 7) this.#neighbours()
     else if (dice === 7) {
