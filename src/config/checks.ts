@@ -24,9 +24,12 @@ export function listOf(value: unknown): readonly unknown[] {
 
 function checkListeners(root: Raw): Finding[] {
   const first = new Map<string, number>()
-  return listOf(root.listeners).flatMap((listener, i) => {
-    const { address } = mapOf(listener)
+  return listOf(root.listeners).flatMap((listener, i): Finding[] => {
+    const { address, socketMode } = mapOf(listener)
     const parsed = typeof address === 'string' ? tryParse(parseListenAddress, address) : undefined
+    if (parsed?.kind === 'tcp' && socketMode !== undefined) {
+      return [{ path: ['listeners', i, 'socketMode'], message: 'is for unix sockets: the address is not unix:/path' }]
+    }
     if (parsed === undefined || (parsed.kind === 'tcp' && parsed.port === 0)) return []
     const key = formatListenAddress(parsed)
     const earlier = first.get(key)

@@ -24,13 +24,14 @@ export interface ResolvedConfig extends Omit<Config, 'listeners' | 'backends' | 
   readonly routes: readonly RouteConfig[]
 }
 
-export interface ResolvedListener extends Omit<ListenerConfig, 'tls'> {
+export interface ResolvedListener extends Omit<ListenerConfig, 'tls' | 'socketMode'> {
   /** Empty with `path`. */
   readonly host: string
   /** 0 takes a free one; 0 with `path`. */
   readonly port: number
   /** Of a unix socket, absolute. */
   readonly path?: string
+  readonly socketMode?: number
   readonly tls?: ResolvedListenerTls
 }
 
@@ -138,12 +139,16 @@ function assemble(config: Config, pems: PemIndex, folder: string): ResolvedConfi
   }
 }
 
-function resolveListener({ tls, ...listener }: ListenerConfig, pem: PemFiles, folder: string): ResolvedListener {
+function resolveListener(
+  { tls, socketMode, ...listener }: ListenerConfig,
+  pem: PemFiles,
+  folder: string,
+): ResolvedListener {
   const address = parseListenAddress(listener.address)
   const place =
     address.kind === 'tcp'
       ? { host: address.host, port: address.port }
-      : { host: '', port: 0, path: resolve(folder, address.path) }
+      : { host: '', port: 0, path: resolve(folder, address.path), ...modeOf(socketMode) }
   if (tls === undefined) return { ...listener, ...place }
   return {
     ...listener,
@@ -156,6 +161,10 @@ function resolveListener({ tls, ...listener }: ListenerConfig, pem: PemFiles, fo
       requireClientCertificate: tls.requireClientCertificate ?? tls.clientCa !== undefined,
     },
   }
+}
+
+function modeOf(socketMode: string | undefined): { socketMode?: number } {
+  return socketMode === undefined ? {} : { socketMode: Number.parseInt(socketMode, 8) }
 }
 
 function resolveBackend(

@@ -1,10 +1,12 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. The same for every transport. */
+import { chmodSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import tls from 'node:tls'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
 import { addressOf, formatAddress } from './peer.ts'
 import type { ServerTransport } from './transport.ts'
+import { bindNarrowly, removeStaleSocket } from './unix-socket.ts'
 
 export interface ListenTls {
   readonly cert: string | Buffer
@@ -21,6 +23,8 @@ export interface ListenAddress {
   readonly port?: number
   /** A unix socket instead of host and port. */
   readonly path?: string
+  /** Who may connect to the unix socket, as `chmod` takes it (`0o660`); default: what the process's umask leaves. */
+  readonly socketMode?: number
 }
 
 /** `prefaceTimeoutMs` is for the TLS handshake too. */
@@ -65,22 +69,54 @@ export class Listener {
     return server
   }
 
-  /** @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be had; Error when closed meanwhile */
-  listen(): Promise<{ address: string; port: number }> {
-    const { host, port, path } = this.#options
+  /**
+   * A unix socket that nobody listens on any more is taken over.
+   * @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be had, `ENOTSOCK` where a file is that
+   * is no socket; Error when closed meanwhile
+   */
+  async listen(): Promise<{ address: string; port: number }> {
+    const { path } = this.#options
+    try {
+      return await this.#listen()
+    } catch (error) {
+      if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+    await removeStaleSocket(path)
+    if (this.#draining) throw new Error('closed before it listened')
+    return this.#listen()
+  }
+
+  #listen(): Promise<{ address: string; port: number }> {
+    const { host, port, path, socketMode } = this.#options
+    const server = this.#server
     return new Promise((resolve, reject) => {
+      const onError = (error: Error) => {
+        server.removeListener('listening', onListening)
+        reject(error)
+      }
       this.#abortListen = () => reject(new Error('closed before it listened'))
-      this.#server.once('error', reject)
-      this.#server.listen(path === undefined ? { host: host ?? '127.0.0.1', port: port ?? 0 } : { path }, () => {
-        this.#server.removeListener('error', reject)
+      server.once('error', onError)
+      const onListening = () => {
+        server.removeListener('error', onError)
         // Told to stop while the host name was looked up: rejected already, and it has no address.
-        if (this.#draining) return this.#server.close()
+        if (this.#draining) {
+          server.close()
+          return
+        }
         // Errors of accept (EMFILE) come later and pass by themselves.
-        this.#server.on('error', error => this.#owner.onRefused('too-many', 'accept', error.message))
-        const bound = this.#server.address() as AddressInfo | string
-        if (typeof bound === 'string') resolve({ address: `unix:${bound}`, port: 0 })
-        else resolve({ address: formatAddress(bound.address, bound.port), port: bound.port })
-      })
+        server.on('error', error => this.#owner.onRefused('too-many', 'accept', error.message))
+        const bound = server.address() as AddressInfo | string
+        if (typeof bound !== 'string') {
+          resolve({ address: formatAddress(bound.address, bound.port), port: bound.port })
+          return
+        }
+        if (socketMode !== undefined) chmodSync(bound, socketMode)
+        resolve({ address: `unix:${bound}`, port: 0 })
+      }
+      server.once('listening', onListening)
+      if (path === undefined) server.listen({ host: host ?? '127.0.0.1', port: port ?? 0 })
+      else if (socketMode === undefined) server.listen({ path })
+      else bindNarrowly(socketMode, () => server.listen({ path }))
     })
   }
 

@@ -321,3 +321,29 @@ t.test('warnings do not stop anything', async t => {
     ],
   )
 })
+
+t.test('the mode of a unix socket is text in octal digits, and for unix sockets only', async t => {
+  const { config } = resolve({
+    backends,
+    listeners: [
+      { address: 'unix:/run/a.sock', socketMode: '0660' },
+      { address: 'unix:/run/b.sock', socketMode: '600' },
+    ],
+  })
+  t.strictSame(
+    config.listeners.map(({ socketMode }) => socketMode),
+    [0o660, 0o600],
+  )
+  const wrong = (address: string, socketMode: unknown) => problems({ backends, listeners: [{ address, socketMode }] })
+  // YAML 1.2 reads 0660 as this.
+  t.match(wrong('unix:/run/a.sock', 660), [
+    /^listeners\[0\]\.socketMode: expected a string, found 660; put it in quotes/,
+  ])
+  for (const mode of ['0o660', '66', '0888', 'rw-rw----', '1777'])
+    t.strictSame(wrong('unix:/run/a.sock', mode), [
+      'listeners[0].socketMode: is the mode of a file as text, in octal digits: "0660"',
+    ])
+  t.strictSame(wrong('127.0.0.1:0', '0660'), [
+    'listeners[0].socketMode: is for unix sockets: the address is not unix:/path',
+  ])
+})

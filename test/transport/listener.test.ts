@@ -1,8 +1,12 @@
 /** What a listening socket does for the connections that it accepts, and where it listens. */
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import t, { type Test } from 'tap'
-import { createProxy } from '../../src/index.ts'
+import { createProxy, type GrpcProxy } from '../../src/index.ts'
 import { running } from '../contract/rig.ts'
 import { PAIRING } from '../proxy/rig.ts'
 import { certificates } from '../support/certs.ts'
@@ -54,4 +58,125 @@ t.test('also of connections that others accepted', { skip }, async t => {
     server.listen(0, '127.0.0.1', () => resolve(server.address() as net.AddressInfo))
   })
   await hasKeepalive(t, port, await RawClient.connect(t, port))
+})
+
+function proxyOf(t: Test): GrpcProxy {
+  const proxy = createProxy({ ...BACKENDS, log: { level: 'silent' } })
+  t.teardown(() => proxy.close())
+  return proxy
+}
+
+/** With a short name: the path of a socket has 103 bytes at most. */
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'listener-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** What a process leaves that was killed: the file of a socket on which nobody listens. */
+async function leaveSocket(file: string): Promise<void> {
+  const made = `${file}.made`
+  const server = net.createServer().listen(made)
+  await once(server, 'listening')
+  linkSync(made, file)
+  // Node removes the file that it made.
+  await new Promise(resolve => server.close(resolve))
+}
+
+async function answers(file: string): Promise<boolean> {
+  const socket = net.connect(file)
+  return new Promise(resolve => {
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+t.test('a unix socket that a killed process left is taken over', async t => {
+  const folder = folderOf(t)
+  const file = path.join(folder, 'proxy.sock')
+  const script = `require('net').createServer().listen(${JSON.stringify(file)}, () => console.log('listening'))`
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  t.ok(statSync(file).isSocket(), 'it is still there')
+  t.match(await proxyOf(t).listen({ path: file }), { address: `unix:${file}`, port: 0 })
+  t.equal(await answers(file), true)
+  t.same(readdirSync(folder), ['proxy.sock'], 'and nothing beside it')
+})
+
+t.test('a unix socket that somebody listens on is not', async t => {
+  const file = path.join(folderOf(t), 'proxy.sock')
+  const other = net.createServer(socket => socket.destroy()).listen(file)
+  await once(other, 'listening')
+  t.teardown(() => other.close())
+  await t.rejects(proxyOf(t).listen({ path: file }), { code: 'EADDRINUSE' })
+  t.equal(await answers(file), true)
+})
+
+t.test('a file that is no socket stays, and the error says so', async t => {
+  const folder = folderOf(t)
+  writeFileSync(path.join(folder, 'proxy.sock'), 'precious')
+  mkdirSync(path.join(folder, 'folder'))
+  for (const name of ['proxy.sock', 'folder']) {
+    const file = path.join(folder, name)
+    await t.rejects(proxyOf(t).listen({ path: file }), {
+      code: 'ENOTSOCK',
+      message: `listen ENOTSOCK: there is a file that is no socket, which stays as it is: ${file}`,
+    })
+  }
+  t.equal(readFileSync(path.join(folder, 'proxy.sock'), 'utf8'), 'precious')
+  t.ok(statSync(path.join(folder, 'folder')).isDirectory())
+})
+
+t.test('of several that find the same stale socket at once one has it, and keeps it', async t => {
+  const folder = folderOf(t)
+  const rounds = Array.from({ length: 8 }, async (_, i) => {
+    const file = path.join(folder, `${i}.sock`)
+    await leaveSocket(file)
+    const tries = await Promise.allSettled(Array.from({ length: 4 }, () => proxyOf(t).listen({ path: file })))
+    const codes = tries.map(one => (one.status === 'fulfilled' ? 'listens' : one.reason.code)).sort()
+    t.same(codes, ['EADDRINUSE', 'EADDRINUSE', 'EADDRINUSE', 'listens'])
+    t.equal(await answers(file), true, 'where it said')
+  })
+  await Promise.all(rounds)
+  t.equal(readdirSync(folder).length, 8, 'nothing is left beside them')
+})
+
+t.test('closed while it looks whether anybody listens: it does not listen', async t => {
+  const file = path.join(folderOf(t), 'proxy.sock')
+  await leaveSocket(file)
+  const proxy = proxyOf(t)
+  const listening = proxy.listen({ path: file })
+  await proxy.close()
+  await t.rejects(listening, { message: 'the proxy is closed' })
+  t.equal(await answers(file), false)
+})
+
+const noModes = process.platform === 'win32' ? 'there are no modes' : false
+
+t.test('the mode of a unix socket, whatever the umask is', { skip: noModes }, async t => {
+  const folder = folderOf(t)
+  const modeOf = (file: string) => statSync(file).mode & 0o777
+  const before = process.umask(0o022)
+  t.teardown(() => process.umask(before))
+  for (const mode of [0o600, 0o660, 0o666, 0o777]) {
+    const file = path.join(folder, mode.toString(8))
+    await proxyOf(t).listen({ path: file, socketMode: mode })
+    t.equal(modeOf(file), mode)
+  }
+  const plain = path.join(folder, 'plain')
+  await proxyOf(t).listen({ path: plain })
+  t.equal(modeOf(plain), 0o755, 'as the umask has it')
+  t.equal(process.umask(), 0o022)
+
+  const file = path.join(folder, 'configured')
+  const listeners = [{ address: `unix:${file}`, socketMode: '0660' }]
+  const configured = createProxy({ ...BACKENDS, listeners, log: { level: 'silent' } })
+  t.teardown(() => configured.close())
+  await configured.start()
+  t.equal(modeOf(file), 0o660)
 })

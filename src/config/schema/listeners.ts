@@ -29,6 +29,14 @@ export const listener = strict({
   address: listenAddress.meta({
     description: '`host:port`, `"[::]:port"` or `unix:/path`; port 0 takes a free one',
   }),
+  // Text, as YAML reads 0660 as the number 660.
+  socketMode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, { error: 'is the mode of a file as text, in octal digits: "0660"' })
+    .optional()
+    .meta({
+      description: 'Mode of a unix socket, as text: `"0660"`; default: what the umask of the process leaves',
+    }),
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward clients',
   }),

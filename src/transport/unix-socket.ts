@@ -1,0 +1,102 @@
+/**
+ * A unix socket's file. It outlives a process that was killed, and then nobody can listen there; so one on which nobody
+ * listens is taken away. What is no socket stays, and so does one that anybody listens on.
+ */
+import type { BigIntStats } from 'node:fs'
+import { link, lstat, rename, unlink } from 'node:fs/promises'
+import net from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+
+/** A socket refuses connections for a moment between `bind` and `listen`: who refuses is asked again after this. */
+const ASK_AGAIN_MS = 50
+
+/**
+ * Makes room for a socket that is to listen at `path`, if what is there is the file of one on which nobody listens.
+ * @throws Error with code `EADDRINUSE`: somebody does; `ENOTSOCK`: it is something else; or the system's error
+ */
+export async function removeStaleSocket(path: string): Promise<void> {
+  const found = await stats(path)
+  if (found === undefined) return
+  if (!found.isSocket()) throw failure('ENOTSOCK', path, 'there is a file that is no socket, which stays as it is')
+  for (const pauseMs of [0, ASK_AGAIN_MS]) {
+    await new Promise(resolve => setTimeout(resolve, pauseMs))
+    if (await answers(path)) throw failure('EADDRINUSE', path, 'somebody listens there')
+  }
+  await takeAway(path, found)
+}
+
+/**
+ * Two may find the same stale socket at once; the one may have put its own there before the other takes it away. So it
+ * is moved first, and goes only if it is the one that was found; any other is put back, unless the place was taken.
+ */
+async function takeAway(path: string, found: BigIntStats): Promise<void> {
+  const aside = `${path}.stale-${process.pid}-${process.hrtime.bigint()}`
+  try {
+    await rename(path, aside)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw error
+  }
+  const moved = await stats(aside)
+  const same = moved?.dev === found.dev && moved.ino === found.ino && moved.mtimeNs === found.mtimeNs
+  if (!same) await putBack(aside, path)
+  await unlink(aside)
+}
+
+async function putBack(aside: string, path: string): Promise<void> {
+  try {
+    // Unlike `rename` it does not replace what is there.
+    await link(aside, path)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    // A third one was quicker. The second has lost its address, which it can be asked for here still.
+    throw failure('EADDRINUSE', path, `another process took the address of a socket that is now ${aside}`)
+  }
+}
+
+/** Numbers of inodes are used again at once: the time in nanoseconds tells two sockets apart. */
+async function stats(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Whether somebody listens there. No answer but a refusal is one: a full backlog, a lack of permission. */
+function answers(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = net.connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', error => resolve(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error) ?? '')))
+  })
+}
+
+/**
+ * Runs `bind`, such that a socket's file that it makes is open to nobody to whom `mode` does not open it, not even until
+ * the mode is set. A process has one umask: it is made narrower while `bind` runs, and nothing else does.
+ */
+export function bindNarrowly(mode: number, bind: () => void): void {
+  // A worker thread cannot set it.
+  if (!isMainThread) return bind()
+  const narrow = ~mode & 0o777
+  const before = process.umask(narrow)
+  process.umask(before | narrow)
+  try {
+    bind()
+  } finally {
+    process.umask(before)
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
+
+function failure(code: string, path: string, message: string): Error {
+  return Object.assign(new Error(`listen ${code}: ${message}: ${path}`), { code, address: path })
+}
