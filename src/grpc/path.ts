@@ -73,15 +73,15 @@ function isDots(segment: string): boolean {
  * servers read it, without query, with escapes decoded, without parameters (`;…`) and empty parts. One of them, or
  * both, may be empty.
  * @returns undefined where servers differ: no absolute path, `//` at its beginning, dot segments, a backslash, an
- * escaped slash or control character, or an escape that is none
+ * escaped slash or control character, an escape that is none, or what no URL has
  */
 export function calledResource(path: string): CalledMethod | undefined {
   // "OPTIONS *" (RFC 9110 §7.1) names the server itself.
   if (path === '*') return { service: '', method: '' }
   const end = path.indexOf('?')
   const bare = end < 0 ? path : path.slice(0, end)
-  // A URL parser takes what is behind `//` for a host.
-  if (!bare.startsWith('/') || bare.startsWith('//') || bare.includes('#')) return undefined
+  // A URL parser takes what is behind `//` for a host. A fragment, a space and octets over 0x7e are in no URL.
+  if (!bare.startsWith('/') || bare.startsWith('//') || !/^[!"$-~]*$/.test(bare)) return undefined
   const parts: string[] = []
   for (const segment of bare.slice(1).split('/')) {
     const part = decoded(segment)

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { calledMethod, calledResource } from '../../src/grpc/path.ts'
 
@@ -46,7 +47,7 @@ t.test('other requests: the first two parts as most servers read them', async t 
     ['/pkg.Service//Method', 'pkg.Service', 'Method'],
     ['/pkg.Service;v=1/Method%3Bx', 'pkg.Service', 'Method'],
     ['/pkg.Service/Method/more/parts', 'pkg.Service', 'Method'],
-    ['/a b/%20%25', 'a b', ' %'],
+    ['/a%20b/%20%25', 'a b', ' %'],
     ['/caf%C3%A9', 'caf\xc3\xa9', ''],
     ['/', '', ''],
     ['/?q', '', ''],
@@ -59,6 +60,69 @@ t.test('other requests: nothing that servers read in different ways', async t =>
   const paths = [
     ...['', 'a/b', '?a', 'http://a/b', '//a/b', '//', '/a#b', '/a/%', '/a/%2', '/a/%zz', '/a/%2', '/a\\b', '/a%5Cb'],
     ...['/a%2Fb', '/a%2fb', '/./a', '/../a', '/a/..', '/a/%2e%2E/b', '/a/.%2e', '/a/%00', '/a/%0d%0a', '/a/\x7f'],
+    ...['/a b', '/a/b ', '/a\tb', '/caf\xe9'],
   ]
   for (const path of paths) t.equal(calledResource(path), undefined, path)
+})
+
+/** Paths of pieces that somebody may trip over. */
+const PIECES = [
+  '/',
+  '//',
+  '.',
+  '..',
+  'a',
+  'pkg.Service',
+  'B',
+  '%2e',
+  '%2F',
+  '%41',
+  '%',
+  '?',
+  '#',
+  ';',
+  '\\',
+  ':',
+  '@',
+  '*',
+  '&',
+  '=',
+]
+const anyPath = fc
+  .array(fc.oneof(fc.constantFrom(...PIECES), fc.string({ maxLength: 2 })), { maxLength: 8 })
+  .map(pieces => pieces.join(''))
+
+t.test('gRPC: whatever is taken, URL parsers and decoders leave as it is', async () => {
+  const run = { numRuns: 2_000 }
+  const leaveIt = (path: string): boolean => {
+    const called = calledMethod(path)
+    if (called === undefined) return true
+    const { pathname, host } = new URL(path, 'http://h')
+    return (
+      pathname === path &&
+      host === 'h' &&
+      decodeURIComponent(path) === path &&
+      path === `/${called.service}/${called.method}`
+    )
+  }
+  fc.assert(fc.property(anyPath, leaveIt), run)
+  fc.assert(
+    fc.property(anyPath, anyPath, (one, other) => leaveIt(`/${one}/${other}`)),
+    run,
+  )
+})
+
+t.test('other requests: whatever is taken, a URL parser finds the same parts', async () => {
+  const same = (path: string): boolean => {
+    const called = calledResource(path)
+    if (called === undefined || path === '*') return true
+    const { pathname, host } = new URL(path, 'http://h')
+    const parts = pathname.split('/').map(part => unescape(part).replace(/;.*/s, ''))
+    const [service = '', method = ''] = parts.filter(part => part !== '')
+    return host === 'h' && service === called.service && method === called.method
+  }
+  fc.assert(
+    fc.property(anyPath, path => same(`/${path}`)),
+    { numRuns: 2_000 },
+  )
 })
