@@ -1,18 +1,19 @@
 /** What a `Connection` is made with, and what it tells its owner. */
 import type { FloodLimits } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
-import type { FrameReaderOptions } from './frame-reader.ts'
+import type { FrameReaderOptions } from './frame-reader-options.ts'
 import { DEFAULT_MAX_LIST_BYTES, type DecoderOptions } from './hpack/decoder.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Refuse } from './outbound.ts'
 import type { ConnectionError, StreamError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE, type Role, type SettingEntries, SettingId } from './settings.ts'
 import type { WireStream, WireStreamOwner } from './stream.ts'
+import type { Work } from './work.ts'
 
 /** Limits, each with its default in `CONNECTION_LIMITS`; those of parsing and of header lists beside them. */
 export interface ConnectionLimits
   extends Partial<typeof CONNECTION_LIMITS>,
-    Omit<FrameReaderOptions, 'role'>,
+    Omit<FrameReaderOptions, 'role' | 'work'>,
     DecoderOptions {
   readonly floods?: FloodLimits
 }
@@ -77,6 +78,8 @@ export interface ConnectionOptions {
   readonly owner: ConnectionOwner
   /** Shared by the connections of a process; default: none, each connection's window alone is the bound. */
   readonly budget?: MemoryBudget
+  /** What `receive` may work off before it stops; who gives it some is who fills it up. Default: no bound. */
+  readonly work?: Work
   /** Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent; default: an `Error`. */
   readonly refuse?: Refuse
 }

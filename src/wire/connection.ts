@@ -81,7 +81,8 @@ export class Connection implements InboundOwner {
     this.#table = new StreamTable(role, this.#outbound, both, this.floods, limits, options.budget ?? UNBOUNDED)
     const decoder = new HpackDecoder(limits)
     this.#inbound = new Inbound(this.#table, this.floods, decoder, peer, this.#local, this, limits.maxConcurrentStreams)
-    this.#reader = new FrameReader(this.#inbound, { ...limits, role })
+    this.#reader = new FrameReader(this.#inbound, { ...limits, role, work: options.work })
+    this.#inbound.work = this.#reader.work
   }
 
   /** Our preface. Before anything else. */
@@ -100,17 +101,23 @@ export class Connection implements InboundOwner {
    *
    * `nowMs`: any clock in milliseconds, for windows to grow only while that makes the sender faster. Without one
    * they grow whenever they are used up, and small calls may wait behind what large ones have on their way.
+   *
+   * @returns `end`; or where it stopped, as there is no `work` left: there `start` is to go on with the same chunk
    */
-  receive(chunk: Buffer, end: number = chunk.length, rewritable = false, nowMs = 0): void {
-    if (this.#over !== undefined) return
+  receive(chunk: Buffer, end: number = chunk.length, rewritable = false, nowMs = 0, start = 0): number {
+    if (this.#over !== undefined) return end
     this.#inbound.nowMs = nowMs
     try {
       this.#inbound.rewritable = rewritable ? chunk : undefined
-      this.#reader.read(chunk, end)
+      const at = this.#reader.read(chunk, end, start)
       this.#outbound.pump()
       this.#tellFreed()
+      return at
     } catch (error) {
-      if (error instanceof ConnectionError) return this.fail(error)
+      if (error instanceof ConnectionError) {
+        this.fail(error)
+        return end
+      }
       this.#failByOwner()
       throw error
     }

@@ -36,26 +36,10 @@ import {
   readUint31,
   readUint32,
 } from './frame.ts'
+import type { FrameReaderOptions } from './frame-reader-options.ts'
 import { connectionError, streamError } from './protocol-error.ts'
 import { checkEntries, type Role, SETTING_BYTES } from './settings.ts'
-
-export interface FrameReaderOptions {
-  /** Which side we are: a server expects the client's preface, a client only SETTINGS. */
-  readonly role: Role
-  /** What we announced as SETTINGS_MAX_FRAME_SIZE. Default 16,384. */
-  readonly maxFrameSize?: number
-  /**
-   * Bytes of one compressed field block. It costs the connection, as HPACK's state is lost with the
-   * block, so it lies well above any limit of a header list that costs one call. Default 256 KiB.
-   */
-  readonly maxHeaderBlockBytes?: number
-  /** CONTINUATION frames of one block (CVE-2024-28182). Default 16: 256 KiB in frames of 16 KiB; nghttp2 has 8. */
-  readonly maxContinuations?: number
-  /** Of them, empty ones that do not end the block: they have no use. Default 1. */
-  readonly maxEmptyContinuations?: number
-  /** Entries of one SETTINGS frame (CVE-2020-11080). Default 32, as nghttp2. */
-  readonly maxSettingsEntries?: number
-}
+import { ENOUGH_UNITS, unitsOf, Work } from './work.ts'
 
 /** Where the reader is. It begins at PREFACE (server) or FIRST (client). */
 const Phase = { PREFACE: 0, FIRST: 1, OPEN: 2, BLOCK: 3, DEAD: 4 } as const
@@ -66,6 +50,8 @@ export class FrameReader {
   maxFrameSize: number
   /** Clients only: whether PUSH_PROMISE is expected. False, as we announce ENABLE_PUSH 0. */
   pushEnabled = false
+  /** How much more it may hand over now. */
+  readonly work: Work
   readonly #handler: FrameHandler
   readonly #role: Role
   readonly #limits: FieldBlockLimits
@@ -85,6 +71,7 @@ export class FrameReader {
 
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler
+    this.work = options.work ?? new Work(false)
     this.#role = options.role
     this.#phase = options.role === 'server' ? Phase.PREFACE : Phase.FIRST
     this.maxFrameSize = options.maxFrameSize ?? DEFAULT_MAX_FRAME_SIZE
@@ -97,14 +84,17 @@ export class FrameReader {
   }
 
   /**
-   * Hands over every frame that `chunk[0..end)` completes. Throws the `ConnectionError` that a frame is; then,
+   * Hands over every frame that `chunk[start..end)` completes. Throws the `ConnectionError` that a frame is; then,
    * and when a handler threw, the reader is dead and reads nothing more.
+   * @returns `end`; or where it stopped, as there is no work left: there `start` is to go on
    */
-  read(chunk: Buffer, end: number = chunk.length): void {
+  read(chunk: Buffer, end: number = chunk.length, start = 0): number {
     let sound = false
+    this.work.begin()
     try {
-      this.#consume(chunk, end)
+      const at = this.#consume(chunk, start, end)
       sound = true
+      return at
     } finally {
       if (!sound) this.close()
     }
@@ -117,7 +107,7 @@ export class FrameReader {
     if (!this.#handingJoined) this.#join.clear()
   }
 
-  /** During a call of the handler: the range lies in the reader's own buffer, not in the chunk. */
+  /** During a call of the handler: the range lies in the reader's own buffer. */
   get joined(): boolean {
     return this.#handingJoined
   }
@@ -141,10 +131,15 @@ export class FrameReader {
     return this.#join.bytes.length + (this.#block?.bytes.length ?? 0)
   }
 
-  #consume(chunk: Buffer, end: number): void {
-    let at = this.#phase === Phase.PREFACE ? this.#readPreface(chunk, end) : 0
-    if (this.#join.have > 0) at = this.#continueFrame(chunk, end)
-    if (this.#skip > 0) at = this.#skipRest(at, end)
+  #consume(chunk: Buffer, start: number, end: number): number {
+    const { work } = this
+    let at = start
+    if (start === 0) {
+      if (work.left < 1) return 0
+      if (this.#phase === Phase.PREFACE) at = this.#readPreface(chunk, end)
+      if (this.#join.have > 0) at = this.#continueFrame(chunk, end)
+      if (this.#skip > 0) at = this.#skipRest(at, end)
+    }
     while (end - at >= HEAD_BYTES && this.#phase !== Phase.DEAD) {
       const length = readLength(chunk, at)
       if (length > this.maxFrameSize) {
@@ -154,10 +149,14 @@ export class FrameReader {
       }
       const next = at + HEAD_BYTES + length
       if (next > end) break
+      const units = unitsOf(readType(chunk, at), length)
+      if (work.left < Math.min(units, ENOUGH_UNITS)) return at
+      work.left -= units
       this.#hand(chunk, at, next)
       at = next
     }
     if (at < end && this.#phase !== Phase.DEAD) this.#beginJoin(chunk, at, end)
+    return end
   }
 
   /** §3.4: the client's "connection preface starts with a sequence of 24 octets". */
@@ -197,6 +196,7 @@ export class FrameReader {
     const end = Math.min(chunkEnd, at + total - this.#join.have)
     this.#join.append(chunk, at, end, total)
     if (this.#join.have < total) return end
+    this.work.left -= unitsOf(readType(this.#join.bytes, 0), total)
     this.#handingJoined = true
     try {
       this.#hand(this.#join.bytes, 0, total)

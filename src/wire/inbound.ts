@@ -24,10 +24,11 @@ import {
 import type { Outbound } from './outbound.ts'
 import { ConnectionError, connectionError, StreamError, streamError } from './protocol-error.ts'
 import type { LocalSettings, Settings } from './settings.ts'
-import { WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
+import { NO_OWNER, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
 import { checkNewStream, StreamEvent, StreamState, transition } from './stream-state.ts'
 import type { StreamTable } from './stream-table.ts'
 import { RoundTrips } from './window-growth.ts'
+import { unitsOfWindows, Work } from './work.ts'
 
 const CLEAN: WireStreamEnd = { kind: 'clean' }
 
@@ -62,6 +63,8 @@ export class Inbound implements FrameHandler {
   readonly #maxConcurrentStreams: number
   /** When what is being read came, by any clock in milliseconds. */
   nowMs = 0
+  /** The connection's, for what one frame costs more than another. */
+  work: Work = new Work()
   readonly #trips = new RoundTrips()
 
   constructor(
@@ -172,6 +175,7 @@ export class Inbound implements FrameHandler {
     // §6.9.2: "a receiver MUST adjust the size of all stream flow-control windows that it maintains by the
     // difference between the new value and the old value."
     if (difference !== 0) {
+      this.work.left -= unitsOfWindows(this.#table.size)
       for (const stream of this.#table.open()) {
         stream.sendWindow.adjust(difference)
         if (stream.queuedBytes > 0 && stream.sendWindow.available > 0) this.#outbound.wait(stream)
@@ -387,13 +391,4 @@ export class Inbound implements FrameHandler {
     // The peer made us reset it (CVE-2025-8671). A client opened the streams itself, unless there is none any more.
     if (this.#server || stream === undefined) this.#floods.spend(Flood.RESETS)
   }
-}
-
-/** Until `openedByPeer` returned. */
-const NO_OWNER: WireStreamOwner = {
-  onHeaders() {},
-  onData() {},
-  onTrailers() {},
-  onWritable() {},
-  onClosed() {},
 }

@@ -34,7 +34,8 @@ export {
   writeHead,
 } from './frame.ts'
 export { framesTaken } from './frame-in-hand.ts'
-export { FrameReader, type FrameReaderOptions } from './frame-reader.ts'
+export { FrameReader } from './frame-reader.ts'
+export type { FrameReaderOptions } from './frame-reader-options.ts'
 export { FrameWriter } from './frame-writer.ts'
 export { type DecoderOptions, HpackDecoder } from './hpack/decoder.ts'
 export { HpackEncoder, maxEncodedBytes } from './hpack/encoder.ts'

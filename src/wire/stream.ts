@@ -58,6 +58,15 @@ export interface WireStreamOwner {
   onClosed(end: WireStreamEnd): void
 }
 
+/** Until the peer's stream has one. */
+export const NO_OWNER: WireStreamOwner = {
+  onHeaders() {},
+  onData() {},
+  onTrailers() {},
+  onWritable() {},
+  onClosed() {},
+}
+
 /** What a stream needs of its connection beside the output. Only `Connection` implements it. */
 export interface StreamKeeper {
   readonly outbound: Outbound

@@ -1,8 +1,10 @@
 /** A handler that writes down what a reader told it, for the tests beside this one. */
 import t from 'tap'
 import type { FrameHandler } from '../../src/wire/frame.ts'
-import { FrameReader, type FrameReaderOptions } from '../../src/wire/frame-reader.ts'
+import { FrameReader } from '../../src/wire/frame-reader.ts'
+import type { FrameReaderOptions } from '../../src/wire/frame-reader-options.ts'
 import { ConnectionError, type StreamError } from '../../src/wire/protocol-error.ts'
+import { Work } from '../../src/wire/work.ts'
 import { FrameType, PREFACE, writeFrame } from '../support/frames.ts'
 
 export type Event = readonly (string | number | boolean)[]
@@ -80,14 +82,30 @@ export interface Outcome {
   readonly heldBytes: number
 }
 
-/** What a new reader makes of `chunks`. They are copied first: a handler overwrites what it is given. */
+/** As far as one unit of work goes, again and again: a frame at a time. */
+function readInTurns(reader: FrameReader, chunk: Buffer): void {
+  for (let at = 0, units = 1; at < chunk.length; ) {
+    reader.work.left = units
+    const next = reader.read(chunk, chunk.length, at)
+    units = next > at ? 1 : units * 2
+    at = next
+  }
+}
+
+/**
+ * What a new reader makes of `chunks`. They are copied first: a handler overwrites what it is given.
+ * With `work` it has some for a frame at a time.
+ */
 export function readAll(chunks: readonly Buffer[], options: Options = {}): Outcome {
   const recorder = new Recorder()
   const reader = new FrameReader(recorder, { role: 'server', ...options })
   reader.pushEnabled = options.pushEnabled ?? false
   let error: ConnectionError | undefined
   try {
-    for (const chunk of chunks) reader.read(Buffer.from(chunk))
+    for (const chunk of chunks) {
+      if (options.work !== undefined) readInTurns(reader, Buffer.from(chunk))
+      else reader.read(Buffer.from(chunk))
+    }
   } catch (thrown) {
     if (!(thrown instanceof ConnectionError)) throw thrown
     error = thrown
@@ -107,9 +125,11 @@ export function readSplit(t: Scope, input: Buffer, options: Options = {}): Outco
   const whole = readAll([input], options)
   const expected = JSON.stringify([whole.events, whole.error?.token])
   for (const [where, chunks] of splits(input)) {
-    const got = readAll(chunks, options)
-    const same = JSON.stringify([got.events, got.error?.token]) === expected
-    if (!same) t.same([got.events, got.error?.token], [whole.events, whole.error?.token], where)
+    for (const work of [undefined, new Work()]) {
+      const got = readAll(chunks, { ...options, work })
+      const same = JSON.stringify([got.events, got.error?.token]) === expected
+      if (!same) t.same([got.events, got.error?.token], [whole.events, whole.error?.token], where)
+    }
   }
   t.pass(`${input.length} splits`)
   return whole

@@ -40,6 +40,8 @@ class FramesClientSession extends FramesSession implements ClientSession {
   /** What the next read goes into, until it has begun; then only if it is another buffer. */
   #buffer: Buffer | undefined = lentBuffer(READ_BYTES[0])
   #reading = false
+  /** Was read into, and is free. */
+  #spare: Buffer | undefined
 
   constructor(
     target: DialTarget,
@@ -96,12 +98,16 @@ class FramesClientSession extends FramesSession implements ClientSession {
     const free = this.readInto(buffer, bytes)
     if (bytes === buffer.length && this.#size < READ_BYTES.length - 1) this.#size++
     else if (free) return true
-    this.#buffer = lentBuffer(READ_BYTES[this.#size]!)
+    this.#buffer = this.#spare ?? lentBuffer(READ_BYTES[this.#size]!)
+    this.#spare = undefined
     return true
   }
 
-  protected override read(chunk: Buffer, end: number, rewritable: boolean): void {
-    super.read(chunk, end, rewritable)
+  protected override onUsed(buffer: Buffer): void {
+    if (buffer.length === READ_BYTES[this.#size]) this.#spare = buffer
+  }
+
+  protected override onReceived(): void {
     if (this.connection.starved && !this.#starves.armed) this.#watchReaders()
   }
 

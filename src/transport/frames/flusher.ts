@@ -4,6 +4,7 @@
  * however many sockets, leaves in one write a connection.
  */
 import { endTurnSoon, lastInTurn } from '../turn.ts'
+import { nextTurn } from './shares.ts'
 
 /** What can be flushed. */
 export interface Flushable {
@@ -17,7 +18,10 @@ export interface Flushable {
 let waiting: Flushable[] = []
 let spare: Flushable[] = []
 
-lastInTurn(flushNow)
+lastInTurn(() => {
+  flushNow()
+  nextTurn()
+})
 
 /** The caller sees to it that it asks once only until its `flush`. */
 export function flushSoon(connection: Flushable): void {

@@ -18,10 +18,12 @@ import { framesTaken } from '../../wire/frame-in-hand.ts'
 import { ConnectionError, type StreamError } from '../../wire/protocol-error.ts'
 import type { Role } from '../../wire/settings.ts'
 import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
+import { Work } from '../../wire/work.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { HeadersRefused } from '../transport.ts'
 import { type Flushable, flushNow, flushSoon } from './flusher.ts'
 import type { FramesContext } from './frames-context.ts'
+import { countWork, giveShare, type Waiting, waitForTurn } from './shares.ts'
 
 /** How long the other side has to take our last bytes and to close the connection. */
 const LINGER_MS = 1_000
@@ -35,7 +37,20 @@ const TICK_MS = 1_000
 
 const refuse = (reason: string, tooLarge: boolean): HeadersRefused => new HeadersRefused(reason, tooLarge)
 
-export abstract class FramesSession implements ConnectionOwner, Flushable {
+/** What was read and waits for its turn. */
+interface Rest {
+  readonly chunk: Buffer
+  at: number
+  readonly end: number
+  readonly rewritable: boolean
+  /** Frames of it lie in sockets' queues as they are. */
+  pinned: boolean
+}
+
+export abstract class FramesSession implements ConnectionOwner, Flushable, Waiting {
+  readonly work: Work = new Work()
+  readonly shared: boolean
+  waited: number = Number.MIN_SAFE_INTEGER
   protected readonly connection: Connection
   protected readonly context: FramesContext
   #socket: Duplex | undefined
@@ -45,6 +60,9 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   #ending = false
   #gone = false
   #paused = false
+  /** One, but for a byte stream that goes on after `pause`. While there is one, nothing is read. */
+  readonly #rests: Rest[] = []
+  #waiting = false
   #error: Error | undefined
   #ticked: number
   /** For our SETTINGS to be acknowledged; then for a header block that does not end. */
@@ -61,8 +79,9 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
 
   constructor(role: Role, limits: ConnectionLimits, context: FramesContext) {
     this.context = context
+    this.shared = role === 'client'
     this.#ticked = context.clock.now()
-    this.connection = new Connection({ role, limits, owner: this, refuse, budget: context.budget })
+    this.connection = new Connection({ role, limits, owner: this, refuse, budget: context.budget, work: this.work })
   }
 
   /** The other end, for logs. */
@@ -100,28 +119,78 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   /** @returns whether the buffer may be written again */
   protected readInto(buffer: Buffer, bytes: number): boolean {
     this.read(buffer, bytes, true)
-    if (!framesTaken()) return true
     // What was taken lies in the buffer until it is sent: at once, if the sockets take it.
-    return flushNow()
+    const free = !framesTaken() || flushNow()
+    const rest = this.#rests.at(-1)
+    if (rest?.chunk !== buffer) return free
+    rest.pinned = !free
+    return false
   }
 
+  /** What a connection has no share of this turn for waits for another. */
   protected read(chunk: Buffer, end: number, rewritable: boolean): void {
-    const { connection } = this
+    let at = 0
+    if (this.#rests.length === 0) {
+      at = this.#receive(chunk, 0, end, rewritable)
+      if (at === end) return
+      this.#socket!.pause()
+      this.#waitForTurn()
+    }
+    this.#rests.push({ chunk, at, end, rewritable, pinned: false })
+  }
+
+  goOn(): boolean {
+    if (!this.#waiting) return false
+    for (let rest = this.#rests[0]; rest !== undefined; rest = this.#rests[0]) {
+      // Nothing more is read for a peer that takes nothing; what one sent that is gone needs no answer.
+      if (this.#paused && !this.#gone) break
+      rest.at = this.#receive(rest.chunk, rest.at, rest.end, rest.rewritable)
+      if (framesTaken() && !flushNow()) rest.pinned = true
+      if (rest.at < rest.end) return true
+      this.#rests.shift()
+      if (!rest.pinned) this.onUsed(rest.chunk)
+    }
+    this.#waiting = false
+    if (this.#gone) this.#tellGone()
+    else if (!this.#paused) this.#socket!.resume()
+    return false
+  }
+
+  #waitForTurn(): void {
+    if (this.#waiting) return
+    this.#waiting = true
+    waitForTurn(this)
+  }
+
+  /** The buffer, which `readInto` had kept, may be written again. */
+  protected onUsed(_buffer: Buffer): void {}
+
+  /** Something was received. */
+  protected onReceived(): void {}
+
+  #receive(chunk: Buffer, start: number, end: number, rewritable: boolean): number {
+    const { connection, work } = this
     const now = this.context.clock.now()
     if (now - this.#ticked >= TICK_MS) {
       this.#ticked = now
       connection.tick(now)
     }
+    giveShare(this)
+    const before = work.left
+    let at = end
     try {
-      connection.receive(chunk, end, rewritable, now)
+      at = connection.receive(chunk, end, rewritable, now, start)
     } catch (error) {
       this.context.onFault(error as Error)
     }
+    countWork(work, before)
+    this.onReceived()
     if (this.#stalls.armed && !this.#unread) this.#watchStall()
     if (connection.unfinishedBlock !== this.#waitsFor && connection.settingsPending === 0) this.#watchBlock()
-    if (this.#paused) return
+    if (this.#paused) return at
     // A backend that reads nothing because we read nothing would wait for us for ever: calls are kept from it instead.
     if (connection.pendingBytes > MAX_UNSENT_BYTES || (connection.role === 'server' && this.clogged)) this.#pause()
+    return at
   }
 
   /** The socket has too much that it cannot write: HEADERS and control frames, which no window holds back. */
@@ -220,7 +289,8 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
     if (connection.congested) connection.congested = false
     if (this.#paused && connection.pendingBytes <= MAX_UNSENT_BYTES) {
       this.#paused = false
-      socket.resume()
+      if (this.#rests.length > 0) this.#waitForTurn()
+      else socket.resume()
       flushSoon(this)
     }
     this.onTaken()
@@ -250,6 +320,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   #endIfOver(): boolean {
     if (this.connection.over === undefined || this.#ending || this.#gone || this.#socket === undefined) return true
     this.#ending = true
+    this.#rests.length = 0
     this.context.wheel.disarm(this.#waits)
     this.#socket.end()
     // What still comes is read and forgotten, or the kernel answers it with a reset and our GOAWAY is lost.
@@ -283,6 +354,14 @@ export abstract class FramesSession implements ConnectionOwner, Flushable {
   readonly #onClose = (): void => {
     if (this.#gone) return
     this.#gone = true
+    // A backend's answers that came are answers; what a client asked nobody waits for.
+    if (this.#rests.length > 0 && this.connection.role === 'client') this.#waitForTurn()
+    else this.#tellGone()
+  }
+
+  #tellGone(): void {
+    this.#rests.length = 0
+    this.#waiting = false
     this.context.wheel.disarm(this.#waits)
     this.context.wheel.disarm(this.#stalls)
     this.context.wheel.disarm(this.#lingers)

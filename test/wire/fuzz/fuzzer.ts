@@ -8,7 +8,7 @@
  * | 3 | the frame reader: whole and in pieces (parts.ts) |
  * | 3 | the HPACK decoder: against another one (parts.ts) |
  */
-import type { FrameReaderOptions } from '../../../src/wire/frame-reader.ts'
+import type { FrameReaderOptions } from '../../../src/wire/frame-reader-options.ts'
 import { LIMITS } from './connection-input.ts'
 import { disturb, mutate } from './mutate.ts'
 import { type BlockSession, blockSession, decoderInput, playDecoder, playReader } from './parts.ts'

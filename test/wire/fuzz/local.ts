@@ -8,6 +8,7 @@ import { HPACK_TOKENS } from '../../../src/wire/hpack/hpack-error.ts'
 import { MemoryBudget } from '../../../src/wire/memory-budget.ts'
 import { ConnectionError, PROTOCOL_TOKENS, StreamError } from '../../../src/wire/protocol-error.ts'
 import type { WireStream } from '../../../src/wire/stream.ts'
+import { Work } from '../../../src/wire/work.ts'
 import { Actor, Refused } from './actor.ts'
 import type { ConnectionInput } from './connection-input.ts'
 import { PeerView } from './peer-view.ts'
@@ -30,6 +31,7 @@ export class Local implements ConnectionOwner {
   protected readonly input: ConnectionInput
   protected readonly view: PeerView
   protected readonly budget: MemoryBudget
+  protected readonly work: Work = new Work()
   protected readonly actors: Actor[] = []
   /** The chunk that is being read, if it may be changed. */
   protected rewritable: Buffer | undefined
@@ -59,7 +61,7 @@ export class Local implements ConnectionOwner {
     this.budget = new MemoryBudget(chance(random, 3) ? 100_000 : Number.POSITIVE_INFINITY)
     const { role, limits } = input
     const refuse = (reason: string) => new Refused(reason)
-    this.connection = new Connection({ role, limits, owner: this, refuse, budget: this.budget })
+    this.connection = new Connection({ role, limits, owner: this, refuse, budget: this.budget, work: this.work })
   }
 
   // What it is told

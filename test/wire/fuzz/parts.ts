@@ -1,11 +1,13 @@
 /** Inputs for the reader alone and for the HPACK decoder alone. */
 import type { FrameHandler } from '../../../src/wire/frame.ts'
-import { FrameReader, type FrameReaderOptions } from '../../../src/wire/frame-reader.ts'
+import { FrameReader } from '../../../src/wire/frame-reader.ts'
+import type { FrameReaderOptions } from '../../../src/wire/frame-reader-options.ts'
 import { HpackDecoder } from '../../../src/wire/hpack/decoder.ts'
 import { HpackEncoder, maxEncodedBytes } from '../../../src/wire/hpack/encoder.ts'
 import { HPACK_TOKENS } from '../../../src/wire/hpack/hpack-error.ts'
 import { fieldOf } from '../../../src/wire/hpack/interning.ts'
 import { ConnectionError, PROTOCOL_TOKENS, type StreamError } from '../../../src/wire/protocol-error.ts'
+import { ENOUGH_UNITS, Work } from '../../../src/wire/work.ts'
 import { type Field, HpackDecoder as OtherDecoder, HpackEncoder as OtherEncoder } from '../../support/hpack.ts'
 import { sizeUpdateOf } from './given.ts'
 import { spliced } from './mutate.ts'
@@ -82,18 +84,21 @@ export interface ReaderInput {
 /** Bytes that a reader may hold beside a field block: a frame, with room to grow. */
 const JOIN_MOST = 16_393
 
-/** Whole, and in pieces: the same is told. */
+/** Whole, and in pieces and in turns: the same is told. */
 export function playReader({ options, pushEnabled, input, pieces }: ReaderInput, random: Random): readonly string[] {
   const most = (options.maxFrameSize ?? 16_384) + JOIN_MOST + (options.maxHeaderBlockBytes ?? 262_144)
-  const read = (next: () => number) => {
+  const read = (next: () => number, work?: Work) => {
     const digest = new Digest()
-    const reader = new FrameReader(digest, options)
+    const reader = new FrameReader(digest, { ...options, work })
     reader.pushEnabled = pushEnabled
     try {
       for (let at = 0; at < input.length; ) {
         const to = Math.min(input.length, at + next())
         const chunk = Buffer.from(input.subarray(at, to))
-        reader.read(chunk)
+        for (let done = 0; done < chunk.length; ) {
+          if (work !== undefined) work.left = random(2 * ENOUGH_UNITS)
+          done = reader.read(chunk, chunk.length, done)
+        }
         chunk.fill(0xcc)
         must(reader.heldBytes <= most, `${reader.heldBytes} bytes held`)
         at = to
@@ -111,7 +116,7 @@ export function playReader({ options, pushEnabled, input, pieces }: ReaderInput,
     return digest
   }
   const whole = read(() => input.length)
-  const cut = read(() => 1 + random(2 * pieces))
+  const cut = read(() => 1 + random(2 * pieces), new Work())
   must(
     whole.sum === cut.sum && `${whole.tokens}` === `${cut.tokens}`,
     `in pieces: ${cut.tokens}, whole: ${whole.tokens}`,

@@ -21,6 +21,9 @@ const LAST_FRAME_BYTES = 9 + 16_384
 /** A WINDOW_UPDATE of the connection is never less, where there is room. */
 const HALF_SHARE = Math.floor(SHARE_BYTES / 2)
 
+/** Units of work for any piece. */
+const PLENTY = 100_000
+
 /** Read buffers are larger than what is in them. */
 const SLACK = 5
 let chunk = Buffer.alloc(65_536)
@@ -84,7 +87,11 @@ export class Play extends Local {
     this.may += 4 * bytes.length
     this.rewritable = rewritable ? into : undefined
     framesTaken()
-    this.connection.receive(into, bytes.length, rewritable)
+    // As if others had their turn between: not all at once.
+    for (let at = 0; at < bytes.length; ) {
+      this.work.left = chance(this.random, 6) ? this.random(20) : PLENTY
+      at = this.connection.receive(into, bytes.length, rewritable, 0, at)
+    }
     this.rewritable = undefined
     if (!framesTaken()) into.fill(0xcc, 0, room)
     else must(rewritable, 'a frame was taken of a chunk that was not to be changed')
