@@ -1,6 +1,6 @@
 /** Certificates and keys: read, and checked before anything is served with them. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { mapOf } from './checks.ts'
@@ -41,6 +41,7 @@ export function readPemFiles(
 
   const certificates = cert && checkCertificates(cert, (message, warning) => find('cert', message, warning))
   const privateKey = key && checkKey(key, message => find('key', message))
+  if (key) checkMode(key, message => find('key', message, true))
   if (ca) checkCertificates(ca, (message, warning) => find(caOption, message, warning))
   if (certificates?.[0] !== undefined && privateKey !== undefined) {
     if (!certificates[0].checkPrivateKey(privateKey)) {
@@ -59,7 +60,12 @@ interface Source {
   /** For messages: the path as it was written, or what stands for it. */
   readonly name: string
   readonly bytes: Buffer
+  /** Of the file that it was read from, where files have modes. */
+  readonly mode?: number
 }
+
+/** Windows says 0666 of every file. */
+const HAS_MODES = process.platform !== 'win32'
 
 /** @returns the text of the problem when it cannot be read, undefined when there is nothing to read */
 function readSource(value: unknown, folder: string): Source | string | undefined {
@@ -68,7 +74,7 @@ function readSource(value: unknown, folder: string): Source | string | undefined
   if (value.trimStart().startsWith('-----BEGIN')) return { name: 'the given PEM', bytes: Buffer.from(value) }
   const file = resolve(folder, value)
   try {
-    return { name: value, bytes: readFileSync(file) }
+    return { name: value, bytes: readFileSync(file), mode: HAS_MODES ? statSync(file).mode : undefined }
   } catch (error) {
     return `cannot read ${file}: ${reasonOf(error)}`
   }
@@ -125,6 +131,12 @@ function checkKey({ name, bytes }: Source, tell: Tell): KeyObject | undefined {
     tell(`${name} cannot be parsed: ${reasonOf(error)}`)
     return undefined
   }
+}
+
+/** A key that is read by others than its owner is theirs too. */
+function checkMode({ name, mode = 0 }: Source, tell: Tell): void {
+  if ((mode & 0o044) === 0) return
+  tell(`${name} may be read by others than its owner (mode 0${(mode & 0o777).toString(8)}): chmod 600`)
 }
 
 /** What only OpenSSL knows: keys too small for its security level, broken chains. */

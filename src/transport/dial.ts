@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import net from 'node:net'
 import { Duplex } from 'node:stream'
 import tls from 'node:tls'
+import { HTTP2_TLS } from './tls-rules.ts'
 import type { DialTarget } from './transport.ts'
 
 /** How often TCP asks a silent endpoint whether it lives: finds half-open connections. */
@@ -32,7 +33,7 @@ export function dial(target: DialTarget, { session, inProcess, onread }: DialOpt
   const where = stream === undefined ? { ...addressOf(target), onread } : { socket: stream as net.Socket }
   return tls.connect({
     ...where,
-    ALPNProtocols: ['h2'],
+    ...HTTP2_TLS,
     // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted in HostName".
     servername: net.isIP(serverName) ? '' : serverName,
     checkServerIdentity: (_, certificate) => checkIdentity(serverName, certificate),

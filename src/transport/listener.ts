@@ -5,6 +5,7 @@ import tls from 'node:tls'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
 import { addressOf, formatAddress } from './peer.ts'
+import { HTTP2_TLS } from './tls-rules.ts'
 import type { ServerTransport } from './transport.ts'
 import { bindNarrowly, removeStaleSocket } from './unix-socket.ts'
 
@@ -58,7 +59,7 @@ export class Listener {
       ca: clientCa,
       requestCert: clientCa !== undefined,
       rejectUnauthorized: clientCa !== undefined && requireClientCertificate !== false,
-      ALPNProtocols: ['h2'],
+      ...HTTP2_TLS,
       handshakeTimeout: this.#options.prefaceTimeoutMs,
     })
     server.on('tlsClientError', (error, socket) => {

@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import t from 'tap'
@@ -25,6 +26,7 @@ function problems(run: () => unknown): string[] {
 
 t.test('files are read, from the folder of the configuration', async t => {
   const folder = t.testdir({ 'server.pem': server.cert, 'server.key': server.key, 'ca.pem': ca.cert })
+  chmodSync(join(folder, 'server.key'), 0o600)
   const { config, warnings } = withListener(
     { cert: 'server.pem', key: join(folder, 'server.key'), clientCa: 'ca.pem' },
     folder,
@@ -136,3 +138,31 @@ t.test('an expired certificate is a warning', async t => {
     { path: 'listeners[0].tls.cert', message: /certificate 1 in the given PEM expired on Jan\s+1 .*2021/ },
   ])
 })
+
+const noModes = process.platform === 'win32' ? 'there are no modes' : false
+
+t.test(
+  'a private key that others may read is a warning; a certificate is for everybody',
+  { skip: noModes },
+  async t => {
+    const folder = t.testdir({ 'server.pem': server.cert, 'server.key': server.key })
+    const warned = (mode: number) => {
+      chmodSync(join(folder, 'server.key'), mode)
+      return withListener({ cert: 'server.pem', key: 'server.key' }, folder).warnings
+    }
+    chmodSync(join(folder, 'server.pem'), 0o644)
+    for (const mode of [0o600, 0o400, 0o700, 0o611]) t.strictSame(warned(mode), [], mode.toString(8))
+    for (const mode of [0o644, 0o640, 0o604, 0o666]) {
+      t.strictSame(warned(mode), [
+        {
+          path: 'listeners[0].tls.key',
+          message: `server.key may be read by others than its owner (mode 0${mode.toString(8)}): chmod 600`,
+        },
+      ])
+    }
+    const tls = { cert: 'server.pem', key: 'server.key' }
+    const { warnings } = resolveConfig({ backends: { a: { endpoints: ['https://h'], tls } } }, { folder })
+    t.match(warnings, [{ path: 'backends.a.tls.key', message: /^server\.key may be read by others/ }])
+    t.strictSame(withListener({ cert: server.cert, key: server.key }).warnings, [], 'text has no mode')
+  },
+)
