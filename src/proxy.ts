@@ -3,6 +3,7 @@
  * transport. Listen, drain, close; or be the handler of somebody else's server.
  */
 import type { Socket } from 'node:net'
+import { getHeapStatistics } from 'node:v8'
 import type { Logger } from 'pino'
 import { Backend, type BackendOptions } from './backend/backend.ts'
 import { Client } from './backend/client-share.ts'
@@ -17,6 +18,7 @@ import { droppedLogLines } from './observe/standard-output.ts'
 import type { Director, Target } from './routing/director.ts'
 import { createRouter, type Route } from './routing/router.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './transport/acceptor.ts'
+import { CallMemory } from './transport/call-memory.ts'
 import { systemClock } from './transport/clock.ts'
 import { framesClientTransport } from './transport/frames/client.ts'
 import type { FramesContext, FramesLimits } from './transport/frames/frames-context.ts'
@@ -42,6 +44,8 @@ export interface ProxyLimits extends FramesLimits, NativeServerLimits, AcceptorO
   readonly streamWindowBytes: number
   readonly sessionWindowBytes?: number
   readonly maxBufferedBytes: number
+  /** Default: a quarter of V8's heap, 256 MiB at most. */
+  readonly maxCallBytes?: number
   readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']
 }
 
@@ -107,6 +111,7 @@ export class GrpcProxy implements AcceptorOwner {
   /** Of connections that others accepted. */
   readonly #handed: Acceptor
   readonly #live = new LiveCalls()
+  readonly #memory: CallMemory
   readonly #serve: StreamHandler
   readonly #relayContext: RelayContext
   readonly #serverTransports: Readonly<Record<TransportName, () => ServerTransport>>
@@ -119,6 +124,7 @@ export class GrpcProxy implements AcceptorOwner {
   /** @param setup resolved; `createProxy` makes it of what a user writes */
   constructor(setup: ProxySetup) {
     this.#setup = setup
+    this.#memory = new CallMemory(setup.limits.maxCallBytes ?? defaultCallBytes())
     this.#log = setup.logger ?? createLogger(setup.log)
     const frames = this.#framesContext()
     this.#serverTransports = {
@@ -136,6 +142,7 @@ export class GrpcProxy implements AcceptorOwner {
       backend: named => this.#backendOf(named),
       clock: systemClock,
       wheel: this.#wheel,
+      memory: this.#memory,
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
@@ -155,6 +162,7 @@ export class GrpcProxy implements AcceptorOwner {
       clock: systemClock,
       wheel: this.#wheel,
       budget: new MemoryBudget(limits.maxBufferedBytes),
+      memory: this.#memory,
       onViolation: this.#onViolation,
       onFault: error => this.#log.error({ err: error }, 'a mistake of the proxy cost a connection'),
     }
@@ -282,7 +290,7 @@ export class GrpcProxy implements AcceptorOwner {
 
   onStream(stream: Stream, session: ServerSession): Relay {
     session.kept ??= new Client()
-    return new Relay(this.#relayContext, stream, session.peer, session.kept as Client, this.#onRelayOver)
+    return new Relay(this.#relayContext, stream, session, session.kept as Client, this.#onRelayOver)
   }
 
   readonly #onRelayOver = (): void => {
@@ -372,6 +380,14 @@ export class GrpcProxy implements AcceptorOwner {
     // Nothing to do before its first call.
   }
 }
+
+/** As much as leaves the heap room for everything else, and no more than any use that was seen needs. */
+function defaultCallBytes(): number {
+  return Math.min(MAX_DEFAULT_CALL_BYTES, getHeapStatistics().heap_size_limit / 4)
+}
+
+/** Some 50,000 calls at a time with heads of 1 KiB. */
+const MAX_DEFAULT_CALL_BYTES = 268_435_456
 
 /** What `defineBackend` made; a director in plain JavaScript may return anything. */
 function isDefinition(named: unknown): named is BackendSetup {

@@ -1,6 +1,7 @@
 /** What a call needs of its proxy. */
 import type { Backend } from '../backend/backend.ts'
 import type { Director, Target } from '../routing/director.ts'
+import type { CallMemory } from '../transport/call-memory.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { AddedFields } from './added-fields.ts'
@@ -14,6 +15,8 @@ export interface RelayContext {
   readonly backend: (named: Target['backend']) => Backend | undefined
   readonly clock: Clock
   readonly wheel: TimerWheel
+  /** What calls take beside DATA that windows bound. */
+  readonly memory: CallMemory
   /** Most payload bytes of a request that are kept to send them again; beyond, the call is committed. */
   readonly replayBytes: number
   /** Forward requests whose content type is not gRPC's, instead of HTTP 415. */

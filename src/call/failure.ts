@@ -20,6 +20,7 @@ export type FailureToken =
   | 'unreachable'
   | 'queue-full'
   | 'client-share'
+  | 'memory-share'
   | 'queue-timeout'
   | 'shutting-down'
   | 'deadline'
@@ -114,6 +115,16 @@ export function unsendable({ message, tooLarge }: { readonly message: string; re
   return tooLarge
     ? failure('headers-too-large', Status.RESOURCE_EXHAUSTED, told, ErrorCode.ENHANCE_YOUR_CALM)
     : failure('unsendable-headers', Status.INTERNAL, told, ErrorCode.INTERNAL_ERROR)
+}
+
+/** Its client has as much memory for its calls as is left for others. */
+export function memoryShare(): Failure {
+  return failure(
+    'memory-share',
+    Status.RESOURCE_EXHAUSTED,
+    'the calls of the client take too much memory',
+    ErrorCode.ENHANCE_YOUR_CALM,
+  )
 }
 
 /** Others wait for the memory that its response takes. */

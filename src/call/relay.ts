@@ -12,16 +12,19 @@ import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
+import { CALL_BYTES } from '../transport/call-memory.ts'
 import type { WheelTimer } from '../transport/timer-wheel.ts'
 import {
   type HeaderBlock,
   HeadersRefused,
   type Peer,
+  type ServerSession,
   type Stream,
   type StreamEnd,
   type StreamOwner,
 } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+import { listBytesOf } from '../wire/hpack/header-field.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
@@ -44,6 +47,9 @@ const LINGER_MS = 5_000
 const NO_HEAD = readHead([])
 const NOTHING = Buffer.alloc(0)
 
+/** Of a downstream session, what a call needs. */
+export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
+
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
@@ -52,6 +58,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   readonly #client: Client
   readonly #context: RelayContext
   readonly #down: Stream
+  readonly #session: CallSession
   readonly #peer: Peer
   #phase: Phase = 'headers'
   #block: HeaderBlock = []
@@ -64,6 +71,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   /** Undefined once the call is committed: it cannot be sent again. */
   #replay: Replay | undefined = new Replay()
   #requestEnded = false
+  /** What is counted for the call in `CallMemory`. */
+  #memoryBytes = 0
   #refusals = 0
   /** Received, and not yet taken by the other side: their windows stay closed. */
   #heldRequest = 0
@@ -73,11 +82,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   readonly #recorder: CallRecorder | undefined
   readonly #onOver: () => void
 
-  constructor(context: RelayContext, down: Stream, peer: Peer, client: Client, onOver: () => void) {
+  constructor(context: RelayContext, down: Stream, session: CallSession, client: Client, onOver: () => void) {
     this.#context = context
     this.#down = down
     this.#client = client
-    this.#peer = peer
+    this.#session = session
+    this.#peer = session.peer
     this.#onOver = onOver
     this.#recorder = context.record === undefined ? undefined : new CallRecorder()
     context.live.add(this)
@@ -90,6 +100,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (this.#recorder !== undefined || this.#head.timeout !== undefined) this.#startMs = this.#context.clock.now()
     this.#requestEnded = this.#replay!.ended = endStream
     this.#phase = 'routing'
+    const memoryBytes = CALL_BYTES + this.#head.listBytes
+    if (!this.#context.memory.take(this.#session, memoryBytes)) return this.#fail(failures.memoryShare())
+    this.#memoryBytes = memoryBytes
     const wrong = checkHead(this.#head, this.#peer.encrypted, this.#context.acceptNonGrpc)
     if (wrong !== undefined) return this.#fail(wrong)
     if (this.#head.timeout !== undefined && !this.#startDeadline(this.#head.timeout)) return
@@ -157,7 +170,20 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     replay.push(bytes, start, end)
     if (endStream) replay.ended = true
     // While no attempt takes it the client's window is the bound: nothing is released.
-    if (replay.bytes > this.#context.replayBytes && this.#phase === 'forwarding') this.#replay = undefined
+    const needed = this.#phase !== 'forwarding'
+    if (!needed && replay.bytes > this.#context.replayBytes) return this.#commit(end - start)
+    const { memory } = this.#context
+    if (needed) memory.hold(this.#session, end - start)
+    else if (!memory.take(this.#session, end - start)) return this.#commit(end - start)
+    this.#memoryBytes += end - start
+  }
+
+  /** The call is not sent again. `uncounted`: bytes of its replay that were not counted. */
+  #commit(uncounted = 0): void {
+    const bytes = this.#replay === undefined ? 0 : this.#replay.bytes - uncounted
+    this.#replay = undefined
+    this.#memoryBytes -= bytes
+    this.#context.memory.give(this.#session, bytes)
   }
 
   /** @returns false when the call is over with it */
@@ -219,7 +245,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     } catch (error) {
       return this.#unsendable(error)
     }
-    if (replay.bytes > this.#context.replayBytes) this.#replay = undefined
+    if (replay.bytes > this.#context.replayBytes) this.#commit()
   }
 
   #upstreamBlock(lease: Lease, timeout: string | undefined): HeaderBlock {
@@ -239,7 +265,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
     this.#phase = 'responding'
-    this.#replay = undefined
+    this.#commit()
     try {
       this.#down.sendHeaders(block, endStream)
     } catch (error) {
@@ -276,7 +302,15 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     } catch (error) {
       return this.#unsendable(error)
     }
+    if (this.#down.queuedBytes > 0) this.#keeps(block)
     this.#answered(block)
+  }
+
+  /** Trailers wait behind DATA that the client does not take. */
+  #keeps(block: HeaderBlock): void {
+    const bytes = listBytesOf(block)
+    this.#memoryBytes += bytes
+    this.#context.memory.hold(this.#session, bytes)
   }
 
   onAttemptClosed(end: StreamEnd): void {
@@ -333,7 +367,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.onWritable()
     this.#attempt = undefined
     this.#call?.abort()
-    this.#replay = undefined
+    this.#commit()
     this.#disarm()
   }
 
@@ -352,6 +386,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.onRequestWritable()
     this.#call?.abort()
     this.#replay = undefined
+    this.#context.memory.give(this.#session, this.#memoryBytes)
     this.#disarm()
     this.#context.live.remove(this)
     if (this.#recorder !== undefined) {

@@ -27,6 +27,8 @@ export interface RequestHead {
   timeout: string | undefined
   /** What `path` names, once that was looked at (`call/head-check.ts`). */
   called: CalledMethod | undefined
+  /** Of the whole list, as SETTINGS_MAX_HEADER_LIST_SIZE counts them (RFC 9113 §6.5.2). */
+  listBytes: number
 }
 
 export function readHead(block: readonly Field[]): RequestHead {
@@ -39,9 +41,11 @@ export function readHead(block: readonly Field[]): RequestHead {
     contentType: '',
     timeout: undefined,
     called: undefined,
+    listBytes: 32 * block.length,
   }
   for (let i = 0; i < block.length; i++) {
     const { name, value } = block[i]!
+    head.listBytes += name.length + value.length
     switch (name) {
       case ':method':
         head.method = value

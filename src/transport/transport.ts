@@ -6,6 +6,7 @@
  * told what arrives in wire order and is told `onClosed` last and exactly once.
  */
 import type { ErrorCode } from '../wire/errors.ts'
+import type { MemoryHolder } from './call-memory.ts'
 
 /** One header field, pseudo-header fields (`:path`) included. Bytes are latin1 in the strings. */
 export interface HeaderField {
@@ -110,7 +111,7 @@ export interface Peer {
 }
 
 /** A connection from a client. */
-export interface ServerSession {
+export interface ServerSession extends MemoryHolder {
   readonly peer: Peer
   /** Streams open now. */
   readonly streams: number

@@ -209,6 +209,11 @@ export class Connection implements InboundOwner {
     return this.#reader.unfinishedBlock
   }
 
+  /** Bytes held for frames and header blocks that are not complete. */
+  get unfinishedBytes(): number {
+    return this.#reader.heldBytes
+  }
+
   /** SETTINGS of ours without an acknowledgement: for who has the clock (SETTINGS_TIMEOUT). */
   get settingsPending(): number {
     return this.#local.pending

@@ -6,8 +6,9 @@ import { addedFields } from '../../src/call/added-fields.ts'
 import type { RelayContext } from '../../src/call/context.ts'
 import { LiveCalls } from '../../src/call/live-calls.ts'
 import type { CallRecord } from '../../src/call/record.ts'
-import { Relay } from '../../src/call/relay.ts'
+import { type CallSession, Relay } from '../../src/call/relay.ts'
 import type { Director } from '../../src/routing/director.ts'
+import { CallMemory } from '../../src/transport/call-memory.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { HeaderBlock, StreamEnd } from '../../src/transport/transport.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -43,6 +44,8 @@ export function lost(unprocessed = false): StreamEnd {
 
 export interface RigOptions extends Partial<Pick<RelayContext, 'replayBytes' | 'acceptNonGrpc' | 'addedFields'>> {
   readonly director?: Director
+  /** What calls may take beside DATA. */
+  readonly memoryBytes?: number
   /** Without records nothing is counted. */
   readonly silent?: boolean
   /** Not connected yet; calls wait. */
@@ -61,6 +64,7 @@ export class CallRig {
   readonly wheel = new TimerWheel(this.clock)
   readonly transport = new FakeTransport()
   readonly client = new Client()
+  readonly downSession: CallSession = { peer: { address: '192.0.2.9:1234', encrypted: false }, heldBytes: 0 }
   readonly records: CallRecord[] = []
   readonly faults: [message: string, path: string, cause: unknown][] = []
   readonly oddities: string[] = []
@@ -94,6 +98,7 @@ export class CallRig {
       backend: named => (named === 'main' ? this.backend : undefined),
       clock: this.clock,
       wheel: this.wheel,
+      memory: new CallMemory(options.memoryBytes ?? 1e9),
       replayBytes: options.replayBytes ?? 1_000,
       acceptNonGrpc: options.acceptNonGrpc ?? false,
       addedFields: options.addedFields ?? addedFields({ xForwardedFor: false, forwarded: false, via: false }),
@@ -106,16 +111,15 @@ export class CallRig {
   }
 
   /** A client's stream, before its headers. */
-  accept(): Opened {
+  accept(session: CallSession = this.downSession): Opened {
     const down = new FakeStream()
-    const peer = { address: '192.0.2.9:1234', encrypted: false }
-    const relay = new Relay(this.context, down, peer, this.client, () => this.over++)
+    const relay = new Relay(this.context, down, session, this.client, () => this.over++)
     down.owner = relay
     return { relay, down }
   }
 
-  open(fields: HeaderBlock = request(), endStream = false): Opened {
-    const opened = this.accept()
+  open(fields: HeaderBlock = request(), endStream = false, session?: CallSession): Opened {
+    const opened = this.accept(session)
     opened.down.headers(fields, endStream)
     return opened
   }
@@ -144,11 +148,12 @@ export class CallRig {
   get left(): object {
     const { live } = this.context
     const open = this.ups.filter(up => !up.over).length
-    return { live: live.size, waiting: this.backend.waiting, timers: this.wheel.size, open }
+    const { heldBytes } = this.downSession
+    return { live: live.size, heldBytes, waiting: this.backend.waiting, timers: this.wheel.size, open }
   }
 }
 
-export const NOTHING_LEFT = { live: 0, waiting: 0, timers: 0, open: 0 }
+export const NOTHING_LEFT = { live: 0, heldBytes: 0, waiting: 0, timers: 0, open: 0 }
 
 export interface Answer {
   readonly status: string | undefined

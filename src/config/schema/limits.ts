@@ -102,6 +102,10 @@ export const limits = strict({
     'The same of all sessions together, with what their windows promise, beyond 65,535 bytes of each; `frames` only',
     { min: 1_048_576 },
   ),
+  maxCallBytes: z.int().min(1_048_576).optional().meta({
+    description:
+      "What the calls of all clients take in memory beside DATA: header lists, requests kept for a retry, 2 KiB for each call; a client that holds as much as is left gets RESOURCE_EXHAUSTED. Default: a quarter of V8's heap, 256 MiB at most",
+  }),
   settingsTimeoutMs: milliseconds(10_000, 'A peer acknowledges our SETTINGS within this time; `frames` only', {
     min: 1,
   }),

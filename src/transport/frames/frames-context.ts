@@ -4,6 +4,7 @@ import type { ConnectionLimits } from '../../wire/connection-options.ts'
 import type { MemoryBudget } from '../../wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from '../../wire/protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE } from '../../wire/settings.ts'
+import type { CallMemory } from '../call-memory.ts'
 import type { Clock } from '../clock.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 
@@ -30,6 +31,8 @@ export interface FramesContext {
   readonly clock: Clock
   readonly wheel: TimerWheel
   readonly budget: MemoryBudget
+  /** For what comes of clients and is no DATA. */
+  readonly memory: CallMemory
   /** A peer broke a rule: it lost a stream or the connection. `peer` is its address or the endpoint's name. */
   readonly onViolation: (peer: string, error: ConnectionError | StreamError) => void
   /** An owner of a stream threw, which is a mistake of ours; its connection is lost. */

@@ -1,12 +1,14 @@
 /** Downstream on our own frames: sessions made of accepted sockets. */
 import type { Socket } from 'node:net'
 import type { ConnectionLimits } from '../../wire/connection-options.ts'
+import { ErrorCode } from '../../wire/errors.ts'
+import { ConnectionError } from '../../wire/protocol-error.ts'
 import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
 import { peerOf } from '../peer.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import type { Peer, ServerSession, ServerSessionOwner, ServerTransport } from '../transport.ts'
 import { connectionLimits, type FramesContext } from './frames-context.ts'
-import { FramesSession } from './session.ts'
+import { FramesSession, MAX_UNSENT_BYTES } from './session.ts'
 
 /** A client has so long to answer the PING of a drain, before it is taken to have seen the GOAWAY. */
 const DRAIN_PING_MS = 5_000
@@ -15,6 +17,9 @@ class FramesServerSession extends FramesSession implements ServerSession {
   readonly peer: Peer
   opened = 0
   kept: unknown
+  heldBytes = 0
+  /** Of it, what this session counts itself. */
+  #countedBytes = 0
   readonly #owner: ServerSessionOwner
   readonly #drainTimer: WheelTimer = new WheelTimer(() => this.connection.drainTimedOut())
 
@@ -25,6 +30,40 @@ class FramesServerSession extends FramesSession implements ServerSession {
     this.watch(socket)
     this.attach(socket)
     socket.resume()
+  }
+
+  protected override read(chunk: Buffer, end: number, rewritable: boolean): void {
+    super.read(chunk, end, rewritable)
+    this.#countMemory()
+  }
+
+  override flush(): boolean {
+    const sent = super.flush()
+    if (!sent) this.#countMemory()
+    return sent
+  }
+
+  protected override onTaken(): void {
+    this.#countMemory()
+  }
+
+  /**
+   * Frames and blocks that have not ended, and what the socket does not take beyond the usual: HEADERS and control
+   * frames are held back by no window.
+   */
+  #countMemory(): void {
+    const bytes = this.connection.unfinishedBytes + Math.max(0, this.unsentBytes - MAX_UNSENT_BYTES)
+    const more = bytes - this.#countedBytes
+    if (more === 0) return
+    const { memory } = this.context
+    if (more < 0) memory.give(this, -more)
+    else if (!memory.take(this, more)) return this.#failForMemory()
+    this.#countedBytes = bytes
+  }
+
+  #failForMemory(): void {
+    const text = 'unfinished or unread frames of the client take too much memory'
+    this.connection.fail(new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'memory-share', text))
   }
 
   protected get peerName(): string {
@@ -58,6 +97,8 @@ class FramesServerSession extends FramesSession implements ServerSession {
   }
 
   protected onGone(reason: string): void {
+    this.context.memory.give(this, this.#countedBytes)
+    this.#countedBytes = 0
     this.context.wheel.disarm(this.#drainTimer)
     this.#owner.onSessionClosed(this, reason)
   }

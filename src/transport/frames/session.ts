@@ -198,6 +198,11 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     return this.#socket !== undefined && this.#socket.writableLength > MAX_UNSENT_BYTES
   }
 
+  /** Bytes that wait for a flush, or for the socket. */
+  protected get unsentBytes(): number {
+    return this.connection.pendingBytes + (this.#socket?.writableLength ?? 0)
+  }
+
   /** All that waited was written. */
   protected onTaken(): void {}
 

@@ -107,6 +107,7 @@ const UNOWNED: StreamOwner = {
 class NativeServerSession implements ServerSession, NativeSession {
   readonly peer: Peer
   kept: unknown
+  heldBytes = 0
   readonly lastStreamId = SHUTDOWN_NOTICE_STREAM_ID
   readonly #node: ServerHttp2Session
   readonly #owner: ServerSessionOwner
