@@ -3,30 +3,30 @@
  * transport. Listen, drain, close; or be the handler of somebody else's server.
  */
 import type { Socket } from 'node:net'
-import { getHeapStatistics } from 'node:v8'
 import type { Logger } from 'pino'
-import { Backend, type BackendOptions } from './backend/backend.ts'
+import { Backend } from './backend/backend.ts'
 import { Client } from './backend/client-share.ts'
-import { type AddedFieldsOptions, addedFields } from './call/added-fields.ts'
+import { addedFields } from './call/added-fields.ts'
 import type { RelayContext } from './call/context.ts'
 import { LiveCalls } from './call/live-calls.ts'
 import { Relay } from './call/relay.ts'
 import { accessLog } from './observe/access-log.ts'
 import { shownCause, shownPath } from './observe/log-fields.ts'
-import { createLogger, type LogOptions } from './observe/logger.ts'
+import { createLogger } from './observe/logger.ts'
 import { droppedLogLines } from './observe/standard-output.ts'
-import type { Director, Target } from './routing/director.ts'
-import { createRouter, type Route } from './routing/router.ts'
-import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './transport/acceptor.ts'
+import { type BackendSetup, defaultCallBytes, type ProxySetup } from './proxy-setup.ts'
+import type { Target } from './routing/director.ts'
+import { createRouter } from './routing/router.ts'
+import { Acceptor, type AcceptorOwner } from './transport/acceptor.ts'
 import { CallMemory } from './transport/call-memory.ts'
 import { systemClock } from './transport/clock.ts'
 import { framesClientTransport } from './transport/frames/client.ts'
-import type { FramesContext, FramesLimits } from './transport/frames/frames-context.ts'
+import type { FramesContext } from './transport/frames/frames-context.ts'
 import { framesServerTransport } from './transport/frames/server.ts'
 import { type ListenAddress, Listener, type ListenTls } from './transport/listener.ts'
 import { type BesideOptions, besideListener, type StreamHandler } from './transport/native/beside-listener.ts'
 import { nativeClientTransport } from './transport/native/client.ts'
-import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
+import { nativeServerTransport, nativeStreamHandler } from './transport/native/server.ts'
 import { TimerWheel } from './transport/timer-wheel.ts'
 import type { ClientTransport, ServerSession, ServerTransport, Stream, TransportName } from './transport/transport.ts'
 import { loopTurn } from './transport/turn.ts'
@@ -34,45 +34,6 @@ import { MemoryBudget } from './wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from './wire/protocol-error.ts'
 
 export type { BesideOptions, StreamHandler }
-
-/** What bounds the proxy; the configuration's reference says what each is for. */
-export interface ProxyLimits extends FramesLimits, NativeServerLimits, AcceptorOptions {
-  readonly maxHeaderListBytes: number
-  readonly maxHeaderFields: number
-  readonly maxConcurrentStreams: number
-  readonly replayBytes: number
-  readonly streamWindowBytes: number
-  readonly sessionWindowBytes?: number
-  readonly maxBufferedBytes: number
-  /** Default: a quarter of V8's heap, 256 MiB at most. */
-  readonly maxCallBytes?: number
-  readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']
-}
-
-export interface BackendSetup extends BackendOptions {
-  readonly transport: TransportName
-}
-
-export interface ListenerSetup extends ListenAddress {
-  readonly transport: TransportName
-  readonly tls?: ListenTls
-}
-
-/** A configuration with all defaults filled in and nothing left to look up. */
-export interface ProxySetup {
-  readonly listeners: readonly ListenerSetup[]
-  readonly backends: Readonly<Record<string, BackendSetup>>
-  readonly routes: readonly Route[]
-  /** Decides instead of `routes`. */
-  readonly director?: Director
-  readonly log: LogOptions & { readonly access: boolean }
-  /** Used instead of one made from `log`. */
-  readonly logger?: Logger
-  readonly headers: AddedFieldsOptions
-  readonly acceptNonGrpc: boolean
-  readonly drain: { readonly graceMs: number }
-  readonly limits: ProxyLimits
-}
 
 /** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
 export interface ListenOptions extends ListenAddress {
@@ -380,14 +341,6 @@ export class GrpcProxy implements AcceptorOwner {
     // Nothing to do before its first call.
   }
 }
-
-/** As much as leaves the heap room for everything else, and no more than any use that was seen needs. */
-function defaultCallBytes(): number {
-  return Math.min(MAX_DEFAULT_CALL_BYTES, getHeapStatistics().heap_size_limit / 4)
-}
-
-/** Some 50,000 calls at a time with heads of 1 KiB. */
-const MAX_DEFAULT_CALL_BYTES = 268_435_456
 
 /** What `defineBackend` made; a director in plain JavaScript may return anything. */
 function isDefinition(named: unknown): named is BackendSetup {

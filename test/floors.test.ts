@@ -13,7 +13,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   ...{ wire: 0, grpc: 0 },
   transport: 1,
   ...{ call: 2, routing: 2, backend: 2, observe: 2 },
-  'proxy.ts': 3,
+  ...{ 'proxy.ts': 3, 'proxy-setup.ts': 3 },
   ...{ config: 4, admin: 4, demo: 4, bench: 4, 'cli.ts': 4, cli: 4, 'index.ts': 4 },
 }
 
@@ -64,7 +64,7 @@ function judge({ file, name, target }: Import, dependencies: ReadonlySet<string>
   const carrier = carrierOf(target)
   if (carrier === undefined || carrierOf(file) === carrier) return undefined
   if (carrierOf(file) !== undefined) return 'native and frames do not know each other'
-  return file === 'proxy.ts' ? undefined : `only proxy.ts chooses a transport`
+  return /^proxy(-setup)?\.ts$/.test(file) ? undefined : `only proxy.ts chooses a transport`
 }
 
 function importViolations(files: Files, dependencies: ReadonlySet<string>): string[] {

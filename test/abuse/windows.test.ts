@@ -317,8 +317,8 @@ t.test('a full backend session, and a client that takes little by little: its ca
   })
   const taken = () => calls.reduce((sum, { id }) => sum + client.dataBytes(id), 0)
   while (taken() < calls.length * (WINDOW - 100)) {
-    client.windowUpdate(0, 2_000 * calls.length)
-    for (const { id } of calls) client.windowUpdate(id, 2_000)
+    client.windowUpdate(0, 6_000 * calls.length)
+    for (const { id } of calls) client.windowUpdate(id, 6_000)
     await delay(100)
   }
   await Promise.all(sending)
