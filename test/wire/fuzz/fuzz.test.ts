@@ -1,8 +1,9 @@
 /** A short part of the long run (run.ts): inputs that are always the same, and others each time. */
 import t from 'tap'
+import { WHOLE } from '../../support/whole.ts'
 import { Fuzzer } from './fuzzer.ts'
 
-const INPUTS = Number(process.env.FUZZ_INPUTS ?? 6_000)
+const INPUTS = Number(process.env.FUZZ_INPUTS ?? (WHOLE ? 6_000 : 2_500))
 /** Of the second part; a failure names `seed:index`, and `npm run fuzz -- --seed SEED --only INDEX` repeats it. */
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
