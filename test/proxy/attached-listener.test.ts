@@ -2,9 +2,13 @@
  * A request listener that is attached to the server whose streams the proxy's handler gets too. Node answers such a
  * stream by both; nothing of that may throw in the host's process, and gRPC is the proxy's all the same.
  */
+import { once } from 'node:events'
+import http2 from 'node:http2'
+import https from 'node:https'
 import fastify from 'fastify'
 import t from 'tap'
 import type { GrpcProxy } from '../../src/index.ts'
+import { certificates } from '../support/certs.ts'
 import {
   type AnyServer,
   type Beside,
@@ -122,4 +126,20 @@ t.test('two servers, one handler: each is looked at, each is told of', async t =
   await bothAreServed(t, plain)
   t.equal(servers[0]!.listenerCount('stream'), 1, "Node's layer is off the one")
   t.equal(servers[1]!.listenerCount('stream'), 2, 'and on the other, which had no stream yet')
+})
+
+t.test('a TLS server for HTTP/1 too: those requests come as they always did', async t => {
+  const { server: identity, ca } = await certificates()
+  const here = await beside(t, 'TLS', async proxy => {
+    const server = http2.createSecureServer({ ...identity, allowHTTP1: true })
+    server.on('stream', proxy.handlerFor({ otherwise: atOnce }))
+    return server.on('request', atOnce) as AnyServer
+  })
+  await bothAreServed(t, here)
+  const [response] = await once(https.get({ port: here.port, path: '/hello', ca: ca.cert, agent: false }), 'response')
+  t.match(response, { statusCode: 200, httpVersion: '1.1' })
+  response.resume()
+  await once(response, 'close')
+  await bothAreServed(t, here)
+  t.equal(here.lines.length, 1)
 })

@@ -5,6 +5,7 @@ import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, st
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { createProxy, type GrpcProxy } from '../../src/index.ts'
 import { running } from '../contract/rig.ts'
@@ -37,13 +38,13 @@ async function hasKeepalive(t: Test, port: number, client: RawClient, wanted = t
 const skip = process.platform === 'linux' ? false : 'only Linux shows the timers of a socket'
 
 t.test('TCP asks whether a client that is silent is still there', { skip }, async t => {
-  const tls = await certificates()
+  const made = await certificates()
   for (const transport of ['frames', 'native'] as const) {
     const pairing = { ...PAIRING, downstream: transport }
     const plain = await running(t, pairing, BACKENDS)
     await hasKeepalive(t, plain.port, await RawClient.connect(t, plain.port))
-    const secure = await running(t, pairing, BACKENDS, tls)
-    await hasKeepalive(t, secure.port, await RawClient.connect(t, secure.port, { tls: { ca: tls.ca.cert } }))
+    const secure = await running(t, pairing, BACKENDS, made)
+    await hasKeepalive(t, secure.port, await RawClient.connect(t, secure.port, { tls: { ca: made.ca.cert } }))
     const off = await running(t, pairing, { ...BACKENDS, limits: { tcpKeepaliveMs: 0 } })
     await hasKeepalive(t, off.port, await RawClient.connect(t, off.port), false)
   }
@@ -58,6 +59,28 @@ t.test('also of connections that others accepted', { skip }, async t => {
     server.listen(0, '127.0.0.1', () => resolve(server.address() as net.AddressInfo))
   })
   await hasKeepalive(t, port, await RawClient.connect(t, port))
+})
+
+t.test('connections that others accepted: the longest idle one makes room for another', async t => {
+  const { ca, server: identity } = await certificates()
+  for (const over of ['TCP', 'TLS'] as const) {
+    const proxy = createProxy({ ...BACKENDS, limits: { maxClientSessions: 2 }, log: { level: 'silent' } })
+    t.teardown(() => proxy.close())
+    const server =
+      over === 'TCP'
+        ? net.createServer(proxy.connection)
+        : tls.createServer({ ...identity, ALPNProtocols: ['h2'] }, proxy.connection)
+    t.teardown(() => server.close())
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const { port } = server.address() as net.AddressInfo
+    const options = { tls: over === 'TLS' ? { ca: ca.cert } : undefined }
+    const clients: RawClient[] = []
+    for (let i = 0; i < 3; i++) clients.push(await RawClient.connect(t, port, options))
+    await clients[0]!.next('goaway')
+    await clients[0]!.closed
+    for (const client of clients.slice(1)) await client.roundTrip()
+    await until('it is forgotten', () => proxy.counts().clientConnections === 2)
+  }
 })
 
 function proxyOf(t: Test): GrpcProxy {
