@@ -333,6 +333,8 @@ export class GrpcProxy implements AcceptorOwner {
     // Answers to the last calls are written in this turn's end; then the connections go.
     await new Promise(resolve => setImmediate(resolve))
     await Promise.all(this.#acceptors().map(listener => listener.close()))
+    // Those of somebody else's server, whose connection goes on.
+    this.#live.abortAll()
     await Promise.all([...this.#backends.values()].map(backend => backend.close()))
     this.#log.flush()
   }

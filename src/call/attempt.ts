@@ -110,8 +110,8 @@ export class Attempt implements StreamOwner {
    * not keep the stream.
    */
   linger(arm: (timer: WheelTimer) => void, disarm: (timer: WheelTimer) => void): void {
+    if (this.#closed || this.#owner === undefined) return
     this.#owner = undefined
-    if (this.#closed) return
     const timer = new WheelTimer(() => {
       disarm(timer)
       if (!this.#closed) this.#reset(ErrorCode.CANCEL)

@@ -4,9 +4,9 @@
  */
 
 import type { Unavailable } from '../backend/backend.ts'
-import { answerContentType, type Field } from '../grpc/metadata.ts'
+import { answerContentType, type Field, isGrpcContentType } from '../grpc/metadata.ts'
 import { encodeMessage, GrpcError, Status, type StatusCode, statusOfReset } from '../grpc/status.ts'
-import type { StreamEnd } from '../transport/transport.ts'
+import type { HeaderBlock, StreamEnd } from '../transport/transport.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 
 export type FailureToken =
@@ -206,6 +206,17 @@ function ofViolation(code: ErrorCode, violation = errorCodeName(code)): Failure 
   return failure('upstream-protocol-error', statusOfReset(code), message, code, violation)
 }
 
+/** Nothing was processed, and here it cannot be sent again: the client may (RFC 9113 §8.7; gRFC A6). */
+export function ofRefusal(end: StreamEnd): Failure {
+  return failure(
+    'upstream-refused',
+    Status.UNAVAILABLE,
+    'the backend refused the call and did not process it',
+    ErrorCode.REFUSED_STREAM,
+    end.kind === 'lost' ? end.reason : '',
+  )
+}
+
 /** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
 export function wasRefused(end: StreamEnd): boolean {
   if (end.kind === 'lost') return end.unprocessed
@@ -244,6 +255,25 @@ export function answerTo(failure: Failure, contentType: string): Field[] {
     field('grpc-message', messageOf(failure)),
     mark,
   ]
+}
+
+/** The end of a response that has begun, marked as the proxy's own. */
+export function ownTrailers(failure: Failure): Field[] {
+  return [
+    field('grpc-status', String(failure.status)),
+    field('grpc-message', messageOf(failure)),
+    field('x-grpc-verbatim-error', failure.token),
+  ]
+}
+
+/** What follows, trailers of ours may end: an answer of gRPC that does not say how long it is. */
+export function endsByTrailers(response: HeaderBlock): boolean {
+  let grpc = false
+  for (const { name, value } of response) {
+    if ((name === ':status' && value !== '200') || name === 'content-length') return false
+    if (name === 'content-type') grpc = isGrpcContentType(value)
+  }
+  return grpc
 }
 
 function field(name: string, value: string): Field {

@@ -4,6 +4,7 @@
 export interface LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
+  /** It ends now; the second time, also where the client's connection was to end with it. */
   abort(): void
 }
 

@@ -10,6 +10,7 @@
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
+import { BORDER, placeAfter } from '../grpc/message.ts'
 import { editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import { CALL_BYTES } from '../transport/call-memory.ts'
@@ -31,6 +32,7 @@ import type { RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
+import { answer, Farewell } from './farewell.ts'
 import { checkHead } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
@@ -70,6 +72,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #attempt: Attempt | undefined
   /** Undefined once the call is committed: it cannot be sent again. */
   #replay: Replay | undefined = new Replay()
+  /** The response's headers, and where in its messages it is; without a record nobody counts them. */
+  #response: HeaderBlock = []
+  #place = BORDER
   #requestEnded = false
   /** What is counted for the call in `CallMemory`. */
   #memoryBytes = 0
@@ -79,6 +84,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #heldResponse = 0
   #startMs = 0
   #deadline: Deadline | undefined
+  #farewell: Farewell | undefined
   readonly #recorder: CallRecorder | undefined
   readonly #onOver: () => void
 
@@ -189,12 +195,10 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   /** @returns false when the call is over with it */
   #startDeadline(text: string): boolean {
     const started = Deadline.start(text, this.#startMs, this.#context, failure => this.#fail(failure))
-    if (!(started instanceof Deadline)) {
-      this.#fail(started)
-      return false
-    }
-    this.#deadline = started
-    return true
+    const armed = started instanceof Deadline
+    if (armed) this.#deadline = started
+    else this.#fail(started)
+    return armed
   }
 
   #route(): void {
@@ -266,6 +270,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
     this.#phase = 'responding'
     this.#commit()
+    this.#response = block
     try {
       this.#down.sendHeaders(block, endStream)
     } catch (error) {
@@ -276,7 +281,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onResponseData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
-    this.#recorder?.response.push(bytes, start, end)
+    if (this.#recorder !== undefined) this.#recorder.response.push(bytes, start, end)
+    else this.#place = placeAfter(this.#place, bytes, start, end)
     const length = end - start
     const writable = this.#down.sendData(bytes, start, end, endStream)
     if (endStream) this.#answered(undefined)
@@ -316,12 +322,13 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   onAttemptClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
-    if (this.#phase === 'forwarding' && failures.wasRefused(end) && this.#refusals < MAX_REFUSALS && this.#replay) {
+    const refused = this.#phase === 'forwarding' && failures.wasRefused(end)
+    if (refused && this.#refusals < MAX_REFUSALS && this.#replay !== undefined) {
       this.#refusals++
-      this.#connect()
-      return
+      return this.#connect()
     }
-    this.#fail(failures.ofUpstream(end), end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy')
+    const endedBy = end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy'
+    this.#fail(refused ? failures.ofRefusal(end) : failures.ofUpstream(end), endedBy)
   }
 
   /**
@@ -331,13 +338,14 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
    */
   #closeEarly(end: StreamEnd): void {
     if (this.#requestEnded && end.kind === 'clean') return
-    this.#down.reset(end.kind === 'reset' ? end.code : ErrorCode.NO_ERROR)
+    // However slowly it is read: "Clients MUST NOT discard responses as a result of receiving such a RST_STREAM".
+    this.#down.resetWhenSent(end.kind === 'reset' ? end.code : ErrorCode.NO_ERROR)
   }
 
   /** The backend's response went out whole. */
   #answered(last: HeaderBlock | undefined): void {
     this.#phase = 'answered'
-    this.#disarm()
+    this.#deadline?.disarm()
     this.#recorder?.answered(last)
   }
 
@@ -346,38 +354,31 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#recorder?.failed(endedBy, failure)
     const responding = this.#phase === 'responding'
     this.#leave()
-    this.#phase = 'answered'
-    if (responding) this.#down.reset(failure.code)
-    else this.#answer(failures.answerTo(failure, this.#head.contentType))
+    if (responding) this.#break(failure)
+    else answer(this.#down, failure, this.#head.contentType, this.#requestEnded)
   }
 
-  #answer(block: HeaderBlock): void {
-    try {
-      this.#down.sendHeaders(block, true)
-    } catch {
-      return this.#down.reset(ErrorCode.INTERNAL_ERROR)
-    }
-    if (!this.#requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
+  #break(failure: Failure): void {
+    const within = this.#recorder === undefined ? this.#place !== BORDER : this.#recorder.response.within
+    this.#farewell = new Farewell(this.#down, failure, this.#context)
+    const whole = !within && failures.endsByTrailers(this.#response)
+    // What the client takes yet counts as held until it did.
+    if (!this.#farewell.say(whole, this.#requestEnded)) this.onWritable()
   }
 
   #leave(): void {
     if (this.#phase === 'waiting') this.#backend?.cancel(this)
+    this.#phase = 'answered'
     this.#attempt?.abandon(ErrorCode.CANCEL)
-    // A stream whose end is just being told cannot be reset: it will have ended cleanly.
-    this.onWritable()
-    this.#attempt = undefined
     this.#call?.abort()
     this.#commit()
-    this.#disarm()
-  }
-
-  #disarm(): void {
     this.#deadline?.disarm()
   }
 
   /** The grace period of a drain is over. */
   abort(): void {
-    this.#fail(failures.shuttingDown())
+    if (this.#farewell !== undefined) this.#farewell.abort()
+    else this.#fail(failures.shuttingDown())
   }
 
   #finish(): void {
@@ -387,7 +388,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#call?.abort()
     this.#replay = undefined
     this.#context.memory.give(this.#session, this.#memoryBytes)
-    this.#disarm()
+    this.#deadline?.disarm()
+    this.#farewell?.disarm()
     this.#context.live.remove(this)
     if (this.#recorder !== undefined) {
       const { clock, record } = this.#context

@@ -1,3 +1,33 @@
+/** Between two messages, or before the first: nothing of a message is missing. */
+export const BORDER = 0
+
+/**
+ * Where a body is after some more of it, as one number: `BORDER`; above it the bytes that a message still lacks; below
+ * it a prefix that has come in part. For who needs no count: no object, and a frame that is one message costs five reads.
+ * @param place `BORDER` at first, then what this returned last
+ */
+export function placeAfter(place: number, bytes: Uint8Array, start: number, end: number): number {
+  let at = start
+  while (at < end) {
+    if (place > 0) {
+      const taken = Math.min(place, end - at)
+      place -= taken
+      at += taken
+    } else if (place === BORDER && end - at >= PREFIX_BYTES) {
+      place = ((bytes[at + 1]! * 256 + bytes[at + 2]!) * 256 + bytes[at + 3]!) * 256 + bytes[at + 4]!
+      at += PREFIX_BYTES
+    } else place = prefixAfter(place, bytes[at++]!)
+  }
+  return place
+}
+
+/** A prefix that comes in parts: three bits are how many bytes of it there are, above them is the length so far. */
+function prefixAfter(place: number, byte: number): number {
+  const seen = (-place & 7) + 1
+  const length = seen === 1 ? 0 : (-place >> 3) * 256 + byte
+  return seen === PREFIX_BYTES ? length : -(length * 8 + seen)
+}
+
 /**
  * Counts gRPC messages by their prefix, without looking into them: Length-Prefixed-Message is
  * Compressed-Flag (1 byte), Message-Length (4 bytes, big endian), Message (PROTOCOL-HTTP2.md).

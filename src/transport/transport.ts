@@ -54,12 +54,17 @@ export interface Stream {
   readonly queuedBytes: number
   /** Last block of our direction, with END_STREAM, after all data that was given before. */
   sendTrailers(block: HeaderBlock): void
-  /** RST_STREAM at once, before anything that is queued. `onClosed` follows, in a later turn. */
+  /**
+   * RST_STREAM at once, before anything that is queued; NO_ERROR as `resetWhenSent` does (RFC 9113 §8.1). `onClosed`
+   * follows, in a later turn.
+   */
   reset(code: ErrorCode): void
+  /** RST_STREAM after all that was given, END_STREAM with it, has gone; at once where no END_STREAM was given. */
+  resetWhenSent(code: ErrorCode): void
   /**
    * These received bytes were forwarded (or dropped): give the sender that much window back.
    * To be called after the end too, as what came may have to be forwarded yet; of a stream that did not end cleanly
-   * the transport gives back to the session what is not released.
+   * the transport gives back to the session what is not released, but for its owner's `waitingBytes`.
    */
   release(bytes: number): void
   /** Nothing more of it is wanted: its sender gets no more window for it. What comes is still told, and to be released. */

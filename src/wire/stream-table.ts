@@ -51,7 +51,7 @@ export class StreamTable implements StreamKeeper, Denied {
   /** The stream found last: most frames come next to another of the same stream. */
   #last: WireStream | undefined
   readonly #unsent: WireStream[] = []
-  /** Ended cleanly, and not all of what they hold was released. */
+  /** Ended, and not all of what they hold was released. */
   readonly #late = new Set<WireStream>()
   #settling: WireStream[] = []
   /** The connection is over: no window is of use. */
@@ -304,9 +304,12 @@ export class StreamTable implements StreamKeeper, Denied {
     this.#closed.add(stream.id, stream.state)
     if (this.#last === stream) this.#last = undefined
     if (end.kind === 'clean') this.#floods.callEnded()
-    // After a clean end the owner may still have to forward what came: until then it is held.
-    if (end.kind !== 'clean') this.releasedLate(stream, stream.receiveWindow.held)
-    else if (stream.receiveWindow.held > 0) this.#late.add(stream)
+    const { held } = stream.receiveWindow
+    if (held === 0) return
+    // The owner may still have to forward what came: until then it is held.
+    const kept = end.kind === 'clean' ? held : Math.min(held, stream.owner.waitingBytes ?? 0)
+    if (kept > 0 && !this.#lost) this.#late.add(stream)
+    this.releasedLate(stream, held - kept)
   }
 
   #removeUnsent(stream: WireStream): void {

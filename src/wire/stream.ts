@@ -39,7 +39,7 @@ export interface WireStreamOwner {
   /**
    * `bytes[start..end)` is valid only during the call, and may be empty with `endStream`. Its window is the sender's
    * again once `release` was called for as many bytes. So it is of the connection's after a clean end, as they may
-   * wait for somebody yet; at any other end the rest is given back.
+   * wait for somebody yet; at any other end the rest is given back, but for `waitingBytes`.
    */
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block. The peer's side of the stream is over; there is no `endStream` besides. */
@@ -51,7 +51,10 @@ export interface WireStreamOwner {
    * give up: reset this stream, or release what it holds. Also after a clean end.
    */
   onOverdue?(): void
-  /** Of what it has not released, the bytes that still wait for its own consumer; default: all. */
+  /**
+   * Of what it has not released, the bytes that still wait for its own consumer; default: all. Whoever has this
+   * releases them also after a stream that did not end cleanly: they count until then.
+   */
   readonly waitingBytes?: number
   /** Who takes what came; streams of one consumer are judged together. Default: each by itself. */
   readonly consumer?: object
@@ -103,9 +106,10 @@ export class WireStream implements Sender {
   receivedBytes = 0
   /** It asked with HEAD, so Content-Length says nothing about DATA. */
   headRequest = false
-  /** `reset(NO_ERROR)` waits for the queue; nothing more is told to the owner until the end. */
+  /** A reset waits for the queue (`resetWhenSent`); nothing more is told to the owner until the end. */
   resetWaits = false
   muted = false
+  #resetCode: ErrorCode = ErrorCode.NO_ERROR
   /** In the connection's list of those to tell something; what was told. */
   settling = false
   endTold = false
@@ -199,12 +203,20 @@ export class WireStream implements Sender {
    * sending a RST_STREAM with an error code of NO_ERROR after sending a complete response".
    */
   reset(code: ErrorCode): void {
+    if (code === ErrorCode.NO_ERROR) this.resetWhenSent(code)
+    else this.#reset(code)
+  }
+
+  /** RST_STREAM after END_STREAM; at once where END_STREAM was not given, or nothing is queued. */
+  resetWhenSent(code: ErrorCode): void {
+    this.resetWaits = this.end === undefined && this.#sendEnded && this.queuedBytes > 0
+    if (this.resetWaits) this.#resetCode = code
+    else this.#reset(code)
+  }
+
+  #reset(code: ErrorCode): void {
     // CLOSED: the peer's END_STREAM is being told, the end is next.
     if (this.end !== undefined || this.state === StreamState.CLOSED) return
-    if (code === ErrorCode.NO_ERROR && this.#sendEnded && this.queuedBytes > 0) {
-      this.resetWaits = true
-      return
-    }
     if (this.id !== 0) {
       this.state = transition(this.state, StreamEvent.SEND_RST_STREAM, this.id)
       this.#keeper.outbound.rstStream(this.id, code)
@@ -216,7 +228,7 @@ export class WireStream implements Sender {
   release(bytes: number): void {
     if (bytes <= 0) return
     if (this.end === undefined) this.#keeper.released(this, bytes)
-    else if (this.end.kind === 'clean') this.#keeper.releasedLate(this, bytes)
+    else this.#keeper.releasedLate(this, bytes)
   }
 
   /** Nothing more of it is wanted: the peer gets no more window for it. */
@@ -254,7 +266,7 @@ export class WireStream implements Sender {
     const trailers = this.#trailers
     this.#trailers = undefined
     if (trailers !== undefined) this.#sendTrailers(trailers)
-    if (this.resetWaits) this.reset(ErrorCode.NO_ERROR)
+    if (this.resetWaits) this.#reset(this.#resetCode)
     else if (this.end === undefined) this.#keeper.writableLater(this)
   }
 

@@ -107,13 +107,6 @@ const EXITS: Exit[] = [
     upReset: 8,
   },
   {
-    name: 'the grace period of a drain is over, within a response',
-    play: responding((_up, { relay }) => relay.abort()),
-    reset: 8,
-    record: { status: 14, endedBy: 'proxy', reason: 'shutting-down' },
-    upReset: 8,
-  },
-  {
     name: 'the transport cannot send the request headers',
     options: { cold: true },
     play: rig => {

@@ -1,11 +1,12 @@
 /** The proxy says goodbye properly: RFC 9113 §6.8, protocol.md "GOAWAY, REFUSED_STREAM, retry". */
 import type { Test } from 'tap'
-import { Code } from '../support/frames.ts'
+import { Code, Setting } from '../support/frames.ts'
 import { RawClient } from '../support/raw-client.ts'
 import {
   answer,
   answered,
   arrived,
+  broken,
   message,
   neverEnded,
   open,
@@ -89,10 +90,39 @@ export function drain(t: Test, pairing: Pairing): void {
     const came = await waiting.client.ended(waiting.id)
     t.match(came, [{ kind: 'headers', endStream: true }], 'before response headers: an answer')
     if (came[0]?.kind === 'headers') t.match(came[0].fields, [{}, {}, { name: 'grpc-status', value: '14' }])
-    t.not((await halfway.client.next('rst', halfway.id)).code, Code.NO_ERROR, 'after: a reset with an honest code')
-    neverEnded(t, halfway.client, halfway.id)
+    await broken(t, halfway, 14, 'shutting-down')
     await drained
     await here.client.closed
+  })
+
+  // A stream that a drain ends is UNAVAILABLE: RST_STREAM has no code for that, the end of a connection means it.
+  t.test('drain: in the middle of a message no reset, the end of the connection', async t => {
+    const here = await rig(t, pairing)
+    const call = await open(here)
+    const part = message('half').subarray(0, -1)
+    call.backend.headers(call.backendId, RESPONSE)
+    call.backend.data(call.backendId, part)
+    await call.client.received(call.id, part.length)
+    const drained = here.proxy.drain(1)
+    await here.client.closed
+    t.notOk(here.client.stream(call.id).some(item => item.kind === 'rst'))
+    neverEnded(t, call.client, call.id)
+    t.match(await call.backend.next('rst', call.backendId), { code: Code.CANCEL })
+    await drained
+  })
+
+  t.test('drain: a client that reads nothing of a long stream does not hold it up', async t => {
+    const here = await rig(t, pairing, {
+      client: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 1000 } },
+    })
+    const call = await open(here)
+    call.backend.headers(call.backendId, RESPONSE)
+    call.backend.data(call.backendId, Buffer.alloc(16_000))
+    await call.client.received(call.id, 1000)
+    const drained = here.proxy.drain(1)
+    await here.client.closed
+    neverEnded(t, call.client, call.id)
+    await drained
   })
 
   t.test('close: calls in flight never end clean, connections are gone', async t => {
@@ -103,7 +133,7 @@ export function drain(t: Test, pairing: Pairing): void {
     await here.proxy.close()
     await here.client.closed
     await call.backend.closed
-    neverEnded(t, call.client, call.id)
+    await broken(t, call, 14, 'shutting-down')
     neverEnded(t, call.backend, call.backendId)
   })
 }

@@ -10,6 +10,7 @@ import { RawServer } from '../support/raw-server.ts'
 import {
   answer,
   answered,
+  broken,
   goesOn,
   message,
   neverEnded,
@@ -75,11 +76,11 @@ export function embedding(t: Test, pairing: Pairing): void {
     t.match(await cancelled.backend.next('rst', cancelled.backendId), { code: Code.CANCEL })
     neverEnded(t, cancelled.backend, cancelled.backendId)
 
-    const broken = await open(here)
-    broken.backend.headers(broken.backendId, RESPONSE)
-    await broken.client.next('headers', broken.id)
-    broken.backend.rst(broken.backendId, Code.INTERNAL_ERROR)
-    t.match(await broken.client.next('rst', broken.id), { code: Code.INTERNAL_ERROR })
+    const reset = await open(here)
+    reset.backend.headers(reset.backendId, RESPONSE)
+    await reset.client.next('headers', reset.id)
+    reset.backend.rst(reset.backendId, Code.INTERNAL_ERROR)
+    await broken(t, reset, 13, 'upstream-reset')
 
     const early = await open(here)
     early.backend.rst(early.backendId, Code.CANCEL)

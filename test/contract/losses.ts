@@ -6,6 +6,7 @@ import type { RawConnection } from '../support/raw-connection.ts'
 import {
   answer,
   answered,
+  broken,
   goesOn,
   message,
   neverEnded,
@@ -52,12 +53,30 @@ export function losses(t: Test, pairing: Pairing): void {
       await goesOn(t, here)
     })
 
-    t.test(`backend connection lost with ${what} after response headers: a reset, never a clean end`, async t => {
+    t.test(`backend connection lost with ${what} between two messages: UNAVAILABLE, as direct`, async t => {
+      const here = await rig(t, pairing)
+      const calls = [await open(here, { endStream: true }), await open(here)]
+      for (const call of calls) {
+        call.backend.headers(call.backendId, RESPONSE)
+        call.backend.data(call.backendId, message('one'))
+        await call.client.received(call.id, message('one').length)
+      }
+      die(calls[0]!.backend)
+      for (const call of calls) {
+        await broken(t, call, 14, 'upstream-lost')
+        t.ok(call.client.body(call.id).equals(message('one')))
+      }
+      t.match(await here.client.next('rst', calls[1]!.id), { code: Code.NO_ERROR }, 'the request is not wanted')
+      await goesOn(t, here)
+    })
+
+    t.test(`backend connection lost with ${what} in the middle of a message: a reset, never a clean end`, async t => {
       const here = await rig(t, pairing)
       const call = await open(here, { endStream: true })
       call.backend.headers(call.backendId, RESPONSE)
-      call.backend.data(call.backendId, message('half'))
-      await call.client.received(call.id, message('half').length)
+      const part = message('half').subarray(0, -1)
+      call.backend.data(call.backendId, part)
+      await call.client.received(call.id, part.length)
       die(call.backend)
       t.not((await call.client.next('rst', call.id)).code, Code.NO_ERROR)
       neverEnded(t, call.client, call.id)

@@ -1,7 +1,19 @@
 /** Resets cross the proxy with an honest code, and never become a clean end. */
 import type { Test } from 'tap'
 import { Code, Setting } from '../support/frames.ts'
-import { goesOn, message, neverEnded, open, type Pairing, RESPONSE, refused, requestFields, rig } from './rig.ts'
+import { idle } from '../support/until.ts'
+import {
+  broken,
+  goesOn,
+  message,
+  neverEnded,
+  open,
+  type Pairing,
+  RESPONSE,
+  refused,
+  requestFields,
+  rig,
+} from './rig.ts'
 
 /**
  * grpc-status of a reset before response headers: PROTOCOL-HTTP2.md, "Errors". STREAM_CLOSED has "no
@@ -41,6 +53,8 @@ function fromBackend(t: Test, pairing: Pairing): void {
         if (code === Code.REFUSED_STREAM) {
           const again = await here.backend.request()
           again.connection.rst(again.streamId, code)
+          t.match(await call.client.ended(call.id), [{ kind: 'rst', code }], 'the client may try again')
+          return
         }
         await refused(t, call.client, call.id, STATUS[name])
       })
@@ -48,33 +62,45 @@ function fromBackend(t: Test, pairing: Pairing): void {
     await goesOn(t, here)
   })
 
-  // protocol.md "When the proxy must answer by itself": after headers, RST_STREAM with the upstream's code,
-  // never a NO_ERROR of our own.
-  t.test('backend resets after response headers: the same code, never a clean end', async t => {
-    const here = await rig(t, pairing)
-    for (const [name, code] of CODES) {
-      await t.test(name, async t => {
-        const call = await open(here, { endStream: true })
-        call.backend.headers(call.backendId, RESPONSE)
-        await call.client.next('headers', call.id)
-        call.backend.rst(call.backendId, code)
-        t.match(await call.client.next('rst', call.id), { code })
-        neverEnded(t, call.client, call.id)
-      })
-    }
-    await goesOn(t, here)
-  })
+  // protocol.md "When the proxy must answer by itself": after headers, and between two messages, trailers of ours.
+  for (const body of [Buffer.alloc(0), message('one'), Buffer.concat([message('one'), message('')])]) {
+    t.test(
+      `backend resets after headers and ${body.length} bytes, whole messages: trailers with the status`,
+      async t => {
+        const here = await rig(t, pairing)
+        for (const [name, code] of CODES) {
+          await t.test(name, async t => {
+            const call = await open(here, { endStream: true })
+            call.backend.headers(call.backendId, RESPONSE)
+            if (body.length > 0) call.backend.data(call.backendId, body)
+            await call.client.next('headers', call.id)
+            await call.client.received(call.id, body.length)
+            call.backend.rst(call.backendId, code)
+            await broken(t, call, STATUS[name])
+            t.ok(call.client.body(call.id).equals(body))
+          })
+        }
+        await goesOn(t, here)
+      },
+    )
+  }
 
-  for (const code of [Code.NO_ERROR, Code.INTERNAL_ERROR]) {
-    t.test(`backend resets with ${code} after data and before trailers: never a clean end`, async t => {
+  // … in the middle of one RST_STREAM with the upstream's code, never a NO_ERROR of our own.
+  for (const missing of [1, 'message'.length, 'message'.length + 4]) {
+    t.test(`backend resets ${missing} bytes before the end of a message: the same code, never a clean end`, async t => {
       const here = await rig(t, pairing)
-      const call = await open(here, { endStream: true })
-      call.backend.headers(call.backendId, RESPONSE)
-      call.backend.data(call.backendId, message('half'))
-      await call.client.received(call.id, message('half').length)
-      call.backend.rst(call.backendId, code)
-      t.match(await call.client.next('rst', call.id), { code })
-      neverEnded(t, call.client, call.id)
+      for (const [name, code] of CODES) {
+        await t.test(name, async t => {
+          const call = await open(here, { endStream: true })
+          const part = message('message').subarray(0, -missing)
+          call.backend.headers(call.backendId, RESPONSE)
+          call.backend.data(call.backendId, part)
+          await call.client.received(call.id, part.length)
+          call.backend.rst(call.backendId, code)
+          t.match(await call.client.next('rst', call.id), { code })
+          neverEnded(t, call.client, call.id)
+        })
+      }
       await goesOn(t, here)
     })
   }
@@ -177,16 +203,28 @@ function whileBlocked(t: Test, pairing: Pairing): void {
     })
   }
 
-  t.test('backend resets with response data queued against a closed window: never a clean end', async t => {
-    const here = await rig(t, pairing, {
-      client: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 1000 } },
+  for (const whole of [false, true]) {
+    const what = whole ? 'whole messages, then trailers of ours' : 'half a message, then a reset'
+    t.test(`backend resets with response data queued against a closed window: ${what}`, async t => {
+      const here = await rig(t, pairing, {
+        client: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 1000 } },
+      })
+      const call = await open(here, { endStream: true })
+      call.backend.headers(call.backendId, RESPONSE)
+      // An empty message has five zeros.
+      const body = Buffer.alloc(whole ? 16_000 : 15_999)
+      call.backend.data(call.backendId, body)
+      await call.client.received(call.id, 1000)
+      call.backend.rst(call.backendId, Code.INTERNAL_ERROR)
+      await call.backend.roundTrip()
+      if (!whole) {
+        t.match(await call.client.next('rst', call.id), { code: Code.INTERNAL_ERROR })
+        return neverEnded(t, call.client, call.id)
+      }
+      call.client.windowUpdate(call.id, 20_000)
+      await broken(t, call, 13, 'upstream-reset')
+      t.ok(call.client.body(call.id).equals(body), 'all that had come')
+      await idle(here.proxy)
     })
-    const call = await open(here, { endStream: true })
-    call.backend.headers(call.backendId, RESPONSE)
-    call.backend.data(call.backendId, Buffer.alloc(16_000))
-    await call.client.received(call.id, 1000)
-    call.backend.rst(call.backendId, Code.INTERNAL_ERROR)
-    t.match(await call.client.next('rst', call.id), { code: Code.INTERNAL_ERROR })
-    neverEnded(t, call.client, call.id)
-  })
+  }
 }

@@ -194,6 +194,22 @@ export async function refused(t: Test, client: RawClient, id: number, status: nu
   if (text !== undefined) t.equal(field(only, 'grpc-message'), text)
 }
 
+/** The proxy ended a response that had begun, between two messages: trailers of its own, and never a clean end. */
+export async function broken(
+  t: Test,
+  call: Pick<Call, 'client' | 'id'>,
+  status: number,
+  token?: string,
+): Promise<void> {
+  const last = (await call.client.ended(call.id)).at(-1)
+  t.match(last, { kind: 'headers', endStream: true }, 'trailers')
+  t.equal(field(last, 'grpc-status'), String(status), `grpc-status ${status}`)
+  t.ok(field(last, 'grpc-message'), 'a message')
+  const mark = field(last, 'x-grpc-verbatim-error')
+  if (token === undefined) t.ok(mark, 'marked as ours')
+  else t.equal(mark, token, 'marked as ours')
+}
+
 /** Whatever came on the stream, nothing of it was a clean end. */
 export function neverEnded(t: Test, connection: RawConnection, streamId: number): void {
   const ends = connection.stream(streamId).filter(item => 'endStream' in item && item.endStream)

@@ -46,6 +46,8 @@ export class FakeStream implements Stream {
   received = 0
   released = 0
   resetWith: ErrorCode | undefined
+  /** Waits for what is queued. */
+  resetDue: ErrorCode | undefined
   /** How the owner was told that it is over. */
   ended: StreamEnd | undefined
   readonly #onEnded: (() => void) | undefined
@@ -87,8 +89,15 @@ export class FakeStream implements Stream {
 
   reset(code: ErrorCode): void {
     if (this.over) return
+    if (code === 0 && this.#endSent && this.queuedBytes > 0) return this.resetWhenSent(code)
     this.resetWith = code
     this.sent.push({ kind: 'reset', code })
+  }
+
+  /** Queued bytes are gone only when a test says `sentAll`. */
+  resetWhenSent(code: ErrorCode): void {
+    if (this.#endSent && this.queuedBytes > 0) this.resetDue = code
+    else this.reset(code)
   }
 
   release(bytes: number): void {
@@ -157,6 +166,13 @@ export class FakeStream implements Stream {
   trailers(fields: HeaderBlock): void {
     this.#endReceived = true
     this.owner!.onTrailers(fields)
+  }
+
+  /** The peer took what was queued. */
+  sentAll(): void {
+    this.queuedBytes = 0
+    if (this.resetDue !== undefined) this.reset(this.resetDue)
+    else this.drained()
   }
 
   /** Room again after `writable = false`. */

@@ -45,6 +45,10 @@ const TLS_TICKETS = 4
 
 const push = Duplex.prototype.push
 
+function onAborted(this: ClientHttp2Stream): void {
+  ;(NativeStream.of(this) as NativeClientStream).aborted(this)
+}
+
 /** END_STREAM is pushed before Node marks the stream closed, a reset after: see `judgeEnd`. */
 function trackEnd(this: ClientHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
   if (chunk === null && !this.closed) (NativeStream.of(this) as NativeClientStream).endPushed()
@@ -64,6 +68,8 @@ class NativeClientStream extends NativeStream {
   readonly #client: ClientHttp2Session
   /** END_STREAM was pushed before Node marked the stream closed, as a reset would. */
   #endPushed = false
+  /** What had come of a whole response when it was followed by a reset: Node would drop it. */
+  #saved: Buffer[] | undefined
 
   constructor(session: NativeClientSession, client: ClientHttp2Session, owner: StreamOwner) {
     super(session, owner)
@@ -80,9 +86,10 @@ class NativeClientStream extends NativeStream {
     }
     this.adopt(node)
     if (node.id === LAST_STREAM_ID) (this.session as NativeClientSession).lastNumberUsed()
-    if (endStream) this.endSent = true
+    if (endStream) this.endsWithHeaders()
     node.push = trackEnd
     node.on('response', onResponse as never)
+    node.on('aborted', onAborted)
   }
 
   endPushed(): void {
@@ -95,6 +102,26 @@ class NativeClientStream extends NativeStream {
     if (endStream) this.endReceived = this.endToldWithHeaders = true
     this.owner.onHeaders(block, endStream)
     this.startReading()
+  }
+
+  /**
+   * The backend reset the stream, and our side of it was open. If its own was ended the response is whole, and is to be
+   * delivered: at a code other than NO_ERROR Node destroys the stream with what was not read. What is saved is not more
+   * than the stream's window.
+   */
+  aborted(node: ClientHttp2Stream): void {
+    if (!this.#endPushed || this.givenUp || this.endReceived) return
+    this.#saved = []
+    for (let chunk = node.read(); chunk !== null; chunk = node.read()) {
+      // Who listens has it by now; before the headers were told nobody does.
+      if (node.listenerCount('data') === 0) this.#saved.push(chunk)
+    }
+  }
+
+  protected override beforeClosed(): void {
+    if (this.#saved === undefined || this.givenUp) return
+    for (const chunk of this.#saved) this.data(chunk)
+    this.tellEnd()
   }
 
   /** A RST_STREAM(NO_ERROR) ends the readable side too, but only once the stream is closed. */

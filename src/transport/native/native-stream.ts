@@ -51,8 +51,11 @@ export abstract class NativeStream implements Stream {
   /** Our last DATA or HEADERS is on its way. */
   protected endSent = false
   #trailers: HeaderBlock | undefined
-  #trailersWritten = false
+  /** END_STREAM is with Node: nothing is queued before it any more. */
+  #endWritten = false
   #resetBySelf: ErrorCode | undefined
+  /** … after what is queued. */
+  #resetWaits = false
   /** What the peer broke, where that is why. */
   #violation: string | undefined
   #closed = false
@@ -104,16 +107,31 @@ export abstract class NativeStream implements Stream {
 
   reset(code: ErrorCode): void {
     const node = this.node
-    if (this.#closed || this.#resetBySelf !== undefined) return
+    if (this.#closed || (this.#resetBySelf !== undefined && !this.#resetWaits)) return
+    // RFC 9113 §8.1: the response is complete before RST_STREAM(NO_ERROR).
+    if (code === ErrorCode.NO_ERROR && this.endSent) return this.resetWhenSent(code)
     this.#resetBySelf = code
+    this.#resetWaits = false
     if (node === undefined) return this.#forget(code)
     this.discard(node)
-    // RFC 9113 §8.1: the response is complete before RST_STREAM(NO_ERROR). When trailers are still
-    // queued, `#onWantTrailers` closes after them.
-    if (code === ErrorCode.NO_ERROR && this.endSent) {
-      if (this.#trailersWritten || this.#trailers === undefined) setImmediate(closeClean, node)
-    } else if (this.#tellingEnd) setImmediate(closeWith, node, code)
+    if (this.#tellingEnd) setImmediate(closeWith, node, code)
     else node.close(code)
+  }
+
+  resetWhenSent(code: ErrorCode): void {
+    const { node } = this
+    if (node === undefined || !this.endSent) return this.reset(code)
+    if (this.#closed || this.#resetBySelf !== undefined) return
+    this.#resetBySelf = code
+    this.discard(node)
+    // Where data or trailers are still queued, `wantTrailers` closes after them.
+    this.#resetWaits = !this.#endWritten
+    if (!this.#resetWaits) setImmediate(closeWith, node, code)
+  }
+
+  /** The block that was sent is the whole message. */
+  protected endsWithHeaders(): void {
+    this.endSent = this.#endWritten = true
   }
 
   /** Given up before its headers were sent: no peer has heard of it. */
@@ -163,6 +181,11 @@ export abstract class NativeStream implements Stream {
     if (this.#resetBySelf === undefined && !this.#closed) this.node!.on('data', onData)
   }
 
+  /** The reset is ours. */
+  protected get givenUp(): boolean {
+    return this.#resetBySelf !== undefined
+  }
+
   data(chunk: Buffer): void {
     this.#unreleased += chunk.length
     this.owner.onData(chunk, 0, chunk.length, false)
@@ -189,7 +212,13 @@ export abstract class NativeStream implements Stream {
   end(node: Http2Stream): void {
     // The peer's RST_STREAM(NO_ERROR) came before this. Node before 26 then waits for writes that nobody takes any more.
     if (node.closed && this.#resetBySelf === undefined) setImmediate(destroyClosed, node)
-    if (this.endToldWithHeaders || this.#resetBySelf !== undefined || !this.judgeEnd(node)) return
+    if (!this.judgeEnd(node)) return
+    this.tellEnd()
+  }
+
+  /** END_STREAM came, and all before it was told. */
+  protected tellEnd(): void {
+    if (this.endToldWithHeaders || this.endReceived || this.#resetBySelf !== undefined) return
     this.endReceived = true
     this.#tellingEnd = true
     try {
@@ -200,20 +229,25 @@ export abstract class NativeStream implements Stream {
     }
   }
 
+  /** The last chance to tell what came. */
+  protected beforeClosed(): void {}
+
   /** Is this `'end'` an END_STREAM? */
   protected abstract judgeEnd(node: Http2Stream): boolean
 
   wantTrailers(node: Http2Stream): void {
     try {
       node.sendTrailers(this.#trailers === undefined ? {} : objectOfBlock(this.#trailers))
-      this.#trailersWritten = true
+      this.#endWritten = true
     } catch {
       // Trailers that Node cannot send: an end without them would be a lie.
       this.#resetBySelf = ErrorCode.INTERNAL_ERROR
       node.close(ErrorCode.INTERNAL_ERROR)
       return
     }
-    if (this.#resetBySelf === ErrorCode.NO_ERROR) setImmediate(closeClean, node)
+    if (this.#resetBySelf === undefined) return
+    this.#resetWaits = false
+    setImmediate(closeWith, node, this.#resetBySelf)
   }
 
   drained(): void {
@@ -223,6 +257,7 @@ export abstract class NativeStream implements Stream {
 
   closed(node: Http2Stream): void {
     if (this.#closed) return
+    this.beforeClosed()
     this.#closed = true
     this.session.streamClosed()
     this.owner.onClosed(this.#endOf(node))
@@ -249,10 +284,6 @@ export function refused(cause: unknown): HeadersRefused {
 }
 
 const NOTHING = Buffer.alloc(0)
-
-function closeClean(node: Http2Stream): void {
-  node.close(ErrorCode.NO_ERROR)
-}
 
 function closeWith(node: Http2Stream, code: ErrorCode): void {
   node.close(code)

@@ -30,6 +30,8 @@ export interface NativeServerLimits {
   readonly floods: { readonly maxResets: { readonly burst: number; readonly perSecond: number } }
 }
 
+/** From `sendTrailers` until they are with the socket: the end of the writes, `wantTrailers`, one write. */
+const LAST_TURNS = 5
 const BODYLESS: ReadonlySet<string> = new Set(['204', '205', '304'])
 const RESPOND_END = { endStream: true, sendDate: false }
 const RESPOND_OPEN = { waitForTrailers: true, sendDate: false }
@@ -67,7 +69,7 @@ class NativeServerStream extends NativeStream {
     this.#responded = true
     // Somebody else wants to say what the trailers are: Node's layer for request listeners.
     if (node.listenerCount('wantTrailers') > 1) letGo(node)
-    if (endStream) this.endSent = true
+    if (endStream) this.endsWithHeaders()
   }
 
   /** Where a listener of the host's answered the call, its trailers are its own. */
@@ -181,9 +183,15 @@ class NativeServerSession implements ServerSession, NativeSession {
     })
   }
 
+  /** Node writes trailers some turns after it was given them: they are to go out yet. */
   destroy(reason = 'closed by the proxy'): void {
     this.#closedFor ??= reason
-    this.#node.destroy()
+    let turns = LAST_TURNS
+    const end = () => {
+      if (this.streams > 0 && turns-- > 0) setImmediate(end)
+      else this.#node.destroy()
+    }
+    end()
   }
 }
 

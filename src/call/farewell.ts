@@ -1,0 +1,97 @@
+/**
+ * How the proxy itself ends a call, and above all the end that it makes of a response whose headers are out. Between two messages it is trailers, with the
+ * status and marked as ours, which say more than a reset does; in the middle of a message it is a reset. Never an end
+ * that looks whole.
+ */
+import type { Clock } from '../transport/clock.ts'
+import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import type { Stream } from '../transport/transport.ts'
+import { ErrorCode } from '../wire/errors.ts'
+import { answerTo, type Failure, ownTrailers } from './failure.ts'
+
+/** Before there are response headers: an answer, or for a call that nobody has processed the word that it may come again. */
+export function answer(down: Stream, failure: Failure, contentType: string, requestEnded: boolean): void {
+  if (failure.token === 'upstream-refused') return down.reset(ErrorCode.REFUSED_STREAM)
+  try {
+    down.sendHeaders(answerTo(failure, contentType), true)
+  } catch {
+    return down.reset(ErrorCode.INTERNAL_ERROR)
+  }
+  if (!requestEnded) down.reset(ErrorCode.NO_ERROR)
+}
+
+/** A client that takes less than a 16th of what waits for it in this time does not hear the rest of it. */
+const PATIENCE_MS = 5_000
+
+export class Farewell {
+  readonly #down: Stream
+  readonly #failure: Failure
+  readonly #clock: Clock
+  readonly #wheel: TimerWheel
+  readonly #timer: WheelTimer = new WheelTimer(() => this.#look())
+  #queuedBytes = 0
+  /** The end of the client's session is to say it. */
+  #left = false
+
+  constructor(down: Stream, failure: Failure, context: { readonly clock: Clock; readonly wheel: TimerWheel }) {
+    this.#down = down
+    this.#failure = failure
+    this.#clock = context.clock
+    this.#wheel = context.wheel
+  }
+
+  /**
+   * @param whole nothing of a message is missing, and trailers may end the response
+   * @param requestEnded the client has nothing more to say
+   * @returns whether the client gets what is queued for it, and may take its time
+   */
+  say(whole: boolean, requestEnded: boolean): boolean {
+    this.#queuedBytes = this.#down.queuedBytes
+    if (!whole || (this.#queuedBytes > 0 && !this.#waits) || !this.#sendTrailers()) {
+      this.#cut()
+      return false
+    }
+    if (!requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
+    if (this.#queuedBytes === 0) return false
+    this.#wheel.arm(this.#timer, this.#clock.now() + PATIENCE_MS)
+    return true
+  }
+
+  #sendTrailers(): boolean {
+    try {
+      this.#down.sendTrailers(ownTrailers(this.#failure))
+      return true
+    } catch {
+      // The client wants no header list as large as this one.
+      return false
+    }
+  }
+
+  /** Not where the client's own time is over, the room is needed, or its connection ends. */
+  get #waits(): boolean {
+    const { token } = this.#failure
+    return token !== 'deadline' && token !== 'slow-reader' && token !== 'shutting-down'
+  }
+
+  /** No code of a reset says UNAVAILABLE: where the connection ends with the call, that says it. */
+  #cut(): void {
+    if (this.#failure.token === 'shutting-down') this.#left = true
+    else this.#down.reset(this.#failure.code)
+  }
+
+  #look(): void {
+    const { queuedBytes } = this.#down
+    if (queuedBytes > (this.#queuedBytes * 15) / 16) return this.#down.reset(this.#failure.code)
+    this.#queuedBytes = queuedBytes
+    this.#wheel.arm(this.#timer, this.#clock.now() + PATIENCE_MS)
+  }
+
+  /** The client's session was to end, and did not: it is one of somebody else's server. */
+  abort(): void {
+    if (this.#left) this.#down.reset(this.#failure.code)
+  }
+
+  disarm(): void {
+    this.#wheel.disarm(this.#timer)
+  }
+}
