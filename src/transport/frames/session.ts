@@ -183,7 +183,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     } catch (error) {
       this.context.onFault(error as Error)
     }
-    countWork(work, before)
+    countWork(this, before)
     this.onReceived()
     if (this.#stalls.armed && !this.#unread) this.#watchStall()
     if (connection.unfinishedBlock !== this.#waitsFor && connection.settingsPending === 0) this.#watchBlock()

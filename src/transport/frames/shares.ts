@@ -4,30 +4,35 @@
  * ```
  *   end of a turn                             poll phase                        end of the next
  *   ───────────────────────────────────────   ───────────────────────────────   ───────────────
- *   writes; then those that wait: TURN_UNITS  reads: a share each; of what is   …
+ *   writes; then those that wait: WAIT_UNITS  reads: a share each; of what is   …
  *   for all of them, one after the other      more the rest waits, its socket
  *                                             is paused
  * ```
  *
- * A turn has `TURN_UNITS` for all. As long as there are some, a connection may take them, and always its least, which
- * is a call or some. What it read beyond that waits. Those that did not wait just before go first, up to a part of the
- * turn, so that a large request need not queue with those who always have more; and backends, whose sessions carry
- * everybody's answers. So a turn takes as long with twenty attackers as with one, and nobody is cut that reads what
- * usual clients send: a read full of frames of 16 KiB is 4 units, a hundred small calls are some 700.
+ * The clients' connections have `TURN_UNITS` together. As long as there are some each may take `SHARE_UNITS`, and
+ * always its least, which is a call or some. What it read beyond that waits. Those that did not wait just before go
+ * first, up to a part of what there is, so that a large request need not queue with those who always have more.
+ * Sessions to backends have `SHARED_UNITS` each besides. So a turn takes as long with twenty attackers as with one,
+ * once they wait, and nobody is cut that reads what usual clients send: a read full of frames of 16 KiB is 4 units, a
+ * hundred small calls are some 700.
  */
 import { ENOUGH_UNITS, type Work } from '../../wire/work.ts'
 import { endTurnSoon } from '../turn.ts'
 
 /** 0.1 to 0.3 ms. A hundred calls of one connection pass: cut up, each part costs a flush of its own. */
-const TURN_UNITS = 1_024
+const SHARE_UNITS = 1_024
+/** … of each session to a backend, beside what clients have: it carries everybody's answers, some 800. */
+const SHARED_UNITS = 8 * SHARE_UNITS
+/** Ten connections with a hundred calls each pass: cut up, they cost a quarter more. */
+const TURN_UNITS = 8 * SHARE_UNITS
+/** Of all that wait. */
+const WAIT_UNITS = SHARE_UNITS
 /** Of those that go first. The others always have what any frame needs. */
-const FIRST_UNITS = TURN_UNITS - ENOUGH_UNITS
+const FIRST_UNITS = WAIT_UNITS - ENOUGH_UNITS
 const LEAST_UNITS = 32
-/** … of a session to a backend: there are few. */
-const LEAST_SHARED_UNITS = 256
 /** … of each where very many came in one turn. */
 const SCARCE_UNITS = 8
-const SCARCE = 4 * TURN_UNITS
+const SCARCE = 2 * TURN_UNITS
 /** Turns: who waited so shortly before always has more. */
 const JUST_BEFORE = 2
 
@@ -54,17 +59,17 @@ let others: Waiting[] = []
 export function giveShare({ work, shared }: Waiting): void {
   if (work.turn === turn) return
   work.turn = turn
-  const least = shared ? LEAST_SHARED_UNITS : used < SCARCE ? LEAST_UNITS : SCARCE_UNITS
-  const share = Math.max(most - used, least)
+  const least = used < SCARCE ? LEAST_UNITS : SCARCE_UNITS
+  const share = shared ? SHARED_UNITS : Math.max(Math.min(most - used, SHARE_UNITS), least)
   // A debt is paid first.
   work.left = Math.min(share, work.left + share)
 }
 
 /** It has read: `before` is what `work` had left. */
-export function countWork(work: Work, before: number): void {
-  used += before - work.left
+export function countWork({ work, shared }: Waiting, before: number): void {
+  if (!shared) used += before - work.left
   // A turn that took little need not end: the next goes on with it.
-  if (used >= TURN_UNITS / 4 || work.left < LEAST_UNITS) endTurnSoon()
+  if (used >= SHARE_UNITS || work.left < LEAST_UNITS) endTurnSoon()
 }
 
 /** The rest of what it read waits. */
@@ -89,12 +94,12 @@ export function nextTurn(): void {
   try {
     for (; at < before.length && used < FIRST_UNITS; at++) {
       const connection = before[at]!
-      most = connection.shared ? FIRST_UNITS : Math.min(used + ENOUGH_UNITS, FIRST_UNITS)
+      most = Math.min(used + ENOUGH_UNITS, FIRST_UNITS)
       serve(connection, stuck, again)
     }
-    most = TURN_UNITS
+    most = WAIT_UNITS
     used = Math.min(used, FIRST_UNITS)
-    while (next < behind.length && used < TURN_UNITS) serve(behind[next++]!, stuck, again)
+    while (next < behind.length && used < WAIT_UNITS) serve(behind[next++]!, stuck, again)
   } finally {
     most = TURN_UNITS
     first = [...before.slice(at), ...first]
@@ -107,7 +112,7 @@ function serve(connection: Waiting, stuck: Waiting[], again: Waiting[]): void {
   const before = used
   connection.waited = turn
   if (!connection.goOn()) return
-  if (used === before) stuck.push(connection)
-  else if (connection.shared) first.push(connection)
+  if (connection.shared) first.push(connection)
+  else if (used === before) stuck.push(connection)
   else again.push(connection)
 }
