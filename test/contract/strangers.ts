@@ -67,7 +67,7 @@ export function strangers(t: Test, pairing: Pairing): void {
     ['half a preface', 'PRI * HT'],
   ] as const) {
     t.test(`${what} is closed after the time for the preface`, async t => {
-      const here = await rig(t, pairing, { proxy: { limits: { prefaceTimeoutMs: 100 } } })
+      const here = await rig(t, pairing, { proxy: { limits: { prefaceTimeoutMs: 500 } } })
       const call = await open(here)
       const socket = await dial(t, here.port)
       socket.write(bytes)
