@@ -29,7 +29,7 @@ const REQUEST = block([
 const pairs = (fields: readonly Field[]) => fields.map(field => [field.name, field.value])
 
 t.test('readHead', async t => {
-  const none = { host: '', hosts: 0, called: undefined }
+  const none = { host: '', hosts: 0, called: undefined, listBytes: 0 }
   t.same(readHead(REQUEST), {
     ...none,
     method: 'POST',
@@ -37,6 +37,8 @@ t.test('readHead', async t => {
     authority: 'api.example.com',
     contentType: 'application/grpc+proto',
     timeout: '5S',
+    // RFC 9113 §6.5.2: "the length of the name and value in octets plus an overhead of 32 octets for each field".
+    listBytes: REQUEST.reduce((bytes, { name, value }) => bytes + Buffer.byteLength(name + value) + 32, 0),
   })
   t.same(readHead([]), { ...none, method: '', path: '', authority: '', contentType: '', timeout: undefined })
 })
