@@ -206,6 +206,23 @@ function ofViolation(code: ErrorCode, violation = errorCodeName(code)): Failure 
   return failure('upstream-protocol-error', statusOfReset(code), message, code, violation)
 }
 
+/** RFC 9110 §15: "Values outside the range 100..599 are invalid." The transports let three digits through. */
+export function hasNoStatus(block: HeaderBlock): boolean {
+  const status = block[0]
+  return status !== undefined && status.name === ':status' && status.value.charCodeAt(0) > 0x35 /* 5 */
+}
+
+/** … UNKNOWN, as http-grpc-status-mapping.md has it for every code that it does not name. */
+export function noStatus(block: HeaderBlock): Failure {
+  return failure(
+    'upstream-protocol-error',
+    Status.UNKNOWN,
+    'the backend answered with a status that HTTP does not have',
+    ErrorCode.PROTOCOL_ERROR,
+    `:status ${block[0]!.value}`,
+  )
+}
+
 /** Nothing was processed, and here it cannot be sent again: the client may (RFC 9113 §8.7; gRFC A6). */
 export function ofRefusal(end: StreamEnd): Failure {
   return failure(

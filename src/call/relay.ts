@@ -268,6 +268,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
+    if (failures.hasNoStatus(block)) return this.#fail(failures.noStatus(block))
     this.#phase = 'responding'
     this.#commit()
     this.#response = block
@@ -361,9 +362,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #break(failure: Failure): void {
     const within = this.#recorder === undefined ? this.#place !== BORDER : this.#recorder.response.within
     this.#farewell = new Farewell(this.#down, failure, this.#context)
-    const whole = !within && failures.endsByTrailers(this.#response)
     // What the client takes yet counts as held until it did.
-    if (!this.#farewell.say(whole, this.#requestEnded)) this.onWritable()
+    if (!this.#farewell.say(!within && failures.endsByTrailers(this.#response), this.#requestEnded)) this.onWritable()
   }
 
   #leave(): void {

@@ -3,7 +3,20 @@ import type { Test } from 'tap'
 import { Code, Flag, FrameType, Setting } from '../support/frames.ts'
 import type { Field } from '../support/hpack.ts'
 import { idle } from '../support/until.ts'
-import { answer, answered, field, goesOn, message, open, type Pairing, pairs, RESPONSE, rig, TRAILERS } from './rig.ts'
+import {
+  answer,
+  answered,
+  field,
+  goesOn,
+  message,
+  open,
+  type Pairing,
+  pairs,
+  RESPONSE,
+  refused,
+  rig,
+  TRAILERS,
+} from './rig.ts'
 
 export function ends(t: Test, pairing: Pairing): void {
   requests(t, pairing)
@@ -171,6 +184,17 @@ function responses(t: Test, pairing: Pairing): void {
     if (head?.kind === 'headers') t.same(pairs(head.fields), fields)
     t.equal(call.client.body(call.id).toString(), '<h1>no</h1>')
   })
+
+  // RFC 9110 §15: "Values outside the range 100..599 are invalid."
+  for (const status of ['600', '800', '999']) {
+    t.test(`a :status of ${status}: UNKNOWN, and the session goes on`, async t => {
+      const here = await rig(t, pairing)
+      const call = await open(here, { endStream: true })
+      call.backend.headers(call.backendId, [[':status', status], ...RESPONSE.slice(1)])
+      await refused(t, call.client, call.id, 2)
+      await goesOn(t, here)
+    })
+  }
 
   // RFC 9110 §15.2; protocol.md "Messages and ends": 1xx responses are skipped.
   t.test('1xx responses are skipped', async t => {

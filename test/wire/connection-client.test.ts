@@ -160,6 +160,34 @@ rule('streams count before their HEADERS, and numbers follow the HEADERS', (rig,
   t.equal(rig.events.at(-1), 'free')
 })
 
+rule('reset while a response waits for its consumer: what waits is held until it was released', (rig, t) => {
+  for (const by of ['peer', 'self']) {
+    const call = rig.open()
+    call.releases = false
+    Object.assign(call, { waitingBytes: 3_000 })
+    rig.headers(call.stream.id, RESPONSE).data(call.stream.id, Buffer.alloc(5_000))
+    if (by === 'peer') rig.reset(call.stream.id, Code.CANCEL)
+    else call.stream.reset(Code.CANCEL)
+    t.equal(rig.connection.heldBytes, 3_000, by)
+    call.stream.release(5_000)
+    t.equal(rig.connection.heldBytes, 0)
+  }
+})
+
+rule('RST_STREAM with any code after what is queued', (rig, t) => {
+  for (const code of [Code.NO_ERROR, Code.CANCEL]) {
+    rig.settings({ 4: 4 })
+    const call = rig.open()
+    const { id } = call.stream
+    call.stream.sendData(Buffer.from('question'), 0, 8, true)
+    call.stream.resetWhenSent(code)
+    rig.sent()
+    rig.window(id, 4)
+    t.same(rig.sent(), [`data ${id} tion end`, `rst ${id} ${code}`])
+    t.equal(call.events.at(-1), `closed reset ${code} self`)
+  }
+})
+
 rule('a client that drains: no new streams, nothing said, and told when the last one is gone', (rig, t) => {
   const call = rig.open(true)
   rig.sent()
