@@ -4,9 +4,13 @@ import type { Director, Target } from '../routing/director.ts'
 import type { CallMemory } from '../transport/call-memory.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
+import type { ServerSession } from '../transport/transport.ts'
 import type { AddedFields } from './added-fields.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { CallRecord } from './record.ts'
+
+/** Of a downstream session, what a call needs. */
+export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
 
 /** What all relays of a proxy share. */
 export interface RelayContext {

@@ -117,6 +117,12 @@ export function unsendable({ message, tooLarge }: { readonly message: string; re
     : failure('unsendable-headers', Status.INTERNAL, told, ErrorCode.INTERNAL_ERROR)
 }
 
+/** A request or a response is above our own limits. */
+export function oversized(): Failure {
+  const told = 'a header list is larger than the proxy takes'
+  return failure('headers-too-large', Status.RESOURCE_EXHAUSTED, told, ErrorCode.ENHANCE_YOUR_CALM)
+}
+
 /** Its client has as much memory for its calls as is left for others. */
 export function memoryShare(): Failure {
   return failure(
@@ -202,6 +208,7 @@ function ofReset(code: ErrorCode): Failure {
 
 /** The proxy's own transport reset the stream: what the backend sent on it broke a rule or a limit. */
 function ofViolation(code: ErrorCode, violation = errorCodeName(code)): Failure {
+  if (violation === 'header-list-too-large') return oversized()
   const message = `the backend's response was not accepted: ${errorCodeName(code)}`
   return failure('upstream-protocol-error', statusOfReset(code), message, code, violation)
 }

@@ -19,7 +19,6 @@ import {
   type HeaderBlock,
   HeadersRefused,
   type Peer,
-  type ServerSession,
   type Stream,
   type StreamEnd,
   type StreamOwner,
@@ -28,7 +27,7 @@ import { ErrorCode } from '../wire/errors.ts'
 import { listBytesOf } from '../wire/hpack/header-field.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
-import type { RelayContext } from './context.ts'
+import type { CallSession, RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
@@ -48,9 +47,6 @@ const LINGER_MS = 5_000
 
 const NO_HEAD = readHead([])
 const NOTHING = Buffer.alloc(0)
-
-/** Of a downstream session, what a call needs. */
-export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -99,7 +95,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     context.live.add(this)
   }
 
-  onHeaders(block: HeaderBlock, endStream: boolean): void {
+  onOversized(block: HeaderBlock, endStream: boolean): void {
+    if (this.#phase === 'headers') this.onHeaders(block, endStream, true)
+    else this.onTrailers()
+  }
+
+  onHeaders(block: HeaderBlock, endStream: boolean, oversized = false): void {
     this.#block = block
     this.#head = readHead(block)
     // A call without a deadline and without a record needs no clock.
@@ -109,7 +110,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const memoryBytes = CALL_BYTES + this.#head.listBytes
     if (!this.#context.memory.take(this.#session, memoryBytes)) return this.#fail(failures.memoryShare())
     this.#memoryBytes = memoryBytes
-    const wrong = checkHead(this.#head, this.#peer.encrypted, this.#context.acceptNonGrpc)
+    const { acceptNonGrpc } = this.#context
+    const wrong = oversized ? failures.oversized() : checkHead(this.#head, this.#peer.encrypted, acceptNonGrpc)
     if (wrong !== undefined) return this.#fail(wrong)
     if (this.#head.timeout !== undefined && !this.#startDeadline(this.#head.timeout)) return
     this.#route()
@@ -133,10 +135,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     else this.#heldRequest += length
   }
 
-  /**
-   * gRPC requests have none, and RFC 9110 §6.5.1 lets who forwards discard them. grpc-go ends a connection that it
-   * reads them on, which other clients share: here they only end the request.
-   */
+  /** gRPC requests have none, and grpc-go ends a connection over them: they end the request (RFC 9110 §6.5.1). */
   onTrailers(): void {
     this.#context.onOddity('request-trailers')
     this.onData(NOTHING, 0, 0, true)

@@ -78,6 +78,8 @@ export interface StreamOwner {
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block; END_STREAM is implied. */
   onTrailers(block: HeaderBlock): void
+  /** Instead of either: the header list is above our limits, and `block` a part of it. The call is to be failed. */
+  onOversized?(block: HeaderBlock, endStream: boolean): void
   /** `sendData` had returned false; there is room again. */
   onWritable(): void
   /** What came and was not released holds up others for too long: the call is to be given up. Also after the end. */

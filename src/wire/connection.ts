@@ -51,6 +51,7 @@ export class Connection implements InboundOwner {
   readonly #table: StreamTable
   readonly #inbound: Inbound
   readonly #reader: FrameReader
+  readonly #decoder: HpackDecoder
   #ready = false
   #draining = false
   /** We sent the GOAWAY that names the last stream. */
@@ -79,8 +80,16 @@ export class Connection implements InboundOwner {
     this.#outbound = new Outbound(peer, this.floods, limits.maxOutputBytes, refuse, () => owner.onPending())
     const both = { peer, ours: this.#local.acknowledged }
     this.#table = new StreamTable(role, this.#outbound, both, this.floods, limits, options.budget ?? UNBOUNDED)
-    const decoder = new HpackDecoder(limits)
-    this.#inbound = new Inbound(this.#table, this.floods, decoder, peer, this.#local, this, limits.maxConcurrentStreams)
+    this.#decoder = new HpackDecoder(limits)
+    this.#inbound = new Inbound(
+      this.#table,
+      this.floods,
+      this.#decoder,
+      peer,
+      this.#local,
+      this,
+      limits.maxConcurrentStreams,
+    )
     this.#reader = new FrameReader(this.#inbound, { ...limits, role, work: options.work })
     this.#inbound.work = this.#reader.work
   }
@@ -211,7 +220,7 @@ export class Connection implements InboundOwner {
 
   /** Bytes held for frames and header blocks that are not complete. */
   get unfinishedBytes(): number {
-    return this.#reader.heldBytes
+    return this.#reader.heldBytes + this.#decoder.heldBytes
   }
 
   /** SETTINGS of ours without an acknowledgement: for who has the clock (SETTINGS_TIMEOUT). */

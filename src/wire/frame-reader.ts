@@ -8,6 +8,7 @@
  * overwrites (`joined`, `keep`). The reader never writes into a chunk and never looks again at a frame
  * that it has handed over.
  */
+import { FieldBlock, type FieldBlockLimits, fieldBlockLimits } from './field-block.ts'
 import {
   CLIENT_PREFACE,
   checkGoaway,
@@ -16,8 +17,6 @@ import {
   checkPriority,
   checkSettings,
   DEFAULT_MAX_FRAME_SIZE,
-  FieldBlock,
-  type FieldBlockLimits,
   Flag,
   type FrameHandler,
   FrameJoin,
@@ -54,6 +53,7 @@ export class FrameReader {
   readonly work: Work
   readonly #handler: FrameHandler
   readonly #role: Role
+  readonly #inPieces: boolean
   readonly #limits: FieldBlockLimits
   readonly #maxSettingsEntries: number
   #phase: number
@@ -72,14 +72,11 @@ export class FrameReader {
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
     this.#handler = handler
     this.work = options.work ?? new Work(false)
+    this.#inPieces = handler.onFragment !== undefined
     this.#role = options.role
     this.#phase = options.role === 'server' ? Phase.PREFACE : Phase.FIRST
     this.maxFrameSize = options.maxFrameSize ?? DEFAULT_MAX_FRAME_SIZE
-    this.#limits = {
-      maxHeaderBlockBytes: options.maxHeaderBlockBytes ?? 262_144,
-      maxContinuations: options.maxContinuations ?? 16,
-      maxEmptyContinuations: options.maxEmptyContinuations ?? 1,
-    }
+    this.#limits = fieldBlockLimits(options, this.#inPieces)
     this.#maxSettingsEntries = options.maxSettingsEntries ?? 32
   }
 
@@ -107,7 +104,7 @@ export class FrameReader {
     if (!this.#handingJoined) this.#join.clear()
   }
 
-  /** During a call of the handler: the range lies in the reader's own buffer. */
+  /** In a call of the handler: the range is in the reader's own buffer. */
   get joined(): boolean {
     return this.#handingJoined
   }
@@ -315,7 +312,7 @@ export class FrameReader {
     const endStream = (flags & Flag.END_STREAM) !== 0
     if (flags & Flag.END_HEADERS && end - start <= this.#limits.maxHeaderBlockBytes)
       this.#handler.onHeaders(streamId, bytes, start, end, endStream)
-    else this.#beginBlock(new FieldBlock(streamId, 0, endStream), bytes, start, end)
+    else this.#beginBlock(new FieldBlock(streamId, 0, endStream, this.#inPieces), bytes, start, end)
   }
 
   #handPushPromise(streamId: number, bytes: Buffer, at: number, next: number): void {
@@ -339,15 +336,16 @@ export class FrameReader {
     const promisedId = parsePromisedId(bytes, start - 4)
     if (flags & Flag.END_HEADERS && end - start <= this.#limits.maxHeaderBlockBytes)
       this.#handler.onPushPromise(streamId, promisedId, bytes, start, end)
-    else this.#beginBlock(new FieldBlock(streamId, promisedId, false), bytes, start, end)
+    else this.#beginBlock(new FieldBlock(streamId, promisedId, false, false), bytes, start, end)
   }
 
-  /** Keeps the first fragment of a field block that CONTINUATION frames go on with, or refuses its length. */
+  /** The first fragment of a field block that CONTINUATION frames go on with. */
   #beginBlock(block: FieldBlock, bytes: Buffer, start: number, end: number): void {
     block.add(bytes, start, end, this.#limits.maxHeaderBlockBytes)
     this.#block = block
     this.#begun++
     this.#phase = Phase.BLOCK
+    if (block.inPieces) this.#handler.onFragment!(block.streamId, bytes, start, end, block.endStream, false)
   }
 
   #handContinuation(streamId: number, bytes: Buffer, at: number, next: number): void {
@@ -358,9 +356,10 @@ export class FrameReader {
     if (block === undefined) throw connectionError('unexpected-continuation', `stream ${streamId}`)
     const last = (readFlags(bytes, at) & Flag.END_HEADERS) !== 0
     block.continue(bytes, at + HEAD_BYTES, next, last, this.#limits)
+    if (last) this.#block = undefined
+    if (last) this.#phase = Phase.OPEN
+    if (block.inPieces) return this.#handler.onFragment!(streamId, bytes, at + HEAD_BYTES, next, block.endStream, last)
     if (!last) return
-    this.#block = undefined
-    this.#phase = Phase.OPEN
     if (block.promisedId === 0) this.#handler.onHeaders(streamId, block.bytes, 0, block.length, block.endStream)
     else this.#handler.onPushPromise(streamId, block.promisedId, block.bytes, 0, block.length)
   }

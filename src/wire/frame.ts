@@ -233,53 +233,6 @@ export function frameTypeName(type: FrameType): string {
 
 const EMPTY: Buffer = Buffer.alloc(0)
 
-/** Limits of one field block that comes in several frames; exceeding one costs the connection. */
-export interface FieldBlockLimits {
-  /** Compressed bytes. */
-  readonly maxHeaderBlockBytes: number
-  readonly maxContinuations: number
-  readonly maxEmptyContinuations: number
-}
-
-/** A field block whose frames have not all come (§4.3): HEADERS or PUSH_PROMISE, then CONTINUATION. */
-export class FieldBlock {
-  readonly streamId: number
-  /** 0: of HEADERS. */
-  readonly promisedId: number
-  readonly endStream: boolean
-  /** The block so far is `bytes[0..length)`. */
-  bytes: Buffer = EMPTY
-  length = 0
-  #continuations = 0
-  #empty = 0
-
-  constructor(streamId: number, promisedId: number, endStream: boolean) {
-    this.streamId = streamId
-    this.promisedId = promisedId
-    this.endStream = endStream
-  }
-
-  /** Takes a copy of a frame's fragment; `last`: the frame has END_HEADERS. */
-  continue(from: Buffer, start: number, end: number, last: boolean, limits: FieldBlockLimits): void {
-    if (++this.#continuations > limits.maxContinuations) throw connectionError('too-many-continuations')
-    if (start === end && !last && ++this.#empty > limits.maxEmptyContinuations)
-      throw connectionError('empty-continuations')
-    this.add(from, start, end, limits.maxHeaderBlockBytes)
-  }
-
-  add(from: Buffer, start: number, end: number, maxBytes: number): void {
-    const needed = this.length + end - start
-    if (needed > maxBytes) throw connectionError('header-block-too-large', `${needed} bytes`)
-    if (needed > this.bytes.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(2 * needed, 1_024), maxBytes))
-      this.bytes.copy(grown, 0, 0, this.length)
-      this.bytes = grown
-    }
-    copyBytes(this.bytes, this.length, from, start, end)
-    this.length = needed
-  }
-}
-
 /** A whole frame of the default size is joined in one of these. */
 const JOIN_BYTES = HEAD_BYTES + DEFAULT_MAX_FRAME_SIZE
 /** … but only from half of this on: who sends a head and stalls pins 2 KiB, not 16. */
@@ -357,10 +310,15 @@ export interface FrameHandler {
     headAt: number,
   ): void
   /**
-   * A whole field block, CONTINUATION frames joined, padding and priority taken off. Decode it, each exactly once,
-   * even if the stream is of no interest: HPACK's state depends on it.
+   * A whole field block, CONTINUATION frames joined unless there is `onFragment`, padding and priority taken off.
+   * Decode it, each exactly once, even if the stream is of no interest: HPACK's state depends on it.
    */
   onHeaders(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean): void
+  /**
+   * With it, what a block of several frames has in each, as they come, instead of the block: nothing of it is held.
+   * `last`: the block is whole. No other frame comes between.
+   */
+  onFragment?(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean, last: boolean): void
   /** `code` may be one that `ErrorCode` does not name. */
   onRstStream(streamId: number, code: number): void
   /** Entries (`Settings.apply`) whose values are in range. Answer with an ACK. */

@@ -12,20 +12,12 @@ import { offerFrame, withdrawFrame } from './frame-in-hand.ts'
 import { REFERENCE_BYTES } from './frame-writer.ts'
 import type { HpackDecoder } from './hpack/decoder.ts'
 import type { HeaderField } from './hpack/header-field.ts'
-import { mended } from './mended.ts'
-import {
-  checkRequest,
-  checkResponse,
-  checkTrailers,
-  contentLengthOf,
-  type MessageFault,
-  statusOf,
-} from './message-rules.ts'
+import { checkLength, InboundHeaders, type InboundHeadersOwner } from './inbound-headers.ts'
 import type { Outbound } from './outbound.ts'
-import { ConnectionError, connectionError, StreamError, streamError } from './protocol-error.ts'
+import { ConnectionError, connectionError, StreamError } from './protocol-error.ts'
 import type { LocalSettings, Settings } from './settings.ts'
-import { NO_OWNER, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
-import { checkNewStream, StreamEvent, StreamState, transition } from './stream-state.ts'
+import type { WireStreamEnd } from './stream.ts'
+import { StreamEvent, StreamState, transition } from './stream-state.ts'
 import type { StreamTable } from './stream-table.ts'
 import { RoundTrips } from './window-growth.ts'
 import { unitsOfWindows, Work } from './work.ts'
@@ -34,14 +26,10 @@ const CLEAN: WireStreamEnd = { kind: 'clean' }
 
 /** The eight bytes of our PINGs, one after the other; the last byte tells them apart when their ACK comes. */
 export const PING_BYTES: Buffer = Buffer.from('verbati\0verbati\u0001verbati\u0002', 'latin1')
-/** What a block that comes again was checked as (`CachedBlock.note`). */
-const Checked = { REQUEST: 1, RESPONSE: 2, TRAILERS: 3 } as const
 export const Ping = { PROBE: 0, DRAIN: 1, CALLER: 2 } as const
 
 /** What the connection hears of frames that are about itself. Only `Connection` implements it. */
-export interface InboundOwner {
-  openedByPeer(stream: WireStream): WireStreamOwner
-  streamFailed(error: StreamError): void
+export interface InboundOwner extends InboundHeadersOwner {
   settingsCame(): void
   goawayCame(lastStreamId: number, code: ErrorCode, debug: string): void
   pingAcknowledged(which: number): boolean
@@ -60,7 +48,7 @@ export class Inbound implements FrameHandler {
   readonly #local: LocalSettings
   readonly #owner: InboundOwner
   readonly #server: boolean
-  readonly #maxConcurrentStreams: number
+  readonly #headers: InboundHeaders
   /** When what is being read came, by any clock in milliseconds. */
   nowMs = 0
   /** The connection's, for what one frame costs more than another. */
@@ -84,7 +72,7 @@ export class Inbound implements FrameHandler {
     this.#local = local
     this.#owner = owner
     this.#server = table.role === 'server'
-    this.#maxConcurrentStreams = maxConcurrentStreams
+    this.#headers = new InboundHeaders(table, floods, decoder, owner, maxConcurrentStreams)
   }
 
   onData(id: number, bytes: Buffer, start: number, end: number, flow: number, endStream: boolean, headAt: number) {
@@ -100,7 +88,7 @@ export class Inbound implements FrameHandler {
       stream.state = transition(stream.state, endStream ? StreamEvent.RECV_DATA_END : StreamEvent.RECV_DATA, id)
       stream.receiveWindow.receive(flow, this.#trips)
       taken = true
-      this.#checkLength(stream, end - start, endStream)
+      checkLength(stream, end - start, endStream)
     } catch (error) {
       if (!taken) this.#table.giveBack(flow)
       return this.#caught(error)
@@ -119,12 +107,24 @@ export class Inbound implements FrameHandler {
 
   onHeaders(id: number, bytes: Buffer, start: number, end: number, endStream: boolean): void {
     // Whatever becomes of it: §4.3: a receiver that does not decompress a field block must end the connection.
-    const block = this.#decoder.decode(bytes, start, end)
+    this.#decoded(id, this.#decoder.decode(bytes, start, end), endStream)
+  }
+
+  onFragment(id: number, bytes: Buffer, start: number, end: number, endStream: boolean, last: boolean): void {
+    this.#decoder.push(bytes, start, end)
+    if (last) this.#decoded(id, this.#decoder.finish(), endStream)
+  }
+
+  #decoded(id: number, block: readonly HeaderField[], endStream: boolean): void {
     try {
       const stream = this.#table.find(id)
-      if (stream !== undefined) this.#headersOnOpen(stream, block, endStream)
-      else if (id > this.#table.highest || id % 2 === 0) this.#headersOnNew(id, block, endStream)
-      else {
+      if (stream !== undefined) this.#headers.onOpen(stream, block, endStream)
+      else if (id > this.#table.highest || id % 2 === 0) {
+        // §6.8: "After sending a GOAWAY frame, the sender can discard frames for streams initiated by the receiver
+        // with identifiers higher than the identified last stream."
+        if (id > this.lastStreamId) this.#floods.spend(Flood.IGNORED_HEADERS)
+        else this.#headers.onNew(id, block, endStream)
+      } else {
         transition(this.#table.stateOf(id), endStream ? StreamEvent.RECV_HEADERS_END : StreamEvent.RECV_HEADERS, id)
         this.#floods.spend(Flood.IGNORED_HEADERS)
       }
@@ -260,113 +260,6 @@ export class Inbound implements FrameHandler {
     } catch (error) {
       this.#caught(error)
     }
-  }
-
-  /** DATA, or the end, against what the message said. */
-  #checkLength(stream: WireStream, bytes: number, endStream: boolean): void {
-    // §8.1: a message is "one HEADERS frame … containing the header section", and only then DATA.
-    if (!stream.headersReceived) throw streamError(stream.id, 'data-before-headers')
-    stream.receivedBytes += bytes
-    const expected = stream.expectedBytes
-    if (expected < 0) return
-    // §8.1.1: "A request or response is also malformed if the value of a content-length header field does not
-    // equal the sum of the DATA frame payload lengths that form the content".
-    if (stream.receivedBytes > expected || (endStream && stream.receivedBytes < expected))
-      throw streamError(stream.id, 'content-length-mismatch', `${stream.receivedBytes} of ${expected} bytes`)
-  }
-
-  /** As a server. A client has no business with streams that it did not open. */
-  #headersOnNew(id: number, block: readonly HeaderField[], endStream: boolean): void {
-    // §6.8: "After sending a GOAWAY frame, the sender can discard frames for streams initiated by the receiver
-    // with identifiers higher than the identified last stream."
-    if (id > this.lastStreamId) return this.#floods.spend(Flood.IGNORED_HEADERS)
-    const table = this.#table
-    checkNewStream(id, table.highest, table.role)
-    // §5.1.2: "An endpoint that receives a HEADERS frame that causes its advertised concurrent stream limit to be
-    // exceeded MUST treat this as a stream error (Section 5.4.2) of type PROTOCOL_ERROR or REFUSED_STREAM."
-    if (table.size >= this.#maxConcurrentStreams) throw streamError(id, 'stream-limit')
-    if (this.#decoder.tooLarge) throw streamError(id, 'header-list-too-large', `${this.#decoder.listBytes} bytes`)
-    const known = this.#decoder.known
-    if (known === undefined || known.note !== Checked.REQUEST) {
-      const fault = checkRequest(block)
-      if (fault !== undefined) block = this.#mend(id, block, fault, checkRequest)
-      if (known !== undefined) known.note = Checked.REQUEST
-    }
-    const expected = contentLengthOf(block)
-    if (endStream && expected > 0) throw streamError(id, 'content-length-mismatch', `0 of ${expected} bytes`)
-    this.#floods.useful()
-    table.highest = id
-    const stream = new WireStream(table, NO_OWNER)
-    stream.headersReceived = true
-    stream.expectedBytes = expected
-    table.begin(stream, id, endStream ? StreamState.HALF_CLOSED_REMOTE : StreamState.OPEN)
-    stream.owner = this.#owner.openedByPeer(stream)
-    stream.owner.onHeaders(block, endStream)
-  }
-
-  #headersOnOpen(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
-    const event = endStream ? StreamEvent.RECV_HEADERS_END : StreamEvent.RECV_HEADERS
-    stream.state = transition(stream.state, event, stream.id)
-    if (this.#decoder.tooLarge)
-      throw streamError(stream.id, 'header-list-too-large', `${this.#decoder.listBytes} bytes`)
-    if (stream.headersReceived) this.#trailers(stream, block, endStream)
-    else this.#response(stream, block, endStream)
-    if (endStream && stream.state === StreamState.CLOSED) this.#table.endNow(stream, CLEAN)
-  }
-
-  #trailers(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
-    // §8.1: "An endpoint that receives a HEADERS frame without the END_STREAM flag set after receiving the HEADERS
-    // frame that opens a request or after receiving a final (non-informational) status code MUST treat the
-    // corresponding request or response as malformed".
-    if (!endStream) throw streamError(stream.id, 'trailers-without-end-stream')
-    const known = this.#decoder.known
-    if (known === undefined || known.note !== Checked.TRAILERS) {
-      const fault = checkTrailers(block)
-      if (fault !== undefined) block = this.#mend(stream.id, block, fault, checkTrailers)
-      if (known !== undefined) known.note = Checked.TRAILERS
-    }
-    this.#checkLength(stream, 0, true)
-    this.#floods.useful()
-    if (!stream.resetWaits) stream.owner.onTrailers(block)
-  }
-
-  #response(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
-    const known = this.#decoder.known
-    if (known === undefined || known.note !== Checked.RESPONSE) {
-      const fault = checkResponse(block)
-      if (fault !== undefined) block = this.#mend(stream.id, block, fault, checkResponse)
-      if (known !== undefined) known.note = Checked.RESPONSE
-    }
-    const status = statusOf(block)
-    if (status < 200) {
-      // §8.1: "A HEADERS frame with the END_STREAM flag set that carries an informational status code is malformed".
-      if (endStream) throw streamError(stream.id, 'informational-end-stream')
-      this.#floods.spend(Flood.INFORMATIONAL)
-    } else {
-      this.#floods.useful()
-      stream.headersReceived = true
-      // §8.1.1: "A response that is defined to have no content … MAY have a non-zero content-length header field".
-      // nghttp2 ends the connection over content that comes with it all the same.
-      const bodyless = stream.headRequest || status === 204 || status === 304
-      stream.expectedBytes = bodyless ? 0 : contentLengthOf(block)
-      if (endStream) this.#checkLength(stream, 0, true)
-    }
-    if (!stream.resetWaits) stream.owner.onHeaders(block, endStream)
-  }
-
-  /** @returns the block as it can be handed on, if that makes its fault good; it is then found so the next time */
-  #mend(
-    streamId: number,
-    block: readonly HeaderField[],
-    fault: MessageFault,
-    check: (block: readonly HeaderField[]) => MessageFault | undefined,
-  ): readonly HeaderField[] {
-    if (fault !== 'mendable') throw streamError(streamId, fault)
-    const whole = mended(block)
-    const left = check(whole)
-    if (left !== undefined) throw streamError(streamId, left === 'mendable' ? 'field-value' : left)
-    if (this.#decoder.known !== undefined) this.#decoder.known.fields = whole
-    return whole
   }
 
   /** A `StreamError` costs its stream; everything else goes on up. */

@@ -44,6 +44,11 @@ export interface WireStreamOwner {
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block. The peer's side of the stream is over; there is no `endStream` besides. */
   onTrailers(block: readonly HeaderField[]): void
+  /**
+   * Instead of `onHeaders` or `onTrailers`: the header list is above our limits, and `block` what there was of it until
+   * then. The owner is to answer, or to reset the stream. Without this method the connection resets it.
+   */
+  onOversized?(block: readonly HeaderField[], endStream: boolean): void
   /** `sendData` had returned false; what was queued is gone. */
   onWritable(): void
   /**

@@ -1,6 +1,6 @@
 /** Header blocks that are too long, never end, or grow when they are decoded. */
 import t, { type Test } from 'tap'
-import { field, requestFields } from '../contract/rig.ts'
+import { field, message, RESPONSE, refused, requestFields, TRAILERS } from '../contract/rig.ts'
 import { Code, Flag, FrameType, writeFrame } from '../support/frames.ts'
 import { type Field, HpackEncoder } from '../support/hpack.ts'
 import type { RawClient } from '../support/raw-client.ts'
@@ -68,9 +68,9 @@ const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    what: 'a header block of more than 256 KiB',
+    what: 'a header block of more than 256 KiB, where that is the limit',
     token: 'header-block-too-large',
-    limits: { maxContinuations: 1_000 },
+    limits: { maxHeaderBlockBytes: 262_144 },
     act: client => unended(client, FULL, ...Array.from({ length: 16 }, () => FULL)),
     // Above what a call may have, and below what costs the connection.
     below: client => client.request(requestFields(large(4, 60_000), '/attack/Large')),
@@ -136,6 +136,12 @@ const BOMBS: readonly Bomb[] = [
 /** Comes into the dynamic table by the bomb itself, where that is above the limit already. */
 const AFTER: Field = ['x-after', 'k', 'indexed']
 
+/** The proxy answers, and says why. */
+async function tooLarge(t: Test, client: RawClient, id: number): Promise<void> {
+  await refused(t, client, id, 8)
+  t.equal(field(client.stream(id)[0], 'x-grpc-verbatim-error'), 'headers-too-large')
+}
+
 /** The refused request did not arrive; the next one refers to the same entries. */
 async function costsItsCall(t: Test, here: Scene, client: Attacker, bomb: Bomb): Promise<void> {
   const kept = bomb.fields[0]!
@@ -143,7 +149,7 @@ async function costsItsCall(t: Test, here: Scene, client: Attacker, bomb: Bomb):
   client.request(requestFields([kept], '/attack/Primed'))
   const seen = here.backend.requests.length
   const id = client.request(requestFields([...bomb.fields, AFTER], '/attack/Bomb'))
-  t.match((await client.ended(id)).at(-1), { kind: 'rst', code: Code.ENHANCE_YOUR_CALM })
+  await tooLarge(t, client, id)
   t.equal(here.proxy.violations()['header-list-too-large'], 1)
   t.same(here.lines, [], 'no line at warn: it is one call')
   client.request(requestFields([AFTER, ...bomb.below], '/attack/Below'))
@@ -178,3 +184,63 @@ for (const bomb of BOMBS) {
     await idle(here.proxy)
   })
 }
+
+/** A Python backend sends that many with one call: `grpc-status-details-bin`. */
+const HUGE: Field = ['x-details-bin', 'QUJD'.repeat(75_000)]
+/** Of the same block, behind what is dropped. */
+const BEHIND: Field = ['x-behind', 'kept in the table', 'indexed']
+
+/** A call of the attacker, on the neighbour's session. */
+async function call(here: Scene, client: RawClient, path: string) {
+  const id = client.request(requestFields([], path), { endStream: true })
+  const came = await here.backend.request(({ headers }) => field(headers, ':path') === path)
+  return { id, backend: came.connection, backendId: came.streamId }
+}
+
+t.test('a request of 300 KB costs its call, and HPACK goes on', async t => {
+  const here = await scene(t)
+  const client = await attacker(t, here)
+  const id = client.request(requestFields([HUGE, BEHIND], '/attack/Huge'))
+  await tooLarge(t, client, id)
+  client.request(requestFields([BEHIND], '/attack/After'))
+  const { headers } = await here.backend.request(({ headers }) => field(headers, ':path') === '/attack/After')
+  t.equal(field(headers, BEHIND[0]), BEHIND[1])
+  await untouched(t, here, 2)
+})
+
+t.test('response headers of 300 KB cost their call, and HPACK goes on', async t => {
+  const here = await scene(t)
+  const client = await attacker(t, here)
+  for (const endStream of [false, true]) {
+    const { id, backend, backendId } = await call(here, client, `/attack/${endStream}`)
+    backend.headers(backendId, [...RESPONSE, HUGE, BEHIND], { endStream })
+    await tooLarge(t, client, id)
+  }
+  const { id, backend, backendId } = await call(here, client, '/attack/After')
+  backend.headers(backendId, [...RESPONSE, ...TRAILERS, BEHIND], { endStream: true })
+  const [answer] = await client.ended(id)
+  t.equal(field(answer, BEHIND[0]), BEHIND[1])
+  t.equal(here.proxy.violations()['header-list-too-large'], 2)
+  await untouched(t, here, 2)
+})
+
+t.test(
+  'trailers of 300 KB (grpc-status-details-bin of grpc-python) cost their call, which is not sent again',
+  async t => {
+    const here = await scene(t)
+    const client = await attacker(t, here)
+    const { id, backend, backendId } = await call(here, client, '/attack/Trailers')
+    backend.headers(backendId, RESPONSE)
+    backend.data(backendId, message('hello'))
+    backend.headers(backendId, [['grpc-status', '3'], HUGE], { endStream: true })
+    const came = await client.ended(id)
+    t.ok(client.body(id).equals(message('hello')))
+    const last = came.at(-1)
+    if (last?.kind === 'rst') t.equal(last.code, Code.ENHANCE_YOUR_CALM)
+    else t.equal(field(last, 'grpc-status'), '8')
+    const paths = here.backend.requests.map(({ headers }) => field(headers, ':path'))
+    t.equal(paths.filter(path => path === '/attack/Trailers').length, 1)
+    await served(t, here.backend, client, '/attack/After')
+    await untouched(t, here, 2)
+  },
+)

@@ -63,7 +63,8 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
       headersTimeoutMs: 10_000,
       stallTimeoutMs: 300_000,
       slowReaderTimeoutMs: 5_000,
-      maxContinuations: 16,
+      maxHeaderBlockBytes: 16_777_216,
+      maxContinuations: 1_024,
       floods: {
         maxResets: { burst: 10_000, perSecond: 3_000 },
         maxPings: { burst: 200, perSecond: 20 },

@@ -86,13 +86,27 @@ rule(
   { maxConcurrentStreams: 1 },
 )
 
+t.test('of a block that is not whole no more is held than a list may have, and a frame', async t => {
+  const rig = new Rig('server', PLAIN).begin()
+  // A literal `x-a` with a value of 16 MiB.
+  rig.frame(FrameType.HEADERS, 0, 1, Buffer.from([0x00, 3, 0x78, 0x2d, 0x61, 0x7f, 0x81, 0xff, 0xff, 0x07]))
+  let most = 0
+  for (let i = 0; i < 500; i++) {
+    rig.frame(FrameType.CONTINUATION, 0, 1, Buffer.alloc(16_384, 'v'))
+    most = Math.max(most, rig.connection.unfinishedBytes)
+  }
+  t.ok(most <= 65_536 + 2 * 16_393, `${most} bytes`)
+  t.equal(rig.connection.over, undefined)
+})
+
 rule(
   'a header list over the limit',
   (rig, t) => {
     rig.headers(1, [...REQUEST, ['x-big', 'v'.repeat(500)]]).headers(3, REQUEST)
     t.same(rig.sent(), ['rst 1 11'])
     t.same(rig.streamErrors, ['header-list-too-large'])
-    t.equal(rig.listeners.length, 1)
+    t.same(rig.listeners[0]!.events, ['closed reset 11 self'], 'who does not answer it hears of the reset')
+    t.same(rig.listeners[1]!.events, [HEAD])
   },
   { maxListBytes: 400 },
 )

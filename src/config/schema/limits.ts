@@ -122,7 +122,13 @@ export const limits = strict({
     'While a backend session has no window left, calls whose clients took less than a 16th of what waits for them in this time are ended, those that hold most first, and so are those of a client that took less than half of what waits for it on many calls; `frames` only',
     { min: 1 },
   ),
-  maxContinuations: integer(16, 'Most CONTINUATION frames of a header block; more end the session; `frames` only', {
+  // What grpc-go takes by default. What is above the limits of header lists costs time alone: it is dropped as it comes.
+  maxHeaderBlockBytes: integer(
+    16_777_216,
+    'Most bytes of a header block as it is sent, most of which a call may not have; more end the session; `frames` only',
+    { min: 16_384 },
+  ),
+  maxContinuations: integer(1_024, 'Most CONTINUATION frames of a header block; more end the session; `frames` only', {
     min: 1,
   }),
   floods: floods.prefault({}),

@@ -22,6 +22,7 @@ export interface FramesLimits {
   readonly headersTimeoutMs: number
   readonly stallTimeoutMs: number
   readonly slowReaderTimeoutMs: number
+  readonly maxHeaderBlockBytes: number
   readonly maxContinuations: number
   readonly floods: FloodLimits
 }
@@ -50,6 +51,7 @@ export function connectionLimits(limits: FramesLimits, maxConcurrentStreams: num
     maxConnectionWindow: Math.max(sessionWindowBytes, limits.maxSessionBufferedBytes),
     maxListBytes: limits.maxHeaderListBytes,
     maxFields: limits.maxHeaderFields,
+    maxHeaderBlockBytes: limits.maxHeaderBlockBytes,
     maxContinuations: limits.maxContinuations,
     floods: limits.floods,
   }

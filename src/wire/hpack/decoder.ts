@@ -6,6 +6,7 @@
  * string.
  */
 import { BlockCache, CACHED_BLOCK_BYTES, type CachedBlock } from './block-cache.ts'
+import { BlockInPieces, type PieceOwner } from './block-in-pieces.ts'
 import { DEFAULT_TABLE_BYTES, DynamicTable } from './dynamic-table.ts'
 import { HeaderField, type HeaderName, Mode } from './header-field.ts'
 import { hpackError } from './hpack-error.ts'
@@ -57,6 +58,10 @@ export class HpackDecoder {
   #owed = -1
   /** Where the integer or the string that was read last ends. */
   #at = 0
+
+  /** The block of several frames that is coming. */
+  #pieces: BlockInPieces | undefined
+  #owner: PieceOwner | undefined
 
   readonly #blocks = new BlockCache()
   /** A never-indexed field was in the block: of a secret nothing is kept. */
@@ -111,6 +116,55 @@ export class HpackDecoder {
     if (short && table.changes === changes && !this.tooLarge && !this.#hadSecret)
       this.known = this.#blocks.keep(bytes, start, end, changes, fields, this.listBytes)
     return fields
+  }
+
+  /**
+   * Decodes the next octets of a block that comes in several frames; `finish` ends it. No other block may come between.
+   * Nothing of `bytes` is kept, and of the block no more than `heldBytes`.
+   *
+   * @throws as `decode`
+   */
+  push(bytes: Buffer, start: number, end: number): void {
+    this.#pieces ??= this.#newPieces()
+    this.#pieces.push(bytes, start, end)
+  }
+
+  /** The block in pieces is whole. @returns as `decode` @throws as `decode` */
+  finish(): readonly HeaderField[] {
+    const pieces = this.#pieces ?? this.#newPieces()
+    this.#pieces = undefined
+    this.known = undefined
+    pieces.end()
+    this.tooLarge = pieces.tooLarge
+    this.listBytes = pieces.listBytes
+    return pieces.fields
+  }
+
+  /** Of a block in pieces that is not whole: its fields, and a string. At most `maxListBytes` and what a piece has. */
+  get heldBytes(): number {
+    return this.#pieces?.heldBytes ?? 0
+  }
+
+  #newPieces(): BlockInPieces {
+    this.#owner ??= this.#ownerOfPieces()
+    return new BlockInPieces(this.#owner)
+  }
+
+  #ownerOfPieces(): PieceOwner {
+    const table = this.#table
+    const { maxListBytes, maxFields } = this
+    return {
+      maxListBytes,
+      maxFields,
+      get capacity() {
+        return table.capacity
+      },
+      entry: index => this.#entry(index, table),
+      add: field => table.add(field),
+      emptied: () => table.clear(),
+      sizeUpdate: size => this.#sizeUpdate(size),
+      updatesOver: () => this.#updatesOver(),
+    }
   }
 
   #fieldsOf(bytes: Buffer, start: number, end: number): HeaderField[] {
@@ -274,18 +328,26 @@ export class HpackDecoder {
     while (at < end && (bytes[at]! & 0xe0) === 0x20) {
       const size = this.#integer(bytes, at, end, 0x1f)
       at = this.#at
-      // §6.3: "The new maximum size MUST be lower than or equal to the limit determined by the
-      // protocol using HPACK. A value that exceeds this limit MUST be treated as a decoding error."
-      if (size > this.#limit) throw hpackError('hpack-size-update-too-large')
-      if (this.#owed >= 0 && size > this.#owed) break
-      this.#owed = -1
-      this.#table.resize(size)
+      this.#sizeUpdate(size)
     }
+    this.#updatesOver()
+    return at
+  }
+
+  #sizeUpdate(size: number): void {
+    // §6.3: "The new maximum size MUST be lower than or equal to the limit determined by the
+    // protocol using HPACK. A value that exceeds this limit MUST be treated as a decoding error."
+    if (size > this.#limit) throw hpackError('hpack-size-update-too-large')
+    if (this.#owed >= 0 && size <= this.#owed) this.#owed = -1
+    this.#updatesOver()
+    this.#table.resize(size)
+  }
+
+  #updatesOver(): void {
     // RFC 9113 §4.3.1: "An endpoint MUST treat a field block that follows an acknowledgment of the
     // reduction to the maximum dynamic table size as a connection error (Section 5.4.1) of type
     // COMPRESSION_ERROR if it does not start with a conformant Dynamic Table Size Update instruction."
     if (this.#owed >= 0) throw hpackError('hpack-size-update-missing')
-    return at
   }
 }
 

@@ -57,6 +57,12 @@ export class DynamicTable {
     return true
   }
 
+  /** What an entry larger than the table does (§4.4). */
+  clear(): void {
+    this.changes++
+    this.#evictTo(0)
+  }
+
   /** §4.3: "entries are evicted from the end of the dynamic table until the size of the dynamic table is less than or equal to the maximum size." */
   resize(capacity: number): void {
     this.changes++

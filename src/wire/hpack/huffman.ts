@@ -49,6 +49,11 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number, int
     length += (step >>> COUNT_SHIFT) & 3
     state = step >>> STATE_SHIFT
   }
+  checkEnd(state)
+  return length
+}
+
+function checkEnd(state: number): void {
   // §5.2: "A Huffman-encoded string literal containing the EOS symbol MUST be treated as a decoding
   // error." Nothing leaves DEAD, so that looking once is enough.
   if (state === DEAD) throw hpackError('hpack-huffman-eos')
@@ -56,7 +61,44 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number, int
   // corresponding to the most significant bits of the code for the EOS symbol MUST be treated as a
   // decoding error."
   if (MAY_END[state] === 0) throw hpackError('hpack-huffman-padding')
-  return length
+}
+
+/** A coded string that comes in pieces. */
+export class HuffmanRun {
+  #state = 0
+
+  /** Decodes the next octets to `into` from `at` on, where there is room for `decodedBound` of them. @returns where the next byte goes */
+  decode(bytes: Uint8Array, start: number, end: number, into: Uint8Array, at: number): number {
+    let state = this.#state
+    for (let i = start; i < end; i++) {
+      const step = STEPS[(state << 8) | bytes[i]!]!
+      into[at] = step
+      into[at + 1] = step >>> 8
+      at += (step >>> COUNT_SHIFT) & 3
+      state = step >>> STATE_SHIFT
+    }
+    this.#state = state
+    return at
+  }
+
+  /** The same without keeping anything. @returns the number of bytes */
+  count(bytes: Uint8Array, start: number, end: number): number {
+    let state = this.#state
+    let length = 0
+    for (let i = start; i < end; i++) {
+      const step = STEPS[(state << 8) | bytes[i]!]!
+      length += (step >>> COUNT_SHIFT) & 3
+      state = step >>> STATE_SHIFT
+    }
+    this.#state = state
+    return length
+  }
+
+  /** The string is whole. @throws as `decodeHuffman` */
+  end(): void {
+    checkEnd(this.#state)
+    this.#state = 0
+  }
 }
 
 /** Octets that `octets[0..length)` take when coded. */
