@@ -1,0 +1,109 @@
+// An echo server and a client on grpc-go, without protobuf: a message is whatever bytes came.
+//
+//	peer serve       on grpc-go's own HTTP/2
+//	peer serve-http  the same service under net/http
+//	peer call ADDR   one call for each line of standard input, `ID PATH`; tells `ID CODE MESSAGE`
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/status"
+)
+
+// bytesCodec hands messages on as they are.
+type bytesCodec struct{}
+
+func (bytesCodec) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (bytesCodec) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = append([]byte(nil), data...)
+	return nil
+}
+func (bytesCodec) Name() string { return "proto" }
+
+// echo answers each message with itself. Under a path that ends in /Slow each answer takes 20 ms.
+func echo(_ any, stream grpc.ServerStream) error {
+	path, _ := grpc.MethodFromServerStream(stream)
+	for {
+		var message []byte
+		if err := stream.RecvMsg(&message); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if strings.HasSuffix(path, "/Slow") {
+			time.Sleep(20 * time.Millisecond)
+		}
+		if err := stream.SendMsg(&message); err != nil {
+			return err
+		}
+	}
+}
+
+func serve(underHTTP bool) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("listening on %s, grpc-go %s\n", listener.Addr(), grpc.Version)
+	server := grpc.NewServer(grpc.UnknownServiceHandler(echo), grpc.ForceServerCodec(bytesCodec{}))
+	if !underHTTP {
+		return server.Serve(listener)
+	}
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return (&http.Server{Handler: server, Protocols: protocols}).Serve(listener)
+}
+
+func call(address string) error {
+	connection, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	fmt.Printf("calling %s, grpc-go %s\n", address, grpc.Version)
+	var calls sync.WaitGroup
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		id, path, _ := strings.Cut(lines.Text(), " ")
+		calls.Go(func() {
+			request, reply := []byte("question"), []byte(nil)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			err := connection.Invoke(ctx, path, &request, &reply, grpc.ForceCodec(bytesCodec{}))
+			fmt.Printf("%s %d %.200q\n", id, status.Code(err), status.Convert(err).Message())
+		})
+	}
+	calls.Wait()
+	return nil
+}
+
+func main() {
+	encoding.RegisterCodec(bytesCodec{})
+	var err error
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "serve":
+		err = serve(false)
+	case len(os.Args) == 2 && os.Args[1] == "serve-http":
+		err = serve(true)
+	case len(os.Args) == 3 && os.Args[1] == "call":
+		err = call(os.Args[2])
+	default:
+		err = fmt.Errorf("usage: peer serve | serve-http | call ADDRESS")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
