@@ -186,7 +186,7 @@ async function java(): Promise<readonly string[]> {
   ]
 }
 
-async function python(): Promise<readonly string[]> {
+async function python(file: string): Promise<readonly string[]> {
   needs('python3')
   const folder = cacheOf('python')
   const inside = path.join(folder, 'bin', 'python')
@@ -194,7 +194,7 @@ async function python(): Promise<readonly string[]> {
   const requirements = path.join(HERE, 'python', 'requirements.txt')
   const options = ['--quiet', '--disable-pip-version-check', '--only-binary=:all:', '--requirement', requirements]
   await build(inside, ['-m', 'pip', 'install', ...options], HERE)
-  return [inside, path.join(HERE, 'python', 'peer.py')]
+  return [inside, path.join(HERE, 'python', file)]
 }
 
 async function freePort(): Promise<number> {
@@ -210,7 +210,7 @@ async function freePort(): Promise<number> {
 async function nghttpd(): Promise<Server> {
   needs('nghttpd')
   const port = await freePort()
-  const answers = ['--echo-upload', '--header=content-type: application/grpc', '--trailer=grpc-status: 0']
+  const answers = ['--echo-upload', '--trailer=grpc-status: 0']
   const child = spawn('nghttpd', ['--no-tls', ...answers, '-d', os.tmpdir(), '-a', '127.0.0.1', String(port)])
   children.add(child)
   const ends = Date.now() + STARTUP_TIMEOUT_MS
@@ -230,7 +230,8 @@ export const PEERS: readonly Peer[] = [
   { ...program('net-http', go, 'serve-http'), call: undefined },
   program('tonic', rust),
   program('grpc-java', java),
-  program('grpcio', python),
+  program('grpcio', () => python('peer.py')),
+  program('grpclib', () => python('grpclib_peer.py')),
   program('grpc-js', async () => [process.execPath, path.join(HERE, 'node', 'peer.ts')]),
   { name: 'nghttpd', serve: nghttpd, answersAtEnd: true },
 ]

@@ -13,6 +13,8 @@ import time
 import grpc
 
 CALL_TIMEOUT_S = 60
+# A call holds a thread for as long as it lasts.
+MAX_CALLS = 1_200
 
 
 class Echo(grpc.GenericRpcHandler):
@@ -31,7 +33,7 @@ class Echo(grpc.GenericRpcHandler):
 
 
 def serve():
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(64), handlers=[Echo()])
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(MAX_CALLS), handlers=[Echo()])
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(f"listening on 127.0.0.1:{port}, grpcio {grpc.__version__}", flush=True)
