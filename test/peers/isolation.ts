@@ -19,8 +19,10 @@ export interface Attack {
 /** What became of the victim during one attack. */
 export interface Verdict {
   readonly attack: string
-  /** Empty: it lost nothing, and the server ended no connection. */
+  /** Of what an honest call lost; empty when it lost nothing. */
   readonly harm: readonly string[]
+  /** How the peer ended connections on which no honest call was: whose they were has itself to blame. */
+  readonly ends?: readonly string[]
   /** What the attacker got, where it waited for it. */
   readonly answer: string
   readonly slowestMs: number
@@ -126,15 +128,18 @@ class Stage {
     if (fresh) await setTimeout(SETTLE_MS)
     // The server has read what came before.
     await victim.say()
-    const harmed = (): boolean => victim.losses.length > 0 || this.#tap.ends.length > endsBefore
-    if (fresh || harmed()) {
+    if (fresh || victim.losses.length > 0) {
       await victim.stop()
       this.#victim = undefined
     }
     attacker.close()
-    const ends = this.#tap.ends.slice(endsBefore).map(end => `the server ended a connection: ${end}`)
-    const harm = [...ends, ...victim.losses.slice(0, 2)]
-    return { attack: attack.name, harm, answer: answer(), slowestMs: Math.max(0, ...victim.timesMs.slice(timesBefore)) }
+    return {
+      attack: attack.name,
+      harm: victim.losses.slice(0, 2),
+      ends: this.#tap.ends.slice(endsBefore),
+      answer: answer(),
+      slowestMs: Math.max(0, ...victim.timesMs.slice(timesBefore)),
+    }
   }
 
   async end(): Promise<void> {

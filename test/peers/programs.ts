@@ -206,6 +206,14 @@ async function freePort(): Promise<number> {
   return port
 }
 
+async function nghttpdVersion(): Promise<string> {
+  const child = spawn('nghttpd', ['--version'])
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', text => (said += text))
+  await once(child, 'close')
+  return said.trim()
+}
+
 /** nghttpd says nothing when it listens. */
 async function nghttpd(): Promise<Server> {
   needs('nghttpd')
@@ -220,7 +228,7 @@ async function nghttpd(): Promise<Server> {
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false)),
     )
     socket.destroy()
-    if (connected) return { port, version: 'nghttpd', stop: () => stop(child) }
+    if (connected) return { port, version: await nghttpdVersion(), stop: () => stop(child) }
     if (Date.now() > ends) throw new Error('nghttpd did not start')
   }
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,11 @@ func serve(underHTTP bool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("listening on %s, grpc-go %s\n", listener.Addr(), grpc.Version)
+	version := "grpc-go " + grpc.Version
+	if underHTTP {
+		version += " under net/http of " + runtime.Version()
+	}
+	fmt.Printf("listening on %s, %s\n", listener.Addr(), version)
 	server := grpc.NewServer(grpc.UnknownServiceHandler(echo), grpc.ForceServerCodec(bytesCodec{}))
 	if !underHTTP {
 		return server.Serve(listener)
