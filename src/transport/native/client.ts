@@ -138,6 +138,8 @@ class NativeClientSession implements ClientSession, NativeSession {
   readonly #sessionWindowBytes: number
   #maxStreams = 0
   #draining = false
+  /** By us: it may end once it has no stream. */
+  #retired = false
   #closed = false
   #error: Error | undefined
   streams = 0
@@ -280,7 +282,8 @@ class NativeClientSession implements ClientSession, NativeSession {
 
   streamClosed(): void {
     this.streams--
-    if (!this.#draining) this.#owner.onFree(this)
+    if (this.#draining) this.#closeRetired()
+    else this.#owner.onFree(this)
   }
 
   /** A request after this one would end with ERR_HTTP2_OUT_OF_STREAMS; in Node before 26, and all others with it. */
@@ -289,10 +292,18 @@ class NativeClientSession implements ClientSession, NativeSession {
     queueMicrotask(() => !this.#closed && this.#owner.onSpent(this))
   }
 
-  /** Node says GOAWAY, and ends the session with its last stream. */
+  /**
+   * The session ends with its last stream. Node's `close` says GOAWAY at once; a client owes nobody one, and python-h2
+   * takes it for the end of the connection: grpclib cancels all calls.
+   */
   retire(): void {
     this.#draining = true
-    if (this.#node?.destroyed === false) this.#node.close()
+    this.#retired = true
+    this.#closeRetired()
+  }
+
+  #closeRetired(): void {
+    if (this.#retired && this.streams === 0 && this.#node?.destroyed === false) this.#node.close()
   }
 
   destroy(): void {

@@ -1,0 +1,71 @@
+/** A session on `native` that takes no more calls: what it tells the backend, and when. `frames`: test/wire/connection. */
+import t from 'tap'
+import { nativeClientTransport } from '../../src/transport/native/client.ts'
+import type { ClientSession, ClientSessionOwner, StreamOwner } from '../../src/transport/transport.ts'
+import { requestFields } from '../contract/rig.ts'
+import { block } from '../support/fake-transport.ts'
+import { Code } from '../support/frames.ts'
+import { RawServer } from '../support/raw-server.ts'
+
+const LIMITS = { maxHeaderListBytes: 65_536, maxHeaderFields: 100, streamWindowBytes: 65_535 }
+
+interface Owned {
+  readonly session: ClientSession
+  readonly closed: Promise<void>
+}
+
+async function connected(server: RawServer): Promise<Owned> {
+  const target = { name: server.url, tcp: { host: '127.0.0.1', port: server.port } }
+  let close = (): void => {}
+  const closed = new Promise<void>(resolve => (close = resolve))
+  const session = await new Promise<ClientSession>((resolve, reject) => {
+    const owner: ClientSessionOwner = {
+      onReady: resolve,
+      onFree: () => {},
+      onDraining: () => {},
+      onSpent: () => {},
+      onSessionClosed: (_session, reason) => {
+        reject(new Error(reason))
+        close()
+      },
+    }
+    nativeClientTransport(LIMITS).connect(target, owner)
+  })
+  return { session, closed }
+}
+
+const OWNER: StreamOwner = {
+  onHeaders: () => {},
+  onData: () => {},
+  onTrailers: () => {},
+  onWritable: () => {},
+  onClosed: () => {},
+}
+
+// python-h2 takes a GOAWAY for the end: what comes after it on that connection ends it, and grpclib cancels all calls.
+t.test('no GOAWAY while it has a call that lasts; then the end', async t => {
+  const server = await RawServer.listen(t)
+  const { session, closed } = await connected(server)
+  const stream = session.open(OWNER)
+  stream.sendHeaders(block(Object.fromEntries(requestFields().map(([name, value]) => [name, value]))), false)
+  const { connection, streamId } = await server.request()
+  session.retire()
+  t.equal(session.free, 0, 'no more calls')
+  await connection.roundTrip()
+  t.notOk(
+    connection.log.some(item => item.kind === 'goaway'),
+    'the backend is told nothing yet',
+  )
+  stream.reset(Code.CANCEL)
+  t.match(await connection.next('rst', streamId), { code: Code.CANCEL })
+  t.match(await connection.next('goaway'), { code: Code.NO_ERROR })
+  await closed
+})
+
+t.test('one that has no call ends at once', async t => {
+  const server = await RawServer.listen(t)
+  const { session, closed } = await connected(server)
+  session.retire()
+  await closed
+  await (await server.connection()).closed
+})
