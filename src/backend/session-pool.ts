@@ -270,23 +270,36 @@ export class SessionPool implements ClientSessionOwner {
   }
 
   onDraining(session: ClientSession, code: number, debug: string): void {
-    this.#drain(session, `GOAWAY ${code} ${JSON.stringify(debug)}`)
+    const reason = `GOAWAY ${code} ${JSON.stringify(debug)}`
+    if (!this.#drain(session, reason)) return
+    this.#judge(session, reason)
+    this.#gone()
   }
 
   onSpent(session: ClientSession): void {
-    this.#drain(session, 'all stream numbers are used')
-    session.retire()
+    this.#retire(session, 'all stream numbers are used')
   }
 
-  #drain(session: ClientSession, reason: string): void {
+  /** It takes no new calls. @returns whether it did until now */
+  #drain(session: ClientSession, reason: string): boolean {
     this.#context.log?.('draining', this.target.name, reason)
     const at = this.#sessions.indexOf(session)
-    if (at < 0) return
+    if (at < 0) return false
     this.#sessions.splice(at, 1)
     this.#draining.add(session)
     this.#leases.get(session)!.drain()
     this.lastError = reason
-    this.#judge(session, reason)
+    return true
+  }
+
+  /** Our own wish: it says nothing of the endpoint, of whatever use the session was. */
+  #retire(session: ClientSession, reason: string): void {
+    if (!this.#drain(session, reason)) return
+    session.retire()
+    this.#gone()
+  }
+
+  #gone(): void {
     this.#endOldest()
     this.#redialLater()
     this.#owner.onSessionGone()
@@ -294,8 +307,7 @@ export class SessionPool implements ClientSessionOwner {
 
   /** So many streams wait to be reset that it had better be replaced: what is left on it ends with it. */
   readonly #onCrowded = ({ session }: Lease): void => {
-    this.#drain(session, 'many of its streams wait to be reset')
-    session.retire()
+    this.#retire(session, 'many of its streams wait to be reset')
   }
 
   /** Sessions that are for a while only. */
@@ -309,8 +321,7 @@ export class SessionPool implements ClientSessionOwner {
         const idle = session.streams === 0 && !lease.used
         lease.used = false
         if (!idle) continue
-        this.#drain(session, 'idle')
-        session.retire()
+        this.#retire(session, 'idle')
       }
       if (this.#sessions.length > 0) this.#watchIdle()
     })

@@ -1,5 +1,6 @@
 /** Endpoints that greet and say goodbye: which of them are dialled again at once, and which are made to wait. */
 import t from 'tap'
+import { Client } from '../../src/backend/client-share.ts'
 import type { FakeSession } from '../support/fake-transport.ts'
 import { BackendRig, type Call } from './rig.ts'
 
@@ -121,3 +122,25 @@ t.test('a session whose stream numbers are used up: retired, and another takes o
   old.closed('drained')
   t.equal(rig.backend.endpoints[0]!.sessionCount, 1)
 })
+
+t.test(
+  'a session that calls given up made useless, again and again: no fault of the endpoint, dialled at once',
+  async t => {
+    const rig = new BackendRig()
+    const clients = Array.from({ length: 20 }, () => new Client())
+    for (let time = 0; time < 3; time++) {
+      const calls = clients.flatMap(client => rig.calls(5, client))
+      t.same(
+        calls.flatMap(({ failed }) => failed ?? []),
+        [],
+        'no call fails for what others gave up',
+      )
+      t.equal(rig.dials(), time + 1)
+      const session = rig.session()
+      session.ready()
+      for (const call of calls) call.cancel()
+      t.equal(session.retired, 1)
+      rig.clock.advance(10)
+    }
+  },
+)

@@ -6,6 +6,8 @@ import { MESSAGE, requestFields, SLOW, wholeCall } from './odd-requests.ts'
 
 export interface Flood {
   readonly name: string
+  /** So many send it at once; default: one. */
+  readonly clients?: number
   /** Ends by itself; what was sent may still be on its way. */
   run(client: RawClient): Promise<void>
 }
@@ -73,6 +75,11 @@ export const RESETS: readonly Flood[] = [
   { name: '3,000 pairs, 30 at a time', run: client => send(client, 3_000, 30, () => pair(client)) },
   { name: '2,000 calls reset after 10 ms, 500 a second', run: client => resetsAtRate(client, 2_000, 500) },
   { name: '4,000 calls reset after 10 ms, 2,000 a second', run: client => resetsAtRate(client, 4_000, 2_000) },
+  {
+    name: '100 calls of each of 20 clients reset after 10 ms, 25 a second each',
+    clients: 20,
+    run: client => resetsAtRate(client, 100, 25),
+  },
   {
     name: '1,500 calls that pass their deadline of 5 ms',
     run: client =>

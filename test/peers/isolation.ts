@@ -54,6 +54,10 @@ export class Attacker {
     return this.#client
   }
 
+  another(): Promise<RawClient> {
+    return RawClient.connect(this.#scope, this.#port)
+  }
+
   close(): void {
     this.#client?.destroy()
     this.#client = undefined
@@ -96,8 +100,16 @@ const MIX: Attack = {
   },
 }
 
-function flood({ name, run }: Flood): Attack {
-  return { name, run: async attacker => run(await attacker.client()) }
+function flood({ name, clients = 1, run }: Flood): Attack {
+  return {
+    name,
+    run: async attacker => {
+      const all = [await attacker.client()]
+      while (all.length < clients) all.push(await attacker.another())
+      await Promise.all(all.map(run))
+      for (const client of all) client.destroy()
+    },
+  }
 }
 
 /** Of a victim that may already have lost its stream. */

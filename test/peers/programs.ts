@@ -48,7 +48,7 @@ const CACHE = path.join(process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.
 /** With empty caches Rust compiles for two minutes on two busy cores. */
 const BUILD_TIMEOUT_MS = 600_000
 const STARTUP_TIMEOUT_MS = 60_000
-const CALL_TIMEOUT_MS = 10_000
+const CALL_TIMEOUT_MS = 30_000
 /** Ended by SIGINT, as shells tell it. */
 const INTERRUPTED = 130
 /** Of what a failed build printed. */
