@@ -99,9 +99,7 @@ export const RESETS: readonly Flood[] = [
 
 export const CHATTER: readonly Flood[] = [
   onStream('20,000 empty DATA frames', 20_000, (client, id) => client.data(id, '')),
-  onStream('20,000 DATA frames of 1 byte', 20_000, (client, id, i) => client.data(id, i === 0 ? '\0\0\x10\0\0' : 'x')),
   onStream('4,000 small messages that are read at once', 4_000, (client, id) => client.data(id, TINY)),
-  onStream('4,000 small messages to a slow handler', 4_000, (client, id) => client.data(id, TINY), SLOW),
   onStream('5,000 WINDOW_UPDATE of 1', 5_000, (client, id) => client.windowUpdate(id, 1)),
   onStream('5,000 PRIORITY', 5_000, (client, id) =>
     other(client, FrameType.PRIORITY, id, Buffer.from([0, 0, 0, 0, 16])),
