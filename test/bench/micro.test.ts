@@ -13,6 +13,7 @@ import { resultOf, tableOf } from '../../bench/micro/result.ts'
 import { cases as routerCases } from '../../bench/micro/router.ts'
 import { FrameReader, FrameType, type RawFrame } from '../support/frames.ts'
 import { type DecodedField, HpackDecoder } from '../support/hpack.ts'
+import { wholeOnly } from '../support/whole.ts'
 
 const RUN = new URL('../../bench/micro/run.ts', import.meta.url).pathname
 
@@ -192,7 +193,7 @@ t.test('filters', async t => {
 
 const run = (args: string[]) => promisify(execFile)(process.execPath, [RUN, ...args])
 
-t.test('npm run bench:micro: measures what the filter says, and keeps it', async t => {
+t.test('npm run bench:micro: measures what the filter says, and keeps it', wholeOnly('a benchmark'), async t => {
   const file = `${t.testdir()}/micro.json`
   const { stdout } = await run([
     'windows: send',

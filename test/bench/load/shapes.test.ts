@@ -8,9 +8,10 @@ import { load } from '../../../bench/load/load.ts'
 import type { LoadReport, Shape } from '../../../bench/load/shape.ts'
 import { BULK_BYTES, SMALL_BYTES } from '../../../bench/subjects/world.ts'
 import { certificates } from '../../support/certs.ts'
+import { WHOLE } from '../../support/whole.ts'
 import { backend, LARGER, nodeServer, SMALL } from './rig.ts'
 
-const CALLS = 60
+const CALLS = WHOLE ? 60 : 20
 const CLOSED = { kind: 'closed', streams: 5, calls: CALLS } as const
 
 interface Case {

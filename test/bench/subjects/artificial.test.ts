@@ -5,6 +5,7 @@ import { artificial, busy, dropper, dropperBase } from '../../../bench/subjects/
 import type { Contender } from '../../../bench/subjects/contender.ts'
 import { Delay } from '../../../bench/subjects/programs/delay.ts'
 import { openWorld, SMALL_PATH, type World } from '../../../bench/subjects/world.ts'
+import { wholeOnly } from '../../support/whole.ts'
 import { type Answer, callOn, connect } from './one-call.ts'
 
 const CALLS = 100
@@ -39,7 +40,7 @@ async function make(t: Test, world: World, contender: Contender, calls: number):
 }
 
 /** At the same time: nothing here says how long a thing takes at most. */
-t.test('artificial subjects', { jobs: 4 }, async t => {
+t.test('artificial subjects', { jobs: 4, ...wholeOnly('proves the measurements') }, async t => {
   const world = await openWorld({ backends: 1, tls: false, backend: 'own' })
   t.teardown(() => world.close())
 
