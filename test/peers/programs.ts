@@ -159,7 +159,16 @@ function program(name: string, prepare: () => Promise<readonly string[]>, serveM
   }
 }
 
-async function go(): Promise<readonly string[]> {
+/** Two peers of one folder share what is built. */
+function shared<T>(build: () => Promise<T>): () => Promise<T> {
+  let built: Promise<T> | undefined
+  return () => {
+    built ??= build()
+    return built
+  }
+}
+
+async function buildGo(): Promise<readonly string[]> {
   needs('go')
   const file = path.join(cacheOf('go'), 'peer')
   await build('go', ['build', '-trimpath', '-o', file, '.'], path.join(HERE, 'go'))
@@ -186,7 +195,8 @@ async function java(): Promise<readonly string[]> {
   ]
 }
 
-async function python(file: string): Promise<readonly string[]> {
+/** @returns a Python that has what `requirements.txt` names */
+async function buildPython(): Promise<string> {
   needs('python3')
   const folder = cacheOf('python')
   const inside = path.join(folder, 'bin', 'python')
@@ -194,7 +204,14 @@ async function python(file: string): Promise<readonly string[]> {
   const requirements = path.join(HERE, 'python', 'requirements.txt')
   const options = ['--quiet', '--disable-pip-version-check', '--only-binary=:all:', '--requirement', requirements]
   await build(inside, ['-m', 'pip', 'install', ...options], HERE)
-  return [inside, path.join(HERE, 'python', file)]
+  return inside
+}
+
+const go = shared(buildGo)
+const python = shared(buildPython)
+
+async function pythonProgram(file: string): Promise<readonly string[]> {
+  return [await python(), path.join(HERE, 'python', file)]
 }
 
 async function freePort(): Promise<number> {
@@ -238,8 +255,8 @@ export const PEERS: readonly Peer[] = [
   { ...program('net-http', go, 'serve-http'), call: undefined },
   program('tonic', rust),
   program('grpc-java', java),
-  program('grpcio', () => python('peer.py')),
-  program('grpclib', () => python('grpclib_peer.py')),
+  program('grpcio', () => pythonProgram('peer.py')),
+  program('grpclib', () => pythonProgram('grpclib_peer.py')),
   program('grpc-js', async () => [process.execPath, path.join(HERE, 'node', 'peer.ts')]),
   { name: 'nghttpd', serve: nghttpd, answersAtEnd: true },
 ]
