@@ -93,7 +93,8 @@ export class ClientCall implements StreamOwner {
       if (!endStream) return this.#checkMetadata(fields, 'headers')
       return this.#ended(value, true)
     }
-    this.#checkMetadata(fields, 'trailers')
+    // The proxy's own trailers, where the backend's did not come, have nothing of the backend's.
+    if (value('x-grpc-verbatim-error') === undefined) this.#checkMetadata(fields, 'trailers')
     this.#ended(value, false)
   }
 

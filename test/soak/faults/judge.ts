@@ -63,6 +63,11 @@ function whole(call: Call): string | undefined {
   return `a clean end after ${call.downReceived} of ${call.down.length} bytes`
 }
 
+/** After response headers the proxy says a status of its own only where the last message is whole. */
+function betweenMessages({ down, downReceived }: Call): boolean {
+  return downReceived === 0 || down.ends.includes(downReceived)
+}
+
 type StatusOutcome = Extract<Outcome, { kind: 'status' }>
 
 function backendStatus(call: Call, outcome: StatusOutcome): string | undefined {
@@ -77,7 +82,7 @@ function backendStatus(call: Call, outcome: StatusOutcome): string | undefined {
 }
 
 function ownStatus(call: Call, outcome: StatusOutcome, own: string, times: Times): string | undefined {
-  if (!outcome.trailersOnly) return 'a status of the proxy after response headers'
+  if (!outcome.trailersOnly && !betweenMessages(call)) return 'a status of the proxy in the middle of a message'
   const unlike = (status: number) => (outcome.status === status ? undefined : `${own} with status ${outcome.status}`)
   switch (own) {
     case 'deadline':
@@ -104,6 +109,9 @@ function reset(call: Call, outcome: Extract<Outcome, { kind: 'reset' }>, times: 
   if (call.marks.some(mark => mark.kind === 'reset' && mark.headers && mark.code === code)) return undefined
   // Node's client cannot tell RST_STREAM(NO_ERROR) from END_STREAM without trailers once it has read slowly.
   if (code === Code.NO_ERROR && call.has('no-trailers') && call.client.includes('(node')) return whole(call)
+  // What no backend has processed, and the proxy cannot send again, the client may.
+  const refused = call.has('refused') || call.has('unprocessed') || (times.nativeUpstream && times.left)
+  if (!outcome.headers && code === Code.REFUSED_STREAM && refused && refusedEnough(call, times)) return undefined
   // Before response headers the proxy has a status to say.
   if (!outcome.headers) return `RST_STREAM ${code} instead of a status`
   if (code === Code.CANCEL && deadline(call) === undefined) return undefined
