@@ -56,6 +56,12 @@ export interface ShareLimits {
   readonly heldBytes: number
 }
 
+/**
+ * In how many parts a client's part of the reserve is cut, of which it may have one. Of 3 clients, 4, and so on, one
+ * after the other until they are 20, each then has its own, and a quarter of all is left for who comes next.
+ */
+const PARTS_KEPT = 4
+
 /** Of all clients of one backend together. */
 export class SharedStreams {
   readonly limits: ShareLimits
@@ -74,6 +80,8 @@ export class SharedStreams {
 export class ClientShare {
   /** Streams open now, on all sessions of the backend. */
   streams = 0
+  /** Of these, on sessions in reserve. */
+  #reserved = 0
   /** Its calls that wait, in their order; the links are the queue's. */
   firstWaiting: Ticket | undefined
   lastWaiting: Ticket | undefined
@@ -91,13 +99,15 @@ export class ClientShare {
     this.#all = all
   }
 
-  streamOpened(): void {
+  streamOpened({ inReserve }: Lease): void {
     this.#all.streams++
+    if (inReserve) this.#reserved++
     if (this.streams++ === 0) this.#all.clients++
   }
 
-  streamEnded(): void {
+  streamEnded({ inReserve }: Lease): void {
     this.#all.streams--
+    if (inReserve) this.#reserved--
     if (--this.streams === 0) this.#all.clients--
   }
 
@@ -122,10 +132,15 @@ export class ClientShare {
     return this.#apart
   }
 
-  /** It has fewer streams than the clients of the backend have on average: what others hold it has not caused. */
-  get quiet(): boolean {
-    const { streams, clients } = this.#all
-    return this.streams * clients < streams
+  /**
+   * It may have one more of so many streams in reserve, now that of the shared ones all are taken, or kept for a while
+   * because they were reset. It has fewer than its part of those: what others hold it has not caused. And a quarter of its part of the reserve at most: clients that come one after
+   * the other, each with little at first, would take all of it, and the next would find nothing.
+   */
+  mayHaveOfReserve(size: number, shared: number): boolean {
+    const { clients } = this.#all
+    if (this.streams * clients >= shared) return false
+    return this.#reserved === 0 || this.#reserved * clients * PARTS_KEPT <= size
   }
 }
 

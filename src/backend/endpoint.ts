@@ -113,11 +113,12 @@ export class Endpoint {
 
   #roomInReserve(share: ClientShare): Lease | undefined {
     if (this.#closed || this.#options.sessions.reserve === 0) return undefined
-    if (this.#shared.state !== 'ready' || this.#shared.promising || !share.quiet) return undefined
+    if (this.#shared.state !== 'ready' || this.#shared.promising) return undefined
     this.#reserve ??= this.#pool(this.#options.sessions.reserve, this.#options.resets)
-    // Who has as many already as are left leaves them to others: n clients then get 1/(n + 1) of it each.
-    const lease = this.#reserve.room(({ session }) => share.streams < session.free)
+    if (!share.mayHaveOfReserve(this.#reserve.streamLimit, this.#shared.streamLimit)) return undefined
+    const lease = this.#reserve.room()
     if (lease === undefined) this.#reserve.connect()
+    else lease.inReserve = true
     return lease
   }
 
@@ -125,7 +126,7 @@ export class Endpoint {
     if (this.#closed) return undefined
     this.#apart ??= this.#pool(this.#options.sessions.apart, undefined)
     const pool = this.#apart
-    for (const own of pool.leases) if (own.guest === share) return own.session.free > 0 ? own : undefined
+    for (const own of pool.leases) if (own.guest === share) return own.free > 0 ? own : undefined
     const free = pool.room(({ guest, session }) => guest === undefined || session.streams === 0)
     if (free !== undefined) {
       free.guest = share

@@ -14,6 +14,8 @@ export class Lease {
   readonly session: ClientSession
   /** The client's share whose it is, of a session apart. */
   guest: object | undefined
+  /** It is of the pool `reserve`. */
+  inReserve = false
   /** Something was asked of it since who watches for idle ones last looked. */
   used = true
   /** It takes no new calls. */
@@ -40,6 +42,22 @@ export class Lease {
   opened = 0
   /** The highest of these numbers on whose stream something came: a program takes streams in their order. */
   seen = 0
+
+  /** Streams that may be opened now: not in the place of those that were reset just before. */
+  get free(): number {
+    const { free } = this.session
+    return this.#resets === undefined ? free : this.#resets.settling.of(free)
+  }
+
+  /** The backend answered a call. */
+  heard(): void {
+    this.#resets?.settling.heard()
+  }
+
+  /** The session is gone. */
+  gone(): void {
+    this.#resets?.settling.stop()
+  }
 
   /** Opens a stream on it. */
   open(owner: StreamOwner): Stream {

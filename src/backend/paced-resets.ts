@@ -7,6 +7,7 @@ import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { Stream } from '../transport/transport.ts'
 import type { ErrorCode } from '../wire/errors.ts'
+import { SettlingStreams } from './settling-streams.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
 /** A stream that is to be reset. */
@@ -23,6 +24,8 @@ export interface Resettable {
 const UNSEEN: Rate = { burst: 10, perSecond: 20 }
 
 export class PacedResets {
+  /** Those that were reset. */
+  readonly settling: SettlingStreams
   readonly #clock: Clock
   readonly #wheel: TimerWheel
   readonly #all: TokenBucket
@@ -30,7 +33,9 @@ export class PacedResets {
   readonly #waiting = new Map<Resettable, ErrorCode>()
   readonly #timer: WheelTimer = new WheelTimer(() => this.#sendDue())
 
-  constructor(rate: Rate, clock: Clock, wheel: TimerWheel) {
+  /** @param onSettled places of streams that were reset may be given out */
+  constructor(rate: Rate, clock: Clock, wheel: TimerWheel, onSettled: () => void) {
+    this.settling = new SettlingStreams(clock, wheel, onSettled)
     this.#clock = clock
     this.#wheel = wheel
     this.#all = new TokenBucket(rate, clock.now())
@@ -44,7 +49,7 @@ export class PacedResets {
 
   /** Now, or as soon as that harms nobody. Its owner wants nothing more of it. */
   reset(what: Resettable, code: ErrorCode): void {
-    if (this.#waiting.size === 0 && this.#mayReset(what)) return what.stream.reset(code)
+    if (this.#waiting.size === 0 && this.#mayReset(what)) return this.#resetNow(what, code)
     this.#waiting.set(what, code)
     what.stream.mute()
     if (!this.#timer.armed) this.#armTimer()
@@ -53,6 +58,12 @@ export class PacedResets {
   /** It has ended. */
   ended(what: Resettable): void {
     if (this.#waiting.delete(what) && this.#waiting.size === 0) this.#wheel.disarm(this.#timer)
+  }
+
+  /** Its place is kept first: its end asks for who may have it. */
+  #resetNow({ stream }: Resettable, code: ErrorCode): void {
+    this.settling.add()
+    stream.reset(code)
   }
 
   #mayReset({ seen }: Resettable): boolean {
@@ -70,7 +81,7 @@ export class PacedResets {
         continue
       }
       this.#waiting.delete(what)
-      what.stream.reset(code)
+      this.#resetNow(what, code)
     }
     if (this.#waiting.size > 0) this.#armTimer()
   }

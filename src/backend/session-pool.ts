@@ -133,12 +133,18 @@ export class SessionPool implements ClientSessionOwner {
     return count
   }
 
+  /** Streams that its sessions may have, all together. */
+  get streamLimit(): number {
+    let limit = 0
+    for (const session of this.#sessions) limit += session.streams + session.free
+    return limit
+  }
+
   /** A session with room for a stream now; `fits`: and that is one for this call. */
   room(fits?: (lease: Lease) => boolean): Lease | undefined {
     for (let i = 0; i < this.#sessions.length; i++) {
-      const session = this.#sessions[i]!
-      if (session.free <= 0) continue
-      const lease = this.#leases.get(session)!
+      const lease = this.#leases.get(this.#sessions[i]!)!
+      if (lease.free <= 0) continue
       if (fits === undefined || fits(lease)) return lease
     }
     return undefined
@@ -256,7 +262,8 @@ export class SessionPool implements ClientSessionOwner {
     this.#readyMs.set(session, this.#context.clock.now())
     const { clock, wheel } = this.#context
     const { resets } = this.#options
-    const paced = resets === undefined ? undefined : new PacedResets(resets, clock, wheel)
+    const onSettled = () => this.#owner.onRoom()
+    const paced = resets === undefined ? undefined : new PacedResets(resets, clock, wheel, onSettled)
     this.#leases.set(session, new Lease(this.target, session, paced, this.#onCrowded))
     this.#sessions.push(session)
     this.#watchIdle()
@@ -338,6 +345,7 @@ export class SessionPool implements ClientSessionOwner {
   onSessionClosed(session: ClientSession, reason: string): void {
     if (session === this.#connecting) return this.#failed(session, reason)
     this.#draining.delete(session)
+    this.#leases.get(session)?.gone()
     this.#leases.delete(session)
     if (this.#draining.size === 0) this.#onEmpty?.()
     const at = this.#sessions.indexOf(session)

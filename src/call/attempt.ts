@@ -37,7 +37,7 @@ export class Attempt implements StreamOwner {
     this.#owner = this.#holder = owner
     this.stream = lease.open(this)
     this.#number = lease.opened
-    share.streamOpened()
+    share.streamOpened(lease)
   }
 
   get closed(): boolean {
@@ -46,6 +46,7 @@ export class Attempt implements StreamOwner {
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
     if (this.lease.seen < this.#number) this.lease.seen = this.#number
+    this.lease.heard()
     // Interim responses (RFC 9110 §15.2) are between this hop and the backend; gRPC has no use for them.
     if (!endStream && isInterim(block)) return
     this.lease.session.answered = true
@@ -86,7 +87,7 @@ export class Attempt implements StreamOwner {
 
   onClosed(end: StreamEnd): void {
     this.#closed = true
-    this.#share.streamEnded()
+    this.#share.streamEnded(this.lease)
     this.lease.ended(this)
     this.#lingering?.fire()
     const owner = this.#owner

@@ -43,9 +43,9 @@ export class Call implements Waiter {
     this.told++
     this.lease = lease
     this.#log.push(this.name)
-    this.share.streamOpened()
+    this.share.streamOpened(lease)
     const onClosed = () => {
-      this.share.streamEnded()
+      this.share.streamEnded(lease)
       lease.ended(this as { stream: FakeStream; seen: boolean })
     }
     this.stream = lease.open({ ...OWNER, onClosed }) as FakeStream

@@ -59,23 +59,90 @@ t.test('a call that is over before the end of the turn is not looked at', async 
 t.test('streams that never end: who has few finds room in reserve, who has many does not', async t => {
   const rig = new BackendRig()
   const [loud, quiet, other] = [new Client(), new Client(), new Client()]
-  rig.calls(8, loud)
-  rig.session().ready(4)
+  rig.calls(16, loud)
+  rig.session().ready(8)
   t.equal(rig.dials(), 1, 'for the loud one there are no more')
   const first = rig.call('quiet 1', quiet)
   t.same([first.told, rig.dials()], [0, 2], 'a session in reserve')
-  rig.session().ready(4)
+  rig.session().ready(8)
   t.equal(first.lease!.session, rig.session())
-  t.equal(rig.backend.waiting, 4, 'all of the loud one')
+  t.equal(rig.backend.waiting, 8, 'all of the loud one')
   const more = rig.calls(4, quiet)
   t.same(
     more.map(call => call.told),
     [1, 0, 0, 0],
-    'who has as many as are left leaves them to others',
+    'who has its part leaves the rest to others',
   )
   t.equal(rig.call('other 1', other).told, 1)
   for (const { stream } of [first, more[0]!]) stream!.close(finish)
   t.equal(rig.dials(), 2)
+})
+
+t.test('20 clients, one after the other, each with calls that never end: the next finds room in reserve', async t => {
+  const rig = new BackendRig({ sessions: { max: 4 } })
+  for (let at = 0; at < 20; at++) {
+    const calls = rig.calls(50, new Client())
+    // Whatever is dialled for them, is there.
+    for (let last = rig.dials() - 1; last < rig.dials(); last = rig.dials()) {
+      const session = rig.session()
+      if (session.free === 0 && session.streams === 0) session.ready()
+    }
+    t.ok(
+      calls.some(call => call.told > 0),
+      `client ${at} has something`,
+    )
+  }
+  t.equal(rig.dials(), 5)
+  const victim = rig.call('victim', new Client())
+  t.equal(victim.lease?.session, rig.session())
+})
+
+t.test(
+  'all streams of others were reset and their places are kept: who has a call there finds room in reserve',
+  async t => {
+    const rig = new BackendRig()
+    const [loud, quiet] = [new Client(), new Client()]
+    rig.call('open', quiet)
+    const left = rig.calls(7, loud)
+    rig.session().ready(8)
+    for (const call of left) {
+      call.seen = true
+      call.cancel()
+      call.stream!.settle()
+    }
+    const call = rig.call('quiet', quiet)
+    t.equal(rig.dials(), 2)
+    rig.session().ready(8)
+    t.equal(call.lease!.session, rig.session())
+    rig.backend.close()
+  },
+)
+
+t.test('the place of a stream that was reset is given out once the backend was heard of a while after', async t => {
+  const rig = new BackendRig({ sessions: { reserve: 0 } })
+  const [first, second] = rig.calls(2)
+  rig.session().ready(2)
+  const [waiting, other] = rig.calls(2)
+  const { lease } = first!
+  first!.seen = true
+  first!.cancel()
+  first!.stream!.settle()
+  t.equal(waiting!.told, 0)
+  lease!.heard()
+  rig.clock.advance(30)
+  lease!.heard()
+  t.equal(waiting!.told, 0, 'what came may have been on its way')
+  rig.clock.advance(30)
+  lease!.heard()
+  t.equal(waiting!.lease, lease)
+  second!.seen = true
+  second!.cancel()
+  second!.stream!.settle()
+  rig.clock.advance(150)
+  t.equal(other!.told, 0)
+  rig.clock.advance(100)
+  t.equal(other!.lease, lease, 'or after a fifth of a second of silence')
+  t.equal(rig.wheel.size, 0)
 })
 
 t.test('a session in reserve is closed when nobody has used it for a while', async t => {
