@@ -1,0 +1,87 @@
+/** The proxy as everybody runs it: `serve` with a configuration, a process of its own. Its log goes to a file. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ProxyOptions } from '../../../src/index.ts'
+
+const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
+const LOOK_MS = 20
+
+export interface ProxyConfig {
+  readonly backendPort: number
+  /** Where the attacker's calls go. */
+  readonly attackedPort: number
+  readonly limits: NonNullable<ProxyOptions['limits']>
+  readonly transport: 'native' | 'frames'
+  /** Of Node. */
+  readonly flags: readonly string[]
+}
+
+export class ProxyProcess {
+  readonly pid: number
+  port = 0
+  /** Code or signal, once it is over. */
+  ended: string | undefined
+  readonly #child: ChildProcess
+  readonly #folder: string
+  #stderr = ''
+
+  private constructor({ backendPort, attackedPort, limits, transport, flags }: ProxyConfig) {
+    this.#folder = mkdtempSync(join(tmpdir(), 'isolation-'))
+    const config = {
+      listeners: [{ address: '127.0.0.1:0', transport }],
+      backends: {
+        main: { endpoints: [`127.0.0.1:${backendPort}`], transport },
+        ...(attackedPort !== backendPort && { attacked: { endpoints: [`127.0.0.1:${attackedPort}`], transport } }),
+      },
+      routes: [
+        ...(attackedPort === backendPort ? [] : [{ match: { service: 'attack.Calls' }, backend: 'attacked' }]),
+        { backend: 'main' },
+      ],
+      limits,
+      log: { pretty: false },
+    }
+    // JSON is YAML.
+    const file = join(this.#folder, 'config.yaml')
+    writeFileSync(file, JSON.stringify(config))
+    const log = openSync(this.#log, 'w')
+    this.#child = spawn(process.execPath, [...flags, CLI, 'serve', '-c', file], { stdio: ['ignore', log, 'pipe'] })
+    closeSync(log)
+    this.pid = this.#child.pid!
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr = (this.#stderr + text).slice(-4_000)
+    })
+    this.#child.on('exit', (code, signal) => {
+      this.ended = signal ?? `code ${code}`
+    })
+  }
+
+  get #log(): string {
+    return join(this.#folder, 'log')
+  }
+
+  static async start(config: ProxyConfig): Promise<ProxyProcess> {
+    const proxy = new ProxyProcess(config)
+    for (;;) {
+      const port = /"msg":"listening on 127\.0\.0\.1:(\d+)"/.exec(readFileSync(proxy.#log, 'utf8'))?.[1]
+      if (port !== undefined) {
+        proxy.port = Number(port)
+        return proxy
+      }
+      if (proxy.ended !== undefined) throw new Error(`the proxy ended with ${proxy.ended}: ${proxy.#stderr}`)
+      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+  /** How it ended, and what it said, if it did. */
+  get fate(): string | undefined {
+    return this.ended === undefined ? undefined : `${this.ended} ${this.#stderr}`
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
