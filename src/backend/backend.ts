@@ -124,6 +124,9 @@ export class Backend implements EndpointOwner, TurnTask {
 
   /** @param expiresMs when it stops waiting; by default the queue's timeout from now */
   #place(waiter: Waiter, expiresMs: number | undefined): void {
+    const before = waiter.share.lastWaiting
+    // A call of the same client waits for room anywhere already: so there is none.
+    if (before !== undefined && before.endpoint === undefined) return this.#enqueue(waiter, undefined, true, expiresMs)
     const { endpoints } = this
     const count = endpoints.length
     let hope: Endpoint | undefined

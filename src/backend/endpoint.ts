@@ -138,7 +138,8 @@ export class Endpoint {
     }
     // There may be no more of them: who is apart shares with others who are. And where none can be had, the shared
     // ones do, as long as they are not short of resets.
-    return pool.state === 'ready' ? pool.room() : this.#shared.room(({ waitingResets }) => waitingResets === 0)
+    if (pool.state === 'ready') return leastUsed(pool.leases)
+    return this.#shared.room(({ waitingResets }) => waitingResets === 0)
   }
 
   #pool(max: number, resets: Rate | undefined): SessionPool {
@@ -162,3 +163,11 @@ export class Endpoint {
 }
 
 type PoolTarget = SessionPool['target']
+
+function leastUsed(leases: Iterable<Lease>): Lease | undefined {
+  let least: Lease | undefined
+  for (const lease of leases) {
+    if (lease.free > 0 && (least === undefined || lease.session.streams < least.session.streams)) least = lease
+  }
+  return least
+}

@@ -87,6 +87,8 @@ export class SessionPool implements ClientSessionOwner {
   readonly #leases = new Map<ClientSession, Lease>()
   /** GOAWAY came, or their stream numbers are used up; their streams run on. */
   readonly #draining = new Set<ClientSession>()
+  /** The one that had room last: where all others are full it is found at once. */
+  #lastUsed: Lease | undefined
   #connecting: ClientSession | undefined
   #connectTimer: Timer | undefined
   #backoffTimer: Timer | undefined
@@ -142,12 +144,19 @@ export class SessionPool implements ClientSessionOwner {
 
   /** A session with room for a stream now; `fits`: and that is one for this call. */
   room(fits?: (lease: Lease) => boolean): Lease | undefined {
+    const last = this.#lastUsed
+    if (fits === undefined && last !== undefined && last.free > 0) return last
     for (let i = 0; i < this.#sessions.length; i++) {
       const lease = this.#leases.get(this.#sessions[i]!)!
       if (lease.free <= 0) continue
-      if (fits === undefined || fits(lease)) return lease
+      if (fits === undefined || fits(lease)) return this.#use(lease)
     }
     return undefined
+  }
+
+  #use(lease: Lease): Lease {
+    this.#lastUsed = lease
+    return lease
   }
 
   /** Streams of sessions that are not draining. */
@@ -293,6 +302,7 @@ export class SessionPool implements ClientSessionOwner {
     const at = this.#sessions.indexOf(session)
     if (at < 0) return false
     this.#sessions.splice(at, 1)
+    this.#lastUsed = undefined
     this.#draining.add(session)
     this.#leases.get(session)!.drain()
     this.lastError = reason
@@ -351,6 +361,7 @@ export class SessionPool implements ClientSessionOwner {
     const at = this.#sessions.indexOf(session)
     if (at < 0) return
     this.#sessions.splice(at, 1)
+    this.#lastUsed = undefined
     this.lastError = reason
     this.#context.log?.('closed', this.target.name, reason)
     this.#judge(session, reason)

@@ -53,6 +53,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   nextLive: LiveCall | undefined
   ticket: Ticket | undefined
   arriving = false
+  /** Of the backend, once that is known. */
+  share!: ClientShare
   readonly #client: Client
   readonly #context: RelayContext
   readonly #down: Stream
@@ -72,8 +74,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #response: HeaderBlock = []
   #place = BORDER
   #requestEnded = false
-  /** What is counted for the call in `CallMemory`. */
+  /** What is counted for the call in `CallMemory`, and besides for what is kept of its request. */
   #memoryBytes = 0
+  #replayBytes = 0
   #refusals = 0
   /** Received, and not yet taken by the other side: their windows stay closed. */
   #heldRequest = 0
@@ -176,18 +179,19 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (endStream) replay.ended = true
     // While no attempt takes it the client's window is the bound: nothing is released.
     const needed = this.#phase !== 'forwarding'
-    if (!needed && replay.bytes > this.#context.replayBytes) return this.#commit(end - start)
+    if (!needed && replay.bytes > this.#context.replayBytes) return this.#commit()
     const { memory } = this.#context
     if (needed) memory.hold(this.#session, end - start)
-    else if (!memory.take(this.#session, end - start)) return this.#commit(end - start)
-    this.#memoryBytes += end - start
+    else if (!memory.take(this.#session, end - start)) return this.#commit()
+    this.#replayBytes += end - start
   }
 
-  /** The call is not sent again. `uncounted`: bytes of its replay that were not counted. */
-  #commit(uncounted = 0): void {
-    const bytes = this.#replay === undefined ? 0 : this.#replay.bytes - uncounted
+  /** The call is not sent again. */
+  #commit(): void {
     this.#replay = undefined
-    this.#memoryBytes -= bytes
+    const bytes = this.#replayBytes
+    if (bytes === 0) return
+    this.#replayBytes = 0
     this.#context.memory.give(this.#session, bytes)
   }
 
@@ -222,11 +226,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   #connect(): void {
     this.#phase = 'waiting'
+    this.share = this.#client.shareOf(this.#backend!)
     this.#backend!.acquire(this)
-  }
-
-  get share(): ClientShare {
-    return this.#client.shareOf(this.#backend!)
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
@@ -386,7 +387,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.onRequestWritable()
     this.#call?.abort()
     this.#replay = undefined
-    this.#context.memory.give(this.#session, this.#memoryBytes)
+    this.#context.memory.give(this.#session, this.#memoryBytes + this.#replayBytes)
     this.#deadline?.disarm()
     this.#farewell?.disarm()
     this.#context.live.remove(this)

@@ -135,9 +135,10 @@ class FramesClientSession extends FramesSession implements ClientSession {
   }
 
   get free(): number {
-    if (this.#draining) return 0
+    const free = this.#draining ? 0 : this.connection.free
+    if (free === 0) return 0
     this.#wasClogged ||= this.#isClogged
-    return this.#wasClogged ? 0 : this.connection.free
+    return this.#wasClogged ? 0 : free
   }
 
   get #isClogged(): boolean {
