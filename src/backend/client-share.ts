@@ -134,8 +134,9 @@ export class ClientShare {
 
   /**
    * It may have one more of so many streams in reserve, now that of the shared ones all are taken, or kept for a while
-   * because they were reset. It has fewer than its part of those: what others hold it has not caused. And a quarter of its part of the reserve at most: clients that come one after
-   * the other, each with little at first, would take all of it, and the next would find nothing.
+   * because they were reset. It has fewer than its part of those: what others hold it has not caused. And a quarter of
+   * its part of the reserve at most: clients that come one after the other, each with little at first, would take all of
+   * it, and the next would find nothing.
    */
   mayHaveOfReserve(size: number, shared: number): boolean {
     const { clients } = this.#all
