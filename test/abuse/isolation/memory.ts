@@ -2,7 +2,7 @@
 import { FrameType, writeFrame } from '../../support/frames.ts'
 import { type Field, HpackEncoder } from '../../support/hpack.ts'
 import { type Attack, Crowd, call, message, PLAIN_FIELDS, paced } from './attack.ts'
-import type { AttackConnection } from './attack-connection.ts'
+import { type AttackConnection, blockOf } from './attack-connection.ts'
 
 /** Of each connection; the proxy allows 1,000. */
 const CALLS = 999
@@ -45,27 +45,33 @@ const headerLists = filling('1,000 header lists of 60 KB of each connection, tha
   connection.request(WIDE)
 })
 
-/** Of an unfinished block: HEADERS and 14 of CONTINUATION, 240 KB. */
-const FRAMES = 15
 /** Connections for each one of the table's: 20 are 2,000. */
 const FOR_EACH = 100
 
+/** Of a header block: some of its frames, and then no more. */
+function begunBlock(streamId: number, block: Buffer): Buffer {
+  const frames: Buffer[] = []
+  for (let at = 0; at < block.length; at += 16_384) {
+    const type = at === 0 ? FrameType.HEADERS : FrameType.CONTINUATION
+    frames.push(writeFrame({ type, flags: 0, streamId, payload: block.subarray(at, at + 16_384) }))
+  }
+  return Buffer.concat(frames)
+}
+
+/** The first 60 KB of it are kept, up to the limit of a list; or it is one value of a megabyte, of which 240 KB come. */
+const LISTED = blockOf(Array.from({ length: 60 }, (_, at): Field => [`x-${at}`, 'a'.repeat(970)]))
+const ONE_VALUE = Buffer.alloc(240_000, 0x61)
+ONE_VALUE.set([0x00, 0x01, 0x61, 0x7f, 0x80, 0x80, 0x40])
+
 const unfinished: Attack = {
-  name: 'unfinished header blocks of 240 KB, on 100 times as many connections',
-  enough: 150,
+  name: 'header blocks that do not end, of 60 and 240 KB, on 100 times as many connections',
+  enough: 300,
   field: 'memory',
   start(target, connections) {
+    let times = 0
     return new Crowd(target, connections * FOR_EACH, {
       ready: connection => {
-        const payload = Buffer.alloc(16_384, 0x61)
-        // A literal whose value is longer than all that comes.
-        payload.set([0x00, 0x01, 0x61, 0x7f, 0x80, 0x80, 0x40])
-        const streamId = connection.newStreamId()
-        const rest = Buffer.alloc(16_384, 0x61)
-        const frames = [writeFrame({ type: FrameType.HEADERS, flags: 0, streamId, payload })]
-        for (let at = 1; at < FRAMES; at++)
-          frames.push(writeFrame({ type: FrameType.CONTINUATION, flags: 0, streamId, payload: rest }))
-        connection.send(Buffer.concat(frames))
+        connection.send(begunBlock(connection.newStreamId(), times++ % 2 === 0 ? LISTED : ONE_VALUE))
         target.count(1)
       },
     }).stop

@@ -82,6 +82,7 @@ export class ProxyProcess {
 
   kill(): void {
     this.#child.kill('SIGKILL')
-    rmSync(this.#folder, { recursive: true, force: true })
+    if (process.env.ISOLATION_KEEP) console.log(`    its configuration and log: ${this.#folder}`)
+    else rmSync(this.#folder, { recursive: true, force: true })
   }
 }

@@ -2,7 +2,8 @@
  * What each attack costs an honest client, as a table for people: `npm run isolation`.
  *
  * `ISOLATION_SECONDS=20` for each attack, `ISOLATION_ONLY='resets|PING'` of those whose name has that,
- * `ISOLATION_CONNECTIONS=1,20`, `ISOLATION_TRANSPORT=native`, `ISOLATION_FLAGS=--max-old-space-size=256` for the proxy.
+ * `ISOLATION_CONNECTIONS=1,20`, `ISOLATION_TRANSPORT=native`, `ISOLATION_FLAGS=--max-old-space-size=256` for the proxy,
+ * `ISOLATION_KEEP=1` keeps its log.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resetPeak, treeUsage } from '../../../bench/measure/process-tree.ts'
