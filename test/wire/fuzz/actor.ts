@@ -86,6 +86,13 @@ export class Actor implements WireStreamOwner, Given {
     this.#play.inside(this)
   }
 
+  onOversized(_block: readonly HeaderFieldLike[], endStream: boolean): void {
+    this.#told('onOversized')
+    this.#headers = true
+    this.#over = endStream
+    this.#play.inside(this)
+  }
+
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
     this.#told('onData')
     must(this.#headers, 'onData before onHeaders')
