@@ -169,13 +169,13 @@ export class Backend implements EndpointOwner, TurnTask {
   }
 
   /**
-   * The queue is full: the last call of the client that lets most of them wait gives up its place, unless that would be
-   * the new one's client itself. @returns whether there is room now; else the waiter was told
+   * The queue is full: of the clients in it the one that has most gives up the place of its last call, unless that would
+   * be the new one's client itself. @returns whether there is room now; else the waiter was told
    */
   #makeRoom(waiter: Waiter): boolean {
     const { maxCalls } = this.#options.queue
     const { loudest, clients } = this.#queue
-    if (loudest !== undefined && loudest.waiting > waiter.share.waiting + 1) {
+    if (loudest !== undefined && loudest.calls > waiter.share.calls + 1) {
       const last = loudest.lastWaiting!
       this.#queue.remove(last)
       last.waiter.onUnavailable(

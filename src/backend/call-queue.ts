@@ -77,11 +77,11 @@ export class CallQueue {
     return share
   }
 
-  /** The client that lets most calls wait. */
+  /** Of the clients that wait, the one that has most: streams, and calls that wait. */
   get loudest(): ClientShare | undefined {
     let loudest = this.#turn
     for (let i = 0, share = this.#turn; i < this.clients; i++, share = share!.next)
-      if (share!.waiting > loudest!.waiting) loudest = share
+      if (share!.calls > loudest!.calls) loudest = share
     return loudest
   }
 

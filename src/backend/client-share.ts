@@ -111,6 +111,11 @@ export class ClientShare {
     if (--this.streams === 0) this.#all.clients--
   }
 
+  /** Streams, and calls that wait for one. */
+  get calls(): number {
+    return this.streams + this.waiting
+  }
+
   /** A call of its had to be reset. */
   resetCaused(): void {
     const { clock, limits } = this.#all

@@ -269,3 +269,19 @@ t.test('a session on which too many resets wait is replaced, and ends when nothi
   t.equal(old.destroys, 1)
   rig.backend.close()
 })
+
+t.test(
+  'the queue is full of many clients that hold streams: who holds none takes the place of one who does',
+  async t => {
+    const rig = new BackendRig({ sessions: { reserve: 0 }, queue: { maxCalls: 4, timeoutMs: QUEUE_TIMEOUT_MS } })
+    const [one, two, quiet] = [new Client(), new Client(), new Client()]
+    rig.calls(2, one)
+    rig.calls(2, two)
+    rig.session().ready(4)
+    const waiting = [...rig.calls(2, one), ...rig.calls(2, two)]
+    t.equal(rig.backend.waiting, 4)
+    rig.calls(2, quiet)
+    t.equal(rig.call('quiet 3', quiet).told, 0, 'it waits too')
+    t.equal(waiting.filter(call => call.failed?.[0] === 'client-share').length, 3)
+  },
+)
