@@ -90,6 +90,8 @@ export class Actor implements WireStreamOwner, Given {
     this.#told('onOversized')
     this.#headers = true
     this.#over = endStream
+    // A server may answer; a client has nothing to say but this.
+    if (this.#play.role === 'client') this.#reset(8)
     this.#play.inside(this)
   }
 
