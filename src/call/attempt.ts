@@ -89,6 +89,7 @@ export class Attempt implements StreamOwner {
     this.#closed = true
     this.#share.streamEnded(this.lease)
     this.lease.ended(this)
+    if (end.kind === 'reset' && end.violation !== undefined) this.#share.resetCaused()
     this.#lingering?.fire()
     const owner = this.#owner
     this.#owner = undefined

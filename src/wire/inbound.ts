@@ -271,8 +271,11 @@ export class Inbound implements FrameHandler {
     // §5.4.2: "To avoid looping, an endpoint MUST NOT send a RST_STREAM in response to a RST_STREAM frame"; and one
     // that was sent is enough.
     if (stream !== undefined) {
-      stream.state = StreamState.CLOSED_RESET_SENT
-      this.#outbound.rstStream(streamId, code)
+      // What both sides have ended is not to be reset (§5.1, "closed"); servers count such frames against all calls.
+      if (stream.state !== StreamState.CLOSED) {
+        stream.state = StreamState.CLOSED_RESET_SENT
+        this.#outbound.rstStream(streamId, code)
+      }
       this.#table.endNow(stream, { kind: 'reset', code, by: 'self', violation })
     } else if (this.#server && streamId > this.#table.highest) {
       this.#table.refused(streamId)
