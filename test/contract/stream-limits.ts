@@ -62,8 +62,9 @@ export function streamLimits(t: Test, pairing: Pairing): void {
     }
   })
 
-  t.test('a stream that was reset makes room too', async t => {
-    const here = await rig(t, pairing, { backend: limited(1), upstream: sessions(1) })
+  t.test('a stream that was reset makes room too, after a moment', async t => {
+    const upstream = { sessions: { max: 1, reserve: 0 } }
+    const here = await rig(t, pairing, { backend: limited(1), upstream })
     const first = await open(here)
     const id = here.client.request(requestFields(), { endStream: true })
     first.client.rst(first.id, Code.CANCEL)
