@@ -115,7 +115,7 @@ export class Endpoint {
     if (this.#closed || this.#options.sessions.reserve === 0) return undefined
     if (this.#shared.state !== 'ready' || this.#shared.promising) return undefined
     this.#reserve ??= this.#pool(this.#options.sessions.reserve, this.#options.resets)
-    if (!share.mayHaveOfReserve(this.#reserve.streamLimit, this.#shared.streamLimit)) return undefined
+    if (!share.mayHaveOfReserve(this.#reserve.mostStreams, this.#shared.streamLimit)) return undefined
     const lease = this.#reserve.room()
     if (lease === undefined) this.#reserve.connect()
     else lease.inReserve = true

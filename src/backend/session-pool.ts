@@ -142,6 +142,11 @@ export class SessionPool implements ClientSessionOwner {
     return limit
   }
 
+  /** The same of all that it may have, if those that are not open yet are as large as those that are. */
+  get mostStreams(): number {
+    return this.#sessions.length === 0 ? 0 : (this.streamLimit / this.#sessions.length) * this.#options.max
+  }
+
   /** A session with room for a stream now; `fits`: and that is one for this call. */
   room(fits?: (lease: Lease) => boolean): Lease | undefined {
     const last = this.#lastUsed

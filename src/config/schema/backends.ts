@@ -44,9 +44,9 @@ const sessions = strict({
     'Most sessions to one endpoint that it told to go (GOAWAY) and that still have calls; beyond it the oldest is ended',
     { min: 1, max: 10_000 },
   ),
-  // One is enough for clients that have little: it is opened only while others fill all the others.
+  // As many as are shared: they are opened one by one, and only while others fill all the others.
   reserve: integer(
-    1,
+    4,
     'Sessions to one endpoint beyond `max`, for clients that have few calls while others fill those; 0: none',
     { max: 1_000 },
   ),

@@ -24,9 +24,11 @@ export interface Rates {
   readonly callsASecond: number
   /** Between two connections with one call each. */
   readonly newcomerEveryMs: number
+  /** With so many calls open none is begun: on a machine that is too slow for its rate a client waits. */
+  readonly mostOpen: number
 }
 
-const USUAL: Rates = { callsASecond: 100, newcomerEveryMs: 200 }
+const USUAL: Rates = { callsASecond: 100, newcomerEveryMs: 200, mostOpen: Number.POSITIVE_INFINITY }
 /** Between an answer on the stream and the next question. */
 const THINK_MS = 10
 /** A call without an answer for so long is lost. */
@@ -132,11 +134,13 @@ export class Victim implements PeerOwner {
     const due = (): void => {
       for (; nextMs <= performance.now(); nextMs += everyMs) {
         const meantMs = nextMs
+        if (this.#open.size >= this.#rates.mostOpen) continue
         this.#call(peer, () => this.#harm.latenciesMs.push(performance.now() - meantMs))
       }
     }
     this.#timers.push(setInterval(due, everyMs))
-    this.#timers.push(setInterval(() => void this.#newcomer(), newcomerEveryMs))
+    const meet = () => this.#open.size < this.#rates.mostOpen && void this.#newcomer()
+    this.#timers.push(setInterval(meet, newcomerEveryMs))
   }
 
   #call(peer: Peer, onWhole: () => void, onOver?: () => void): void {
