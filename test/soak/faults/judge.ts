@@ -110,7 +110,8 @@ function reset(call: Call, outcome: Extract<Outcome, { kind: 'reset' }>, times: 
   // Node's client cannot tell RST_STREAM(NO_ERROR) from END_STREAM without trailers once it has read slowly.
   if (code === Code.NO_ERROR && call.has('no-trailers') && call.client.includes('(node')) return whole(call)
   // What no backend has processed, and the proxy cannot send again, the client may.
-  const refused = call.has('refused') || call.has('unprocessed') || (times.nativeUpstream && times.left)
+  // A session that said GOAWAY may never have seen it.
+  const refused = call.has('refused') || call.has('unprocessed') || times.left
   if (!outcome.headers && code === Code.REFUSED_STREAM && refused && refusedEnough(call, times)) return undefined
   // Before response headers the proxy has a status to say.
   if (!outcome.headers) return `RST_STREAM ${code} instead of a status`
