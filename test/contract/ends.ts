@@ -18,6 +18,11 @@ import {
   TRAILERS,
 } from './rig.ts'
 
+/** No gRPC response is like that: one has trailers. */
+const OLD_NODE =
+  Number.parseInt(process.versions.node, 10) < 26 &&
+  'Node before 26 tells a reset right behind an END_STREAM without trailers, and not the END_STREAM'
+
 export function ends(t: Test, pairing: Pairing): void {
   requests(t, pairing)
   responses(t, pairing)
@@ -272,27 +277,32 @@ function early(t: Test, pairing: Pairing): void {
     const code = Code[name]
     for (const trailers of [true, false]) {
       const end = trailers ? 'trailers' : 'END_STREAM'
-      t.test(`a slow client, a whole response of 200,005 bytes and ${end}, then ${name}: all of it`, async t => {
-        const here = await rig(t, pairing, { client: { auto: { window: false } } })
-        const call = await open(here)
-        const body = message('down'.repeat(50_000))
-        call.backend.headers(call.backendId, RESPONSE)
-        await call.backend.upload(call.backendId, body, { endStream: !trailers })
-        if (trailers) call.backend.headers(call.backendId, TRAILERS, { endStream: true })
-        call.backend.rst(call.backendId, code)
-        await call.backend.roundTrip()
-        await call.client.received(call.id, 65_535)
-        here.client.windowUpdate(0, 1_000_000)
-        for (let at = 65_535; at < body.length; at += 20_000) {
-          here.client.windowUpdate(call.id, 20_000)
-          await call.client.received(call.id, Math.min(body.length, at + 20_000))
-        }
-        t.match((await call.client.ended(call.id)).at(-1), { kind: trailers ? 'headers' : 'data', endStream: true })
-        t.ok(call.client.body(call.id).equals(body), 'all of the response')
-        t.match(await call.client.next('rst', call.id), { code }, 'then the reset')
-        await idle(here.proxy)
-        await goesOn(t, here)
-      })
+      const skip = !trailers && pairing.upstream === 'native' && OLD_NODE
+      t.test(
+        `a slow client, a whole response of 200,005 bytes and ${end}, then ${name}: all of it`,
+        { skip },
+        async t => {
+          const here = await rig(t, pairing, { client: { auto: { window: false } } })
+          const call = await open(here)
+          const body = message('down'.repeat(50_000))
+          call.backend.headers(call.backendId, RESPONSE)
+          await call.backend.upload(call.backendId, body, { endStream: !trailers })
+          if (trailers) call.backend.headers(call.backendId, TRAILERS, { endStream: true })
+          call.backend.rst(call.backendId, code)
+          await call.backend.roundTrip()
+          await call.client.received(call.id, 65_535)
+          here.client.windowUpdate(0, 1_000_000)
+          for (let at = 65_535; at < body.length; at += 20_000) {
+            here.client.windowUpdate(call.id, 20_000)
+            await call.client.received(call.id, Math.min(body.length, at + 20_000))
+          }
+          t.match((await call.client.ended(call.id)).at(-1), { kind: trailers ? 'headers' : 'data', endStream: true })
+          t.ok(call.client.body(call.id).equals(body), 'all of the response')
+          t.match(await call.client.next('rst', call.id), { code }, 'then the reset')
+          await idle(here.proxy)
+          await goesOn(t, here)
+        },
+      )
     }
   }
 
