@@ -164,7 +164,7 @@ export class SessionPool implements ClientSessionOwner {
     return lease
   }
 
-  /** Streams of sessions that are not draining. */
+  /** Of the sessions that are not draining. */
   get leases(): Iterable<Lease> {
     return this.#sessions.map(session => this.#leases.get(session)!)
   }
