@@ -129,7 +129,7 @@ function check(file: string): void {
     const { config, warnings } = loadConfig(file)
     for (const warning of warnings) console.log(formatProblem({ ...warning, message: `warning: ${warning.message}` }))
     const backends = Object.values(config.backends)
-    const endpoints = backends.reduce((sum, { targets }) => sum + targets.length, 0)
+    const endpoints = backends.reduce((sum, { endpoints }) => sum + endpoints.length, 0)
     const found = [
       count(config.listeners.length, 'listener'),
       `${count(backends.length, 'backend')} with ${count(endpoints, 'endpoint')}`,

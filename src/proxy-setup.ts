@@ -1,7 +1,7 @@
 /** What a proxy is made of: a configuration with all defaults filled in, and nothing left to look up. */
 import { getHeapStatistics } from 'node:v8'
 import type { Logger } from 'pino'
-import type { BackendOptions } from './backend/backend.ts'
+import type { BackendSettings } from './backend/backend.ts'
 import type { AddedFieldsOptions } from './call/added-fields.ts'
 import type { LogOptions } from './observe/logger.ts'
 import type { Director } from './routing/director.ts'
@@ -26,7 +26,7 @@ export interface ProxyLimits extends FramesLimits, NativeServerLimits, AcceptorO
   readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']
 }
 
-export interface BackendSetup extends BackendOptions {
+export interface BackendSetup extends BackendSettings {
   readonly transport: TransportName
 }
 

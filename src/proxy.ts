@@ -346,7 +346,7 @@ export class GrpcProxy implements AcceptorOwner {
 
 /** What `defineBackend` made; a director in plain JavaScript may return anything. */
 function isDefinition(named: unknown): named is BackendSetup {
-  return Array.isArray((named as Partial<BackendSetup> | null)?.targets)
+  return Array.isArray((named as Partial<BackendSetup> | null)?.endpoints)
 }
 
 /** More are surely a mistake: a backend is a fleet's service, not a call's. */

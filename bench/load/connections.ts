@@ -1,7 +1,7 @@
 /** Opens the connections of a load. Here alone is decided what carries its calls. */
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '../../src/bench/random.ts'
-import type { DialTarget } from '../../src/transport/transport.ts'
+import type { DialAddress } from '../../src/transport/transport.ts'
 import { CallConnection } from './call-connection.ts'
 import { CallFields } from './call-fields.ts'
 import { callImages } from './call-images.ts'
@@ -26,7 +26,7 @@ export class Connections {
   readonly #options: LoadOptions
   readonly #plan: CallPlan
   readonly #fields: CallFields
-  readonly #target: DialTarget
+  readonly #target: DialAddress
   readonly #pace: ReadingPace | undefined
 
   /** @throws RangeError for options that cannot be; the system's error for a CA that cannot be read */

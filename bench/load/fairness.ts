@@ -4,7 +4,7 @@
  * or without, and prints a FairnessReport. A call that fails ends it with code 1.
  */
 import { LoadSession } from '../../src/bench/session.ts'
-import type { WireStream, WireStreamEnd, WireStreamOwner } from '../../src/wire/index.ts'
+import type { StreamEnd, WireStream, WireStreamOwner } from '../../src/wire/index.ts'
 import { type CallPlan, metadataOf, planOf } from './call-plan.ts'
 import { Latency } from './latency.ts'
 import { MessageCheck } from './message-check.ts'
@@ -85,7 +85,7 @@ class Repeated implements WireStreamOwner {
     if (!this.#timed) this.#client.bulkBytes += end - start
   }
 
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     if (this.#client.done) return
     if (end.kind !== 'clean' || this.#status !== '0') {
       throw new Error(`a call ended by ${JSON.stringify(end)} with grpc-status ${this.#status}`)

@@ -3,8 +3,8 @@ import {
   ErrorCode,
   errorCodeName,
   type HeaderField,
+  type StreamEnd,
   type WireStream,
-  type WireStreamEnd,
   type WireStreamOwner,
 } from '../../src/wire/index.ts'
 import type { CallPlan } from './call-plan.ts'
@@ -75,7 +75,7 @@ export class StreamCall implements WireStreamOwner, PacedReader {
     this.#sender.send()
   }
 
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     this.#closed = true
     if (end.kind === 'reset') this.#problem ??= `RST_STREAM ${errorCodeName(end.code)} by ${end.by}`
     else if (end.kind === 'lost') this.#problem ??= end.reason

@@ -1,6 +1,6 @@
 /** One client connection that makes calls of any shape on the wire layer, over TCP or TLS. */
 import { LoadSession, type LoadSessionOwner } from '../../src/bench/session.ts'
-import type { DialTarget } from '../../src/transport/transport.ts'
+import type { DialAddress } from '../../src/transport/transport.ts'
 import { type ConnectionLimits, DEFAULT_WINDOW_SIZE } from '../../src/wire/index.ts'
 import type { CallLists } from './call-fields.ts'
 import type { CallPlan } from './call-plan.ts'
@@ -39,7 +39,7 @@ export class StreamConnection implements Caller, StreamCallOwner, LoadSessionOwn
   }
 
   /** Connects, and waits for the peer's SETTINGS. @throws Error that says why they did not come */
-  static async open(target: DialTarget, calls: StreamCalls, owner: CallerOwner): Promise<StreamConnection> {
+  static async open(target: DialAddress, calls: StreamCalls, owner: CallerOwner): Promise<StreamConnection> {
     const connection = new StreamConnection(calls, owner)
     connection.#session = await LoadSession.open(target, connection, { limits: limitsOf(calls) })
     return connection

@@ -6,7 +6,7 @@
  */
 import type { Connection } from '../../src/wire/connection.ts'
 import type { HeaderField } from '../../src/wire/hpack/header-field.ts'
-import type { WireStream, WireStreamEnd, WireStreamOwner } from '../../src/wire/stream.ts'
+import type { StreamEnd, WireStream, WireStreamOwner } from '../../src/wire/stream.ts'
 import type { Case } from './case.ts'
 import { FRESH_BLOCKS, fieldsOf, freshFields, REQUEST, RESPONSE, sessionOf, TRAILERS } from './header-session.ts'
 import { Calls, data, flush, flushed, headers, MESSAGE, openConnection, request, upkeep } from './wire-calls.ts'
@@ -37,7 +37,7 @@ class Answering implements WireStreamOwner {
   }
   onTrailers(): void {}
   onWritable(): void {}
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     if (end.kind === 'clean') this.#case.ended++
   }
 }
@@ -131,7 +131,7 @@ class Asking implements WireStreamOwner {
   }
   onTrailers(): void {}
   onWritable(): void {}
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     if (end.kind === 'clean') this.#case.ended++
   }
 }

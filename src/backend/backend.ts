@@ -6,7 +6,7 @@
  * gave up meanwhile is never sent.
  */
 import type { TimerWheel } from '../transport/timer-wheel.ts'
-import type { DialTarget } from '../transport/transport.ts'
+import type { DialAddress } from '../transport/transport.ts'
 import type { Turn, TurnTask } from '../transport/turn.ts'
 import { CallQueue } from './call-queue.ts'
 import { SharedStreams, Ticket, type Waiter } from './client-share.ts'
@@ -17,10 +17,10 @@ import type { PoolContext } from './session-pool.ts'
 export type { Unavailable, Waiter } from './client-share.ts'
 export type { Lease } from './lease.ts'
 
-export interface BackendOptions extends EndpointOptions {
+export interface BackendSettings extends EndpointOptions {
   readonly name: string
   /** At least one. */
-  readonly targets: readonly DialTarget[]
+  readonly endpoints: readonly DialAddress[]
   readonly queue: {
     /** Most calls that wait for a session or a stream at a time. */
     readonly maxCalls: number
@@ -49,7 +49,7 @@ export class Backend implements EndpointOwner, TurnTask {
   readonly endpoints: readonly Endpoint[]
   /** What its clients have of it together. */
   readonly shared: SharedStreams
-  readonly #options: BackendOptions
+  readonly #settings: BackendSettings
   readonly #context: BackendContext
   #next = 0
   #closed = false
@@ -63,15 +63,15 @@ export class Backend implements EndpointOwner, TurnTask {
   #concerned: ((ticket: Ticket) => boolean)[] = []
   #asked = false
 
-  constructor(options: BackendOptions, context: BackendContext) {
-    this.name = options.name
-    this.#options = options
+  constructor(settings: BackendSettings, context: BackendContext) {
+    this.name = settings.name
+    this.#settings = settings
     this.#context = context
-    const { burst, perSecond } = options.resets
+    const { burst, perSecond } = settings.resets
     const resets = { burst: burst * CLIENT_PART, perSecond: perSecond * CLIENT_PART }
     this.shared = new SharedStreams({ resets, heldBytes: context.clientHeldBytes }, context.clock)
     this.#queue = new CallQueue(context.wheel, context.clock, this.#timedOut)
-    this.endpoints = options.targets.map(target => new Endpoint(target, options, context, this))
+    this.endpoints = settings.endpoints.map(address => new Endpoint(address, settings, context, this))
     for (const endpoint of this.endpoints) endpoint.keepReady()
   }
 
@@ -163,8 +163,8 @@ export class Backend implements EndpointOwner, TurnTask {
       hope = this.endpoints.find(endpoint => endpoint.promising)
       if (hope === undefined) return waiter.onUnavailable('unreachable', this.#whyUnreachable())
     }
-    if (this.#queue.size >= this.#options.queue.maxCalls && !this.#makeRoom(waiter)) return
-    const { timeoutMs } = this.#options.queue
+    if (this.#queue.size >= this.#settings.queue.maxCalls && !this.#makeRoom(waiter)) return
+    const { timeoutMs } = this.#settings.queue
     this.#queue.push(new Ticket(waiter, hope, expiresMs ?? this.#context.clock.now() + timeoutMs))
   }
 
@@ -173,7 +173,7 @@ export class Backend implements EndpointOwner, TurnTask {
    * be the new one's client itself. @returns whether there is room now; else the waiter was told
    */
   #makeRoom(waiter: Waiter): boolean {
-    const { maxCalls } = this.#options.queue
+    const { maxCalls } = this.#settings.queue
     const { loudest, clients } = this.#queue
     if (loudest !== undefined && loudest.calls > waiter.share.calls + 1) {
       const last = loudest.lastWaiting!
@@ -192,11 +192,11 @@ export class Backend implements EndpointOwner, TurnTask {
   }
 
   #whyUnreachable(): string {
-    return this.endpoints.map(endpoint => `${endpoint.target.name}: ${endpoint.lastError}`).join('; ')
+    return this.endpoints.map(endpoint => `${endpoint.address.name}: ${endpoint.lastError}`).join('; ')
   }
 
   readonly #timedOut = (ticket: Ticket): void => {
-    ticket.waiter.onUnavailable('queue-timeout', `no stream was free within ${this.#options.queue.timeoutMs} ms`)
+    ticket.waiter.onUnavailable('queue-timeout', `no stream was free within ${this.#settings.queue.timeoutMs} ms`)
   }
 
   onRoom(endpoint: Endpoint): void {

@@ -41,7 +41,7 @@ export interface EndpointOwner {
 const IDLE_MS = 60_000
 
 export class Endpoint {
-  readonly target: PoolTarget
+  readonly address: PoolAddress
   readonly #options: EndpointOptions
   readonly #context: PoolContext
   readonly #owner: EndpointOwner
@@ -50,13 +50,13 @@ export class Endpoint {
   #apart: SessionPool | undefined
   #closed = false
 
-  constructor(target: PoolTarget, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
-    this.target = target
+  constructor(address: PoolAddress, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
+    this.address = address
     this.#options = options
     this.#context = context
     this.#owner = owner
     const { max, maxDraining, ready } = options.sessions
-    this.#shared = new SessionPool(target, { ...options, max, maxDraining, ready, idleMs: undefined }, context, {
+    this.#shared = new SessionPool(address, { ...options, max, maxDraining, ready, idleMs: undefined }, context, {
       onRoom: () => owner.onRoom(this),
       onConnectFailed: () => owner.onConnectFailed(this),
       onConnectSlow: () => owner.onConnectSlow(this),
@@ -152,7 +152,7 @@ export class Endpoint {
       onSessionGone: changed,
     }
     const options = { ...this.#options, max, maxDraining, ready: 0, resets, idleMs: IDLE_MS }
-    return new SessionPool(this.target, options, this.#context, owner)
+    return new SessionPool(this.address, options, this.#context, owner)
   }
 
   /** Resolves when the last session is gone. */
@@ -162,7 +162,7 @@ export class Endpoint {
   }
 }
 
-type PoolTarget = SessionPool['target']
+type PoolAddress = SessionPool['address']
 
 function leastUsed(leases: Iterable<Lease>): Lease | undefined {
   let least: Lease | undefined

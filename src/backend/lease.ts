@@ -1,5 +1,5 @@
 /** A session of a pool, as calls use it: its streams, and how they are given up. */
-import type { ClientSession, DialTarget, Stream, StreamOwner } from '../transport/transport.ts'
+import type { ClientSession, DialAddress, Stream, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import type { PacedResets, Resettable } from './paced-resets.ts'
 
@@ -10,7 +10,7 @@ import type { PacedResets, Resettable } from './paced-resets.ts'
 const MAX_WAITING_RESETS = 64
 
 export class Lease {
-  readonly target: DialTarget
+  readonly address: DialAddress
   readonly session: ClientSession
   /** The client's share whose it is, of a session apart. */
   guest: object | undefined
@@ -27,12 +27,12 @@ export class Lease {
 
   /** @param onCrowded so many streams wait to be reset that it had better be replaced; once */
   constructor(
-    target: DialTarget,
+    address: DialAddress,
     session: ClientSession,
     resets: PacedResets | undefined,
     onCrowded: (lease: Lease) => void,
   ) {
-    this.target = target
+    this.address = address
     this.session = session
     this.#resets = resets
     this.#onCrowded = onCrowded

@@ -17,7 +17,7 @@
  */
 import type { Clock, Timer } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
-import type { ClientSession, ClientSessionOwner, ClientTransport, DialTarget } from '../transport/transport.ts'
+import type { ClientSession, ClientSessionOwner, ClientTransport, DialAddress } from '../transport/transport.ts'
 import { type BackoffOptions, backoffDelayMs } from './backoff.ts'
 import { Lease } from './lease.ts'
 import { PacedResets } from './paced-resets.ts'
@@ -77,7 +77,7 @@ export type PoolState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'
 const SLOW_CONNECT_MS = 250
 
 export class SessionPool implements ClientSessionOwner {
-  readonly target: DialTarget
+  readonly address: DialAddress
   readonly #options: PoolOptions
   readonly #context: PoolContext
   readonly #owner: PoolOwner
@@ -105,8 +105,8 @@ export class SessionPool implements ClientSessionOwner {
   /** Why the last session or attempt ended. */
   lastError = 'never connected'
 
-  constructor(target: DialTarget, options: PoolOptions, context: PoolContext, owner: PoolOwner) {
-    this.target = target
+  constructor(address: DialAddress, options: PoolOptions, context: PoolContext, owner: PoolOwner) {
+    this.address = address
     this.#options = options
     this.#context = context
     this.#owner = owner
@@ -183,7 +183,7 @@ export class SessionPool implements ClientSessionOwner {
   connect(): void {
     if (this.#connecting !== undefined || !this.#mayConnect()) return
     const { clock, transport } = this.#context
-    const session = transport.connect(this.target, this)
+    const session = transport.connect(this.address, this)
     this.#connecting = session
     const { connectTimeoutMs } = this.#options
     const giveUp = () => {
@@ -217,7 +217,7 @@ export class SessionPool implements ClientSessionOwner {
     this.lastError = reason
     if (this.#sessions.some(other => this.#wasOfUse(other))) this.#failures = 0
     this.#countFailure()
-    this.#context.log?.('connect-failed', this.target.name, reason)
+    this.#context.log?.('connect-failed', this.address.name, reason)
     if (!this.#closed) this.#backOff()
     this.#owner.onConnectFailed()
   }
@@ -249,7 +249,7 @@ export class SessionPool implements ClientSessionOwner {
     else if (this.#readyMs.get(session)! >= this.#failedMs) {
       this.#countFailure()
       if (this.#failures === 1) return
-      this.#context.log?.('connect-failed', this.target.name, `of no use: ${reason}`)
+      this.#context.log?.('connect-failed', this.address.name, `of no use: ${reason}`)
       this.#backOff()
     }
   }
@@ -278,10 +278,10 @@ export class SessionPool implements ClientSessionOwner {
     const { resets } = this.#options
     const onSettled = () => this.#owner.onRoom()
     const paced = resets === undefined ? undefined : new PacedResets(resets, clock, wheel, onSettled)
-    this.#leases.set(session, new Lease(this.target, session, paced, this.#onCrowded))
+    this.#leases.set(session, new Lease(this.address, session, paced, this.#onCrowded))
     this.#sessions.push(session)
     this.#watchIdle()
-    this.#context.log?.('connected', this.target.name, '')
+    this.#context.log?.('connected', this.address.name, '')
     this.#owner.onRoom()
     this.keepReady()
   }
@@ -303,7 +303,7 @@ export class SessionPool implements ClientSessionOwner {
 
   /** It takes no new calls. @returns whether it did until now */
   #drain(session: ClientSession, reason: string): boolean {
-    this.#context.log?.('draining', this.target.name, reason)
+    this.#context.log?.('draining', this.address.name, reason)
     const at = this.#sessions.indexOf(session)
     if (at < 0) return false
     this.#sessions.splice(at, 1)
@@ -368,7 +368,7 @@ export class SessionPool implements ClientSessionOwner {
     this.#sessions.splice(at, 1)
     this.#lastUsed = undefined
     this.lastError = reason
-    this.#context.log?.('closed', this.target.name, reason)
+    this.#context.log?.('closed', this.address.name, reason)
     this.#judge(session, reason)
     this.#redialLater()
     this.#owner.onSessionGone()

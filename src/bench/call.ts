@@ -4,8 +4,8 @@ import { Status, type StatusCode, statusName, statusOfReset } from '../grpc/stat
 import {
   ErrorCode,
   type HeaderFieldLike,
+  type StreamEnd,
   type WireStream,
-  type WireStreamEnd,
   type WireStreamOwner,
 } from '../wire/index.ts'
 import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
@@ -97,7 +97,7 @@ export class Call implements WireStreamOwner {
 
   onWritable(): void {}
 
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     if (this.status === undefined) {
       const refused = end.kind === 'lost' ? end.unprocessed : isRefusal(end)
       if (refused && this.#owner.again(this)) return
@@ -139,7 +139,7 @@ export function describeEnd({ status = Status.UNKNOWN, detail }: Pick<Call, 'sta
   return `${status} ${statusName(status)}${detail === '' ? '' : `: ${detail}`}`
 }
 
-function isRefusal(end: WireStreamEnd): boolean {
+function isRefusal(end: StreamEnd): boolean {
   return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
 }
 

@@ -5,7 +5,7 @@ import { AddressError, type EndpointAddress, formatEndpointAddress, parseEndpoin
 import { readPemFiles, reasonOf } from '../config/pem.ts'
 import { PREFIX_BYTES } from '../grpc/message.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
-import type { DialTarget } from '../transport/transport.ts'
+import type { DialAddress } from '../transport/transport.ts'
 import { fieldOf, type HeaderField } from '../wire/index.ts'
 import { BOUNDS, type Bound, OPEN_BYTES_MAX } from './bounds.ts'
 import { commandLine } from './command-line.ts'
@@ -19,7 +19,7 @@ export type WayName = 'direct' | 'via'
 /** One of the two ways to the service. */
 export interface WayPlan {
   readonly name: WayName
-  readonly target: DialTarget
+  readonly target: DialAddress
   readonly authority: string
   /** What every call begins with. The same object for all: it is encoded once. */
   readonly block: readonly HeaderField[]
@@ -170,7 +170,7 @@ function waysOf(options: BenchOptions, path: string, timeoutMs: number, fields: 
     const block = [...Object.entries({ ...head, ...own }), ...fields.map(({ name, value }) => [name, value] as const)]
     return {
       name,
-      target: targetOf(address, tls),
+      target: dialAddressOf(address, tls),
       authority,
       block: block.map(([name, value]) => fieldOf(name, value)),
     }
@@ -198,7 +198,7 @@ function authorityOf(address: EndpointAddress): string {
   return port === (scheme === 'https' ? 443 : 80) ? bracketed : `${bracketed}:${port}`
 }
 
-type TlsOptions = Omit<NonNullable<DialTarget['tls']>, 'serverName'> & { readonly serverName?: string }
+type TlsOptions = Omit<NonNullable<DialAddress['tls']>, 'serverName'> & { readonly serverName?: string }
 
 function tlsOf(options: BenchOptions, encrypted: boolean): TlsOptions {
   const { ca, cert, key, serverName } = options
@@ -213,7 +213,7 @@ function tlsOf(options: BenchOptions, encrypted: boolean): TlsOptions {
   return { ...files, serverName }
 }
 
-function targetOf(address: EndpointAddress, tls: TlsOptions): DialTarget {
+function dialAddressOf(address: EndpointAddress, tls: TlsOptions): DialAddress {
   const name = formatEndpointAddress(address)
   if (address.kind === 'unix') return { name, unix: address.path }
   const { host, port } = address

@@ -7,7 +7,7 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { dial } from '../transport/dial.ts'
-import type { DialTarget } from '../transport/transport.ts'
+import type { DialAddress } from '../transport/transport.ts'
 import { Connection } from '../wire/connection.ts'
 import type { ConnectionLimits, ConnectionOwner } from '../wire/connection-options.ts'
 import type { ConnectionError, StreamError } from '../wire/protocol-error.ts'
@@ -49,7 +49,7 @@ export class LoadSession implements ConnectionOwner {
   #closed = false
   #tickedMs = performance.now()
 
-  private constructor(target: DialTarget, owner: LoadSessionOwner, limits: ConnectionLimits | undefined) {
+  private constructor(target: DialAddress, owner: LoadSessionOwner, limits: ConnectionLimits | undefined) {
     this.#owner = owner
     this.#connection = new Connection({ role: 'client', owner: this, limits })
     this.#socket = dial(target)
@@ -62,7 +62,7 @@ export class LoadSession implements ConnectionOwner {
 
   /** Resolves when the server's SETTINGS came. @throws Error that says why they did not; its `cause`, where there is one */
   static async open(
-    target: DialTarget,
+    target: DialAddress,
     owner: LoadSessionOwner,
     { limits, timeoutMs = TIMEOUT_MS }: LoadSessionOptions = {},
   ): Promise<LoadSession> {

@@ -238,7 +238,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const timeout = this.#deadline?.left()
     if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failures.deadlinePassed())
     this.#phase = 'forwarding'
-    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.target.name
+    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.address.name
     const replay = this.#replay!
     const attempt = new Attempt(lease, this.share, this)
     this.#attempt = attempt
@@ -254,7 +254,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   #upstreamBlock(lease: Lease, timeout: string | undefined): HeaderBlock {
     return editRequest(this.#block, {
-      scheme: lease.target.tls === undefined ? 'http' : 'https',
+      scheme: lease.address.tls === undefined ? 'http' : 'https',
       authority: this.#authority,
       timeout,
       added: this.#added,

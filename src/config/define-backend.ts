@@ -23,5 +23,5 @@ export function defineBackend(options: string | BackendOptions, name?: string): 
   const backend = typeof options === 'string' ? { endpoints: [options] } : options
   const { config } = resolveConfig({ backends: { defined: backend } })
   const resolved = config.backends.defined!
-  return { ...resolved, name: name ?? resolved.targets[0]!.name }
+  return { ...resolved, name: name ?? resolved.endpoints[0]!.name }
 }

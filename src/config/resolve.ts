@@ -1,6 +1,6 @@
 /** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
 import { resolve } from 'node:path'
-import type { DialTarget } from '../transport/transport.ts'
+import type { DialAddress } from '../transport/transport.ts'
 import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress, parseListenAddress } from './address.ts'
 import { crossChecks, listOf, mapOf } from './checks.ts'
 import { findingsOf } from './findings.ts'
@@ -46,7 +46,7 @@ export interface ResolvedListenerTls {
 export interface ResolvedBackend extends Omit<BackendConfig, 'endpoints' | 'tls'> {
   readonly name: string
   /** The endpoints. */
-  readonly targets: readonly DialTarget[]
+  readonly endpoints: readonly DialAddress[]
 }
 
 export interface ResolveOptions {
@@ -173,11 +173,11 @@ function resolveBackend(
   pem: PemFiles,
   folder: string,
 ): ResolvedBackend {
-  const tlsFor = (serverName: string): DialTarget['tls'] => ({
+  const tlsFor = (serverName: string): DialAddress['tls'] => ({
     serverName: tls?.serverName ?? serverName,
     ...pem,
   })
-  const resolveEndpoint = (endpoint: EndpointConfig): DialTarget => {
+  const resolveEndpoint = (endpoint: EndpointConfig): DialAddress => {
     if (typeof endpoint !== 'string' && 'connect' in endpoint) {
       return {
         name: endpoint.name,
@@ -186,17 +186,17 @@ function resolveBackend(
       }
     }
     const address = parseEndpointAddress(typeof endpoint === 'string' ? endpoint : endpoint.address)
-    return targetOf(address, folder, tlsFor, tls !== undefined)
+    return dialAddressOf(address, folder, tlsFor, tls !== undefined)
   }
-  return { ...backend, name, targets: endpoints.map(resolveEndpoint) }
+  return { ...backend, name, endpoints: endpoints.map(resolveEndpoint) }
 }
 
-function targetOf(
+function dialAddressOf(
   address: EndpointAddress,
   folder: string,
-  tlsFor: (serverName: string) => DialTarget['tls'],
+  tlsFor: (serverName: string) => DialAddress['tls'],
   hasTls: boolean,
-): DialTarget {
+): DialAddress {
   if (address.kind === 'unix') {
     const path = resolve(folder, address.path)
     return {

@@ -4,7 +4,7 @@ import net from 'node:net'
 import { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { HTTP2_TLS } from './tls-rules.ts'
-import type { DialTarget } from './transport.ts'
+import type { DialAddress } from './transport.ts'
 
 /** How often TCP asks a silent endpoint whether it lives: finds half-open connections. */
 const TCP_KEEPALIVE_MS = 60_000
@@ -22,15 +22,15 @@ export interface DialOptions {
  * Starts connecting; the stream given back emits `'error'` and `'close'` like any other.
  * A host name is looked up anew each time.
  */
-export function dial(target: DialTarget, { session, inProcess, onread }: DialOptions = {}): Duplex {
-  const made = target.connect?.()
-  if (target.connect !== undefined && !(made instanceof Duplex)) {
-    throw new TypeError(`${target.name}: connect() must return a Duplex, at once`)
+export function dial(address: DialAddress, { session, inProcess, onread }: DialOptions = {}): Duplex {
+  const made = address.connect?.()
+  if (address.connect !== undefined && !(made instanceof Duplex)) {
+    throw new TypeError(`${address.name}: connect() must return a Duplex, at once`)
   }
   const stream = made === undefined || inProcess === undefined ? made : inProcess(made)
-  if (target.tls === undefined) return stream ?? net.connect({ ...addressOf(target), onread })
-  const { serverName, ca, cert, key } = target.tls
-  const where = stream === undefined ? { ...addressOf(target), onread } : { socket: stream as net.Socket }
+  if (address.tls === undefined) return stream ?? net.connect({ ...netOptionsOf(address), onread })
+  const { serverName, ca, cert, key } = address.tls
+  const where = stream === undefined ? { ...netOptionsOf(address), onread } : { socket: stream as net.Socket }
   return tls.connect({
     ...where,
     ...HTTP2_TLS,
@@ -51,9 +51,9 @@ function checkIdentity(serverName: string, certificate: tls.PeerCertificate): Er
   return new Error(`the certificate is not one for ${serverName}`)
 }
 
-function addressOf(target: DialTarget): net.NetConnectOpts {
-  if (target.unix !== undefined) return { path: target.unix }
-  const { host, port } = target.tcp!
+function netOptionsOf(address: DialAddress): net.NetConnectOpts {
+  if (address.unix !== undefined) return { path: address.unix }
+  const { host, port } = address.tcp!
   return {
     host,
     port,

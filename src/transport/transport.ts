@@ -6,33 +6,15 @@
  * told what arrives in wire order and is told `onClosed` last and exactly once.
  */
 import type { ErrorCode } from '../wire/errors.ts'
+import type { HeaderFieldLike } from '../wire/hpack/header-field.ts'
+import type { StreamEnd } from '../wire/stream.ts'
 import type { MemoryHolder } from './call-memory.ts'
 
-/** One header field, pseudo-header fields (`:path`) included. Bytes are latin1 in the strings. */
-export interface HeaderField {
-  readonly name: string
-  readonly value: string
-  /** Came as a never-indexed literal and must go out as one (RFC 7541 §6.2.3). */
-  readonly neverIndexed: boolean
-}
+export type { HeaderFieldLike as HeaderField } from '../wire/hpack/header-field.ts'
+export type { StreamEnd } from '../wire/stream.ts'
 
 /** A header block in wire order: duplicates, order and never-indexed marks survive. Immutable. */
-export type HeaderBlock = readonly HeaderField[]
-
-/** Why a stream is over. */
-export type StreamEnd =
-  /** END_STREAM was sent and received. */
-  | { readonly kind: 'clean' }
-  /**
-   * RST_STREAM, received (`peer`), or sent (`self`) because we asked, or because the peer broke a rule: then
-   * `violation` is its token (`wire/protocol-error.ts`), where the transport knows it.
-   */
-  | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self'; readonly violation?: string }
-  /**
-   * The session ended under the stream. `unprocessed` when the peer promised that it never looked
-   * at the stream: it is above the last-stream-id of a GOAWAY (RFC 9113 §6.8).
-   */
-  | { readonly kind: 'lost'; readonly unprocessed: boolean; readonly reason: string }
+export type HeaderBlock = readonly HeaderFieldLike[]
 
 /**
  * The downstream or the upstream half of a call, as its owner drives it.
@@ -183,13 +165,13 @@ export interface ServerTransport {
 /** The other side: makes upstream sessions. */
 export interface ClientTransport {
   readonly name: TransportName
-  connect(target: DialTarget, owner: ClientSessionOwner): ClientSession
+  connect(address: DialAddress, owner: ClientSessionOwner): ClientSession
 }
 
 export type TransportName = 'native' | 'frames'
 
 /** Where and how to dial: one endpoint, resolved from configuration. */
-export interface DialTarget {
+export interface DialAddress {
   /** For logs and records: `http://10.0.0.1:50051`, `https://api:443`, `unix:/run/x.sock`, or the name given to a `connect` endpoint. */
   readonly name: string
   /** TCP address; the host name is resolved anew at each connect. */

@@ -15,11 +15,11 @@ import {
   statusOf,
 } from './message-rules.ts'
 import { type StreamError, streamError } from './protocol-error.ts'
-import { NO_OWNER, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
+import { NO_OWNER, type StreamEnd, WireStream, type WireStreamOwner } from './stream.ts'
 import { checkNewStream, StreamEvent, StreamState, transition } from './stream-state.ts'
 import type { StreamTable } from './stream-table.ts'
 
-const CLEAN: WireStreamEnd = { kind: 'clean' }
+const CLEAN: StreamEnd = { kind: 'clean' }
 /** What a block that comes again was checked as (`CachedBlock.note`). */
 const Checked = { REQUEST: 1, RESPONSE: 2, TRAILERS: 3 } as const
 

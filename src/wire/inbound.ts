@@ -16,13 +16,13 @@ import { checkLength, InboundHeaders, type InboundHeadersOwner } from './inbound
 import type { Outbound } from './outbound.ts'
 import { ConnectionError, connectionError, StreamError } from './protocol-error.ts'
 import type { LocalSettings, Settings } from './settings.ts'
-import type { WireStreamEnd } from './stream.ts'
+import type { StreamEnd } from './stream.ts'
 import { StreamEvent, StreamState, transition } from './stream-state.ts'
 import type { StreamTable } from './stream-table.ts'
 import { RoundTrips } from './window-growth.ts'
 import { unitsOfWindows, Work } from './work.ts'
 
-const CLEAN: WireStreamEnd = { kind: 'clean' }
+const CLEAN: StreamEnd = { kind: 'clean' }
 
 /** The eight bytes of our PINGs, one after the other; the last byte tells them apart when their ACK comes. */
 export const PING_BYTES: Buffer = Buffer.from('verbati\0verbati\u0001verbati\u0002', 'latin1')

@@ -12,7 +12,7 @@ import type { HeaderFieldLike } from './hpack/header-field.ts'
 import { type Denied, type MemoryBudget, SHARE_BYTES } from './memory-budget.ts'
 import type { Outbound } from './outbound.ts'
 import type { Role, Settings } from './settings.ts'
-import { type StreamKeeper, WireStream, type WireStreamEnd, type WireStreamOwner } from './stream.ts'
+import { type StreamEnd, type StreamKeeper, WireStream, type WireStreamOwner } from './stream.ts'
 import { StreamMap } from './stream-map.ts'
 import { ClosedStreams, StreamState } from './stream-state.ts'
 import type { RoundTrips } from './window-growth.ts'
@@ -131,13 +131,13 @@ export class StreamTable implements StreamKeeper, Denied {
     this.#closed.add(streamId, StreamState.CLOSED_RESET_SENT)
   }
 
-  endLater(stream: WireStream, end: WireStreamEnd): void {
+  endLater(stream: WireStream, end: StreamEnd): void {
     this.#forget(stream, end)
     this.#later(stream)
   }
 
   /** The stream is over by what came from the wire: its owner is told at once. */
-  endNow(stream: WireStream, end: WireStreamEnd): void {
+  endNow(stream: WireStream, end: StreamEnd): void {
     if (stream.end !== undefined) return
     this.#forget(stream, end)
     stream.endTold = true
@@ -279,7 +279,7 @@ export class StreamTable implements StreamKeeper, Denied {
   }
 
   /** All are over before the first is told: whatever its owner then does to another of them sends nothing. */
-  #lose(streams: readonly WireStream[], end: WireStreamEnd): void {
+  #lose(streams: readonly WireStream[], end: StreamEnd): void {
     for (const stream of streams) {
       this.#forget(stream, end)
       stream.endTold = true
@@ -294,7 +294,7 @@ export class StreamTable implements StreamKeeper, Denied {
     this.outbound.notice()
   }
 
-  #forget(stream: WireStream, end: WireStreamEnd): void {
+  #forget(stream: WireStream, end: StreamEnd): void {
     stream.end = end
     this.freed = true
     if (stream.id === 0) return this.#removeUnsent(stream)

@@ -18,15 +18,18 @@ import { Pieces } from './pieces.ts'
 import { StreamEvent, StreamState, transition } from './stream-state.ts'
 
 /** Why a stream is over. */
-export type WireStreamEnd =
+export type StreamEnd =
   /** END_STREAM was sent and received. */
   | { readonly kind: 'clean' }
   /**
    * RST_STREAM, received (`peer`), or sent (`self`) because we asked, or because the peer broke a rule: then
-   * `violation` is its token.
+   * `violation` is its token (`protocol-error.ts`), where the transport knows it.
    */
   | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self'; readonly violation?: string }
-  /** The connection ended under it. `unprocessed`: the peer promised that it never looked at the stream. */
+  /**
+   * The connection ended under the stream. `unprocessed`: the peer promised that it never looked at the stream, which
+   * is above the last-stream-id of its GOAWAY (RFC 9113 §6.8).
+   */
   | { readonly kind: 'lost'; readonly unprocessed: boolean; readonly reason: string }
 
 /** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
@@ -63,7 +66,7 @@ export interface WireStreamOwner {
   readonly waitingBytes?: number
   /** Who takes what came; streams of one consumer are judged together. Default: each by itself. */
   readonly consumer?: object
-  onClosed(end: WireStreamEnd): void
+  onClosed(end: StreamEnd): void
 }
 
 /** Until the peer's stream has one. */
@@ -81,7 +84,7 @@ export interface StreamKeeper {
   /** A client's stream sends its HEADERS: gives it its number and its windows. */
   beginStream(stream: WireStream, block: readonly HeaderFieldLike[]): void
   /** The stream is over by what we sent: its owner is told in a later turn. */
-  endLater(stream: WireStream, end: WireStreamEnd): void
+  endLater(stream: WireStream, end: StreamEnd): void
   /** `onWritable` is due, in a later turn. */
   writableLater(stream: WireStream): void
   /** So many received bytes were consumed. */
@@ -90,7 +93,7 @@ export interface StreamKeeper {
   releasedLate(stream: WireStream, bytes: number): void
 }
 
-const CLEAN: WireStreamEnd = { kind: 'clean' }
+const CLEAN: StreamEnd = { kind: 'clean' }
 const NO_SEND_WINDOW = new SendWindow(0, 0)
 const NO_RECEIVE_WINDOW = new ReceiveWindow(0, 0)
 
@@ -101,7 +104,7 @@ export class WireStream implements Sender {
   /** RFC 9113 §5.1. What is queued has not been sent as far as this goes. */
   state: StreamState = StreamState.IDLE
   /** Set once, when it is over. */
-  end: WireStreamEnd | undefined
+  end: StreamEnd | undefined
   sendWindow: SendWindow = NO_SEND_WINDOW
   receiveWindow: ReceiveWindow = NO_RECEIVE_WINDOW
   /** The message's HEADERS came (a response of 1xx does not count): what follows are trailers. */

@@ -1,5 +1,5 @@
 /** A backend whose endpoints a test plays, under a clock that it turns. */
-import { Backend, type BackendOptions, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
+import { Backend, type BackendSettings, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
 import { Client, type ClientShare } from '../../src/backend/client-share.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -10,8 +10,8 @@ export const BACKOFF = { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitt
 export const CONNECT_TIMEOUT_MS = 20_000
 export const QUEUE_TIMEOUT_MS = 5_000
 
-export interface RigOptions extends Partial<Omit<BackendOptions, 'name' | 'targets' | 'sessions'>> {
-  readonly sessions?: Partial<BackendOptions['sessions']>
+export interface RigOptions extends Partial<Omit<BackendSettings, 'name' | 'endpoints' | 'sessions'>> {
+  readonly sessions?: Partial<BackendSettings['sessions']>
   /** Names; one letter each will do. */
   readonly endpoints?: string
   /** `held`: turns end by `turn.end()`; default: at once. */
@@ -64,7 +64,7 @@ export class Call implements Waiter {
 
   /** The endpoint that it went to. */
   get at(): string | undefined {
-    return this.lease?.target.name
+    return this.lease?.address.name
   }
 }
 
@@ -87,7 +87,7 @@ export class BackendRig {
     this.backend = new Backend(
       {
         name: 'main',
-        targets: [...endpoints].map((name, i) => ({ name, tcp: { host: '192.0.2.1', port: i } })),
+        endpoints: [...endpoints].map((name, i) => ({ name, tcp: { host: '192.0.2.1', port: i } })),
         sessions: { max: 1, maxDraining: 32, ready: 0, reserve: 1, apart: 2, ...sessions },
         resets: { burst: 40, perSecond: 4 },
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -130,9 +130,9 @@ export class BackendRig {
 
   /** A session to each endpoint, ready, and a call on each was answered. */
   warm(maxStreams = 100): void {
-    for (const { target } of this.backend.endpoints) {
+    for (const { address } of this.backend.endpoints) {
       this.call()
-      this.session(target.name).ready(maxStreams)
+      this.session(address.name).ready(maxStreams)
     }
     for (const session of this.transport.sessions) {
       session.answered = true

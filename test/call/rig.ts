@@ -77,7 +77,7 @@ export class CallRig {
     this.backend = new Backend(
       {
         name: 'main',
-        targets: [{ name: 'http://192.0.2.1:50051', tcp: { host: '192.0.2.1', port: 50051 } }],
+        endpoints: [{ name: 'http://192.0.2.1:50051', tcp: { host: '192.0.2.1', port: 50051 } }],
         sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2 },
         resets: { burst: 1_000, perSecond: 100 },
         connectTimeoutMs: 20_000,

@@ -37,7 +37,7 @@ t.test('the example is right, and says what it claims', async t => {
   for (const section of ['log', 'headers', 'drain', 'limits'] as const) {
     t.strictSame(config[section], defaults[section], `the defaults that the example names: ${section}`)
   }
-  const { targets: _, name: __, ...greeter } = config.backends.greeter!
+  const { endpoints: _, name: __, ...greeter } = config.backends.greeter!
   t.match(defaults.backends.a, greeter)
 })
 

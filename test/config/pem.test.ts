@@ -57,7 +57,7 @@ t.test('PEM can be given as text and as Buffer', async t => {
 t.test('a backend takes a CA and a client certificate', async t => {
   const tls = { ca: ca.cert, cert: client.cert, key: client.key }
   const { config } = resolveConfig({ backends: { a: { endpoints: ['https://h', 'http://h'], tls } } })
-  const [secure, plain] = config.backends.a!.targets
+  const [secure, plain] = config.backends.a!.endpoints
   t.match(secure?.tls, { serverName: 'h', ca: Buffer.from(ca.cert), cert: Buffer.from(client.cert) })
   t.equal(plain?.tls, undefined)
 })

@@ -30,7 +30,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
     backends: {
       greeter: {
         name: 'greeter',
-        targets: [{ name: 'http://localhost:50051', tcp: { host: 'localhost', port: 50051 }, tls: undefined }],
+        endpoints: [{ name: 'http://localhost:50051', tcp: { host: 'localhost', port: 50051 }, tls: undefined }],
         balancer: 'round-robin',
         transport: 'frames',
         sessions: { max: 4, maxDraining: 32, reserve: 4, apart: 4, ready: 0 },
@@ -112,7 +112,7 @@ t.test('what is given replaces its default and no other', async t => {
   t.equal(config.limits.maxHeaderFields, 128)
 })
 
-t.test('endpoints become dial targets', async t => {
+t.test('endpoints become addresses', async t => {
   const connect = () => new Duplex()
   const { config } = resolve({
     backends: {
@@ -127,19 +127,19 @@ t.test('endpoints become dial targets', async t => {
     },
     routes: [{ backends: [{ backend: 'plain' }, { backend: 'secure' }, { backend: 'named', weight: 2 }] }],
   })
-  t.strictSame(config.backends.plain?.targets, [
+  t.strictSame(config.backends.plain?.endpoints, [
     { name: 'http://10.0.0.1:1', tcp: { host: '10.0.0.1', port: 1 }, tls: undefined },
     { name: 'http://h:2', tcp: { host: 'h', port: 2 }, tls: undefined },
     { name: 'http://[::1]:3', tcp: { host: '::1', port: 3 }, tls: undefined },
     { name: 'unix:/etc/proxy/run/x', unix: '/etc/proxy/run/x', tls: undefined },
     { name: 'here', connect, tls: undefined },
   ])
-  t.match(config.backends.secure?.targets, [
+  t.match(config.backends.secure?.endpoints, [
     { name: 'https://api.example.com:443', tls: { serverName: 'api.example.com' } },
     { name: 'https://10.0.0.1:8443', tls: { serverName: '10.0.0.1' } },
   ])
   t.match(
-    config.backends.named?.targets.map(target => target.tls),
+    config.backends.named?.endpoints.map(address => address.tls),
     [{ serverName: 'n' }, { serverName: 'n' }, { serverName: 'n' }, undefined],
   )
 })

@@ -128,7 +128,7 @@ t.test('beside configured backends', async t => {
 t.test('an object that defineBackend did not make: INTERNAL, and the next call goes through', async t => {
   const here = await rigOf(t)
   const backend = defineBackend(here.backend.url)
-  for (const stranger of [{ name: 'main' }, { ...backend, targets: undefined }, [], () => backend]) {
+  for (const stranger of [{ name: 'main' }, { ...backend, endpoints: undefined }, [], () => backend]) {
     for (const director of [() => ({ backend: stranger }), async () => ({ backend: stranger })]) {
       here.director.now = director as Director
       const id = here.client.request(requestFields(), { endStream: true })

@@ -7,7 +7,7 @@ import type {
   ClientSession,
   ClientSessionOwner,
   ClientTransport,
-  DialTarget,
+  DialAddress,
   HeaderBlock,
   Stream,
   StreamEnd,
@@ -197,7 +197,7 @@ export class FakeStream implements Stream {
 }
 
 export class FakeSession implements ClientSession {
-  readonly target: DialTarget
+  readonly address: DialAddress
   readonly owner: ClientSessionOwner
   readonly opened: FakeStream[] = []
   streams = 0
@@ -208,8 +208,8 @@ export class FakeSession implements ClientSession {
   writable = true
   #maxStreams = 0
 
-  constructor(target: DialTarget, owner: ClientSessionOwner) {
-    this.target = target
+  constructor(address: DialAddress, owner: ClientSessionOwner) {
+    this.address = address
     this.owner = owner
   }
 
@@ -275,14 +275,14 @@ export class FakeTransport implements ClientTransport {
   /** In the order in which they were dialled. */
   readonly sessions: FakeSession[] = []
 
-  connect(target: DialTarget, owner: ClientSessionOwner): FakeSession {
-    const session = new FakeSession(target, owner)
+  connect(address: DialAddress, owner: ClientSessionOwner): FakeSession {
+    const session = new FakeSession(address, owner)
     this.sessions.push(session)
     return session
   }
 
   /** Sessions dialled to `name`. */
   to(name: string): FakeSession[] {
-    return this.sessions.filter(session => session.target.name === name)
+    return this.sessions.filter(session => session.address.name === name)
   }
 }

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Stream, StreamOwner } from '../../src/transport/transport.ts'
 import { Connection } from '../../src/wire/connection.ts'
 import type { ConnectionLimits, ConnectionOwner } from '../../src/wire/connection-options.ts'
-import type { WireStream, WireStreamEnd, WireStreamOwner } from '../../src/wire/stream.ts'
+import type { StreamEnd, WireStream, WireStreamOwner } from '../../src/wire/stream.ts'
 import { block, REQUEST, RESPONSE, TRAILERS } from './connection-rig.ts'
 
 t.test('streams and their owners are those of the seam', async t => {
@@ -35,7 +35,7 @@ class Half implements WireStreamOwner {
   #blocked = false
   received = 0
   ended = false
-  end: WireStreamEnd | undefined
+  end: StreamEnd | undefined
   #unreleased = 0
   #client: boolean
   #plan: Plan
@@ -97,7 +97,7 @@ class Half implements WireStreamOwner {
     this.#alive()
     this.#blocked = false
   }
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     this.#alive()
     this.end = end
   }

@@ -12,7 +12,7 @@ import type {
   ClientSession,
   ClientSessionOwner,
   ClientTransport,
-  DialTarget,
+  DialAddress,
   Stream,
   StreamOwner,
 } from '../transport.ts'
@@ -27,9 +27,9 @@ const READ_BYTES = [16_384, 65_536, 262_144] as const
 
 /** Connecting, then open, then draining or not, then closed. */
 class FramesClientSession extends FramesSession implements ClientSession {
-  readonly #target: DialTarget
+  readonly #address: DialAddress
   readonly #owner: ClientSessionOwner
-  readonly #tickets: WeakMap<DialTarget, Buffer>
+  readonly #tickets: WeakMap<DialAddress, Buffer>
   #draining = false
   answered = false
   /** `free` was asked and was 0 for it: the socket is full, or there is no window for what a new call would bring. */
@@ -44,14 +44,14 @@ class FramesClientSession extends FramesSession implements ClientSession {
   #spare: Buffer | undefined
 
   constructor(
-    target: DialTarget,
+    address: DialAddress,
     owner: ClientSessionOwner,
     limits: ConnectionLimits,
     context: FramesContext,
-    tickets: WeakMap<DialTarget, Buffer>,
+    tickets: WeakMap<DialAddress, Buffer>,
   ) {
     super('client', limits, context)
-    this.#target = target
+    this.#address = address
     this.#owner = owner
     this.#tickets = tickets
     try {
@@ -63,14 +63,14 @@ class FramesClientSession extends FramesSession implements ClientSession {
   }
 
   #dial(): void {
-    const { tls } = this.#target
-    const socket = dial(this.#target, {
-      session: this.#tickets.get(this.#target),
+    const { tls } = this.#address
+    const socket = dial(this.#address, {
+      session: this.#tickets.get(this.#address),
       onread: { buffer: this.#takeBuffer as () => Uint8Array, callback: this.#onRead },
     })
     this.watch(socket)
     if (tls !== undefined) {
-      socket.on('session', (ticket: Buffer) => this.#tickets.set(this.#target, ticket))
+      socket.on('session', (ticket: Buffer) => this.#tickets.set(this.#address, ticket))
       socket.once('secureConnect', () => this.#secured(socket as TLSSocket))
     } else if (socket instanceof net.Socket && socket.connecting) socket.once('connect', () => this.attach(socket))
     else this.attach(socket)
@@ -127,7 +127,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
   }
 
   protected get peerName(): string {
-    return this.#target.name
+    return this.#address.name
   }
 
   get streams(): number {
@@ -203,9 +203,9 @@ class FramesClientSession extends FramesSession implements ClientSession {
 export function framesClientTransport(context: FramesContext): ClientTransport {
   // How many streams there are is for the peer to limit.
   const limits = connectionLimits(context.limits, MAX_31_BIT)
-  const tickets = new WeakMap<DialTarget, Buffer>()
+  const tickets = new WeakMap<DialAddress, Buffer>()
   return {
     name: 'frames',
-    connect: (target, owner) => new FramesClientSession(target, owner, limits, context, tickets),
+    connect: (address, owner) => new FramesClientSession(address, owner, limits, context, tickets),
   }
 }

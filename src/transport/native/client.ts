@@ -17,7 +17,7 @@ import type {
   ClientSession,
   ClientSessionOwner,
   ClientTransport,
-  DialTarget,
+  DialAddress,
   HeaderBlock,
   Stream,
   StreamOwner,
@@ -148,25 +148,30 @@ class NativeClientSession implements ClientSession, NativeSession {
   readonly maxHeaderListBytes: number
   peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
-  constructor(target: DialTarget, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: http2wrapper.Agent) {
+  constructor(
+    address: DialAddress,
+    owner: ClientSessionOwner,
+    limits: NativeClientLimits,
+    tickets: http2wrapper.Agent,
+  ) {
     this.#owner = owner
     this.maxHeaderListBytes = limits.maxHeaderListBytes
     this.#sessionWindowBytes = limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES
     try {
-      const options = this.#options(target, limits)
-      if (isIPv6(target.tls?.serverName ?? '')) this.#connectAlone(options)
-      else this.#connectByAgent(target, options, tickets)
+      const options = this.#options(address, limits)
+      if (isIPv6(address.tls?.serverName ?? '')) this.#connectAlone(options)
+      else this.#connectByAgent(address, options, tickets)
     } catch (error) {
       queueMicrotask(() => this.#fail(error as Error))
     }
   }
 
-  #connectByAgent(target: DialTarget, options: ConnectOptions, tickets: http2wrapper.Agent): void {
+  #connectByAgent(address: DialAddress, options: ConnectOptions, tickets: http2wrapper.Agent): void {
     const agent = new http2wrapper.Agent({ maxEmptySessions: Number.POSITIVE_INFINITY })
     // One agent a session: an agent hands out the session that it has before it makes another.
     ;(agent as TicketKeeper).tlsSessionCache = (tickets as TicketKeeper).tlsSessionCache
     agent.on('session', (node: ClientHttp2Session) => this.#open(node))
-    agent.getSession(originOf(target), options as http2wrapper.SecureClientSessionOptions).catch(error => {
+    agent.getSession(originOf(address), options as http2wrapper.SecureClientSessionOptions).catch(error => {
       // With a session in hand it is the agent's wish for a second one that failed; see `#options`.
       if (this.#node === undefined) this.#fail(error)
     })
@@ -180,7 +185,7 @@ class NativeClientSession implements ClientSession, NativeSession {
     node.once('remoteSettings', () => this.#open(node))
   }
 
-  #options(target: DialTarget, limits: NativeClientLimits) {
+  #options(address: DialAddress, limits: NativeClientLimits) {
     return {
       settings: {
         enablePush: false,
@@ -200,7 +205,7 @@ class NativeClientSession implements ClientSession, NativeSession {
         // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. How
         // many sessions there are is the pool's to decide.
         if (this.#socket !== undefined) throw new Error('one session only')
-        this.#socket = dial(target, { session, inProcess: inProcessStream })
+        this.#socket = dial(address, { session, inProcess: inProcessStream })
         this.#socket.once('error', error => {
           this.#error ??= error
         })
@@ -307,11 +312,16 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   destroy(): void {
-    if (this.#node !== undefined) {
-      this.#node.destroy()
-      // Node waits for what is still to be written, which a peer that reads nothing never takes.
-      setTimeout(() => this.#socket?.destroy(), DESTROY_LINGER_MS).unref()
-    } else this.#fail(new Error('gave up connecting'))
+    if (this.#node === undefined) return this.#fail(new Error('gave up connecting'))
+    if (this.#closed) return
+    this.#node.destroy()
+    // Node waits for what is still to be written, which a peer that reads nothing never takes. And who waits for this
+    // session to be gone is told after that time even if Node's own `'close'` does not come.
+    const late = setTimeout(() => {
+      this.#socket?.destroy()
+      this.#close()
+    }, DESTROY_LINGER_MS)
+    this.#node.once('close', () => clearTimeout(late))
   }
 }
 
@@ -324,24 +334,24 @@ type TicketKeeper = http2wrapper.Agent & { tlsSessionCache: unknown }
  * http2-wrapper takes `https:` origins only and holds the certificate against the host in it, so
  * that must be the server name. Without TLS the origin is only a label.
  */
-function originOf(target: DialTarget): URL {
-  if (target.tls === undefined) return new URL('https://endpoint')
-  const port = target.tcp === undefined ? '' : `:${target.tcp.port}`
-  return new URL(`https://${target.tls.serverName}${port}`)
+function originOf(address: DialAddress): URL {
+  if (address.tls === undefined) return new URL('https://endpoint')
+  const port = address.tcp === undefined ? '' : `:${address.tcp.port}`
+  return new URL(`https://${address.tls.serverName}${port}`)
 }
 
 /** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */
 export function nativeClientTransport(limits: NativeClientLimits): ClientTransport {
-  const tickets = new WeakMap<DialTarget, http2wrapper.Agent>()
+  const tickets = new WeakMap<DialAddress, http2wrapper.Agent>()
   return {
     name: 'native',
-    connect(target, owner) {
-      let keeper = tickets.get(target)
+    connect(address, owner) {
+      let keeper = tickets.get(address)
       if (keeper === undefined) {
         keeper = new http2wrapper.Agent({ maxCachedTlsSessions: TLS_TICKETS })
-        tickets.set(target, keeper)
+        tickets.set(address, keeper)
       }
-      return new NativeClientSession(target, owner, limits, keeper)
+      return new NativeClientSession(address, owner, limits, keeper)
     },
   }
 }

@@ -21,10 +21,11 @@ export const Mode = {
 } as const
 export type Mode = (typeof Mode)[keyof typeof Mode]
 
-/** What the encoder takes: the seam's header fields, of which `HeaderField` is one. */
+/** One header field, pseudo-header fields (`:path`) included; `HeaderField` is one. Bytes are latin1 in the strings. */
 export interface HeaderFieldLike {
   readonly name: string
   readonly value: string
+  /** Came as a never-indexed literal and must go out as one (RFC 7541 §6.2.3). */
   readonly neverIndexed: boolean
 }
 

@@ -3,7 +3,7 @@
  * never after `onClosed`, never from within a call of its own.
  */
 import type { HeaderFieldLike } from '../../../src/wire/hpack/header-field.ts'
-import type { WireStream, WireStreamEnd, WireStreamOwner } from '../../../src/wire/stream.ts'
+import type { StreamEnd, WireStream, WireStreamOwner } from '../../../src/wire/stream.ts'
 import { type Given, PATTERN_MOST, pattern } from './given.ts'
 import type { Local } from './local.ts'
 import { chance, must, pick } from './random.ts'
@@ -44,7 +44,7 @@ export class Actor implements WireStreamOwner, Given {
   stream!: WireStream
   /** Received and not released. */
   held = 0
-  closed: WireStreamEnd | undefined
+  closed: StreamEnd | undefined
   readonly #play: Local
   /** HEADERS that are not of 1xx were sent. */
   #begun = false
@@ -125,7 +125,7 @@ export class Actor implements WireStreamOwner, Given {
     this.#play.inside(this)
   }
 
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     this.#told('onClosed')
     must(this.stream.end === end, 'another end than the stream’s')
     must(end.kind !== 'clean' || this.#resetCalled || (this.#over && this.ended), 'a clean end of half a call')

@@ -1,12 +1,6 @@
 /** A user of `grpc-verbatim/wire`: an HTTP/2 client that knows nothing of gRPC. */
 import type { Socket } from 'node:net'
-import {
-  fieldOf,
-  type HeaderField,
-  type WireStream,
-  type WireStreamEnd,
-  type WireStreamOwner,
-} from 'grpc-verbatim/wire'
+import { fieldOf, type HeaderField, type StreamEnd, type WireStream, type WireStreamOwner } from 'grpc-verbatim/wire'
 import { Loop } from './loop.ts'
 
 const PIECE_BYTES = 16_384
@@ -21,9 +15,9 @@ class Exchange implements WireStreamOwner {
   waits = 0
   #sent = 0
   readonly #body: Buffer
-  readonly #done: (end: WireStreamEnd) => void
+  readonly #done: (end: StreamEnd) => void
 
-  constructor(body: Buffer, done: (end: WireStreamEnd) => void) {
+  constructor(body: Buffer, done: (end: StreamEnd) => void) {
     this.#body = body
     this.#done = done
   }
@@ -51,7 +45,7 @@ class Exchange implements WireStreamOwner {
     for (const { name, value } of block) this.trailers[name] = value
   }
 
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     this.#done(end)
   }
 }
@@ -60,7 +54,7 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>
   readonly trailers: Readonly<Record<string, string>>
   readonly body: Buffer
-  readonly end: WireStreamEnd
+  readonly end: StreamEnd
   readonly waits: number
 }
 

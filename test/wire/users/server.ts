@@ -4,8 +4,8 @@ import {
   type ConnectionLimits,
   fieldOf,
   type HeaderField,
+  type StreamEnd,
   type WireStream,
-  type WireStreamEnd,
   type WireStreamOwner,
 } from 'grpc-verbatim/wire'
 import { Loop } from './loop.ts'
@@ -13,7 +13,7 @@ import { Loop } from './loop.ts'
 class Echo implements WireStreamOwner {
   /** Received bytes whose copy waits: the sender gets no window for them. */
   held = 0
-  end: WireStreamEnd | undefined
+  end: StreamEnd | undefined
   #bytes = 0
   readonly #stream: WireStream
 
@@ -43,7 +43,7 @@ class Echo implements WireStreamOwner {
     this.held = 0
   }
 
-  onClosed(end: WireStreamEnd): void {
+  onClosed(end: StreamEnd): void {
     this.end = end
   }
 
