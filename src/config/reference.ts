@@ -1,7 +1,7 @@
 /**
- * What the schema says, for people and for editors: the table in the README and the JSON Schema.
+ * What the schema says, for people and for editors: the table in docs/configuration.md and the JSON Schema.
  *
- * `node src/config/reference.ts --readme README.md` rewrites the README's table.
+ * `node src/config/reference.ts --page docs/configuration.md` writes the table of that page anew.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -20,7 +20,7 @@ interface JsonSchema {
   properties?: Record<string, JsonSchema>
   required?: string[]
   additionalProperties?: boolean | JsonSchema
-  /** How the README names the type, where its own name says too little. */
+  /** How the table names the type, where its own name says too little. */
   'x-type'?: string
   /** The TypeScript type of what only code can give. */
   'x-code-only'?: string
@@ -43,14 +43,14 @@ export function markdownTable(): string {
 }
 
 /**
- * The README with a new table between its markers.
+ * The page with a new table between its markers.
  * @returns undefined when it has no markers
  */
-export function withTable(readme: string): string | undefined {
-  const begin = readme.indexOf(TABLE_BEGIN)
-  const end = readme.indexOf(TABLE_END, begin)
+export function withTable(page: string): string | undefined {
+  const begin = page.indexOf(TABLE_BEGIN)
+  const end = page.indexOf(TABLE_END, begin)
   if (begin === -1 || end === -1) return undefined
-  return `${readme.slice(0, begin + TABLE_BEGIN.length)}\n${markdownTable()}\n${readme.slice(end)}`
+  return `${page.slice(0, begin + TABLE_BEGIN.length)}\n${markdownTable()}\n${page.slice(end)}`
 }
 
 function rawSchema(): JsonSchema {
@@ -145,8 +145,8 @@ function formatRow({ option, type, fallback, meaning }: Row): string {
 
 function main(args: readonly string[]): void {
   const [option, file] = args
-  if (option !== '--readme' || file === undefined) {
-    console.error('usage: node src/config/reference.ts --readme README.md')
+  if (option !== '--page' || file === undefined) {
+    console.error('usage: node src/config/reference.ts --page docs/configuration.md')
     process.exitCode = 2
     return
   }

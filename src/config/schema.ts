@@ -1,6 +1,6 @@
 /**
  * The one description of a configuration: from it come the types, the validation, the JSON Schema
- * and the table in the README. A YAML file and the options given in code are the same object;
+ * and the table in docs/configuration.md. A YAML file and the options given in code are the same object;
  * code may also give what YAML cannot hold.
  */
 import type { Logger } from 'pino'

@@ -1,14 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { jsonSchema, markdownTable, TABLE_BEGIN, TABLE_END, withTable } from '../../src/config/reference.ts'
 
-const README = join(import.meta.dirname, '../../README.md')
-const readme = existsSync(README) ? readFileSync(README, 'utf8') : ''
-const skip = withTable(readme) === undefined && `README.md has no ${TABLE_BEGIN} … ${TABLE_END} yet`
+const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8')
 
-t.test("the README's table is that of the schema", { skip }, async t => {
-  t.equal(withTable(readme), readme, 'run: node src/config/reference.ts --readme README.md')
+t.test('the table of docs/configuration.md is that of the schema', async t => {
+  t.equal(withTable(page), page, 'run: node src/config/reference.ts --page docs/configuration.md')
 })
 
 t.test('the table replaces what is between the markers, and nothing else', async t => {

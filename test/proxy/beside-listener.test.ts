@@ -1,4 +1,4 @@
-/** gRPC through the proxy and web by the real frameworks, beside each other on one http2 server: README's recipes. */
+/** gRPC through the proxy and web by the real frameworks, beside each other on one http2 server: the recipes of docs/embed.md. */
 import http2 from 'node:http2'
 import { create, createFileRegistry } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema, file_google_protobuf_wrappers } from '@bufbuild/protobuf/wkt'

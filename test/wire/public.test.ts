@@ -1,5 +1,5 @@
 /**
- * The wire layer as a stranger uses it: `users/` and the README's example, in a project of their own, with the
+ * The wire layer as a stranger uses it: `users/` and the example of docs/wire.md, in a project of their own, with the
  * packed package, `import … from 'grpc-verbatim/wire'` and its declarations; node:http2 is the other end.
  */
 import { execFile } from 'node:child_process'
@@ -17,9 +17,8 @@ import { until } from '../support/until.ts'
 
 const { project } = strangersProject(t)
 cpSync(path.join(import.meta.dirname, 'users'), project, { recursive: true })
-const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8')
-const section = readme.slice(readme.indexOf('## HTTP/2 frames as a library'))
-writeFileSync(path.join(project, 'example.ts'), section.split('```ts\n')[1]!.split('```')[0]!)
+const page = readFileSync(path.join(ROOT, 'docs/wire.md'), 'utf8')
+writeFileSync(path.join(project, 'example.ts'), page.split('```ts\n')[1]!.split('```')[0]!)
 
 const fromProject = (name: string) => import(path.join(project, name))
 const { Client }: typeof import('./users/client.ts') = await fromProject('client.ts')
@@ -196,7 +195,7 @@ t.test("a raw peer's frames at node's server and at ours", async t => {
   t.same(loops[0]!.told, ['rst-stream-on-stream-0'])
 })
 
-t.test("the README's example runs as it stands", async t => {
+t.test('the example of docs/wire.md runs as it stands', async t => {
   const server = http2.createServer()
   server.on('stream', (stream: http2.ServerHttp2Stream) => {
     stream.respond({ ':status': 200, 'content-type': 'text/plain' }, { waitForTrailers: true })

@@ -41,7 +41,7 @@ export function flag(fallback: boolean, description: string) {
   return z.boolean().default(fallback).meta({ description })
 }
 
-/** Something that only code can give: it is in the types and in the README, not in the JSON Schema. */
+/** Something that only code can give: it is in the types and in docs/configuration.md, not in the JSON Schema. */
 export function codeOnly<T>(test: (value: unknown) => boolean, type: string, expected: string) {
   // `kind` marks "not this kind of value" for unions, as zod's own types do by their issue's code.
   return z

@@ -1,6 +1,6 @@
 /**
  * The proxy's memory under attack: with a heap much smaller than what clients try to make it keep, the process lives,
- * others are served, and it takes no more than the README says (Memory and fairness).
+ * others are served, and it takes no more than docs/memory-and-fairness.md says.
  */
 import t from 'tap'
 import { treeUsage } from '../../../bench/measure/process-tree.ts'
