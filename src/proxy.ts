@@ -99,8 +99,10 @@ export class GrpcProxy implements AcceptorOwner {
     this.#handed = new Acceptor(setup.limits, framesServerTransport(frames), this, systemClock)
     for (const [name, options] of Object.entries(setup.backends)) this.#backends.set(name, this.#open(options))
     this.#relayContext = {
-      director: setup.director ?? createRouter(setup.routes),
-      backend: named => this.#backendOf(named),
+      routes: {
+        director: setup.director ?? createRouter(setup.routes),
+        backend: named => this.#backendOf(named),
+      },
       clock: systemClock,
       wheel: this.#wheel,
       memory: this.#memory,

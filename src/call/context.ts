@@ -12,11 +12,20 @@ import type { CallRecord } from './record.ts'
 /** Of a downstream session, what a call needs. */
 export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
 
-/** What all relays of a proxy share. */
-export interface RelayContext {
+/**
+ * Where calls go. A change replaces the table as a whole, so that no call meets the director of one configuration and
+ * the backends of another.
+ */
+export interface RouteTable {
   readonly director: Director
   /** The backend that a director named, or the one that belongs to its definition. */
-  readonly backend: (named: Target['backend']) => Backend | undefined
+  backend(named: Target['backend']): Backend | undefined
+}
+
+/** What all relays of a proxy share. */
+export interface RelayContext {
+  /** A call reads it once, when it is routed; what it read then holds for it until it ends. */
+  routes: RouteTable
   readonly clock: Clock
   readonly wheel: TimerWheel
   /** What calls take beside DATA that windows bound. */

@@ -4,7 +4,7 @@ import type { Field, RequestHead } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
-import type { RelayContext } from './context.ts'
+import type { RelayContext, RouteTable } from './context.ts'
 import type { Failure } from './failure.ts'
 import * as failures from './failure.ts'
 
@@ -16,13 +16,17 @@ export interface Asker {
   onNoRoute(failure: Failure): void
 }
 
-/** A synchronous director costs no promise. */
+/**
+ * A synchronous director costs no promise. An answer that comes later is read by the table that was asked, whatever
+ * has replaced it meanwhile.
+ */
 export function askDirector(context: RelayContext, call: RoutedCall, head: RequestHead, asker: Asker): void {
+  const { routes } = context
   try {
-    const target = context.director(call)
-    if (!isPromise(target)) return answer(context, call, head, asker, target)
+    const target = routes.director(call)
+    if (!isPromise(target)) return answer(context, routes, call, head, asker, target)
     target.then(
-      late => answer(context, call, head, asker, late),
+      late => answer(context, routes, call, head, asker, late),
       thrown => refuse(context, call, asker, thrown),
     )
   } catch (thrown) {
@@ -39,6 +43,7 @@ function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: u
 
 function answer(
   context: RelayContext,
+  routes: RouteTable,
   call: RoutedCall,
   head: RequestHead,
   asker: Asker,
@@ -52,7 +57,7 @@ function answer(
   let added: readonly Field[]
   // Whatever a director in plain JavaScript may return: what throws here is its fault.
   try {
-    backend = context.backend(target.backend)
+    backend = routes.backend(target.backend)
     if (backend === undefined) context.onFault('the director named an unknown backend', call.path, target.backend)
     authority = target.authority
     checkAuthority(authority)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { GrpcError } from '../../src/grpc/status.ts'
 import type { Director, Target } from '../../src/routing/director.ts'
-import { CallRig, CLIENT_CANCELS, NOTHING_LEFT, ownAnswer, request } from './rig.ts'
+import { CallRig, CLIENT_CANCELS, NOTHING_LEFT, ownAnswer, request, resetByPeer, TRAILERS } from './rig.ts'
 
 /** A director that answers when it is told to. */
 function late(): {
@@ -91,4 +91,44 @@ t.test('a director that resolves to nonsense fails the call, not the process', a
     // In plain JavaScript null says what undefined says: no route.
     t.match(ownAnswer(down), { status: nonsense === null ? '12' : '13' }, `${nonsense}`)
   }
+})
+
+/** A table of other routes, as a change makes it, and the streams of its backend. */
+function replaced(rig: CallRig) {
+  const endpoint = 'http://192.0.2.2:50051'
+  const backend = rig.backendTo(endpoint)
+  const [session] = rig.transport.to(endpoint)
+  session!.ready()
+  const asked: string[] = []
+  rig.context.routes = {
+    director: call => {
+      asked.push(call.path)
+      return { backend: 'main' }
+    },
+    backend: named => (named === 'main' ? backend : undefined),
+  }
+  return { asked, streams: session!.opened }
+}
+
+t.test('the routes are replaced while a director thinks: its answer is read by the table that was asked', async t => {
+  const { director, resolve } = late()
+  const rig = new CallRig({ director })
+  const before = rig.session
+  rig.open(request(), true)
+  const { asked, streams } = replaced(rig)
+  rig.open(request(), true)
+  t.same([asked.length, streams.length, before.opened.length], [1, 1, 0], 'a new call goes by the new table')
+  await resolve({ backend: 'main' })
+  t.same([asked.length, streams.length, before.opened.length], [1, 1, 1])
+})
+
+t.test('the routes are replaced, and a call is sent again: to the backend that it was routed to', async t => {
+  const rig = new CallRig()
+  const before = rig.session
+  const { down } = rig.open(request(), true)
+  const { asked, streams } = replaced(rig)
+  rig.up.close(resetByPeer(7))
+  t.same([before.opened.length, streams.length, asked], [2, 0, []])
+  before.opened[1]!.headers(TRAILERS, true)
+  t.same(down.kinds, ['headers'])
 })

@@ -74,28 +74,12 @@ export class CallRig {
   readonly context: RelayContext
 
   constructor(options: RigOptions = {}) {
-    this.backend = new Backend(
-      {
-        name: 'main',
-        endpoints: [{ name: 'http://192.0.2.1:50051', tcp: { host: '192.0.2.1', port: 50051 } }],
-        sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2 },
-        resets: { burst: 1_000, perSecond: 100 },
-        connectTimeoutMs: 20_000,
-        backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },
-        queue: options.queue ?? { maxCalls: 100, timeoutMs: 10_000 },
-      },
-      {
-        transport: this.transport,
-        clock: this.clock,
-        wheel: this.wheel,
-        turn: INSTANT_TURN,
-        clientHeldBytes: 1e6,
-        random: () => 0.5,
-      },
-    )
+    this.backend = this.backendTo('http://192.0.2.1:50051', options)
     this.context = {
-      director: options.director ?? (() => ({ backend: 'main' })),
-      backend: named => (named === 'main' ? this.backend : undefined),
+      routes: {
+        director: options.director ?? (() => ({ backend: 'main' })),
+        backend: named => (named === 'main' ? this.backend : undefined),
+      },
       clock: this.clock,
       wheel: this.wheel,
       memory: new CallMemory(options.memoryBytes ?? 1e9),
@@ -108,6 +92,30 @@ export class CallRig {
       live: new LiveCalls(),
     }
     if (!options.cold) this.session.ready()
+  }
+
+  /** A backend of one endpoint. */
+  backendTo(endpoint: string, { queue }: Pick<RigOptions, 'queue'> = {}): Backend {
+    const { hostname: host, port } = new URL(endpoint)
+    return new Backend(
+      {
+        name: 'main',
+        endpoints: [{ name: endpoint, tcp: { host, port: Number(port) } }],
+        sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2 },
+        resets: { burst: 1_000, perSecond: 100 },
+        connectTimeoutMs: 20_000,
+        backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },
+        queue: queue ?? { maxCalls: 100, timeoutMs: 10_000 },
+      },
+      {
+        transport: this.transport,
+        clock: this.clock,
+        wheel: this.wheel,
+        turn: INSTANT_TURN,
+        clientHeldBytes: 1e6,
+        random: () => 0.5,
+      },
+    )
   }
 
   /** A client's stream, before its headers. */
