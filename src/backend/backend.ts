@@ -69,7 +69,7 @@ export class Backend implements EndpointOwner, TurnTask {
     this.#context = context
     const { burst, perSecond } = settings.resets
     const resets = { burst: burst * CLIENT_PART, perSecond: perSecond * CLIENT_PART }
-    this.shared = new SharedStreams({ resets, heldBytes: context.clientHeldBytes }, context.clock)
+    this.shared = new SharedStreams({ resets, heldBytes: context.clientHeldBytes }, context.clock, this.#onShareFree)
     this.#queue = new CallQueue(context.wheel, context.clock, this.#timedOut)
     this.endpoints = settings.endpoints.map(address => new Endpoint(address, settings, context, this))
     for (const endpoint of this.endpoints) endpoint.keepReady()
@@ -197,6 +197,11 @@ export class Backend implements EndpointOwner, TurnTask {
 
   readonly #timedOut = (ticket: Ticket): void => {
     ticket.waiter.onUnavailable('queue-timeout', `no stream was free within ${this.#settings.queue.timeoutMs} ms`)
+  }
+
+  /** A session tells of room only where it had none; who waits for its share of what there is waits for this. */
+  readonly #onShareFree = (): void => {
+    if (this.#queue.size > 0) for (const endpoint of this.endpoints) this.onRoom(endpoint)
   }
 
   onRoom(endpoint: Endpoint): void {

@@ -66,14 +66,17 @@ const PARTS_KEPT = 4
 export class SharedStreams {
   readonly limits: ShareLimits
   readonly clock: Clock
+  /** A client has less than it had, or shares with fewer: one that waits may have what it could not have before. */
+  readonly onShareFree: () => void
   /** Streams open now. */
   streams = 0
   /** Clients that have one or more. */
   clients = 0
 
-  constructor(limits: ShareLimits, clock: Clock) {
+  constructor(limits: ShareLimits, clock: Clock, onShareFree: () => void) {
     this.limits = limits
     this.clock = clock
+    this.onShareFree = onShareFree
   }
 }
 
@@ -109,6 +112,8 @@ export class ClientShare {
     this.#all.streams--
     if (inReserve) this.#reserved--
     if (--this.streams === 0) this.#all.clients--
+    else if (this.waiting === 0) return
+    this.#all.onShareFree()
   }
 
   /** Streams, and calls that wait for one. */

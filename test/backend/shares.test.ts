@@ -78,6 +78,37 @@ t.test('streams that never end: who has few finds room in reserve, who has many 
   t.equal(rig.dials(), 2)
 })
 
+t.test('who waits for a part of the reserve gets it as soon as a call of its own ends there', async t => {
+  const rig = new BackendRig()
+  const [loud, quiet] = [new Client(), new Client()]
+  rig.calls(16, loud)
+  rig.session().ready(8)
+  const first = rig.call('quiet 1', quiet)
+  rig.session().ready(8)
+  const second = rig.call('quiet 2', quiet)
+  const third = rig.call('quiet 3', quiet)
+  t.same([first.told, second.told, third.told], [1, 1, 0], 'it has its part, though the session has room')
+  first.stream!.close(finish)
+  t.equal(third.lease?.session, rig.session())
+  const fourth = rig.call('quiet 4', quiet)
+  t.equal(fourth.told, 0)
+  rig.backend.close()
+})
+
+t.test('who waits for a part of the reserve gets it when there are fewer clients to share it with', async t => {
+  const rig = new BackendRig({ sessions: { reserve: 2 } })
+  const [loud, quiet, other] = [new Client(), new Client(), new Client()]
+  rig.calls(16, loud)
+  rig.session().ready(8)
+  const others = rig.call('other 1', other)
+  rig.session().ready(8)
+  const calls = [1, 2, 3].map(i => rig.call(`quiet ${i}`, quiet))
+  const waiting = calls.find(call => call.told === 0)!
+  others.stream!.close(finish)
+  t.equal(waiting.lease?.session, rig.session(), 'two are left, of three')
+  rig.backend.close()
+})
+
 t.test('20 clients, one after the other, each with calls that never end: the next finds room in reserve', async t => {
   const rig = new BackendRig({ sessions: { max: 4 } })
   for (let at = 0; at < 20; at++) {

@@ -207,6 +207,8 @@ export class FakeSession implements ClientSession {
   /** What a stream's `sendData` answers at first. */
   writable = true
   #maxStreams = 0
+  /** Somebody asked for room, and there was none: only then is it told when there is some. */
+  #wasFull = false
 
   constructor(address: DialAddress, owner: ClientSessionOwner) {
     this.address = address
@@ -214,7 +216,9 @@ export class FakeSession implements ClientSession {
   }
 
   get free(): number {
-    return Math.max(0, this.#maxStreams - this.streams)
+    const free = Math.max(0, this.#maxStreams - this.streams)
+    if (free === 0) this.#wasFull = true
+    return free
   }
 
   open(owner: StreamOwner): FakeStream {
@@ -228,7 +232,9 @@ export class FakeSession implements ClientSession {
 
   streamEnded(): void {
     this.streams--
-    if (this.#maxStreams > 0) this.owner.onFree(this)
+    if (!this.#wasFull || this.#maxStreams <= this.streams) return
+    this.#wasFull = false
+    this.owner.onFree(this)
   }
 
   retire(): void {
