@@ -77,6 +77,16 @@ function formatHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** What `parse` makes of a text; undefined where that is no address. */
+export function tryParse<T>(parse: (text: string) => T, text: string): T | undefined {
+  try {
+    return parse(text)
+  } catch (error) {
+    if (error instanceof AddressError) return undefined
+    throw error
+  }
+}
+
 /** `unix:/a/b`, `unix:///a/b` (as gRPC names it) and `unix:relative`. */
 function unixPath(text: string): string | undefined {
   if (!/^unix:/i.test(text)) return undefined

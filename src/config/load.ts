@@ -13,9 +13,9 @@ import {
   parseDocument,
   type YAMLError,
 } from 'yaml'
-import { isMap as isPlainMap, listOf, mapOf } from './checks.ts'
 import { reasonOf } from './pem.ts'
 import { ConfigError, type Finding, type Path, type Problem } from './problems.ts'
+import { isMap as isPlainMap, listOf, mapOf } from './raw.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
 /**

@@ -3,8 +3,8 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import { mapOf } from './checks.ts'
 import type { Finding, Path } from './problems.ts'
+import { mapOf } from './raw.ts'
 
 /** What a `tls` section holds, read. An option that is absent, or could not be read, is not there. */
 export interface PemFiles {

@@ -2,10 +2,11 @@
 import { resolve } from 'node:path'
 import type { DialAddress } from '../transport/transport.ts'
 import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress, parseListenAddress } from './address.ts'
-import { crossChecks, listOf, mapOf } from './checks.ts'
+import { crossChecks } from './checks.ts'
 import { findingsOf } from './findings.ts'
 import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
+import { listOf, mapOf } from './raw.ts'
 import {
   type BackendConfig,
   type Config,

@@ -3,8 +3,8 @@
  * told in plain words; then it serves until it is closed.
  */
 
+import { createProxy } from '../config/create-proxy.ts'
 import { statusName } from '../grpc/status.ts'
-import { createProxy } from '../index.ts'
 import { CallError, textOf } from './call.ts'
 import { connectTestClient, type TestClient } from './http2-client.ts'
 import { startTestServer } from './http2-server.ts'

@@ -1,0 +1,71 @@
+/** The endpoints of a backend among themselves, and against its `tls`. */
+import { parseEndpointAddress, tryParse } from '../address.ts'
+import type { Finding, Path } from '../problems.ts'
+import { listOf, mapOf, type RawMap } from '../raw.ts'
+
+export function checkBackends(root: RawMap): Finding[] {
+  return Object.entries(mapOf(root.backends)).flatMap(([name, value]) => {
+    const { endpoints, tls } = mapOf(value)
+    const path = ['backends', name]
+    const all = listOf(endpoints)
+    return [...checkDuplicates(all, [...path, 'endpoints']), ...(tls === undefined ? [] : checkTls(tls, all, path))]
+  })
+}
+
+function checkDuplicates(endpoints: readonly unknown[], path: Path): Finding[] {
+  const first = new Map<string, number>()
+  return endpoints.flatMap((entry, i) => {
+    const address = addressOf(entry)
+    if (address === undefined) return []
+    const earlier = first.get(address)
+    if (earlier !== undefined) {
+      const message = `the same address as endpoints[${earlier}]: it gets two shares`
+      return [{ path: [...path, i], message, warning: true }]
+    }
+    first.set(address, i)
+    return []
+  })
+}
+
+/**
+ * Where `tls` is given nothing may go out in the clear by accident, so each endpoint must say which
+ * of the two it is.
+ */
+function checkTls(tls: unknown, endpoints: readonly unknown[], path: Path): Finding[] {
+  const section = mapOf(tls)
+  const uses = endpoints.map(entry => tlsUse(entry, section))
+  if (uses.length > 0 && uses.every(use => use.kind === 'no')) {
+    return [{ path: [...path, 'tls'], message: 'is not used: no endpoint is https://', atKey: true }]
+  }
+  return uses.flatMap((use, i): Finding[] => {
+    if (use.kind === 'unclear') return [{ path: [...path, 'endpoints', i], message: use.message }]
+    if (use.kind === 'nameless') return [{ path: [...path, 'tls'], message: use.message, atKey: true }]
+    return []
+  })
+}
+
+type TlsUse =
+  | { readonly kind: 'yes' | 'no' }
+  /** It may have been meant either way. */
+  | { readonly kind: 'unclear'; readonly message: string }
+  /** There is nothing that the certificate's names can be compared with. */
+  | { readonly kind: 'nameless'; readonly message: string }
+
+function tlsUse(entry: unknown, tls: RawMap): TlsUse {
+  const address = addressOf(entry)
+  const parsed = address === undefined ? undefined : tryParse(parseEndpointAddress, address)
+  if (parsed?.kind === 'tcp' && parsed.scheme !== 'https') {
+    if (parsed.scheme === 'http') return { kind: 'no' }
+    const message = `is plaintext although the backend has tls: write https://${address} or http://${address}`
+    return { kind: 'unclear', message }
+  }
+  if (parsed?.kind === 'tcp' || tls.serverName !== undefined) return { kind: 'yes' }
+  const what = parsed?.kind === 'unix' ? 'a unix socket' : mapOf(entry).connect === undefined ? undefined : 'connect'
+  if (what === undefined) return { kind: 'yes' }
+  return { kind: 'nameless', message: `needs serverName: ${what} has no host to check the certificate against` }
+}
+
+function addressOf(entry: unknown): string | undefined {
+  const address = typeof entry === 'string' ? entry : mapOf(entry).address
+  return typeof address === 'string' ? address : undefined
+}

@@ -1,0 +1,54 @@
+/** Routes against backends, and against the routes before them. */
+import { didYouMean, type Finding, type Path } from '../problems.ts'
+import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
+
+export function checkRoutes(root: RawMap): Finding[] {
+  const routes = listOf(root.routes)
+  const known = Object.keys(mapOf(root.backends))
+  const named = routes.flatMap(namesIn)
+  const findings = [...named.flatMap(one => checkName(one, known)), ...checkReach(routes)]
+  if (root.director !== undefined || routes.length === 0) return findings
+  const used = new Set(named.map(({ name }) => name))
+  return [...findings, ...known.filter(name => !used.has(name)).map(unused)]
+}
+
+/** A backend's name, as a route has it. */
+interface Named {
+  readonly name: unknown
+  readonly path: Path
+}
+
+function namesIn(entry: unknown, i: number): Named[] {
+  const { backend, backends } = mapOf(entry)
+  return [
+    { name: backend, path: ['routes', i, 'backend'] },
+    ...listOf(backends).map((weighted, j) => ({
+      name: mapOf(weighted).backend,
+      path: ['routes', i, 'backends', j, 'backend'],
+    })),
+  ]
+}
+
+function checkName({ name, path }: Named, known: readonly string[]): Finding[] {
+  if (typeof name !== 'string' || known.includes(name)) return []
+  const hint = didYouMean(name, known) || (known.length > 0 ? `; there is ${known.join(', ')}` : '')
+  return [{ path, message: `there is no backend ${JSON.stringify(name)}${hint}` }]
+}
+
+/** The first match decides, so a route behind one that matches every call is never asked. */
+function checkReach(routes: readonly unknown[]): Finding[] {
+  const catchAll = routes.findIndex(isCatchAll)
+  if (catchAll === -1) return []
+  const message = `is never reached: routes[${catchAll}] takes every call`
+  return routes.slice(catchAll + 1).map((_, i) => ({ path: ['routes', catchAll + 1 + i], message, warning: true }))
+}
+
+function isCatchAll(entry: unknown): boolean {
+  const { match, ...rest } = mapOf(entry)
+  if (Object.keys(rest).length === 0) return false
+  return match === undefined || (isMap(match) && Object.keys(mapOf(match)).length === 0)
+}
+
+function unused(name: string): Finding {
+  return { path: ['backends', name], message: 'no route leads to this backend', atKey: true, warning: true }
+}
