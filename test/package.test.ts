@@ -1,8 +1,8 @@
 /** The package as somebody else gets it: packed, unpacked in an empty project, used. No network. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { MANIFEST, node, strangersProject, TSC } from './support/stranger.ts'
+import { MANIFEST, node, ROOT, strangersProject, TSC } from './support/stranger.ts'
 import { wholeOnly } from './support/whole.ts'
 
 const { project, files } = strangersProject(t)
@@ -73,6 +73,13 @@ t.test('ESM import, and a call through the proxy', async t => {
     status: '0',
     path: '/pkg.Service/Method',
   })
+})
+
+t.test('an example, copied into the project', async t => {
+  cpSync(path.join(ROOT, 'examples/director.ts'), path.join(project, 'director.ts'))
+  const script = `process.env.PORT = '0'; const { proxy } = await import('./director.ts'); await proxy.close()`
+  writeFileSync(path.join(project, 'example.js'), script)
+  t.match(node(project, 'example.js'), /^The proxy listens on 127\.0\.0\.1:\d+\.\n$/)
 })
 
 const WIRE_API = [

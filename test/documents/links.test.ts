@@ -13,7 +13,7 @@ const pagesIn = (folder: string): string[] =>
     .map(name => path.posix.join(folder, name))
 
 const GUIDES = pagesIn('docs')
-const PAGES = [...pagesIn('.'), ...GUIDES, 'src/README.md', 'bench/README.md']
+const PAGES = [...pagesIn('.'), ...GUIDES, ...pagesIn('examples'), 'src/README.md', 'bench/README.md']
 
 const textOf = (page: string): string => readFileSync(path.join(ROOT, page), 'utf8')
 
