@@ -13,19 +13,20 @@ export class Deadline {
 
   /**
    * @param text the value of `grpc-timeout`
-   * @param onPassed called once, unless `disarm` comes first
-   * @returns the armed deadline, or why the call ends at once
+   * @param onPassed called at most once: now where the text is malformed or no time is left, else when the time is over,
+   * unless `disarm` comes first
+   * @returns undefined where it was called now
    */
   static start(
     text: string,
     startMs: number,
     { clock, wheel }: { readonly clock: Clock; readonly wheel: TimerWheel },
     onPassed: (failure: Failure) => void,
-  ): Deadline | Failure {
+  ): Deadline | undefined {
     const timeoutMs = parseTimeout(text)
-    if (timeoutMs === undefined) return badTimeout()
-    if (timeoutMs === 0) return deadlinePassed()
-    return new Deadline(startMs + timeoutMs, clock, wheel, onPassed)
+    if (timeoutMs !== undefined && timeoutMs > 0) return new Deadline(startMs + timeoutMs, clock, wheel, onPassed)
+    onPassed(timeoutMs === undefined ? badTimeout() : deadlinePassed())
+    return undefined
   }
 
   private constructor(atMs: number, clock: Clock, wheel: TimerWheel, onPassed: (failure: Failure) => void) {

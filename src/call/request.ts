@@ -1,0 +1,168 @@
+/**
+ * A call's request as far as it has come: its headers, and the data that is kept so that it can be sent once a session
+ * is there, and sent again where the backend did not process it (gRFC A6). What the call takes in memory is counted
+ * here too.
+ */
+import { editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
+import { copyOf } from '../transport/lent.ts'
+import type { DialAddress, HeaderBlock, Stream } from '../transport/transport.ts'
+import { Pieces } from '../wire/pieces.ts'
+
+/** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
+const SLAB_BYTES = 16_384
+/** Larger pieces are copied on their own: a slab is not freed before all of its calls are. */
+const SLAB_PIECE_BYTES = 256
+
+const NO_BYTES = Buffer.alloc(0)
+const NO_FIELDS: readonly Field[] = []
+const NO_HEAD = readHead(NO_FIELDS)
+
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+let slabAt = 0
+
+export class CallRequest {
+  /** As it came; empty before. */
+  block: HeaderBlock = NO_FIELDS
+  head: RequestHead = NO_HEAD
+  /** What the routing wants changed: another `:authority`, and fields to add. */
+  authority: string | undefined
+  added: readonly Field[] = NO_FIELDS
+  /** END_STREAM came. */
+  ended = false
+  /** All that came is kept: it can be sent again. Once false, the call is committed to its attempt. */
+  kept = true
+  /** Payload bytes that are kept. */
+  bytes = 0
+  /** Payload bytes that came and that no backend has taken yet: their window stays closed. */
+  #waitingBytes = 0
+  /** The first piece of data, which is the only one of most calls, and those behind it. */
+  #first: Buffer = NO_BYTES
+  #start = 0
+  #end = 0
+  #more: Pieces | undefined
+  readonly #memory: CallMemory
+  readonly #holder: MemoryHolder
+  /** Counted in `#memory` until the call is over, beside `bytes`. */
+  #callBytes = 0
+
+  /** @param holder the client's session, in whose name memory is counted */
+  constructor(memory: CallMemory, holder: MemoryHolder) {
+    this.#memory = memory
+    this.#holder = holder
+  }
+
+  /** Its headers came. @returns false: the calls of its client take all the memory that they may */
+  begin(block: HeaderBlock, endStream: boolean): boolean {
+    this.block = block
+    this.head = readHead(block)
+    this.ended = endStream
+    const bytes = CALL_BYTES + this.head.listBytes
+    if (!this.#memory.take(this.#holder, bytes)) return false
+    this.#callBytes = bytes
+    return true
+  }
+
+  /** Data came while no attempt takes it. The bound is the client's window, which stays closed. */
+  hold(bytes: Buffer, start: number, end: number): void {
+    this.#waitingBytes += end - start
+    this.#push(bytes, start, end)
+    this.#memory.hold(this.#holder, end - start)
+  }
+
+  /** Data goes to an attempt, and is kept besides, up to a bound and while there is memory; beyond, it commits the call. */
+  keep(bytes: Buffer, start: number, end: number, maxBytes: number): void {
+    const length = end - start
+    if (this.bytes + length > maxBytes || !this.#memory.take(this.#holder, length)) this.commit()
+    else this.#push(bytes, start, end)
+  }
+
+  /** Data that the attempt has, and whose window stays closed until it takes more. */
+  wait(bytes: number): void {
+    this.#waitingBytes += bytes
+  }
+
+  /** The attempt takes more. @returns how many bytes waited for that */
+  taken(): number {
+    const bytes = this.#waitingBytes
+    this.#waitingBytes = 0
+    return bytes
+  }
+
+  /** It is not sent again. */
+  commit(): void {
+    this.kept = false
+    if (this.bytes === 0) return
+    this.#memory.give(this.#holder, this.bytes)
+    this.bytes = 0
+    this.#first = NO_BYTES
+    this.#more = undefined
+  }
+
+  /** The call takes more memory, whatever its client may, until it is over. */
+  charge(bytes: number): void {
+    this.#callBytes += bytes
+    this.#memory.hold(this.#holder, bytes)
+  }
+
+  /** The call is over: all its memory is given back. */
+  end(): void {
+    this.commit()
+    this.#memory.give(this.#holder, this.#callBytes)
+  }
+
+  /**
+   * Sends all that has come.
+   * @param timeout for `grpc-timeout`; undefined where it has none
+   * @returns false: the stream takes no more for now
+   * @throws HeadersRefused
+   */
+  sendTo(stream: Stream, address: DialAddress, timeout: string | undefined): boolean {
+    const { ended } = this
+    stream.sendHeaders(this.#blockFor(address, timeout), ended && this.bytes === 0)
+    if (this.bytes === 0) return true
+    const more = this.#more
+    const writable = stream.sendData(this.#first, this.#start, this.#end, ended && more === undefined)
+    return more === undefined ? writable : sendPieces(stream, more, ended)
+  }
+
+  #blockFor(address: DialAddress, timeout: string | undefined): HeaderBlock {
+    const { authority, added } = this
+    return editRequest(this.block, { scheme: address.tls === undefined ? 'http' : 'https', authority, timeout, added })
+  }
+
+  #push(bytes: Buffer, start: number, end: number): void {
+    const length = end - start
+    if (length === 0) return
+    if (this.bytes > 0) {
+      this.#more ??= new Pieces()
+      this.#more.push(bytes, start, end)
+    } else if (length > SLAB_PIECE_BYTES) {
+      this.#first = copyOf(bytes, start, end)
+      this.#start = 0
+      this.#end = length
+    } else this.#pushSmall(bytes, start, length)
+    this.bytes += length
+  }
+
+  #pushSmall(bytes: Buffer, start: number, length: number): void {
+    if (slabAt + length > SLAB_BYTES) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+      slabAt = 0
+    }
+    // A loop is faster than the call into C++ at this length.
+    for (let i = 0; i < length; i++) slab[slabAt + i] = bytes[start + i]!
+    this.#first = slab
+    this.#start = slabAt
+    slabAt += length
+    this.#end = slabAt
+  }
+}
+
+function sendPieces(stream: Stream, pieces: Pieces, ended: boolean): boolean {
+  let writable = true
+  pieces.each((bytes, start, end, last) => {
+    writable = stream.sendData(bytes, start, end, ended && last)
+  })
+  return writable
+}
