@@ -9,7 +9,9 @@
  *
  * The last two are opened when they are needed, and closed when they were idle for a while.
  */
+import type { DialAddress } from '../transport/transport.ts'
 import type { ClientShare } from './client-share.ts'
+import type { EndpointSpec } from './endpoint-source.ts'
 import type { Lease } from './lease.ts'
 import { type PoolContext, type PoolOptions, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
 import type { Rate } from './token-bucket.ts'
@@ -29,9 +31,9 @@ export interface EndpointOptions extends Pick<PoolOptions, 'connectTimeoutMs' | 
 export interface EndpointOwner {
   /** A session has room for a stream. */
   onRoom(endpoint: Endpoint): void
-  /** Connecting failed; the calls that wait for this endpoint had better go elsewhere. */
+  /** Connecting failed; the calls that wait for this endpoint should go elsewhere. */
   onConnectFailed(endpoint: Endpoint): void
-  /** Connecting takes long; the calls that wait had better go elsewhere if there is a live elsewhere. */
+  /** Connecting takes long; the calls that wait should go elsewhere if there is a live elsewhere. */
   onConnectSlow(endpoint: Endpoint): void
   /** A session takes no more streams: the calls that wait for one of its streams wait in vain. */
   onSessionGone(endpoint: Endpoint): void
@@ -41,7 +43,8 @@ export interface EndpointOwner {
 const IDLE_MS = 60_000
 
 export class Endpoint {
-  readonly address: PoolAddress
+  /** As its source knows it now; the key stays. */
+  spec: EndpointSpec
   readonly #options: EndpointOptions
   readonly #context: PoolContext
   readonly #owner: EndpointOwner
@@ -50,18 +53,22 @@ export class Endpoint {
   #apart: SessionPool | undefined
   #closed = false
 
-  constructor(address: PoolAddress, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
-    this.address = address
+  constructor(spec: EndpointSpec, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
+    this.spec = spec
     this.#options = options
     this.#context = context
     this.#owner = owner
     const { max, maxDraining, ready } = options.sessions
-    this.#shared = new SessionPool(address, { ...options, max, maxDraining, ready, idleMs: undefined }, context, {
+    this.#shared = new SessionPool(spec.address, { ...options, max, maxDraining, ready, idleMs: undefined }, context, {
       onRoom: () => owner.onRoom(this),
       onConnectFailed: () => owner.onConnectFailed(this),
       onConnectSlow: () => owner.onConnectSlow(this),
       onSessionGone: () => owner.onSessionGone(this),
     })
+  }
+
+  get address(): DialAddress {
+    return this.spec.address
   }
 
   get state(): PoolState {
@@ -126,8 +133,9 @@ export class Endpoint {
     if (this.#closed) return undefined
     this.#apart ??= this.#pool(this.#options.sessions.apart, undefined)
     const pool = this.#apart
-    for (const own of pool.leases) if (own.guest === share) return own.free > 0 ? own : undefined
-    const free = pool.room(({ guest, session }) => guest === undefined || session.streams === 0)
+    const own = pool.leaseOf(share)
+    if (own !== undefined) return own.free > 0 ? own : undefined
+    const free = pool.room(isNobodys)
     if (free !== undefined) {
       free.guest = share
       return free
@@ -138,8 +146,8 @@ export class Endpoint {
     }
     // There may be no more of them: who is apart shares with others who are. And where none can be had, the shared
     // ones do, as long as they are not short of resets.
-    if (pool.state === 'ready') return leastUsed(pool.leases)
-    return this.#shared.room(({ waitingResets }) => waitingResets === 0)
+    if (pool.state === 'ready') return pool.leastUsed()
+    return this.#shared.room(bearsResets)
   }
 
   #pool(max: number, resets: Rate | undefined): SessionPool {
@@ -162,12 +170,12 @@ export class Endpoint {
   }
 }
 
-type PoolAddress = SessionPool['address']
+/** A session apart that has no guest, or whose guest has left. */
+function isNobodys({ guest, session }: Lease): boolean {
+  return guest === undefined || session.streams === 0
+}
 
-function leastUsed(leases: Iterable<Lease>): Lease | undefined {
-  let least: Lease | undefined
-  for (const lease of leases) {
-    if (lease.free > 0 && (least === undefined || lease.session.streams < least.session.streams)) least = lease
-  }
-  return least
+/** No reset waits on it. */
+function bearsResets({ waitingResets }: Lease): boolean {
+  return waitingResets === 0
 }

@@ -24,17 +24,21 @@ export class Lease {
   readonly #resets: PacedResets | undefined
 
   readonly #onCrowded: (lease: Lease) => void
+  /** When the session was ready for calls, of the clock. */
+  readonly readyMs: number
 
-  /** @param onCrowded so many streams wait to be reset that it had better be replaced; once */
+  /** @param onCrowded so many streams wait to be reset that it should be replaced; once */
   constructor(
     address: DialAddress,
     session: ClientSession,
     resets: PacedResets | undefined,
+    readyMs: number,
     onCrowded: (lease: Lease) => void,
   ) {
     this.address = address
     this.session = session
     this.#resets = resets
+    this.readyMs = readyMs
     this.#onCrowded = onCrowded
   }
 
@@ -66,7 +70,7 @@ export class Lease {
     return this.session.open(owner)
   }
 
-  /** Streams that wait to be reset: too many say that the session had better be replaced. */
+  /** Streams that wait to be reset: too many say that the session should be replaced. */
   get waitingResets(): number {
     return this.#resets?.waiting ?? 0
   }

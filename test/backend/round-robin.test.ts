@@ -1,4 +1,5 @@
 import t from 'tap'
+import { RoundRobin, roundRobin } from '../../src/backend/balance/round-robin.ts'
 import { BackendRig, shares } from './rig.ts'
 
 t.test('a warm backend gives each endpoint every third call, in turn', async t => {
@@ -84,3 +85,28 @@ t.test('an endpoint that comes back takes its turn again', async t => {
   rig.session('a').ready()
   t.same(shares(rig.calls(10)), { a: 5, b: 5 })
 })
+
+t.test(
+  'a walk asks each once, from the one behind the last that was asked; if none takes the call, no turn is over',
+  async t => {
+    const names = (balancer: RoundRobin, most: number): string => {
+      let asked = ''
+      for (let at = balancer.first(); at !== undefined; at = balancer.next()) {
+        asked += at.address.name
+        if (asked.length === most) break
+      }
+      return asked
+    }
+    const { endpoints } = new BackendRig({ endpoints: 'abc' }).backend
+    const balancer = new RoundRobin(endpoints, 1)
+    t.same(
+      [1, 9, 2, 9, 1].map(most => names(balancer, most)),
+      ['b', 'cab', 'ca', 'bca', 'b'],
+    )
+    t.equal(new RoundRobin([], 0).first(), undefined)
+    t.same(
+      [0, 0.34, 1 - Number.EPSILON].map(chance => roundRobin(endpoints, () => chance).first()?.address.name),
+      ['a', 'b', 'c'],
+    )
+  },
+)

@@ -1,0 +1,98 @@
+/** The sessions of a pool: those that take calls, and those that only finish what they have. */
+import type { ClientSession } from '../transport/transport.ts'
+import type { Lease } from './lease.ts'
+
+export class Leases {
+  /** Those that take calls. */
+  readonly open: Lease[] = []
+  /** Those that do not any more, the oldest first; their streams run on. */
+  readonly draining = new Set<Lease>()
+  readonly #all = new Map<ClientSession, Lease>()
+  /** The one that had room last: where all others are full it is found at once. */
+  #lastUsed: Lease | undefined
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** Streams open now. */
+  get streams(): number {
+    let count = 0
+    for (const { session } of this.#all.values()) count += session.streams
+    return count
+  }
+
+  /** Streams that those that take calls may have, all together. */
+  get streamLimit(): number {
+    let limit = 0
+    for (let i = 0; i < this.open.length; i++) {
+      const { session } = this.open[i]!
+      limit += session.streams + session.free
+    }
+    return limit
+  }
+
+  /** One with room for a stream now; `fits`: and that is one for this call. */
+  room(fits?: (lease: Lease) => boolean): Lease | undefined {
+    const last = this.#lastUsed
+    if (fits === undefined && last !== undefined && last.free > 0) return last
+    for (let i = 0; i < this.open.length; i++) {
+      const lease = this.open[i]!
+      if (lease.free <= 0) continue
+      if (fits === undefined || fits(lease)) return this.#use(lease)
+    }
+    return undefined
+  }
+
+  #use(lease: Lease): Lease {
+    this.#lastUsed = lease
+    return lease
+  }
+
+  /** The one that this guest has for itself. */
+  of(guest: object): Lease | undefined {
+    for (let i = 0; i < this.open.length; i++) if (this.open[i]!.guest === guest) return this.open[i]
+    return undefined
+  }
+
+  /** Of those with room, the one that has the fewest streams. */
+  leastUsed(): Lease | undefined {
+    let least: Lease | undefined
+    for (let i = 0; i < this.open.length; i++) {
+      const lease = this.open[i]!
+      if (lease.free > 0 && (least === undefined || lease.session.streams < least.session.streams)) least = lease
+    }
+    return least
+  }
+
+  find(session: ClientSession): Lease | undefined {
+    return this.#all.get(session)
+  }
+
+  add(lease: Lease): void {
+    this.#all.set(lease.session, lease)
+    this.open.push(lease)
+  }
+
+  /** It takes no new calls. @returns whether it did until now */
+  drain(lease: Lease): boolean {
+    if (!this.#shut(lease)) return false
+    this.draining.add(lease)
+    return true
+  }
+
+  /** Its session is gone. @returns whether it took calls until now */
+  remove(lease: Lease): boolean {
+    this.#all.delete(lease.session)
+    this.draining.delete(lease)
+    return this.#shut(lease)
+  }
+
+  #shut(lease: Lease): boolean {
+    const at = this.open.indexOf(lease)
+    if (at < 0) return false
+    this.open.splice(at, 1)
+    this.#lastUsed = undefined
+    return true
+  }
+}
