@@ -12,10 +12,19 @@ const MAX_LINES = 400
 const FLOORS: Readonly<Record<string, number>> = {
   ...{ wire: 0, grpc: 0 },
   transport: 1,
-  ...{ call: 2, routing: 2, backend: 2, observe: 2 },
-  ...{ 'proxy.ts': 3, 'proxy-setup.ts': 3 },
-  ...{ config: 4, admin: 4, demo: 4, bench: 4, 'cli.ts': 4, cli: 4, 'index.ts': 4 },
+  routing: 2,
+  backend: 3,
+  call: 4,
+  observe: 5,
+  proxy: 6,
+  config: 7,
+  ...{ demo: 8, bench: 8 },
+  ...{ 'cli.ts': 9, cli: 9, 'index.ts': 9 },
 }
+
+/** The way in: the program and the library's door are one floor and one room. */
+const ROOF = new Set(['cli.ts', 'cli', 'index.ts'])
+const CHOOSES = 'proxy/carriers.ts'
 
 /** What of Node floor 0 may use: it does no I/O and reads no clock. */
 const PURE_MODULES = new Set(['node:assert', 'node:buffer', 'node:util'])
@@ -60,11 +69,12 @@ function judge({ file, name, target }: Import, dependencies: ReadonlySet<string>
   const [from, to] = [floorOf(file), floorOf(target)]
   if (to === undefined) return 'not in the house'
   if (to > from!) return `upward, from floor ${from} to floor ${to}`
-  if (from === 0 && top(file) !== top(target)) return 'wire and grpc do not know each other'
+  if (from === to && !ROOF.has(top(file)) && top(file) !== top(target))
+    return `${top(file)} and ${top(target)} are rooms of one floor`
   const carrier = carrierOf(target)
   if (carrier === undefined || carrierOf(file) === carrier) return undefined
   if (carrierOf(file) !== undefined) return 'native and frames do not know each other'
-  return /^proxy(-setup)?\.ts$/.test(file) ? undefined : `only proxy.ts chooses a transport`
+  return file === CHOOSES ? undefined : `only ${CHOOSES} chooses a transport`
 }
 
 function importViolations(files: Files, dependencies: ReadonlySet<string>): string[] {
@@ -162,26 +172,30 @@ function house(files: Readonly<Record<string, string>>): Files {
     'call/a.ts',
   ]
   return new Map([
-    ...[...empty, 'backend/a.ts', 'proxy.ts', 'config/a.ts'].map(file => [file, ''] as const),
+    ...[...empty, 'routing/a.ts', 'backend/a.ts', 'proxy/proxy.ts', 'config/a.ts', 'demo/a.ts', 'bench/a.ts'].map(
+      file => [file, ''] as const,
+    ),
     ...Object.entries(files),
   ])
 }
 
 t.test('what the check finds', async t => {
   const wrong: [file: string, text: string, why: RegExp][] = [
-    ['wire/b.ts', `\nimport { x } from '../grpc/a.ts'`, /^wire\/b\.ts:2 imports .*know each other/],
+    ['wire/b.ts', `\nimport { x } from '../grpc/a.ts'`, /^wire\/b\.ts:2 imports .*rooms of one floor/],
     ['wire/b.ts', `import type { X } from '../transport/a.ts'`, /upward, from floor 0 to floor 1/],
     ['wire/b.ts', `import net from 'node:net'`, /does no I\/O/],
     ['grpc/b.ts', `import { setTimeout } from 'timers'`, /does no I\/O/],
     ['grpc/b.ts', `type S = import('node:net').Socket`, /does no I\/O/],
     ['grpc/b.ts', `const fs = await import('node:fs')`, /does no I\/O/],
     ['transport/b.ts', `export * from '../call/a.ts'`, /upward/],
-    ['transport/b.ts', `import '../transport/native/a.ts'`, /only proxy\.ts/],
+    ['transport/b.ts', `import '../transport/native/a.ts'`, /only proxy\/carriers\.ts/],
     ['transport/native/b.ts', `import '../frames/a.ts'`, /native and frames/],
     ['transport/frames/b.ts', `import '../native/a.ts'`, /native and frames/],
-    ['backend/b.ts', `import '../transport/native/a.ts'`, /only proxy\.ts/],
-    ['call/b.ts', `import '../proxy.ts'`, /upward/],
-    ['config/b.ts', `import '../transport/frames/a.ts'`, /only proxy\.ts/],
+    ['backend/b.ts', `import '../transport/native/a.ts'`, /only proxy\/carriers\.ts/],
+    ['call/b.ts', `import '../proxy/proxy.ts'`, /upward/],
+    ['routing/b.ts', `import '../backend/a.ts'`, /upward, from floor 2 to floor 3/],
+    ['demo/b.ts', `import '../bench/a.ts'`, /rooms of one floor/],
+    ['config/b.ts', `import '../transport/frames/a.ts'`, /only proxy\/carriers\.ts/],
     ['config/b.ts', `import { Client } from '@grpc/grpc-js'`, /a gRPC library/],
     ['config/b.ts', `import x from 'left-pad/lib'`, /not among the dependencies/],
     ['config/b.ts', `import '../call/none.ts'`, /no such file/],
@@ -198,14 +212,14 @@ t.test('what the check finds', async t => {
 t.test('what the check allows', async t => {
   const right: [file: string, text: string][] = [
     ['wire/b.ts', `import './a.ts'`],
-    ['wire/b.ts', `// import '../proxy.ts'\nconst x = "import '../proxy.ts'"`],
+    ['wire/b.ts', `// import '../proxy/proxy.ts'\nconst x = "import '../proxy/proxy.ts'"`],
     [
       'transport/native/b.ts',
       `import './a.ts'; import '../a.ts'; import '../../wire/a.ts'; import http2 from 'node:http2'`,
     ],
     ['call/b.ts', `import '../backend/a.ts'; import '../transport/a.ts'; import '../grpc/a.ts'`],
-    ['proxy.ts', `import './transport/native/a.ts'; import './transport/frames/a.ts'; import 'pino'`],
-    ['config/b.ts', `import '../proxy.ts'; import 'pino/file'`],
+    ['proxy/carriers.ts', `import '../transport/native/a.ts'; import '../transport/frames/a.ts'; import 'pino'`],
+    ['config/b.ts', `import '../proxy/proxy.ts'; import 'pino/file'`],
   ]
   for (const [file, text] of right) t.same(importViolations(house({ [file]: text }), new Set(['pino'])), [], file)
 })

@@ -1,6 +1,7 @@
 /** The front door of the library. */
 import { createLogger } from '../observe/logger.ts'
-import { GrpcProxy } from '../proxy.ts'
+import { VerbatimProxy } from '../proxy/proxy.ts'
+import type { GrpcProxy } from './grpc-proxy.ts'
 import { formatProblem, type Problem } from './problems.ts'
 import { type ResolvedConfig, resolveConfig } from './resolve.ts'
 import type { ProxyOptions } from './schema.ts'
@@ -30,5 +31,5 @@ export function createProxy(target: string | ProxyOptions): GrpcProxy {
 export function proxyOf(config: ResolvedConfig, warnings: readonly Problem[]): GrpcProxy {
   const logger = config.logger ?? createLogger(config.log)
   for (const warning of warnings) logger.warn(formatProblem(warning))
-  return new GrpcProxy({ ...config, logger })
+  return new VerbatimProxy({ ...config, logger })
 }

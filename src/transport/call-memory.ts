@@ -16,7 +16,8 @@ export interface MemoryHolder {
 export const CALL_BYTES = 2_048
 
 export class CallMemory {
-  readonly limitBytes: number
+  /** May change: what is held stays held. */
+  limitBytes: number
   /** Of all holders. */
   heldBytes = 0
 

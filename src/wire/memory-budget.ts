@@ -25,7 +25,8 @@ export interface Denied {
 }
 
 export class MemoryBudget {
-  readonly limitBytes: number
+  /** May change: what is held stays held. */
+  limitBytes: number
   #promisedBytes = 0
   readonly #denied = new Set<Denied>()
 

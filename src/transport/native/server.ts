@@ -231,14 +231,14 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
 }
 
 /** The listener of a user's own server: `server.on('stream', attach)`. */
-export function nativeStreamHandler(owner: ServerSessionOwner, maxHeaderListBytes: number) {
+export function nativeStreamHandler(owner: ServerSessionOwner, maxHeaderListBytes: () => number) {
   const sessions = new WeakMap<ServerHttp2Session, NativeServerSession>()
   return (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: readonly string[]): void => {
     const node = stream.session as ServerHttp2Session | undefined
     if (node === undefined || stream.destroyed) return
     let session = sessions.get(node)
     if (session === undefined) {
-      session = new NativeServerSession(node, owner, maxHeaderListBytes)
+      session = new NativeServerSession(node, owner, maxHeaderListBytes())
       sessions.set(node, session)
     }
     session.streamOpened(stream, headers, flags, raw)

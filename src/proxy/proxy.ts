@@ -1,0 +1,192 @@
+/** The proxy: puts the clients' side, the calls and the backends together; listens, drains and closes. */
+import type { Socket } from 'node:net'
+import type { Logger } from 'pino'
+import { Client } from '../backend/client-share.ts'
+import { Fleet } from '../backend/fleet.ts'
+import { addedFields } from '../call/added-fields.ts'
+import type { RelayContext } from '../call/context.ts'
+import { LiveCalls } from '../call/live-calls.ts'
+import { Relay } from '../call/relay.ts'
+import { accessLog } from '../observe/access-log.ts'
+import { shownCause, shownPath } from '../observe/log-fields.ts'
+import { createLogger } from '../observe/logger.ts'
+import { droppedLogLines } from '../observe/standard-output.ts'
+import { createRouter } from '../routing/router.ts'
+import type { AcceptorOwner } from '../transport/acceptor.ts'
+import { systemClock } from '../transport/clock.ts'
+import type { ListenAddress, ListenTls } from '../transport/listener.ts'
+import { TimerWheel } from '../transport/timer-wheel.ts'
+import type { ServerSession, Stream, TransportName } from '../transport/transport.ts'
+import { loopTurn } from '../transport/turn.ts'
+import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
+import { type BoundAddress, Front } from './front.ts'
+import type { ProxySetup } from './setup.ts'
+import { type OpenCounts, openCounts, Tally } from './state.ts'
+
+/** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
+export interface ListenOptions extends ListenAddress {
+  /** PEM text, not paths. */
+  readonly tls?: ListenTls
+  /** Default `frames`. */
+  readonly transport?: TransportName
+}
+
+export class VerbatimProxy {
+  #setup: ProxySetup
+  readonly #log: Logger
+  readonly #wheel = new TimerWheel(systemClock)
+  readonly #live = new LiveCalls()
+  readonly #tally = new Tally()
+  readonly #carriers: Carriers
+  readonly #fleet: Fleet
+  readonly #front: Front
+  readonly #serve: StreamHandler
+  /** What the next call is made with; one that has begun keeps what it has. */
+  #relayContext: RelayContext
+  /** Those who wait for the last call to end. */
+  readonly #whenIdle = new Set<() => void>()
+  #closed: Promise<void> | undefined
+
+  /** @param setup resolved; `createProxy` makes it of what a user writes */
+  constructor(setup: ProxySetup) {
+    this.#setup = setup
+    this.#log = setup.logger ?? createLogger(setup.log)
+    this.#carriers = new Carriers(setup.limits, { wheel: this.#wheel, log: this.#log, count: this.#tally.add })
+    this.#fleet = new Fleet(setup.backends, {
+      transport: name => this.#carriers.client(name),
+      // A part, so that a few such clients do not take all of a session's before they are found out.
+      clientHeldBytes: () => this.#setup.limits.maxSessionBufferedBytes / 8,
+      clock: systemClock,
+      wheel: this.#wheel,
+      turn: loopTurn,
+      random: Math.random,
+      log: this.#logEndpoint,
+    })
+    const owner = this.#acceptorOwner()
+    this.#front = new Front(setup.limits, { transport: name => this.#carriers.server(name), owner })
+    this.#relayContext = this.#contextOf(setup)
+    this.#serve = this.#carriers.streamHandler(owner)
+    this.handler = this.handlerFor({})
+  }
+
+  #contextOf(setup: ProxySetup): RelayContext {
+    return {
+      routes: { director: setup.director ?? createRouter(setup.routes), backend: named => this.#fleet.get(named) },
+      clock: systemClock,
+      wheel: this.#wheel,
+      memory: this.#carriers.memory,
+      replayBytes: setup.limits.replayBytes,
+      acceptNonGrpc: setup.acceptNonGrpc,
+      addedFields: addedFields(setup.headers),
+      record: setup.log.access ? accessLog(this.#log) : undefined,
+      onFault: (message, path, cause) => this.#log.error({ path: shownPath(path), err: cause }, message),
+      onOddity: this.#tally.add,
+      live: this.#live,
+    }
+  }
+
+  #acceptorOwner(): AcceptorOwner {
+    return {
+      onStream: (stream, session) => this.#relay(stream, session),
+      onSessionReady: () => {
+        // Nothing to do before its first call.
+      },
+      onSessionClosed: (session, reason) =>
+        this.#log.debug({ peer: session.peer.address, reason: shownCause(reason) }, 'client session closed'),
+      onRefused: (refusal, peer, detail) =>
+        this.#log.info({ peer, refusal, detail: shownCause(detail) }, 'connection refused'),
+    }
+  }
+
+  #relay(stream: Stream, session: ServerSession): Relay {
+    session.kept ??= new Client()
+    return new Relay(this.#relayContext, stream, session, session.kept as Client, this.#onRelayOver)
+  }
+
+  readonly #onRelayOver = (): void => {
+    if (this.#live.size > 0) return
+    for (const resolve of this.#whenIdle) resolve()
+  }
+
+  readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
+    const level = event === 'connect-failed' ? 'warn' : 'debug'
+    this.#log[level]({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
+  }
+
+  readonly handler: StreamHandler
+
+  handlerFor(options: BesideOptions): StreamHandler {
+    return this.#carriers.handlerBeside(this.#serve, options)
+  }
+
+  readonly connection = (socket: Socket): void => this.#front.serve(socket)
+
+  async start(): Promise<BoundAddress[]> {
+    const bound: BoundAddress[] = []
+    try {
+      for (const listener of this.#setup.listeners) bound.push(await this.listen(listener))
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    return bound
+  }
+
+  async listen(options: ListenOptions = {}): Promise<BoundAddress> {
+    const { transport = 'frames' } = options
+    const bound = await this.#front.listen({ ...options, transport })
+    const tls = options.tls !== undefined
+    this.#log.info({ address: bound.address, tls, transport }, `listening on ${bound.address}`)
+    return bound
+  }
+
+  counts(): OpenCounts {
+    return openCounts(this.#live, this.#front, this.#fleet, this.#wheel)
+  }
+
+  violations(): Readonly<Record<string, number>> {
+    return this.#tally.counts
+  }
+
+  droppedLogLines(): number {
+    return droppedLogLines()
+  }
+
+  async drain(graceMs: number = this.#setup.drain.graceMs): Promise<void> {
+    this.#front.drain()
+    this.#log.info({ calls: this.#live.size, graceMs }, 'draining')
+    if (this.#live.size > 0) {
+      await new Promise<void>(resolve => {
+        const done = () => {
+          timer.cancel()
+          this.#whenIdle.delete(done)
+          resolve()
+        }
+        const timer = systemClock.after(graceMs, done)
+        this.#whenIdle.add(done)
+      })
+    }
+    await this.close()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#front.stop()
+    this.#live.abortAll()
+    // Answers to the last calls are written in this turn's end; then the connections go.
+    await new Promise(resolve => setImmediate(resolve))
+    await this.#front.close()
+    // Those of somebody else's server, whose connection goes on.
+    this.#live.abortAll()
+    await this.#fleet.close()
+    this.#log.flush()
+  }
+}

@@ -1,0 +1,37 @@
+/** What a proxy is made of: a configuration with all defaults filled in, and nothing left to look up. */
+import type { Logger } from 'pino'
+import type { BackendSetup } from '../backend/fleet.ts'
+import type { AddedFieldsOptions } from '../call/added-fields.ts'
+import type { LogOptions } from '../observe/logger.ts'
+import type { Director } from '../routing/director.ts'
+import type { Route } from '../routing/router.ts'
+import type { AcceptorOptions } from '../transport/acceptor.ts'
+import type { ListenAddress, ListenTls } from '../transport/listener.ts'
+import type { TransportName } from '../transport/transport.ts'
+import type { CarrierLimits } from './carriers.ts'
+
+/** What bounds the proxy; the configuration's reference says what each is for. */
+export interface ProxyLimits extends CarrierLimits, AcceptorOptions {
+  readonly replayBytes: number
+}
+
+export interface ListenerSetup extends ListenAddress {
+  readonly transport: TransportName
+  readonly tls?: ListenTls
+}
+
+/** A configuration with all defaults filled in and nothing left to look up. */
+export interface ProxySetup {
+  readonly listeners: readonly ListenerSetup[]
+  readonly backends: Readonly<Record<string, BackendSetup>>
+  readonly routes: readonly Route[]
+  /** Decides instead of `routes`. */
+  readonly director?: Director
+  readonly log: LogOptions & { readonly access: boolean }
+  /** Used instead of one made from `log`. */
+  readonly logger?: Logger
+  readonly headers: AddedFieldsOptions
+  readonly acceptNonGrpc: boolean
+  readonly drain: { readonly graceMs: number }
+  readonly limits: ProxyLimits
+}
