@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
@@ -17,8 +17,17 @@ import { until } from '../support/until.ts'
 
 const { project } = strangersProject(t)
 cpSync(path.join(import.meta.dirname, 'users'), project, { recursive: true })
-const page = readFileSync(path.join(ROOT, 'docs/wire.md'), 'utf8')
-writeFileSync(path.join(project, 'example.ts'), page.split('```ts\n')[1]!.split('```')[0]!)
+/** The TypeScript in a document, each block a file in the project. */
+function codeOf(page: string): string[] {
+  const blocks = readFileSync(path.join(ROOT, page), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```$/gm)
+  return [...blocks].map(([, code], i) => {
+    const name = `${path.basename(page, '.md')}-${i}.ts`
+    writeFileSync(path.join(project, name), code!)
+    return name
+  })
+}
+const DOCUMENTS = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map(name => `docs/${name}`)]
+const CODE = DOCUMENTS.flatMap(codeOf)
 
 const fromProject = (name: string) => import(path.join(project, name))
 const { Client }: typeof import('./users/client.ts') = await fromProject('client.ts')
@@ -73,10 +82,11 @@ const head = (method: string, path: string) => ({
   ':authority': 'localhost',
 })
 
-t.test('the declarations fit what the users and the example do, under the strictest settings', async t => {
+t.test('the declarations fit what the users and the documents do, under the strictest settings', async t => {
   const flags = '--noEmit --strict --target ES2024 --module NodeNext --types node --allowImportingTsExtensions'
   const strict = '--noUncheckedIndexedAccess --exactOptionalPropertyTypes false --verbatimModuleSyntax'
-  const users = ['client.ts', 'server.ts', 'raw-peer.ts', 'example.ts']
+  const users = ['client.ts', 'server.ts', 'raw-peer.ts', ...CODE]
+  t.ok(CODE.length >= 6, CODE.join())
   t.equal(node(project, TSC, ...flags.split(' '), ...strict.split(' '), ...users), '')
 })
 
@@ -203,7 +213,7 @@ t.test('the example of docs/wire.md runs as it stands', async t => {
     stream.end('Hello, frames!')
   })
   const env = { ...process.env, PORT: `${await listening(t, server)}`, NODE_OPTIONS: '' }
-  const { stdout } = await promisify(execFile)(process.execPath, ['example.ts'], {
+  const { stdout } = await promisify(execFile)(process.execPath, ['wire-0.ts'], {
     cwd: project,
     env,
     timeout: 600_000,
