@@ -1,8 +1,8 @@
 /** Certificates and keys: read, and checked before anything is served with them. */
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { createSecureContext } from 'node:tls'
+import { nodeCrypto, nodeTls } from '../transport/node-tls.ts'
 import type { Finding, Path } from './problems.ts'
 import { mapOf } from './raw.ts'
 
@@ -101,6 +101,7 @@ const CERTIFICATE =
 function checkCertificates({ name, bytes }: Source, tell: Tell): X509Certificate[] {
   const blocks = bytes.toString('latin1').match(CERTIFICATE) ?? []
   if (blocks.length === 0) tell(`${name} has no PEM certificate`)
+  const { X509Certificate } = nodeCrypto()
   return blocks.flatMap((block, i) => {
     try {
       const certificate = new X509Certificate(block)
@@ -126,7 +127,7 @@ function checkKey({ name, bytes }: Source, tell: Tell): KeyObject | undefined {
     return undefined
   }
   try {
-    return createPrivateKey(bytes)
+    return nodeCrypto().createPrivateKey(bytes)
   } catch (error) {
     tell(`${name} cannot be parsed: ${reasonOf(error)}`)
     return undefined
@@ -142,7 +143,7 @@ function checkMode({ name, mode = 0 }: Source, tell: Tell): void {
 /** What only OpenSSL knows: keys too small for its security level, broken chains. */
 function checkTogether(cert: Source | undefined, key: Source | undefined, ca: Source | undefined, tell: Tell): void {
   try {
-    createSecureContext({ cert: cert?.bytes, key: key?.bytes, ca: ca?.bytes })
+    nodeTls().createSecureContext({ cert: cert?.bytes, key: key?.bytes, ca: ca?.bytes })
   } catch (error) {
     tell(`${cert?.name} cannot be used: ${reasonOf(error)}`)
   }

@@ -1,8 +1,8 @@
 /** Opens the byte stream to an endpoint. Both transports dial through here. */
-import { X509Certificate } from 'node:crypto'
 import net from 'node:net'
 import { Duplex } from 'node:stream'
-import tls from 'node:tls'
+import type { PeerCertificate } from 'node:tls'
+import { nodeCrypto, nodeTls } from './node-tls.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { DialAddress } from './transport.ts'
 
@@ -31,7 +31,7 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
   if (address.tls === undefined) return stream ?? net.connect({ ...netOptionsOf(address), onread })
   const { serverName, ca, cert, key } = address.tls
   const where = stream === undefined ? { ...netOptionsOf(address), onread } : { socket: stream as net.Socket }
-  return tls.connect({
+  return nodeTls().connect({
     ...where,
     ...HTTP2_TLS,
     // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted in HostName".
@@ -45,8 +45,9 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
 }
 
 /** Node 22's own check does not find an IPv6 address among the names of a certificate. */
-function checkIdentity(serverName: string, certificate: tls.PeerCertificate): Error | undefined {
-  if (!net.isIPv6(serverName)) return tls.checkServerIdentity(serverName, certificate)
+function checkIdentity(serverName: string, certificate: PeerCertificate): Error | undefined {
+  if (!net.isIPv6(serverName)) return nodeTls().checkServerIdentity(serverName, certificate)
+  const { X509Certificate } = nodeCrypto()
   if (new X509Certificate(certificate.raw).checkIP(serverName) !== undefined) return undefined
   return new Error(`the certificate is not one for ${serverName}`)
 }

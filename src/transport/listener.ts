@@ -1,9 +1,9 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. The same for every transport. */
 import { chmodSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
-import tls from 'node:tls'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
+import { nodeTls } from './node-tls.ts'
 import { addressOf, formatAddress } from './peer.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { ServerTransport } from './transport.ts'
@@ -53,7 +53,7 @@ export class Listener {
   }
 
   #secureServer({ cert, key, clientCa, requireClientCertificate }: ListenTls): net.Server {
-    const server = tls.createServer({
+    const server = nodeTls().createServer({
       cert,
       key,
       ca: clientCa,

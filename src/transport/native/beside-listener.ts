@@ -12,8 +12,9 @@
  * `'wantTrailers'`; that it emits `'request'` in the same turn; and that its listeners to `'close'` let go of the stream.
  */
 import { EventEmitter } from 'node:events'
-import http2, { type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { isGrpcContentType } from '../../grpc/metadata.ts'
+import { nodeHttp2 } from './node-http2.ts'
 
 /** The listener of an http2 server's `'stream'` event. */
 export type StreamHandler = (
@@ -58,7 +59,7 @@ const REQUEST_EVENTS: ReadonlySet<unknown> = new Set(['request', 'checkContinue'
 export function besideListener({ local, otherwise }: BesideOptions, owner: BesideOwner): StreamHandler {
   const localOf = local === undefined ? undefined : lookUp(local)
   // Does not listen: its compatibility layer makes request and response of the streams that it is given.
-  const web = otherwise === undefined ? undefined : http2.createServer(otherwise)
+  const web = otherwise === undefined ? undefined : nodeHttp2().createServer(otherwise)
   const hosts = new WeakMap<EventEmitter, Host>()
 
   return function handle(this: unknown, stream, headers, flags, rawHeaders) {

@@ -2,15 +2,10 @@
  * Upstream on `node:http2`. http2-wrapper establishes the session: it waits for the peer's
  * SETTINGS and keeps the TLS session tickets. From then on the plain Node session is ours.
  */
-import http2, {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  type IncomingHttpHeaders,
-  type SecureClientSessionOptions,
-} from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, SecureClientSessionOptions } from 'node:http2'
 import { isIPv6 } from 'node:net'
 import { Duplex } from 'node:stream'
-import http2wrapper from 'http2-wrapper'
+import type { Agent, SecureClientSessionOptions as AgentOptions } from 'http2-wrapper'
 import type { ErrorCode } from '../../wire/errors.ts'
 import { dial } from '../dial.ts'
 import type {
@@ -25,6 +20,8 @@ import type {
 import { blockOfRaw, checkBlock, KEEPS_BLANKS, rawOfRequest, sendBlockBytes } from './header-block.ts'
 import { inProcessStream } from './in-process.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
+import { nodeHttp2 } from './node-http2.ts'
+import { SessionAgents } from './session-agents.ts'
 
 /** Bounds of an upstream session; see the configuration's `limits`. */
 export interface NativeClientLimits {
@@ -40,8 +37,6 @@ const REQUEST_OPEN = { endStream: false, waitForTrailers: true }
 const DESTROY_LINGER_MS = 1_000
 const EVERY_STREAM = 2 ** 31 - 1
 const LAST_STREAM_ID = 2 ** 31 - 1
-/** TLS tickets kept per endpoint: one is used again as often as the server lets it. */
-const TLS_TICKETS = 4
 
 const push = Duplex.prototype.push
 
@@ -148,30 +143,28 @@ class NativeClientSession implements ClientSession, NativeSession {
   readonly maxHeaderListBytes: number
   peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
-  constructor(
-    address: DialAddress,
-    owner: ClientSessionOwner,
-    limits: NativeClientLimits,
-    tickets: http2wrapper.Agent,
-  ) {
+  constructor(address: DialAddress, owner: ClientSessionOwner, limits: NativeClientLimits, agents: SessionAgents) {
     this.#owner = owner
     this.maxHeaderListBytes = limits.maxHeaderListBytes
     this.#sessionWindowBytes = limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES
     try {
       const options = this.#options(address, limits)
       if (isIPv6(address.tls?.serverName ?? '')) this.#connectAlone(options)
-      else this.#connectByAgent(address, options, tickets)
+      else {
+        agents.forSession(
+          address,
+          agent => this.#connectBy(agent, address, options),
+          error => this.#fail(error),
+        )
+      }
     } catch (error) {
       queueMicrotask(() => this.#fail(error as Error))
     }
   }
 
-  #connectByAgent(address: DialAddress, options: ConnectOptions, tickets: http2wrapper.Agent): void {
-    const agent = new http2wrapper.Agent({ maxEmptySessions: Number.POSITIVE_INFINITY })
-    // One agent a session: an agent hands out the session that it has before it makes another.
-    ;(agent as TicketKeeper).tlsSessionCache = (tickets as TicketKeeper).tlsSessionCache
+  #connectBy(agent: Agent, address: DialAddress, options: ConnectOptions): void {
     agent.on('session', (node: ClientHttp2Session) => this.#open(node))
-    agent.getSession(originOf(address), options as http2wrapper.SecureClientSessionOptions).catch(error => {
+    agent.getSession(originOf(address), options as AgentOptions).catch(error => {
       // With a session in hand it is the agent's wish for a second one that failed; see `#options`.
       if (this.#node === undefined) this.#fail(error)
     })
@@ -179,7 +172,7 @@ class NativeClientSession implements ClientSession, NativeSession {
 
   /** http2-wrapper cannot hold a certificate against an IPv6 address: it takes it for host and port. */
   #connectAlone(options: ConnectOptions): void {
-    const node = http2.connect('https://endpoint', options as SecureClientSessionOptions)
+    const node = nodeHttp2().connect('https://endpoint', options as SecureClientSessionOptions)
     node.on('error', error => this.#node === undefined && this.#fail(error))
     node.once('close', () => this.#node === undefined && this.#fail(new Error('closed before SETTINGS')))
     node.once('remoteSettings', () => this.#open(node))
@@ -327,9 +320,6 @@ class NativeClientSession implements ClientSession, NativeSession {
 
 type ConnectOptions = object
 
-/** http2-wrapper's cache of TLS sessions, by origin and options; its types do not show it. */
-type TicketKeeper = http2wrapper.Agent & { tlsSessionCache: unknown }
-
 /**
  * http2-wrapper takes `https:` origins only and holds the certificate against the host in it, so
  * that must be the server name. Without TLS the origin is only a label.
@@ -342,16 +332,9 @@ function originOf(address: DialAddress): URL {
 
 /** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */
 export function nativeClientTransport(limits: NativeClientLimits): ClientTransport {
-  const tickets = new WeakMap<DialAddress, http2wrapper.Agent>()
+  const agents = new SessionAgents()
   return {
     name: 'native',
-    connect(address, owner) {
-      let keeper = tickets.get(address)
-      if (keeper === undefined) {
-        keeper = new http2wrapper.Agent({ maxCachedTlsSessions: TLS_TICKETS })
-        tickets.set(address, keeper)
-      }
-      return new NativeClientSession(address, owner, limits, keeper)
-    },
+    connect: (address, owner) => new NativeClientSession(address, owner, limits, agents),
   }
 }

@@ -2,16 +2,19 @@
  * Header blocks as Node's http2 wants and gives them: flat arrays of names and values in wire
  * order (`rawHeaders`), with never-indexed names listed beside under a symbol.
  */
-import http2, { type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, sensitiveHeaders } from 'node:http2'
 import { listBytesOf } from '../../wire/hpack/header-field.ts'
 import { mendedValue } from '../../wire/mended.ts'
 import { tooLargeBy, unsendable } from '../../wire/message-rules.ts'
 import { type HeaderBlock, type HeaderField, HeadersRefused } from '../transport.ts'
+import { nodeHttp2 } from './node-http2.ts'
 
-const { sensitiveHeaders } = http2
-
-/** A raw array with Node's mark of never-indexed names. */
-export type RawHeaders = string[] & { [sensitiveHeaders]?: string[] }
+/** Node's mark of never-indexed names. */
+interface Marked {
+  [sensitiveHeaders]?: string[]
+}
+/** A raw array that may have it. */
+export type RawHeaders = string[] & Marked
 
 const NONE: readonly string[] = []
 
@@ -22,7 +25,7 @@ export const KEEPS_BLANKS = { strictFieldWhitespaceValidation: false }
  * @param headers the object that Node gives beside `raw`: only it carries the never-indexed names
  */
 export function blockOfRaw(raw: readonly string[], headers: IncomingHttpHeaders): HeaderBlock {
-  const sensitive: readonly string[] = (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] ?? NONE
+  const sensitive: readonly string[] = (headers as unknown as Marked)[nodeHttp2().sensitiveHeaders] ?? NONE
   const count = raw.length >> 1
   const block: HeaderField[] = new Array(count)
   for (let i = 0; i < count; i++) {
@@ -46,7 +49,7 @@ export function rawOfBlock(block: HeaderBlock): RawHeaders {
       sensitive.push(field.name)
     }
   }
-  if (sensitive !== undefined) raw[sensitiveHeaders] = sensitive
+  if (sensitive !== undefined) raw[nodeHttp2().sensitiveHeaders] = sensitive
   return raw
 }
 
@@ -83,7 +86,7 @@ export function objectOfBlock(block: HeaderBlock): OutgoingHttpHeaders {
       sensitive.push(name)
     }
   }
-  if (sensitive !== undefined) (headers as { [sensitiveHeaders]?: string[] })[sensitiveHeaders] = sensitive
+  if (sensitive !== undefined) (headers as Marked)[nodeHttp2().sensitiveHeaders] = sensitive
   return headers
 }
 

@@ -4,12 +4,12 @@
  * `stream_buf_.base != nullptr` in ConsumeHTTP2Data), so there the session gets a real socket, and
  * bytes are carried between that and the Duplex.
  */
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { nodeCrypto } from '../node-tls.ts'
 
 const [MAJOR = 0, MINOR = 0] = process.versions.node.split('.').map(Number)
 const SAFE_ON_DUPLEX = MAJOR > 26 || (MAJOR === 26 && MINOR >= 9)
@@ -22,7 +22,7 @@ export function inProcessStream(stream: Duplex): Duplex {
 /** By a unix socket in a folder that only this user can enter, open for one connection. */
 function bridged(stream: Duplex): net.Socket {
   const folder = process.platform === 'win32' ? undefined : mkdtempSync(join(tmpdir(), 'grpc-verbatim-'))
-  const path = folder === undefined ? `\\\\.\\pipe\\grpc-verbatim-${randomUUID()}` : join(folder, 'socket')
+  const path = folder === undefined ? `\\\\.\\pipe\\grpc-verbatim-${nodeCrypto().randomUUID()}` : join(folder, 'socket')
   const near = new net.Socket()
   const done = () => {
     server.close()

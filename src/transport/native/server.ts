@@ -2,8 +2,7 @@
  * Downstream on `node:http2`: sessions made of accepted sockets, and streams that come from the
  * `'stream'` event of somebody else's server.
  */
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-import http2 from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream, ServerOptions } from 'node:http2'
 import type { Socket } from 'node:net'
 import { ErrorCode } from '../../wire/errors.ts'
 import { peerOf } from '../peer.ts'
@@ -19,6 +18,7 @@ import {
 import { letGo } from './beside-listener.ts'
 import { blockOfRaw, checkBlock, KEEPS_BLANKS, rawOfBlock, sendBlockBytes } from './header-block.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
+import { nodeHttp2 } from './node-http2.ts'
 
 /** Bounds of a downstream session; see the configuration's `limits`. */
 export interface NativeServerLimits {
@@ -173,7 +173,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   drain(): void {
     if (this.#draining || this.#node.destroyed) return
     this.#draining = true
-    this.#node.goaway(http2.constants.NGHTTP2_NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID)
+    this.#node.goaway(ErrorCode.NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID)
     // The client's answer to the PING shows that it has seen the notice: what it opens after is
     // its own fault, what it opened before is served.
     // In the turn after: nghttp2 sends a PING before a GOAWAY that waits with it.
@@ -219,7 +219,7 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
   return {
     name: 'native',
     accept(socket, owner) {
-      const node = http2.performServerHandshake(socket, options as http2.ServerOptions)
+      const node = nodeHttp2().performServerHandshake(socket, options as ServerOptions)
       const session = new NativeServerSession(node, owner, limits.maxHeaderListBytes)
       if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES)
       node.on('stream', (stream, headers, flags, raw) => {

@@ -1,0 +1,19 @@
+/** For `--import`: when the process ends it says on standard error, as JSON, which packages and parts of Node it loaded. */
+import { writeSync } from 'node:fs'
+import { registerHooks } from 'node:module'
+
+const packages = new Set<string>()
+
+registerHooks({
+  load(url, context, next) {
+    const name = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]
+    if (name !== undefined) packages.add(name)
+    return next(url, context)
+  },
+})
+
+process.on('exit', () => {
+  const { moduleLoadList } = process as unknown as { moduleLoadList: string[] }
+  const builtins = moduleLoadList.map(entry => /^NativeModule (\w+)$/.exec(entry)?.[1]).filter(Boolean)
+  writeSync(2, JSON.stringify([...packages, ...builtins]))
+})

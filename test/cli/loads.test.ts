@@ -1,0 +1,57 @@
+/** What a command, or the library, does not need is not loaded: it would cost start time and memory for nothing. */
+import { join } from 'node:path'
+import t from 'tap'
+import { CLI, startNode } from './run.ts'
+
+const HOOK = join(import.meta.dirname, 'loaded.ts')
+const LIBRARY = join(import.meta.dirname, '../../src/index.ts')
+const ROUTES = ['--listen', '127.0.0.1:0', '--backend', '127.0.0.1:1']
+const FILE = ['--config', join(import.meta.dirname, '../../fixtures/config/unreachable-route.yaml')]
+
+/** Packages and parts of Node that somebody may need, and not everybody. */
+const COSTLY = [
+  'commander',
+  'crypto',
+  'hdr-histogram-js',
+  'http2',
+  'http2-wrapper',
+  'pino',
+  'protobufjs',
+  'tls',
+  'yaml',
+  'zod',
+]
+
+const CASES: readonly [what: string, args: readonly string[], needs: readonly string[]][] = [
+  ['the library', [LIBRARY], ['pino', 'zod']],
+  ['--version', [CLI, '--version'], ['commander']],
+  ['serve --help', [CLI, 'serve', '--help'], ['commander']],
+  ['serve on frames', [CLI, 'serve', ...ROUTES], ['commander', 'pino', 'zod']],
+  ['serve from a file', [CLI, 'serve', ...FILE], ['commander', 'pino', 'yaml', 'zod']],
+  [
+    'serve on native',
+    [CLI, 'serve', '--transport', 'native', ...ROUTES],
+    ['commander', 'crypto', 'http2', 'http2-wrapper', 'pino', 'tls', 'zod'],
+  ],
+  ['check', [CLI, 'check', ...FILE], ['commander', 'yaml', 'zod']],
+]
+
+t.test('what each of them loads', async t => {
+  await Promise.all(
+    CASES.map(async ([what, args, needs]) => {
+      const running = startNode(t, '--import', HOOK, ...args)
+      if (args.includes('serve') && !args.includes('--help')) {
+        await running.output(/listening on/)
+        running.child.kill('SIGTERM')
+      }
+      const { code, stderr } = await running.exit
+      t.equal(code, 0, what)
+      const loaded: string[] = JSON.parse(stderr.slice(stderr.lastIndexOf('[')))
+      t.same(
+        COSTLY.filter(name => loaded.includes(name)),
+        needs,
+        what,
+      )
+    }),
+  )
+})
