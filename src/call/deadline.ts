@@ -2,8 +2,7 @@
 import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
-import type { Failure } from './failure.ts'
-import { badTimeout, deadlinePassed } from './failure.ts'
+import { type Failure, failureOf } from './failure.ts'
 
 export class Deadline {
   readonly #clock: Clock
@@ -25,7 +24,7 @@ export class Deadline {
   ): Deadline | undefined {
     const timeoutMs = parseTimeout(text)
     if (timeoutMs !== undefined && timeoutMs > 0) return new Deadline(startMs + timeoutMs, clock, wheel, onPassed)
-    onPassed(timeoutMs === undefined ? badTimeout() : deadlinePassed())
+    onPassed(failureOf(timeoutMs === undefined ? 'bad-timeout' : 'deadline'))
     return undefined
   }
 
@@ -33,7 +32,7 @@ export class Deadline {
     this.#clock = clock
     this.#wheel = wheel
     this.#atMs = atMs
-    this.#timer = new WheelTimer(() => onPassed(deadlinePassed()))
+    this.#timer = new WheelTimer(() => onPassed(failureOf('deadline')))
     wheel.arm(this.#timer, atMs)
   }
 

@@ -1,37 +1,190 @@
 /**
- * The ways in which the proxy itself ends a call, and the one place where each becomes a
- * grpc-status. Tokens are stable: clients see them in `x-grpc-verbatim-error`, logs and metrics count by them.
+ * The ways in which the proxy itself ends a call, as a table by token: the one place where a failure becomes a
+ * grpc-status. Tokens are stable: clients see them in `x-grpc-verbatim-error`, the log has them as `reason`.
+ * `failure-reference.ts` makes the table of docs/statuses.md from it.
  */
+import { encodeMessage, Status, type StatusCode } from '../grpc/status.ts'
+import { ErrorCode } from '../wire/errors.ts'
 
-import type { Unavailable } from '../backend/backend.ts'
-import { answerContentType, type Field, isGrpcContentType } from '../grpc/metadata.ts'
-import { encodeMessage, GrpcError, Status, type StatusCode, statusOfReset } from '../grpc/status.ts'
-import type { HeaderBlock, StreamEnd } from '../transport/transport.ts'
-import { ErrorCode, errorCodeName } from '../wire/errors.ts'
+/** What all failures with one token have in common. */
+export interface FailureKind {
+  /** What happened. For the documents, in Markdown, as are the notes below. */
+  readonly what: string
+  /** None where each failure has its own. */
+  readonly status?: StatusCode
+  /** Which status it has, where the number does not say all. */
+  readonly statusNote?: string
+  /** For the client, in `grpc-message`; `…` is where each failure's detail goes. */
+  readonly message: string
+  /** For RST_STREAM within a response. None where it happens before one, or each failure has its own. */
+  readonly code?: ErrorCode
+  readonly codeNote?: string
+  /** No backend processed the call, and another try may end otherwise: it can be sent again, idempotent or not. */
+  readonly retryable: boolean
+  /** What the log tells besides, as `cause`. */
+  readonly causeNote?: string
+}
 
-export type FailureToken =
-  | 'not-grpc'
-  | 'bad-path'
-  | 'bad-authority'
-  | 'no-route'
-  | 'denied'
-  | 'director-failed'
-  | 'unknown-backend'
-  | 'unreachable'
-  | 'queue-full'
-  | 'client-share'
-  | 'memory-share'
-  | 'queue-timeout'
-  | 'shutting-down'
-  | 'deadline'
-  | 'bad-timeout'
-  | 'unsendable-headers'
-  | 'headers-too-large'
-  | 'slow-reader'
-  | 'upstream-reset'
-  | 'upstream-protocol-error'
-  | 'upstream-lost'
-  | 'upstream-refused'
+export const FAILURES = {
+  'not-grpc': {
+    what: 'the method is not POST, or the content type is not `application/grpc`',
+    status: Status.UNKNOWN,
+    statusNote: 'HTTP 405 or 415, of which a gRPC client makes UNKNOWN',
+    message: '',
+    retryable: false,
+    causeNote: 'the HTTP status',
+  },
+  'bad-path': {
+    what: 'the path is not exactly `/service/method`',
+    status: Status.UNIMPLEMENTED,
+    statusNote: 'UNIMPLEMENTED; HTTP 400 where the request is not gRPC',
+    message: 'the path is not /service/method',
+    retryable: false,
+  },
+  'bad-authority': {
+    what: '`host` contradicts `:authority`, or comes twice',
+    status: Status.INTERNAL,
+    statusNote: 'INTERNAL; HTTP 400 where the request is not gRPC',
+    message: 'the request names more than one authority',
+    retryable: false,
+    causeNote: 'which of the two',
+  },
+  'bad-timeout': {
+    what: '`grpc-timeout` is malformed',
+    // As grpc-go answers (http2_server.go).
+    status: Status.INTERNAL,
+    message: 'malformed grpc-timeout',
+    retryable: false,
+  },
+  deadline: {
+    what: '`grpc-timeout` passed',
+    status: Status.DEADLINE_EXCEEDED,
+    message: 'deadline exceeded at the proxy',
+    code: ErrorCode.CANCEL,
+    retryable: false,
+  },
+  'memory-share': {
+    what: 'the calls of the client take more memory than is left for others',
+    status: Status.RESOURCE_EXHAUSTED,
+    message: 'the calls of the client take too much memory',
+    retryable: true,
+  },
+  'no-route': {
+    what: 'no route matched, or the director returned nothing',
+    status: Status.UNIMPLEMENTED,
+    message: 'no route for …',
+    retryable: false,
+  },
+  denied: {
+    what: "a route's `deny`, or the director threw `GrpcError`",
+    statusNote: 'the status that was given',
+    message: '…',
+    retryable: false,
+  },
+  'director-failed': {
+    what: 'the director threw anything else, or its answer has a field that HTTP/2 cannot carry',
+    status: Status.INTERNAL,
+    message: 'the director failed',
+    retryable: false,
+  },
+  'unknown-backend': {
+    what: 'the director named a backend that is not there',
+    status: Status.INTERNAL,
+    message: 'the director named an unknown backend',
+    retryable: false,
+    causeNote: 'the name',
+  },
+  unreachable: {
+    what: 'no endpoint could be reached',
+    status: Status.UNAVAILABLE,
+    message: 'no endpoint of the backend can be reached',
+    retryable: true,
+    causeNote: 'the endpoints, and what the system said of each',
+  },
+  'queue-full': {
+    what: 'too many calls wait for the backend',
+    status: Status.UNAVAILABLE,
+    message: 'too many calls wait for the backend',
+    retryable: true,
+  },
+  'client-share': {
+    what: 'too many calls wait for the backend, and the client has more than its share of them',
+    status: Status.RESOURCE_EXHAUSTED,
+    message: 'the client has more than its share of the backend',
+    retryable: true,
+  },
+  'queue-timeout': {
+    what: 'the call waited too long for a session or a stream',
+    status: Status.UNAVAILABLE,
+    message: 'the call waited too long for the backend',
+    retryable: true,
+  },
+  'shutting-down': {
+    what: 'the grace period of a drain ended, or the proxy was closed',
+    status: Status.UNAVAILABLE,
+    message: 'the proxy is shutting down',
+    code: ErrorCode.CANCEL,
+    codeNote: 'the end of the connection; CANCEL where it goes on',
+    // Some of these calls are with a backend.
+    retryable: false,
+  },
+  'unsendable-headers': {
+    what: 'headers that [some peers end a connection for](#what-is-not-sent-on), or that this transport cannot send',
+    status: Status.INTERNAL,
+    message: 'cannot forward the headers: …',
+    code: ErrorCode.INTERNAL_ERROR,
+    retryable: false,
+  },
+  'headers-too-large': {
+    what: 'a header list above the limits of the proxy, or above what the other side announced',
+    status: Status.RESOURCE_EXHAUSTED,
+    message: 'a header list is larger than the proxy takes',
+    code: ErrorCode.ENHANCE_YOUR_CALM,
+    retryable: false,
+  },
+  'slow-reader': {
+    what: 'the client takes too little of the response, and others wait for the room',
+    status: Status.RESOURCE_EXHAUSTED,
+    message: 'the client takes too little of the response',
+    code: ErrorCode.ENHANCE_YOUR_CALM,
+    retryable: false,
+  },
+  'upstream-refused': {
+    what: 'the backend refused the call unprocessed, and it cannot be sent again here: it was sent twice, or what came of it was not kept (`limits.replayBytes`, `limits.maxCallBytes`)',
+    status: Status.UNAVAILABLE,
+    statusNote: 'before a response RST_STREAM(REFUSED_STREAM), and UNAVAILABLE in the log; within one UNAVAILABLE',
+    message: 'the backend refused the call and did not process it',
+    code: ErrorCode.REFUSED_STREAM,
+    retryable: true,
+    causeNote: 'what GOAWAY said, where there was one',
+  },
+  'upstream-reset': {
+    what: 'the backend reset the stream, or ended it without a response',
+    statusNote: '[by the code](#when-the-backend-resets-a-stream); INTERNAL where it ended it',
+    message: 'the backend reset the stream: …',
+    codeNote: "the backend's",
+    retryable: false,
+  },
+  'upstream-protocol-error': {
+    what: 'the backend broke a rule of HTTP/2, so that the proxy reset the stream',
+    statusNote: 'UNKNOWN for a `:status` of 600 and above; else [by the code](#when-the-backend-resets-a-stream)',
+    message: "the backend's response was not accepted: …",
+    codeNote: 'that of the rule',
+    retryable: false,
+    causeNote: 'the rule',
+  },
+  'upstream-lost': {
+    what: 'the connection to the endpoint was lost',
+    status: Status.UNAVAILABLE,
+    message: 'the connection to the backend was lost',
+    // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
+    code: ErrorCode.INTERNAL_ERROR,
+    retryable: false,
+    causeNote: 'what the system said',
+  },
+} satisfies Readonly<Record<string, FailureKind>>
+
+export type FailureToken = keyof typeof FAILURES
 
 /** A call's end as the proxy makes it. */
 export interface Failure {
@@ -44,213 +197,28 @@ export interface Failure {
   /** For the log alone: addresses, names, and what the system or the backend said. Empty when there is no more to tell. */
   readonly cause: string
   /** The request is not gRPC: the answer is this HTTP status and nothing else. */
-  readonly http?: number
+  readonly http: number | undefined
 }
 
-function failure(token: FailureToken, status: StatusCode, message: string, code: ErrorCode, cause = ''): Failure {
-  return { token, status, message, code, cause }
+/** What a failure has that its kind does not say, or says otherwise. */
+export interface FailureDetails extends Partial<Omit<Failure, 'token'>> {
+  /** Takes the place of `…` in the message. */
+  readonly detail?: string
 }
 
-/** 405 or 415, as PROTOCOL-HTTP2.md asks; a gRPC client that sees one makes UNKNOWN of it (http-grpc-status-mapping.md). */
-export function notGrpc(http: number): Failure {
-  return { ...failure('not-grpc', Status.UNKNOWN, '', ErrorCode.CANCEL, `HTTP ${http}`), http }
-}
+const NO_DETAILS: FailureDetails = {}
 
-/** What it would call depends on who reads it. */
-export function badPath(grpc: boolean): Failure {
-  if (!grpc) return badRequest('bad-path', '')
-  return failure('bad-path', Status.UNIMPLEMENTED, 'the path is not /service/method', ErrorCode.CANCEL)
-}
-
-/**
- * gRFC A41: "If multiple values of the Host header or :authority are present, the request must be rejected with an HTTP
- * status code 400 …, gRPC status code INTERNAL, or RST_STREAM with HTTP/2 error code PROTOCOL_ERROR."
- */
-export function badAuthority(grpc: boolean, cause: string): Failure {
-  if (!grpc) return badRequest('bad-authority', cause)
-  const message = 'the request names more than one authority'
-  return failure('bad-authority', Status.INTERNAL, message, ErrorCode.PROTOCOL_ERROR, cause)
-}
-
-function badRequest(token: FailureToken, cause: string): Failure {
-  return { ...failure(token, Status.INTERNAL, '', ErrorCode.CANCEL, cause || 'HTTP 400'), http: 400 }
-}
-
-export function noRoute(path: string): Failure {
-  return failure('no-route', Status.UNIMPLEMENTED, `no route for ${path}`, ErrorCode.CANCEL)
-}
-
-export function unknownBackend(named: unknown): Failure {
-  const cause = typeof named === 'string' ? `no backend named ${named}` : 'no backend like that'
-  return failure(
-    'unknown-backend',
-    Status.INTERNAL,
-    'the director named an unknown backend',
-    ErrorCode.INTERNAL_ERROR,
-    cause,
-  )
-}
-
-/** A director's answer that cannot be followed: a field that HTTP/2 does not have. */
-export function badTarget(): Failure {
-  return failure('director-failed', Status.INTERNAL, 'the director failed', ErrorCode.INTERNAL_ERROR)
-}
-
-export function deadlinePassed(): Failure {
-  return failure('deadline', Status.DEADLINE_EXCEEDED, 'deadline exceeded at the proxy', ErrorCode.CANCEL)
-}
-
-/** grpc-go answers a malformed `grpc-timeout` with INTERNAL (http2_server.go). */
-export function badTimeout(): Failure {
-  return failure('bad-timeout', Status.INTERNAL, 'malformed grpc-timeout', ErrorCode.PROTOCOL_ERROR)
-}
-
-export function shuttingDown(): Failure {
-  return failure('shutting-down', Status.UNAVAILABLE, 'the proxy is shutting down', ErrorCode.CANCEL)
-}
-
-/** What one side sent cannot go to the other: `tooLarge` for its limit of a header list, or as no peer bears it. */
-export function unsendable({ message, tooLarge }: { readonly message: string; readonly tooLarge: boolean }): Failure {
-  const told = `cannot forward the headers: ${message}`
-  return tooLarge
-    ? failure('headers-too-large', Status.RESOURCE_EXHAUSTED, told, ErrorCode.ENHANCE_YOUR_CALM)
-    : failure('unsendable-headers', Status.INTERNAL, told, ErrorCode.INTERNAL_ERROR)
-}
-
-/** A request or a response is above our own limits. */
-export function oversized(): Failure {
-  const told = 'a header list is larger than the proxy takes'
-  return failure('headers-too-large', Status.RESOURCE_EXHAUSTED, told, ErrorCode.ENHANCE_YOUR_CALM)
-}
-
-/** Its client has as much memory for its calls as is left for others. */
-export function memoryShare(): Failure {
-  return failure(
-    'memory-share',
-    Status.RESOURCE_EXHAUSTED,
-    'the calls of the client take too much memory',
-    ErrorCode.ENHANCE_YOUR_CALM,
-  )
-}
-
-/** Others wait for the memory that its response takes. */
-export function slowReader(): Failure {
-  return failure(
-    'slow-reader',
-    Status.RESOURCE_EXHAUSTED,
-    'the client takes too little of the response',
-    ErrorCode.ENHANCE_YOUR_CALM,
-  )
-}
-
-const UNAVAILABLE_TOKEN: Readonly<Record<Unavailable, FailureToken>> = {
-  unreachable: 'unreachable',
-  'queue-full': 'queue-full',
-  'client-share': 'client-share',
-  'queue-timeout': 'queue-timeout',
-  closed: 'shutting-down',
-}
-
-const UNAVAILABLE_MESSAGE: Readonly<Record<Unavailable, string>> = {
-  unreachable: 'no endpoint of the backend can be reached',
-  'client-share': 'the client has more than its share of the backend',
-  'queue-full': 'too many calls wait for the backend',
-  'queue-timeout': 'the call waited too long for the backend',
-  closed: 'the proxy is shutting down',
-}
-
-/** The backend's capacity or life: UNAVAILABLE. A client that has more of it than others: RESOURCE_EXHAUSTED. */
-export function unavailable(why: Unavailable, cause: string): Failure {
-  const status = why === 'client-share' ? Status.RESOURCE_EXHAUSTED : Status.UNAVAILABLE
-  return failure(UNAVAILABLE_TOKEN[why], status, UNAVAILABLE_MESSAGE[why], ErrorCode.CANCEL, cause)
-}
-
-/** What a director threw. @returns the failure, and whether it is a fault that belongs in the log */
-export function ofDirector(thrown: unknown): Failure & { readonly fault: boolean } {
-  if (thrown instanceof GrpcError) {
-    return { ...failure('denied', thrown.status, thrown.message, ErrorCode.CANCEL), fault: false }
-  }
-  // Its message may hold what a client must not see; the log has it.
+export function failureOf(token: FailureToken, details: FailureDetails = NO_DETAILS): Failure {
+  const kind: FailureKind = FAILURES[token]
+  const { detail, message = kind.message } = details
   return {
-    ...failure('director-failed', Status.INTERNAL, 'the director failed', ErrorCode.INTERNAL_ERROR),
-    fault: true,
+    token,
+    status: details.status ?? kind.status ?? Status.UNKNOWN,
+    message: detail === undefined ? message : message.replace('…', () => detail),
+    code: details.code ?? kind.code ?? ErrorCode.INTERNAL_ERROR,
+    cause: details.cause ?? '',
+    http: details.http,
   }
-}
-
-/** An upstream stream that ended without a whole response. */
-export function ofUpstream(end: StreamEnd): Failure {
-  switch (end.kind) {
-    case 'reset':
-      return end.by === 'peer' ? ofReset(end.code) : ofViolation(end.code, end.violation)
-    case 'lost':
-      // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
-      return failure(
-        'upstream-lost',
-        Status.UNAVAILABLE,
-        'the connection to the backend was lost',
-        ErrorCode.INTERNAL_ERROR,
-        end.reason,
-      )
-    case 'clean':
-      return failure(
-        'upstream-reset',
-        Status.INTERNAL,
-        'the backend ended the stream without a response',
-        ErrorCode.PROTOCOL_ERROR,
-      )
-  }
-}
-
-function ofReset(code: ErrorCode): Failure {
-  const token = code === ErrorCode.REFUSED_STREAM ? 'upstream-refused' : 'upstream-reset'
-  return failure(token, statusOfReset(code), `the backend reset the stream: ${errorCodeName(code)}`, code)
-}
-
-/** The proxy's own transport reset the stream: what the backend sent on it broke a rule or a limit. */
-function ofViolation(code: ErrorCode, violation = errorCodeName(code)): Failure {
-  if (violation === 'header-list-too-large') return oversized()
-  const message = `the backend's response was not accepted: ${errorCodeName(code)}`
-  return failure('upstream-protocol-error', statusOfReset(code), message, code, violation)
-}
-
-/** RFC 9110 §15: "Values outside the range 100..599 are invalid." The transports let three digits through. */
-export function hasNoStatus(block: HeaderBlock): boolean {
-  const status = block[0]
-  return status !== undefined && status.name === ':status' && status.value.charCodeAt(0) > 0x35 /* 5 */
-}
-
-/** … UNKNOWN, as http-grpc-status-mapping.md has it for every code that it does not name. */
-export function noStatus(block: HeaderBlock): Failure {
-  return failure(
-    'upstream-protocol-error',
-    Status.UNKNOWN,
-    'the backend answered with a status that HTTP does not have',
-    ErrorCode.PROTOCOL_ERROR,
-    `:status ${block[0]!.value}`,
-  )
-}
-
-/** Nothing was processed, and here it cannot be sent again: the client may (RFC 9113 §8.7; gRFC A6). */
-export function ofRefusal(end: StreamEnd): Failure {
-  return failure(
-    'upstream-refused',
-    Status.UNAVAILABLE,
-    'the backend refused the call and did not process it',
-    ErrorCode.REFUSED_STREAM,
-    end.kind === 'lost' ? end.reason : '',
-  )
-}
-
-/** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
-export function wasRefused(end: StreamEnd): boolean {
-  if (end.kind === 'lost') return end.unprocessed
-  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
-}
-
-/** Why the client ended a call before its answer; for the record. */
-export function clientGone(end: StreamEnd): string {
-  if (end.kind === 'reset') return `reset-${errorCodeName(end.code)}`
-  return end.kind === 'lost' ? 'disconnected' : 'closed'
 }
 
 /**
@@ -262,44 +230,4 @@ const MAX_MESSAGE_CHARACTERS = 512
 /** `grpc-message` of a failure, as it is sent. */
 export function messageOf({ message }: Failure): string {
   return encodeMessage(message.slice(0, MAX_MESSAGE_CHARACTERS))
-}
-
-/**
- * Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason; a plain HTTP status for a
- * request that is not gRPC.
- * @param contentType of the request; the answer has the same
- */
-export function answerTo(failure: Failure, contentType: string): Field[] {
-  const mark = field('x-grpc-verbatim-error', failure.token)
-  if (failure.http !== undefined) return [field(':status', String(failure.http)), field('content-length', '0'), mark]
-  return [
-    field(':status', '200'),
-    field('content-type', answerContentType(contentType)),
-    field('grpc-status', String(failure.status)),
-    field('grpc-message', messageOf(failure)),
-    mark,
-  ]
-}
-
-/** The end of a response that has begun, marked as the proxy's own. */
-export function ownTrailers(failure: Failure): Field[] {
-  return [
-    field('grpc-status', String(failure.status)),
-    field('grpc-message', messageOf(failure)),
-    field('x-grpc-verbatim-error', failure.token),
-  ]
-}
-
-/** What follows, trailers of ours may end: an answer of gRPC that does not say how long it is. */
-export function endsByTrailers(response: HeaderBlock): boolean {
-  let grpc = false
-  for (const { name, value } of response) {
-    if ((name === ':status' && value !== '200') || name === 'content-length') return false
-    if (name === 'content-type') grpc = isGrpcContentType(value)
-  }
-  return grpc
-}
-
-function field(name: string, value: string): Field {
-  return { name, value, neverIndexed: false }
 }

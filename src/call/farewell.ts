@@ -1,15 +1,16 @@
 /**
- * How the proxy itself ends a call, and above all the end that it makes of a response whose headers are out. Between two messages it is trailers, with the
- * status and marked as ours, which say more than a reset does; in the middle of a message it is a reset. Never an end
- * that looks whole.
+ * How the proxy itself ends a call: by an answer, where the response has not begun. A response whose headers are out it
+ * ends by trailers where that is between two messages: with the status and marked as ours they say more than a reset
+ * does. In the middle of a message it is a reset. Never an end that looks whole.
  */
+import { answerContentType, type Field, isGrpcContentType } from '../grpc/metadata.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
-import type { Stream } from '../transport/transport.ts'
+import type { HeaderBlock, Stream } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
-import { answerTo, type Failure, ownTrailers } from './failure.ts'
+import { type Failure, messageOf } from './failure.ts'
 
-/** Before there are response headers: an answer, or for a call that nobody has processed the word that it may come again. */
+/** Before there are response headers. A client whose call nobody has processed is told that it may try again. */
 export function answer(down: Stream, failure: Failure, contentType: string, requestEnded: boolean): void {
   if (failure.token === 'upstream-refused') return down.reset(ErrorCode.REFUSED_STREAM)
   try {
@@ -18,6 +19,40 @@ export function answer(down: Stream, failure: Failure, contentType: string, requ
     return down.reset(ErrorCode.INTERNAL_ERROR)
   }
   if (!requestEnded) down.reset(ErrorCode.NO_ERROR)
+}
+
+/**
+ * Trailers-Only (PROTOCOL-HTTP2.md, "Responses"), marked as the proxy's own with the reason; a plain HTTP status for a
+ * request that is not gRPC.
+ * @param contentType of the request; the answer has the same
+ */
+function answerTo(failure: Failure, contentType: string): Field[] {
+  const mark = field('x-grpc-verbatim-error', failure.token)
+  if (failure.http !== undefined) return [field(':status', String(failure.http)), field('content-length', '0'), mark]
+  return [field(':status', '200'), field('content-type', answerContentType(contentType)), ...ownTrailers(failure)]
+}
+
+/** The end of a response that has begun, marked as the proxy's own. */
+function ownTrailers(failure: Failure): Field[] {
+  return [
+    field('grpc-status', String(failure.status)),
+    field('grpc-message', messageOf(failure)),
+    field('x-grpc-verbatim-error', failure.token),
+  ]
+}
+
+function field(name: string, value: string): Field {
+  return { name, value, neverIndexed: false }
+}
+
+/** A response that trailers of ours may end: one of gRPC that does not say how long it is. */
+export function endsByTrailers(response: HeaderBlock): boolean {
+  let grpc = false
+  for (const { name, value } of response) {
+    if ((name === ':status' && value !== '200') || name === 'content-length') return false
+    if (name === 'content-type') grpc = isGrpcContentType(value)
+  }
+  return grpc
 }
 
 /** A client that takes less than a 16th of what waits for it in this time does not hear the rest of it. */

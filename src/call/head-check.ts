@@ -1,9 +1,11 @@
-/** What a request must be before anybody is asked where it goes. */
+/** What the headers of a request must be before anybody is asked where it goes, and those of a response to go on. */
 import { sameAuthority } from '../grpc/authority.ts'
 import { isGrpcContentType, type RequestHead } from '../grpc/metadata.ts'
 import { calledMethod, calledResource } from '../grpc/path.ts'
-import type { Failure } from './failure.ts'
-import * as failures from './failure.ts'
+import { Status } from '../grpc/status.ts'
+import type { HeaderBlock, HeadersRefused } from '../transport/transport.ts'
+import { ErrorCode } from '../wire/errors.ts'
+import { type Failure, type FailureToken, failureOf } from './failure.ts'
 
 /**
  * Notes in the head what is called.
@@ -13,15 +15,46 @@ import * as failures from './failure.ts'
 export function checkHead(head: RequestHead, encrypted: boolean, acceptNonGrpc: boolean): Failure | undefined {
   const grpc = isGrpcContentType(head.contentType)
   if (!acceptNonGrpc) {
-    if (head.method !== 'POST') return failures.notGrpc(405)
-    if (!grpc) return failures.notGrpc(415)
+    if (head.method !== 'POST') return notGrpc(405)
+    if (!grpc) return notGrpc(415)
   }
   head.called = grpc ? calledMethod(head.path) : calledResource(head.path)
-  if (head.called === undefined) return failures.badPath(grpc)
-  if (head.hosts !== 0) {
-    if (head.hosts > 1) return failures.badAuthority(grpc, 'host comes more than once')
-    if (!sameAuthority(head.authority, head.host, encrypted))
-      return failures.badAuthority(grpc, 'host is not :authority')
-  }
-  return undefined
+  // What another request would call depends on who reads it.
+  if (head.called === undefined) return grpc ? failureOf('bad-path') : badRequest('bad-path', 'HTTP 400')
+  if (head.hosts === 0 || (head.hosts === 1 && sameAuthority(head.authority, head.host, encrypted))) return undefined
+  const cause = head.hosts > 1 ? 'host comes more than once' : 'host is not :authority'
+  // gRFC A41: "If multiple values of the Host header or :authority are present, the request must be rejected with an
+  // HTTP status code 400 …, gRPC status code INTERNAL, or RST_STREAM with HTTP/2 error code PROTOCOL_ERROR."
+  return grpc ? failureOf('bad-authority', { cause }) : badRequest('bad-authority', cause)
+}
+
+/** 405 or 415, as PROTOCOL-HTTP2.md asks; a gRPC client that sees one makes UNKNOWN of it (http-grpc-status-mapping.md). */
+function notGrpc(http: number): Failure {
+  return failureOf('not-grpc', { http, cause: `HTTP ${http}` })
+}
+
+/** Of http-grpc-status-mapping.md: 400 is INTERNAL. */
+function badRequest(token: FailureToken, cause: string): Failure {
+  return failureOf(token, { status: Status.INTERNAL, message: '', code: ErrorCode.CANCEL, cause, http: 400 })
+}
+
+/**
+ * RFC 9110 §15: "Values outside the range 100..599 are invalid." The transports let three digits through. UNKNOWN, as
+ * http-grpc-status-mapping.md has it for every status that it does not name.
+ */
+export function checkResponse(block: HeaderBlock): Failure | undefined {
+  const status = block[0]
+  if (status === undefined || status.name !== ':status' || status.value.charCodeAt(0) <= 0x35 /* 5 */) return undefined
+  return failureOf('upstream-protocol-error', {
+    status: Status.UNKNOWN,
+    message: 'the backend answered with a status that HTTP does not have',
+    code: ErrorCode.PROTOCOL_ERROR,
+    cause: `:status ${status.value}`,
+  })
+}
+
+/** What one side sent cannot go to the other: it is above what that one takes, or nothing that every peer bears. */
+export function unsendable({ message, tooLarge }: HeadersRefused): Failure {
+  if (!tooLarge) return failureOf('unsendable-headers', { detail: message })
+  return failureOf('headers-too-large', { message: `cannot forward the headers: ${message}` })
 }

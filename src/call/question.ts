@@ -1,12 +1,12 @@
 /** Asks the director where a call goes. Its answer comes now or later, and may be whatever JavaScript has. */
 import type { Backend } from '../backend/backend.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
+import { GrpcError } from '../grpc/status.ts'
 import type { Target } from '../routing/director.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
 import type { RelayContext, RouteTable } from './context.ts'
-import type { Failure } from './failure.ts'
-import * as failures from './failure.ts'
+import { type Failure, failureOf } from './failure.ts'
 
 /** Who asks, and hears one of the two once; nothing if it does not wait for it any more. */
 export interface Asker {
@@ -36,9 +36,12 @@ export function askDirector(context: RelayContext, call: RoutedCall, head: Reque
 
 function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: unknown): void {
   if (!asker.waitsForRoute) return
-  const failure = failures.ofDirector(thrown)
-  if (failure.fault) context.onFault('the director threw', call.path, thrown)
-  asker.onNoRoute(failure)
+  if (thrown instanceof GrpcError) {
+    return asker.onNoRoute(failureOf('denied', { status: thrown.status, message: thrown.message }))
+  }
+  // Its message may hold what a client must not see; the log has it.
+  context.onFault('the director threw', call.path, thrown)
+  asker.onNoRoute(failureOf('director-failed'))
 }
 
 function answer(
@@ -51,7 +54,7 @@ function answer(
 ): void {
   if (!asker.waitsForRoute) return
   // A director in plain JavaScript may say null.
-  if (target == null) return asker.onNoRoute(failures.noRoute(call.path))
+  if (target == null) return asker.onNoRoute(failureOf('no-route', { detail: call.path }))
   let backend: Backend | undefined
   let authority: string | undefined
   let added: readonly Field[]
@@ -64,10 +67,14 @@ function answer(
     added = context.addedFields(call.peer, head, call.fields, target)
   } catch (cause) {
     context.onFault("the director's answer cannot be sent", call.path, cause)
-    return asker.onNoRoute(failures.badTarget())
+    return asker.onNoRoute(failureOf('director-failed'))
   }
-  if (backend === undefined) return asker.onNoRoute(failures.unknownBackend(target.backend))
+  if (backend === undefined) return asker.onNoRoute(failureOf('unknown-backend', { cause: nameOf(target.backend) }))
   asker.onRoute(backend, authority, added)
+}
+
+function nameOf(backend: unknown): string {
+  return typeof backend === 'string' ? `no backend named ${backend}` : 'no backend like that'
 }
 
 function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {

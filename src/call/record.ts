@@ -1,6 +1,7 @@
 /** What is told of a call when it is over: the source of the access log and of metrics. */
 import { MessageCounter } from '../grpc/message.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
+import { statusOf } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
 import type { Peer } from '../transport/transport.ts'
 import { type Failure, messageOf } from './failure.ts'
@@ -50,14 +51,11 @@ export class CallRecorder {
 
   /** The backend's response is complete. @param last its trailers, or undefined where it had none */
   answered(last: readonly Field[] | undefined): void {
-    let text = ''
     this.message = ''
     for (let i = 0; last !== undefined && i < last.length; i++) {
-      const { name, value } = last[i]!
-      if (name === 'grpc-status') text = value
-      else if (name === 'grpc-message') this.message = value
+      if (last[i]!.name === 'grpc-message') this.message = last[i]!.value
     }
-    this.ended('backend', /^\d{1,9}$/.test(text) ? Number(text) : -1, '')
+    this.ended('backend', last === undefined ? -1 : statusOf(last), '')
   }
 
   /** The proxy ended it, or found out how it ended. */

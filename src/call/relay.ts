@@ -22,14 +22,14 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { CallSession, RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
-import type { Failure } from './failure.ts'
-import * as failures from './failure.ts'
-import { answer, Farewell } from './farewell.ts'
-import { checkHead } from './head-check.ts'
+import { type Failure, failureOf } from './failure.ts'
+import { answer, endsByTrailers, Farewell } from './farewell.ts'
+import { checkHead, checkResponse, unsendable } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { CallRequest } from './request.ts'
+import { clientGone, ofRefusal, ofUpstream, wasRefused } from './stream-end.ts'
 
 type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
 
@@ -109,8 +109,10 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     // A call without a deadline and without a record needs no clock.
     if (this.#recorder !== undefined || head.timeout !== undefined) this.#startMs = context.clock.now()
     this.#enter('routing')
-    if (!inMemory) return this.#fail(failures.memoryShare())
-    const wrong = oversized ? failures.oversized() : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
+    if (!inMemory) return this.#fail(failureOf('memory-share'))
+    const wrong = oversized
+      ? failureOf('headers-too-large')
+      : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
     if (wrong !== undefined) return this.#fail(wrong)
     if (head.timeout !== undefined) {
       this.#deadline = Deadline.start(head.timeout, this.#startMs, context, failure => this.#fail(failure))
@@ -143,10 +145,10 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   #unsendable(error: unknown): void {
-    // Anything else is a mistake of ours, which may cost this call and no other.
-    const refused = error instanceof HeadersRefused
-    if (!refused) this.#context.onFault('a mistake of the proxy cost a call', this.#request.head.path, error)
-    this.#fail(failures.unsendable(refused ? error : { message: 'a mistake of the proxy', tooLarge: false }))
+    if (error instanceof HeadersRefused) return this.#fail(unsendable(error))
+    // A mistake of ours, which may cost this call and no other.
+    this.#context.onFault('a mistake of the proxy cost a call', this.#request.head.path, error)
+    this.#fail(failureOf('unsendable-headers', { detail: 'a mistake of the proxy' }))
   }
 
   onWritable(): void {
@@ -159,7 +161,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
-    if (this.#phase !== 'answered') this.#recorder?.ended('client', Status.CANCELLED, failures.clientGone(end))
+    if (this.#phase !== 'answered') this.#recorder?.ended('client', Status.CANCELLED, clientGone(end))
     const attempt = this.#attempt
     if (attempt !== undefined && !attempt.closed) {
       const { wheel, clock } = this.#context
@@ -186,12 +188,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
-    this.#fail(failures.unavailable(why, detail))
+    this.#fail(failureOf(why === 'closed' ? 'shutting-down' : why, { cause: detail }))
   }
 
   onLease(lease: Lease): void {
     const timeout = this.#deadline?.left()
-    if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failures.deadlinePassed())
+    if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failureOf('deadline'))
     this.#enter('forwarding')
     if (this.#recorder !== undefined) this.#recorder.endpoint = lease.address.name
     const request = this.#request
@@ -211,7 +213,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
-    if (failures.hasNoStatus(block)) return this.#fail(failures.noStatus(block))
+    const wrong = checkResponse(block)
+    if (wrong !== undefined) return this.#fail(wrong)
     this.#response = block
     try {
       this.#down.sendHeaders(block, endStream)
@@ -240,7 +243,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onResponseOverdue(): void {
-    if (this.#phase === 'responding') this.#fail(failures.slowReader())
+    if (this.#phase === 'responding') this.#fail(failureOf('slow-reader'))
     else if (this.#phase === 'answered') this.#down.reset(ErrorCode.ENHANCE_YOUR_CALM)
   }
 
@@ -258,13 +261,13 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   onAttemptClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
-    const refused = this.#phase === 'forwarding' && failures.wasRefused(end)
+    const refused = this.#phase === 'forwarding' && wasRefused(end)
     if (refused && this.#refusals < MAX_REFUSALS && this.#request.kept) {
       this.#refusals++
       return this.#enter('waiting')
     }
     const endedBy = end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy'
-    this.#fail(refused ? failures.ofRefusal(end) : failures.ofUpstream(end), endedBy)
+    this.#fail(refused ? ofRefusal(end) : ofUpstream(end), endedBy)
   }
 
   /**
@@ -298,7 +301,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #break(failure: Failure): void {
     const within = this.#recorder === undefined ? this.#place !== BORDER : this.#recorder.response.within
     this.#farewell = new Farewell(this.#down, failure, this.#context)
-    const whole = !within && failures.endsByTrailers(this.#response)
+    const whole = !within && endsByTrailers(this.#response)
     // What the client takes yet counts as held until it did.
     if (!this.#farewell.say(whole, this.#request.ended)) this.onWritable()
   }
@@ -306,7 +309,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   /** The grace period of a drain is over. */
   abort(): void {
     if (this.#farewell !== undefined) this.#farewell.abort()
-    else this.#fail(failures.shuttingDown())
+    else this.#fail(failureOf('shutting-down'))
   }
 
   #finish(): void {

@@ -81,6 +81,18 @@ export function statusOfReset(code: number): StatusCode {
 }
 
 /**
+ * The `grpc-status` of trailers, or of an answer that is headers alone.
+ * @returns -1 where there is none that is a number
+ */
+export function statusOf(block: readonly { readonly name: string; readonly value: string }[]): number {
+  let text = ''
+  for (let i = 0; i < block.length; i++) {
+    if (block[i]!.name === 'grpc-status') text = block[i]!.value
+  }
+  return /^\d{1,9}$/.test(text) ? Number(text) : -1
+}
+
+/**
  * `grpc-message`: "percent-encoded", space (0x20) to tilde (0x7e) but percent go as they are
  * (PROTOCOL-HTTP2.md, "Status-Message"); everything else as %XX of its UTF-8 bytes. So is a space at an edge, which
  * HTTP/2 does not allow there (RFC 9113 §8.2.1).

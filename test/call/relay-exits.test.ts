@@ -1,4 +1,5 @@
 import t from 'tap'
+import { FAILURES, type FailureKind, type FailureToken } from '../../src/call/failure.ts'
 import { GrpcError } from '../../src/grpc/status.ts'
 import type { Director } from '../../src/routing/director.ts'
 import { HeadersRefused } from '../../src/transport/transport.ts'
@@ -238,6 +239,8 @@ for (const exit of EXITS) {
     if (exit.reset !== undefined) t.equal(down.resetWith, exit.reset)
     if (exit.upReset !== undefined) t.equal(rig.up.resetWith, exit.upReset)
     t.equal(rig.faults.length, exit.faults ?? 0)
+    const kind: FailureKind | undefined = FAILURES[exit.record.reason as FailureToken]
+    if (kind?.retryable === true) t.same(rig.ups, [], 'what can be sent again no backend has seen')
     const sent = down.sent.length
 
     t.comment('whatever comes late changes nothing')

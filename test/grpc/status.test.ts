@@ -7,6 +7,7 @@ import {
   STATUS_NAMES,
   Status,
   statusName,
+  statusOf,
   statusOfReset,
 } from '../../src/grpc/status.ts'
 import { ErrorCode } from '../../src/wire/errors.ts'
@@ -46,6 +47,27 @@ t.test('a reset before a response: the table of PROTOCOL-HTTP2.md', async t => {
 t.test('a reset that has no row in the table is UNKNOWN', async t => {
   for (const code of [ErrorCode.STREAM_CLOSED, ErrorCode.HTTP_1_1_REQUIRED, 0xe, 0xffffffff]) {
     t.equal(statusOfReset(code), Status.UNKNOWN)
+  }
+})
+
+t.test('the grpc-status of a block: the last one, if it is a number', async t => {
+  const cases: [values: string[], status: number][] = [
+    [['0'], 0],
+    [['99'], 99],
+    [['5', '0'], 0],
+    [[], -1],
+    [[''], -1],
+    [['OK'], -1],
+    [['-1'], -1],
+    [['1 '], -1],
+    [['1234567890'], -1],
+  ]
+  for (const [values, status] of cases) {
+    const block = ['x', ...values, 'y'].map((value, at) => ({
+      name: at > 0 && at <= values.length ? 'grpc-status' : 'other',
+      value,
+    }))
+    t.equal(statusOf(block), status, values.join())
   }
 })
 

@@ -1,0 +1,52 @@
+/** What the end of a stream means for its call. */
+import { statusOfReset } from '../grpc/status.ts'
+import type { StreamEnd } from '../transport/transport.ts'
+import { ErrorCode, errorCodeName } from '../wire/errors.ts'
+import { type Failure, failureOf } from './failure.ts'
+
+/** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
+export function wasRefused(end: StreamEnd): boolean {
+  if (end.kind === 'lost') return end.unprocessed
+  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
+}
+
+/** Nothing was processed, and here it cannot be sent again: the client may (RFC 9113 §8.7; gRFC A6). */
+export function ofRefusal(end: StreamEnd): Failure {
+  return failureOf('upstream-refused', { cause: end.kind === 'lost' ? end.reason : '' })
+}
+
+/** An upstream stream ended without a whole response. */
+export function ofUpstream(end: StreamEnd): Failure {
+  switch (end.kind) {
+    case 'reset':
+      return end.by === 'peer' ? ofReset(end.code) : ofViolation(end.code, end.violation)
+    case 'lost':
+      return failureOf('upstream-lost', { cause: end.reason })
+    case 'clean': {
+      const message = 'the backend ended the stream without a response'
+      return failureOf('upstream-reset', {
+        status: statusOfReset(ErrorCode.NO_ERROR),
+        message,
+        code: ErrorCode.PROTOCOL_ERROR,
+      })
+    }
+  }
+}
+
+function ofReset(code: ErrorCode): Failure {
+  if (code === ErrorCode.REFUSED_STREAM) return failureOf('upstream-refused')
+  return failureOf('upstream-reset', { status: statusOfReset(code), code, detail: errorCodeName(code) })
+}
+
+/** The proxy's own transport reset the stream: what the backend sent on it broke a rule or a limit. */
+function ofViolation(code: ErrorCode, violation = errorCodeName(code)): Failure {
+  if (violation === 'header-list-too-large') return failureOf('headers-too-large')
+  const detail = errorCodeName(code)
+  return failureOf('upstream-protocol-error', { status: statusOfReset(code), code, detail, cause: violation })
+}
+
+/** Why the client ended a call before its answer; for the record. */
+export function clientGone(end: StreamEnd): string {
+  if (end.kind === 'reset') return `reset-${errorCodeName(end.code)}`
+  return end.kind === 'lost' ? 'disconnected' : 'closed'
+}
