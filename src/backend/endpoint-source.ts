@@ -2,7 +2,7 @@
  * Where the endpoints of a backend come from: the configuration's list, a name service, code. A source tells whole
  * lists; what is new in one, and what has left, is for the backend to find out.
  */
-import { createHash } from 'node:crypto'
+import { nodeCrypto } from '../transport/node-tls.ts'
 import type { DialAddress } from '../transport/transport.ts'
 
 /** An endpoint as its source knows it. */
@@ -93,5 +93,5 @@ function tlsKeyOf({ serverName, ca, cert, key }: NonNullable<DialAddress['tls']>
 
 /** So that a private key is not kept in a second place. */
 function digestOf(pem: string | Buffer | undefined): string | undefined {
-  return pem === undefined ? undefined : createHash('sha256').update(pem).digest('base64')
+  return pem === undefined ? undefined : nodeCrypto().createHash('sha256').update(pem).digest('base64')
 }

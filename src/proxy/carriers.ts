@@ -97,7 +97,9 @@ export class Carriers {
     log[level]({ peer, violation: error.token, detail: shownCause(error.message) }, 'a peer broke a rule of HTTP/2')
   }
 
+  /** Made now as well, so that what `native` loads is there before its first connection. */
   server(name: TransportName): ServerTransport {
+    this.#serverNow(name)
     return { name, accept: (socket, owner) => this.#serverNow(name).accept(socket, owner) }
   }
 
@@ -108,6 +110,7 @@ export class Carriers {
   }
 
   client(name: TransportName): ClientTransport {
+    this.#clientNow(name)
     return { name, connect: (address, owner) => this.#clientNow(name).connect(address, owner) }
   }
 

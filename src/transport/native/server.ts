@@ -216,10 +216,11 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     strictSingleValueFields: false,
     ...KEEPS_BLANKS,
   }
+  const http2 = nodeHttp2()
   return {
     name: 'native',
     accept(socket, owner) {
-      const node = nodeHttp2().performServerHandshake(socket, options as ServerOptions)
+      const node = http2.performServerHandshake(socket, options as ServerOptions)
       const session = new NativeServerSession(node, owner, limits.maxHeaderListBytes)
       if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES)
       node.on('stream', (stream, headers, flags, raw) => {
