@@ -8,6 +8,9 @@ const LIBRARY = join(import.meta.dirname, '../../src/index.ts')
 const ROUTES = ['--listen', '127.0.0.1:0', '--backend', '127.0.0.1:1']
 const FILE = ['--config', join(import.meta.dirname, '../../fixtures/config/unreachable-route.yaml')]
 
+// The test runner puts modules of its own into each process by it.
+delete process.env.NODE_OPTIONS
+
 /** Packages and parts of Node that somebody may need, and not everybody. */
 const COSTLY = [
   'commander',
