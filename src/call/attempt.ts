@@ -1,9 +1,13 @@
 /** One try of a call on one upstream stream. Once it is closed or given up, its relay hears nothing more of it. */
 import type { Lease } from '../backend/backend.ts'
 import type { ClientShare } from '../backend/client-share.ts'
-import { WheelTimer } from '../transport/timer-wheel.ts'
+import type { Clock } from '../transport/clock.ts'
+import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+
+/** How long a backend may take for what is left of a request whose response is complete. */
+const LINGER_MS = 5_000
 
 /** What a relay hears of its attempt. */
 export interface AttemptOwner {
@@ -111,15 +115,15 @@ export class Attempt implements StreamOwner {
    * Both sides have said all; what is left is on its way out. A backend that takes none of it must
    * not keep the stream.
    */
-  linger(arm: (timer: WheelTimer) => void, disarm: (timer: WheelTimer) => void): void {
+  linger({ clock, wheel }: { readonly clock: Clock; readonly wheel: TimerWheel }): void {
     if (this.#closed || this.#owner === undefined) return
     this.#owner = undefined
     const timer = new WheelTimer(() => {
-      disarm(timer)
+      wheel.disarm(timer)
       if (!this.#closed) this.#reset(ErrorCode.CANCEL)
     })
     this.#lingering = timer
-    arm(timer)
+    wheel.arm(timer, clock.now() + LINGER_MS)
   }
 }
 

@@ -7,7 +7,7 @@ import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ServerSession } from '../transport/transport.ts'
 import type { AddedFields } from './added-fields.ts'
 import type { LiveCalls } from './live-calls.ts'
-import type { CallRecord } from './record.ts'
+import type { CallObserver } from './observer.ts'
 
 /** Of a downstream session, what a call needs. */
 export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
@@ -36,8 +36,8 @@ export interface RelayContext {
   readonly acceptNonGrpc: boolean
   /** Fields to add to a request, `x-forwarded-for` and the like. */
   readonly addedFields: AddedFields
-  /** Called once a call, when it is over; undefined when nobody listens. */
-  readonly record: ((record: CallRecord) => void) | undefined
+  /** Undefined: nobody is told of calls, and nothing is counted. */
+  readonly observer: CallObserver | undefined
   /** A director threw what is no GrpcError, or named a backend that is not there. */
   readonly onFault: (message: string, path: string, cause: unknown) => void
   /** A client did what is let through in part: counted by a token, `request-trailers` for one. */

@@ -13,7 +13,6 @@ import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { BORDER, placeAfter } from '../grpc/message.ts'
 import type { Field } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
-import type { WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { HeadersRefused } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
@@ -35,8 +34,6 @@ type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | '
 
 /** One more try for a request that the backend refused (gRFC A6: "the second time … committed"). */
 const MAX_REFUSALS = 1
-/** How long a backend may take for what is left of a request whose response is complete. */
-const LINGER_MS = 5_000
 
 const NOTHING = Buffer.alloc(0)
 
@@ -75,7 +72,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#peer = session.peer
     this.#request = new CallRequest(context.memory, session)
     this.#onOver = onOver
-    this.#recorder = context.record === undefined ? undefined : new CallRecorder()
+    this.#recorder = context.observer === undefined ? undefined : new CallRecorder()
     context.live.add(this)
   }
 
@@ -164,9 +161,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (this.#phase !== 'answered') this.#recorder?.ended('client', Status.CANCELLED, clientGone(end))
     const attempt = this.#attempt
     if (attempt !== undefined && !attempt.closed) {
-      const { wheel, clock } = this.#context
-      const arm = (timer: WheelTimer) => wheel.arm(timer, clock.now() + LINGER_MS)
-      if (end.kind === 'clean') attempt.linger(arm, timer => wheel.disarm(timer))
+      if (end.kind === 'clean') attempt.linger(this.#context)
       else attempt.abandon(ErrorCode.CANCEL)
     }
     this.#enter('over')
@@ -294,16 +289,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#enter('answered')
     this.#attempt?.abandon(ErrorCode.CANCEL)
     this.#call?.abort()
-    if (responding) this.#break(failure)
-    else answer(this.#down, failure, this.#request.head.contentType, this.#request.ended)
-  }
-
-  #break(failure: Failure): void {
+    const { ended, head } = this.#request
+    if (!responding) return answer(this.#down, failure, head.contentType, ended)
     const within = this.#recorder === undefined ? this.#place !== BORDER : this.#recorder.response.within
     this.#farewell = new Farewell(this.#down, failure, this.#context)
-    const whole = !within && endsByTrailers(this.#response)
-    // What the client takes yet counts as held until it did.
-    if (!this.#farewell.say(whole, this.#request.ended)) this.onWritable()
+    // Until the client has taken what waits for it, that counts as held.
+    if (!this.#farewell.say(!within && endsByTrailers(this.#response), ended)) this.onWritable()
   }
 
   /** The grace period of a drain is over. */
@@ -319,12 +310,18 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#request.end()
     this.#deadline?.disarm()
     this.#farewell?.disarm()
-    const { live, clock, record } = this.#context
-    live.remove(this)
-    if (this.#recorder !== undefined) {
-      const { head } = this.#request
-      record!(this.#recorder.finish(head, this.#peer, this.#backend, this.#refusals, this.#startMs, clock.now()))
-    }
+    this.#context.live.remove(this)
     this.#onOver()
+    if (this.#recorder !== undefined) this.#tell(this.#recorder)
+  }
+
+  #tell(recorder: CallRecorder): void {
+    const { clock, observer, onFault } = this.#context
+    const { head } = this.#request
+    try {
+      observer?.onEnd(recorder.finish(head, this.#peer, this.#backend, this.#refusals, this.#startMs, clock.now()))
+    } catch (error) {
+      onFault('an observer of calls failed', head.path, error)
+    }
   }
 }

@@ -1,38 +1,38 @@
 /** One line a call, when it is over. */
 import type { Logger } from 'pino'
+import type { CallObserver } from '../call/observer.ts'
 import type { CallRecord } from '../call/record.ts'
 import { decodeMessage, statusName } from '../grpc/status.ts'
 import { bounded, MAX_MESSAGE_CHARACTERS, shownAuthority, shownCause, shownPath, withoutQueryOf } from './log-fields.ts'
 
-/**
- * @returns what a relay calls with its record, or undefined where the logger would drop the line:
- * then nothing is counted for it either
- */
-export function accessLog(logger: Logger): ((record: CallRecord) => void) | undefined {
-  if (!logger.isLevelEnabled('info')) return undefined
-  return record =>
-    logger.info(
-      {
-        peer: record.peer,
-        authority: shownAuthority(record.authority),
-        path: shownPath(record.path),
-        backend: record.backend,
-        endpoint: record.endpoint,
-        grpcStatus: record.status < 0 ? 'none' : statusName(record.status),
-        grpcMessage: record.message === '' ? undefined : shownMessage(record),
-        endedBy: record.endedBy,
-        reason: record.reason === '' ? undefined : record.reason,
-        cause: shownCause(record.cause),
-        timeoutMs: record.timeoutMs === undefined ? undefined : microseconds(record.timeoutMs),
-        durationMs: microseconds(record.durationMs),
-        requestBytes: record.request.bytes,
-        requestMessages: record.request.messages,
-        responseBytes: record.response.bytes,
-        responseMessages: record.response.messages,
-        retries: record.retries,
-      },
-      'call',
-    )
+/** @returns undefined where the logger would drop the line: then nothing is counted for it either */
+export function accessLog(logger: Logger): CallObserver | undefined {
+  return logger.isLevelEnabled('info') ? { onEnd: record => logEnd(logger, record) } : undefined
+}
+
+function logEnd(logger: Logger, record: CallRecord): void {
+  logger.info(
+    {
+      peer: record.peer,
+      authority: shownAuthority(record.authority),
+      path: shownPath(record.path),
+      backend: record.backend,
+      endpoint: record.endpoint,
+      grpcStatus: record.status < 0 ? 'none' : statusName(record.status),
+      grpcMessage: record.message === '' ? undefined : shownMessage(record),
+      endedBy: record.endedBy,
+      reason: record.reason === '' ? undefined : record.reason,
+      cause: shownCause(record.cause),
+      timeoutMs: record.timeoutMs === undefined ? undefined : microseconds(record.timeoutMs),
+      durationMs: microseconds(record.durationMs),
+      requestBytes: record.request.bytes,
+      requestMessages: record.request.messages,
+      responseBytes: record.response.bytes,
+      responseMessages: record.response.messages,
+      retries: record.retries,
+    },
+    'call',
+  )
 }
 
 function microseconds(ms: number): number {

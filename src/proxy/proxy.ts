@@ -6,6 +6,7 @@ import { Fleet } from '../backend/fleet.ts'
 import { addedFields } from '../call/added-fields.ts'
 import type { RelayContext } from '../call/context.ts'
 import { LiveCalls } from '../call/live-calls.ts'
+import { oneObserver } from '../call/observer.ts'
 import { Relay } from '../call/relay.ts'
 import { accessLog } from '../observe/access-log.ts'
 import { shownCause, shownPath } from '../observe/log-fields.ts'
@@ -78,7 +79,7 @@ export class VerbatimProxy {
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
-      record: setup.log.access ? accessLog(this.#log) : undefined,
+      observer: oneObserver([setup.log.access ? accessLog(this.#log) : undefined]),
       onFault: (message, path, cause) => this.#log.error({ path: shownPath(path), err: cause }, message),
       onOddity: this.#tally.add,
       live: this.#live,

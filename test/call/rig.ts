@@ -42,7 +42,8 @@ export function lost(unprocessed = false): StreamEnd {
   return { kind: 'lost', unprocessed, reason: 'read ECONNRESET' }
 }
 
-export interface RigOptions extends Partial<Pick<RelayContext, 'replayBytes' | 'acceptNonGrpc' | 'addedFields'>> {
+export interface RigOptions
+  extends Partial<Pick<RelayContext, 'replayBytes' | 'acceptNonGrpc' | 'addedFields' | 'observer'>> {
   readonly director?: Director
   /** What calls may take beside DATA. */
   readonly memoryBytes?: number
@@ -86,7 +87,7 @@ export class CallRig {
       replayBytes: options.replayBytes ?? 1_000,
       acceptNonGrpc: options.acceptNonGrpc ?? false,
       addedFields: options.addedFields ?? addedFields({ xForwardedFor: false, forwarded: false, via: false }),
-      record: options.silent ? undefined : record => this.records.push(record),
+      observer: options.observer ?? (options.silent ? undefined : { onEnd: record => this.records.push(record) }),
       onFault: (...fault) => this.faults.push(fault),
       onOddity: token => this.oddities.push(token),
       live: new LiveCalls(),

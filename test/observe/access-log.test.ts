@@ -34,7 +34,7 @@ function record(facts: Partial<CallRecord> = {}): CallRecord {
 function logged(facts: Partial<CallRecord> = {}): { text: string; line: Record<string, unknown> } {
   const lines: string[] = []
   const log = accessLog(pino({ base: undefined }, { write: (line: string) => void lines.push(line) }))
-  log!(record(facts))
+  log!.onEnd(record(facts))
   if (lines.length !== 1) throw new Error(`${lines.length} lines`)
   return { text: lines[0]!, line: JSON.parse(lines[0]!) }
 }
@@ -152,5 +152,5 @@ t.test('text of strangers stays within its JSON string, on one line', async t =>
 
 t.test('where the logger would drop the line, there is no log at all', async t => {
   for (const level of ['warn', 'error', 'fatal', 'silent']) t.equal(accessLog(pino({ level })), undefined, level)
-  for (const level of ['info', 'debug', 'trace']) t.type(accessLog(pino({ level })), 'function', level)
+  for (const level of ['info', 'debug', 'trace']) t.ok(accessLog(pino({ level })), level)
 })
