@@ -5,68 +5,50 @@
  * All of it happens at the end of a turn of the loop: what came in the turn is known then, and a call that its client
  * gave up meanwhile is never sent.
  */
-import type { TimerWheel } from '../transport/timer-wheel.ts'
-import type { DialAddress } from '../transport/transport.ts'
-import type { Turn, TurnTask } from '../transport/turn.ts'
+import type { TurnTask } from '../transport/turn.ts'
 import { roundRobin } from './balance/round-robin.ts'
-import { SharedStreams, type Ticket, type Waiter } from './client-share.ts'
-import { Endpoint, type EndpointOptions, type EndpointOwner } from './endpoint.ts'
-import { EndpointSet } from './endpoint-set.ts'
-import { type EndpointSink, type EndpointSource, type EndpointSpec, StaticSource } from './endpoint-source.ts'
-import type { PoolContext } from './session-pool.ts'
-import { hasItsTurn, type QueueOptions, WaitingCalls } from './waiting-calls.ts'
+import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'
+import { Endpoint } from './endpoint.ts'
+import { EndpointSet, type EndpointSetOwner, type OpenAtEndpoints } from './endpoint-set.ts'
+import type { EndpointSpec } from './endpoint-source.ts'
+import { type BackendContext, type BackendSettings, shareLimits, sourceOf } from './settings.ts'
+import { WaitingCalls } from './waiting-calls.ts'
 
 export type { Unavailable, Waiter } from './client-share.ts'
 export type { Lease } from './lease.ts'
+export type { BackendContext, BackendSettings } from './settings.ts'
 
-export interface BackendSettings extends EndpointOptions {
-  readonly name: string
-  readonly endpoints: readonly DialAddress[]
-  /** Says which endpoints there are, instead of the list. */
-  readonly source?: EndpointSource
-  readonly queue: QueueOptions
-}
+type Refusal = readonly [why: Unavailable, detail: string]
 
-export interface BackendContext extends PoolContext {
-  readonly wheel: TimerWheel
-  readonly turn: Turn
-  /** Bytes of responses that may wait for a client before it gets sessions apart. */
-  readonly clientHeldBytes: number
-}
+const SHUTTING_DOWN: Refusal = ['closed', 'the proxy is shutting down']
+const REMOVED: Refusal = ['unreachable', 'the backend has been removed']
 
-/** One client may have this part of the resets that a shared session bears; who has more gets sessions apart. */
-const CLIENT_PART = 1 / 4
-
-export class Backend implements EndpointOwner, EndpointSink, TurnTask {
+export class Backend implements EndpointSetOwner, TurnTask {
   readonly name: string
   /** What its clients have of it together. */
   readonly shared: SharedStreams
-  readonly #settings: BackendSettings
+  #settings: BackendSettings
   readonly #context: BackendContext
-  readonly #source: EndpointSource
   readonly #set: EndpointSet
   readonly #waiting: WaitingCalls
-  #hasList = false
-  /** Why the source has no list yet. */
-  #sourceError: string | undefined
-  #closed = false
   /** Calls that came in this turn. */
   #arrivals: Waiter[] = []
   #spare: Waiter[] = []
   #asked = false
+  /** Resolves when it has served what it had. */
+  #retired: Promise<void> | undefined
+  #onNoCalls: (() => void) | undefined
+  /** What calls are told that come too late. */
+  #refusal: Refusal | undefined
 
   constructor(settings: BackendSettings, context: BackendContext) {
     this.name = settings.name
     this.#settings = settings
     this.#context = context
-    const { burst, perSecond } = settings.resets
-    const resets = { burst: burst * CLIENT_PART, perSecond: perSecond * CLIENT_PART }
-    this.shared = new SharedStreams({ resets, heldBytes: context.clientHeldBytes }, context.clock, this.#onShareFree)
-    this.#waiting = new WaitingCalls(settings.queue, context.clock, context.wheel, () => this.#ask())
-    const open = (spec: EndpointSpec) => new Endpoint(spec, this.#settings, this.#context, this)
-    this.#set = new EndpointSet(open, roundRobin, context.random)
-    this.#source = settings.source ?? new StaticSource(settings.endpoints)
-    this.#source.start(this)
+    this.shared = new SharedStreams(shareLimits(settings, context.clientHeldBytes), context.clock, this.#onShareFree)
+    this.#set = new EndpointSet(roundRobin, context.random, this)
+    this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.#ask())
+    this.#set.follow(sourceOf(settings))
   }
 
   /** Those that take calls. */
@@ -79,22 +61,38 @@ export class Backend implements EndpointOwner, EndpointSink, TurnTask {
     return this.#waiting.size
   }
 
-  onEndpoints(all: readonly EndpointSpec[]): void {
-    this.#hasList = true
-    this.#set.replace(all)
-    for (const endpoint of this.#set.all) endpoint.keepReady()
-    this.#waiting.reassign(ticket => !hasItsTurn(ticket))
+  /** Calls that it has: they came in this turn, wait, or have a stream. */
+  get calls(): number {
+    return this.#arrivals.filter(({ arriving }) => arriving).length + this.waiting + this.shared.streams
   }
 
-  onError(reason: string): void {
-    if (this.#hasList) return
-    this.#sourceError = reason
-    this.#waiting.reassign(() => true)
+  /** Sessions and streams that are open, at endpoints that have left too. */
+  get open(): OpenAtEndpoints {
+    return this.#set.open
   }
 
-  /** The source has not said which endpoints there are: calls wait for that. */
-  get #isUnknown(): boolean {
-    return !this.#hasList && this.#sourceError === undefined
+  /**
+   * These are its endpoints from now on, until its source tells others. One whose key was on the list before keeps its
+   * sessions; one that is not on it any more gets no new calls and finishes those that it has; calls that wait are placed
+   * again. With none at all calls fail at once, with UNAVAILABLE, until there are some.
+   */
+  setEndpoints(all: readonly EndpointSpec[]): void {
+    if (this.#retired === undefined && this.#refusal === undefined) this.#set.replace(all)
+  }
+
+  /** These settings hold from now on, for what waits and for open sessions too; the list of endpoints is one of them. */
+  update(settings: BackendSettings): void {
+    if (this.#retired !== undefined || this.#refusal !== undefined) return
+    this.#settings = settings
+    this.shared.limits = shareLimits(settings, this.#context.clientHeldBytes)
+    this.#waiting.update(settings.queue)
+    this.#set.update(settings)
+    this.#set.follow(sourceOf(settings))
+    this.#waiting.onEndpointsChanged()
+  }
+
+  makeEndpoint(spec: EndpointSpec): Endpoint {
+    return new Endpoint(spec, this.#settings, this.#context, this.#waiting)
   }
 
   /** At the end of the turn the waiter hears of a session, or that there is none, or is put in the queue. */
@@ -108,6 +106,7 @@ export class Backend implements EndpointOwner, EndpointSink, TurnTask {
   cancel(waiter: Waiter): void {
     waiter.arriving = false
     this.#waiting.remove(waiter)
+    if (this.#retired !== undefined) this.#ask()
   }
 
   #ask(): void {
@@ -130,6 +129,7 @@ export class Backend implements EndpointOwner, EndpointSink, TurnTask {
     }
     arrivals.length = 0
     this.#spare = arrivals
+    if (this.#retired !== undefined && this.calls === 0) this.#onNoCalls?.()
   }
 
   readonly #placeAgain = (waiter: Waiter, expiresMs: number): void => this.#place(waiter, expiresMs)
@@ -163,54 +163,57 @@ export class Backend implements EndpointOwner, EndpointSink, TurnTask {
   }
 
   #enqueue(waiter: Waiter, hope: Endpoint | undefined, full: boolean, expiresMs: number | undefined): void {
-    if (this.#closed) return waiter.onUnavailable('closed', 'the proxy is shutting down')
-    if (hope === undefined && !full) {
-      hope = this.endpoints.find(endpoint => endpoint.promising)
-      if (hope === undefined && !this.#isUnknown) return waiter.onUnavailable('unreachable', this.#whyUnreachable)
-    }
-    this.#waiting.push(waiter, hope, expiresMs)
-  }
-
-  get #whyUnreachable(): string {
-    if (this.endpoints.length > 0) return this.#set.lastErrors
-    return this.#sourceError ?? 'the backend has no endpoints'
+    if (this.#refusal !== undefined) return waiter.onUnavailable(...this.#refusal)
+    const endpoint = hope ?? (full ? undefined : this.endpoints.find(({ promising }) => promising))
+    if (endpoint !== undefined || full || this.#set.isUnknown) this.#waiting.push(waiter, endpoint, expiresMs)
+    else waiter.onUnavailable('unreachable', this.#set.whyUnreachable)
   }
 
   /** A session tells of room only where it had none; who waits for its share of what there is waits for this. */
   readonly #onShareFree = (): void => {
-    if (this.waiting > 0) for (const endpoint of this.endpoints) this.onRoom(endpoint)
+    this.#waiting.onRoomAnywhere()
+    if (this.#retired !== undefined) this.#ask()
   }
 
-  onRoom(endpoint: Endpoint): void {
-    this.#waiting.onRoom(endpoint)
+  onEndpointsChanged(): void {
+    this.#waiting.onEndpointsChanged()
   }
 
-  onConnectFailed(endpoint: Endpoint): void {
-    this.#source.refresh()
-    this.#waiting.reassign(ticket => ticket.endpoint === endpoint || this.#isHopeless(ticket))
+  /**
+   * Serves the calls that it has, and those that come while it has some; then it is gone, at the latest when the grace is
+   * over. Resolves when the last session is gone.
+   */
+  retire(): Promise<void> {
+    this.#retired ??= this.#retire()
+    this.#ask()
+    return this.#retired
   }
 
-  /** Waits for any endpoint, and there is none left that has a session or may get one. */
-  #isHopeless(ticket: Ticket): boolean {
-    return ticket.endpoint === undefined && !this.#set.hopeful
-  }
-
-  onConnectSlow(endpoint: Endpoint): void {
-    if (this.endpoints.some(other => other.state === 'ready'))
-      this.#waiting.reassign(ticket => ticket.endpoint === endpoint)
-  }
-
-  onSessionGone(endpoint: Endpoint): void {
-    if (this.#closed) return
-    this.#source.refresh()
-    this.#waiting.reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
+  #retire(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const { drainGraceMs } = this.#settings.sessions
+    const timer = this.#context.clock.after(drainGraceMs, () => this.#end(REMOVED))
+    this.#onNoCalls = () => {
+      this.#onNoCalls = undefined
+      timer.cancel()
+      this.#refusal ??= REMOVED
+      resolve(this.#set.retire())
+    }
+    this.#set.unfollow()
+    return promise
   }
 
   /** The waiting are told; resolves when the last session is gone. */
   close(): Promise<void> {
-    this.#closed = true
-    const closed = Promise.all(this.endpoints.map(endpoint => endpoint.close()))
-    this.#waiting.end('closed', 'the proxy is shutting down')
-    return closed.then(() => {})
+    return this.#end(SHUTTING_DOWN)
+  }
+
+  #end(refusal: Refusal): Promise<void> {
+    this.#refusal = refusal
+    this.#set.unfollow()
+    const closed = this.#set.close()
+    this.#waiting.end(...refusal)
+    this.#onNoCalls?.()
+    return closed
   }
 }

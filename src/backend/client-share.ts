@@ -64,7 +64,7 @@ const PARTS_KEPT = 4
 
 /** Of all clients of one backend together. */
 export class SharedStreams {
-  readonly limits: ShareLimits
+  limits: ShareLimits
   readonly clock: Clock
   /** A client has less than it had, or shares with fewer: one that waits may have what it could not have before. */
   readonly onShareFree: () => void
@@ -125,6 +125,7 @@ export class ClientShare {
   resetCaused(): void {
     const { clock, limits } = this.#all
     this.#resets ??= new TokenBucket(limits.resets, clock.now())
+    this.#resets.setRate(limits.resets, clock.now())
     if (!this.#resets.take(clock.now())) this.#apart = true
   }
 
@@ -138,6 +139,7 @@ export class ClientShare {
   get apart(): boolean {
     if (!this.#apart) return false
     const { clock, limits } = this.#all
+    this.#resets?.setRate(limits.resets, clock.now())
     if (this.#heldBytes * 2 < limits.heldBytes && this.#resets?.isFull(clock.now()) !== false) this.#apart = false
     return this.#apart
   }
@@ -157,20 +159,27 @@ export class ClientShare {
 
 /** A client session, as backends know it. */
 export class Client {
-  readonly #shares = new Map<object, ClientShare>()
+  /** Of more backends than one. Those that were removed are not kept for a session that lasts. */
+  #shares: WeakMap<object, ClientShare> | undefined
   #lastBackend: object | undefined
   #lastShare: ClientShare | undefined
 
   /** Its share of a backend; most clients call one. */
   shareOf(backend: { readonly shared: SharedStreams }): ClientShare {
     if (this.#lastBackend === backend) return this.#lastShare!
-    let share = this.#shares.get(backend)
+    let share = this.#shares?.get(backend)
     if (share === undefined) {
       share = new ClientShare(backend.shared)
-      this.#shares.set(backend, share)
+      this.#keep(backend, share)
     }
     this.#lastBackend = backend
     this.#lastShare = share
     return share
+  }
+
+  #keep(backend: object, share: ClientShare): void {
+    if (this.#lastBackend === undefined) return
+    this.#shares ??= new WeakMap([[this.#lastBackend, this.#lastShare!]])
+    this.#shares.set(backend, share)
   }
 }

@@ -42,7 +42,7 @@ const SLOW_CONNECT_MS = 250
 
 export class Connector {
   readonly #address: DialAddress
-  #options: ConnectorOptions
+  options: ConnectorOptions
   readonly #context: ConnectorContext
   readonly #owner: ConnectorOwner
   /** On its way. */
@@ -58,7 +58,7 @@ export class Connector {
 
   constructor(address: DialAddress, options: ConnectorOptions, context: ConnectorContext, owner: ConnectorOwner) {
     this.#address = address
-    this.#options = options
+    this.options = options
     this.#context = context
     this.#owner = owner
   }
@@ -73,7 +73,7 @@ export class Connector {
     const { clock, transport } = this.#context
     const session = transport.connect(this.#address, this.#owner)
     this.session = session
-    const { connectTimeoutMs } = this.#options
+    const { connectTimeoutMs } = this.options
     const giveUp = () => this.#owner.onOverdue(session, `no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`)
     this.#connectTimer = clock.after(Math.min(SLOW_CONNECT_MS, connectTimeoutMs), () => {
       if (connectTimeoutMs <= SLOW_CONNECT_MS) return giveUp()
@@ -102,7 +102,7 @@ export class Connector {
   }
 
   #backOff(): void {
-    const delayMs = backoffDelayMs(this.#options.backoff, this.failures, this.#context.random)
+    const delayMs = backoffDelayMs(this.options.backoff, this.failures, this.#context.random)
     this.#backoffTimer?.cancel()
     this.#backoffTimer = this.#context.clock.after(delayMs, () => {
       this.#backoffTimer = undefined
@@ -112,7 +112,7 @@ export class Connector {
 
   /** What lives as long as the first wait is not dialled more often than it is after a failure. */
   wasOfUse({ session, readyMs }: Lease): boolean {
-    return session.answered || this.#context.clock.now() - readyMs >= this.#options.backoff.initialMs
+    return session.answered || this.#context.clock.now() - readyMs >= this.options.backoff.initialMs
   }
 
   /** The session is lost. @returns whether it was of so little use that the next one waits */
@@ -132,7 +132,7 @@ export class Connector {
   /** After the first wait, as endpoints that restart are not there at once. A call that comes meanwhile dials at once. */
   redialLater(): void {
     if (this.#redialTimer !== undefined || this.#backoffTimer !== undefined) return
-    const delayMs = backoffDelayMs(this.#options.backoff, 1, this.#context.random)
+    const delayMs = backoffDelayMs(this.options.backoff, 1, this.#context.random)
     this.#redialTimer = this.#context.clock.after(delayMs, () => {
       this.#redialTimer = undefined
       this.#owner.onWaited()

@@ -9,10 +9,11 @@
  *
  * The last two are opened when they are needed, and closed when they were idle for a while.
  */
+import type { Timer } from '../transport/clock.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import type { ClientShare } from './client-share.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
-import type { Lease } from './lease.ts'
+import type { Lease, StreamCounter } from './lease.ts'
 import { type PoolContext, type PoolOptions, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
 import type { Rate } from './token-bucket.ts'
 
@@ -22,6 +23,8 @@ export interface EndpointOptions extends Pick<PoolOptions, 'connectTimeoutMs' | 
     readonly reserve: number
     /** Most sessions of the pool `apart`. */
     readonly apart: number
+    /** How long calls may go on at an endpoint that has left. */
+    readonly drainGraceMs: number
   }
   /** RST_STREAM that a shared session bears. */
   readonly resets: Rate
@@ -42,24 +45,29 @@ export interface EndpointOwner {
 /** A session that is for a while only is closed after a minute without calls: whoever needed it may come back. */
 const IDLE_MS = 60_000
 
-export class Endpoint {
+export class Endpoint implements StreamCounter {
+  readonly address: DialAddress
   /** As its source knows it now; the key stays. */
   spec: EndpointSpec
-  readonly #options: EndpointOptions
+  /** Calls that have a stream here now, on whichever session. */
+  inFlight = 0
+  #options: EndpointOptions
   readonly #context: PoolContext
   readonly #owner: EndpointOwner
   readonly #shared: SessionPool
   #reserve: SessionPool | undefined
   #apart: SessionPool | undefined
   #closed = false
+  #retired: Promise<void> | undefined
+  #graceTimer: Timer | undefined
 
   constructor(spec: EndpointSpec, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
+    this.address = spec.address
     this.spec = spec
     this.#options = options
     this.#context = context
     this.#owner = owner
-    const { max, maxDraining, ready } = options.sessions
-    this.#shared = new SessionPool(spec.address, { ...options, max, maxDraining, ready, idleMs: undefined }, context, {
+    this.#shared = new SessionPool(this.address, this.#sharedOptions, context, this, {
       onRoom: () => owner.onRoom(this),
       onConnectFailed: () => owner.onConnectFailed(this),
       onConnectSlow: () => owner.onConnectSlow(this),
@@ -67,8 +75,20 @@ export class Endpoint {
     })
   }
 
-  get address(): DialAddress {
-    return this.spec.address
+  get #sharedOptions(): PoolOptions {
+    const { max, maxDraining, ready } = this.#options.sessions
+    return { ...this.#options, max, maxDraining, ready, idleMs: undefined }
+  }
+
+  get #reserveOptions(): PoolOptions {
+    const { reserve, maxDraining } = this.#options.sessions
+    return { ...this.#options, max: reserve, maxDraining, ready: 0, idleMs: IDLE_MS }
+  }
+
+  /** There each bears what its client causes. */
+  get #apartOptions(): PoolOptions {
+    const { apart, maxDraining } = this.#options.sessions
+    return { ...this.#options, resets: undefined, max: apart, maxDraining, ready: 0, idleMs: IDLE_MS }
   }
 
   get state(): PoolState {
@@ -115,15 +135,15 @@ export class Endpoint {
   /** A session with room for a stream of this client now; if there is none, one is dialled where the client may have it. */
   room(share: ClientShare): Lease | undefined {
     if (share.apart && this.#options.sessions.apart > 0) return this.#roomApart(share)
-    return this.#shared.room() ?? this.#roomInReserve(share)
+    return this.#shared.leases.room() ?? this.#roomInReserve(share)
   }
 
   #roomInReserve(share: ClientShare): Lease | undefined {
     if (this.#closed || this.#options.sessions.reserve === 0) return undefined
     if (this.#shared.state !== 'ready' || this.#shared.promising) return undefined
-    this.#reserve ??= this.#pool(this.#options.sessions.reserve, this.#options.resets)
-    if (!share.mayHaveOfReserve(this.#reserve.mostStreams, this.#shared.streamLimit)) return undefined
-    const lease = this.#reserve.room()
+    this.#reserve ??= this.#pool(this.#reserveOptions)
+    if (!share.mayHaveOfReserve(this.#reserve.mostStreams, this.#shared.leases.streamLimit)) return undefined
+    const lease = this.#reserve.leases.room()
     if (lease === undefined) this.#reserve.connect()
     else lease.inReserve = true
     return lease
@@ -131,11 +151,11 @@ export class Endpoint {
 
   #roomApart(share: ClientShare): Lease | undefined {
     if (this.#closed) return undefined
-    this.#apart ??= this.#pool(this.#options.sessions.apart, undefined)
+    this.#apart ??= this.#pool(this.#apartOptions)
     const pool = this.#apart
-    const own = pool.leaseOf(share)
+    const own = pool.leases.of(share)
     if (own !== undefined) return own.free > 0 ? own : undefined
-    const free = pool.room(isNobodys)
+    const free = pool.leases.room(isNobodys)
     if (free !== undefined) {
       free.guest = share
       return free
@@ -146,12 +166,11 @@ export class Endpoint {
     }
     // There may be no more of them: who is apart shares with others who are. And where none can be had, the shared
     // ones do, as long as they are not short of resets.
-    if (pool.state === 'ready') return pool.leastUsed()
-    return this.#shared.room(bearsResets)
+    if (pool.state === 'ready') return pool.leases.leastUsed()
+    return this.#shared.leases.room(bearsResets)
   }
 
-  #pool(max: number, resets: Rate | undefined): SessionPool {
-    const { maxDraining } = this.#options.sessions
+  #pool(options: PoolOptions): SessionPool {
     const changed = () => this.#owner.onRoom(this)
     const owner: PoolOwner = {
       onRoom: changed,
@@ -159,14 +178,40 @@ export class Endpoint {
       onConnectSlow() {},
       onSessionGone: changed,
     }
-    const options = { ...this.#options, max, maxDraining, ready: 0, resets, idleMs: IDLE_MS }
-    return new SessionPool(this.address, options, this.#context, owner)
+    return new SessionPool(this.address, options, this.#context, this, owner)
   }
 
-  /** Resolves when the last session is gone. */
-  close(): Promise<void> {
+  /** From now on. */
+  update(options: EndpointOptions): void {
+    this.#options = options
+    this.#shared.update(this.#sharedOptions)
+    this.#reserve?.update(this.#reserveOptions)
+    this.#apart?.update(this.#apartOptions)
+  }
+
+  /**
+   * It has left the backend: no new calls. Its sessions end with their last call, or when the grace is over. Resolves
+   * when the last is gone.
+   */
+  retire(): Promise<void> {
+    this.#retired ??= this.#retire()
+    return this.#retired
+  }
+
+  async #retire(): Promise<void> {
     this.#closed = true
-    return Promise.all(this.#pools.map(pool => pool.close())).then(() => {})
+    const gone = this.#pools.map(pool => pool.retire('the endpoint has left the backend'))
+    if (this.sessionCount > 0)
+      this.#graceTimer = this.#context.clock.after(this.#options.sessions.drainGraceMs, () => this.close())
+    await Promise.all(gone)
+    this.#graceTimer?.cancel()
+  }
+
+  /** Ends all sessions. Resolves when the last is gone. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#graceTimer?.cancel()
+    await Promise.all(this.#pools.map(pool => pool.close()))
   }
 }
 

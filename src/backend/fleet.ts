@@ -66,10 +66,9 @@ export class Fleet {
     let [waitingCalls, backendSessions, backendStreams] = [0, 0, 0]
     for (const backend of this.#all()) {
       waitingCalls += backend.waiting
-      for (const endpoint of backend.endpoints) {
-        backendSessions += endpoint.sessionCount
-        backendStreams += endpoint.streamCount
-      }
+      const { sessions, streams } = backend.open
+      backendSessions += sessions
+      backendStreams += streams
     }
     return { waitingCalls, backendSessions, backendStreams }
   }

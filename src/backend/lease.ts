@@ -2,12 +2,19 @@
 import type { ClientSession, DialAddress, Stream, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import type { PacedResets, Resettable } from './paced-resets.ts'
+import type { Rate } from './token-bucket.ts'
 
 /**
  * A client that leaves a thousand calls behind must not keep their streams for as long as it takes to reset them at the
  * pace that the backend bears: from here on a new session costs less.
  */
 const MAX_WAITING_RESETS = 64
+
+/** Counts the streams of all its sessions. */
+export interface StreamCounter {
+  /** Streams open now. */
+  inFlight: number
+}
 
 export class Lease {
   readonly address: DialAddress
@@ -23,6 +30,7 @@ export class Lease {
   /** Undefined for a session apart: how many resets it bears is the business of the client that causes them. */
   readonly #resets: PacedResets | undefined
 
+  readonly #counter: StreamCounter
   readonly #onCrowded: (lease: Lease) => void
   /** When the session was ready for calls, of the clock. */
   readonly readyMs: number
@@ -33,12 +41,14 @@ export class Lease {
     session: ClientSession,
     resets: PacedResets | undefined,
     readyMs: number,
+    counter: StreamCounter,
     onCrowded: (lease: Lease) => void,
   ) {
     this.address = address
     this.session = session
     this.#resets = resets
     this.readyMs = readyMs
+    this.#counter = counter
     this.#onCrowded = onCrowded
   }
 
@@ -67,7 +77,9 @@ export class Lease {
   open(owner: StreamOwner): Stream {
     this.used = true
     this.opened++
-    return this.session.open(owner)
+    const stream = this.session.open(owner)
+    this.#counter.inFlight++
+    return stream
   }
 
   /** Streams that wait to be reset: too many say that the session should be replaced. */
@@ -85,6 +97,11 @@ export class Lease {
     else if (resets.waiting > MAX_WAITING_RESETS) this.#onCrowded(this)
   }
 
+  /** It bears another rate from now on. */
+  setResets(rate: Rate): void {
+    this.#resets?.setRate(rate)
+  }
+
   /** It takes no new calls; those that it has run on. */
   drain(): void {
     this.#draining = true
@@ -93,6 +110,7 @@ export class Lease {
 
   /** The stream has ended. */
   ended(what: Resettable): void {
+    this.#counter.inFlight--
     if (this.#resets === undefined || this.#resets.waiting === 0) return
     this.#resets.ended(what)
     if (this.#draining) this.#endIfUnwanted()

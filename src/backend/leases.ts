@@ -65,6 +65,11 @@ export class Leases {
     return least
   }
 
+  /** The one that has the fewest streams. */
+  quietest(): Lease | undefined {
+    return this.open.toSorted((one, other) => one.session.streams - other.session.streams)[0]
+  }
+
   find(session: ClientSession): Lease | undefined {
     return this.#all.get(session)
   }

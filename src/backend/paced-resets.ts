@@ -42,6 +42,13 @@ export class PacedResets {
     this.#unseen = new TokenBucket(UNSEEN, clock.now())
   }
 
+  setRate(rate: Rate): void {
+    this.#all.setRate(rate, this.#clock.now())
+    if (!this.#timer.armed) return
+    this.#wheel.disarm(this.#timer)
+    this.#armTimer()
+  }
+
   /** Streams that wait to be reset. */
   get waiting(): number {
     return this.#waiting.size

@@ -15,7 +15,7 @@ import type { Timer } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ClientSession, DialAddress } from '../transport/transport.ts'
 import { Connector, type ConnectorContext, type ConnectorOptions, type ConnectorOwner } from './connector.ts'
-import { Lease } from './lease.ts'
+import { Lease, type StreamCounter } from './lease.ts'
 import { Leases } from './leases.ts'
 import { PacedResets } from './paced-resets.ts'
 import type { Rate } from './token-bucket.ts'
@@ -61,18 +61,27 @@ export type PoolState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'
 
 export class SessionPool implements ConnectorOwner {
   readonly address: DialAddress
-  readonly #options: PoolOptions
+  #options: PoolOptions
   readonly #context: PoolContext
   readonly #owner: PoolOwner
+  readonly #counter: StreamCounter
   readonly #connector: Connector
-  readonly #leases = new Leases()
+  readonly leases = new Leases()
   #idleTimer: Timer | undefined
   #closed = false
-  #onEmpty: (() => void) | undefined
+  /** Resolves when the last session is gone. */
+  readonly #empty = Promise.withResolvers<void>()
   /** Why the last session or attempt ended. */
   lastError = 'never connected'
 
-  constructor(address: DialAddress, options: PoolOptions, context: PoolContext, owner: PoolOwner) {
+  constructor(
+    address: DialAddress,
+    options: PoolOptions,
+    context: PoolContext,
+    counter: StreamCounter,
+    owner: PoolOwner,
+  ) {
+    this.#counter = counter
     this.address = address
     this.#options = options
     this.#context = context
@@ -82,48 +91,28 @@ export class SessionPool implements ConnectorOwner {
 
   get state(): PoolState {
     if (this.#closed) return 'closed'
-    if (this.#leases.open.length > 0) return 'ready'
+    if (this.leases.open.length > 0) return 'ready'
     if (this.#connector.session !== undefined) return 'connecting'
     return this.#connector.waits ? 'backoff' : 'idle'
   }
 
   /** No session, and: a failure without a session of use since, or a first connect that takes suspiciously long. */
   get failing(): boolean {
-    return this.#leases.open.length === 0 && (this.#connector.failures > 0 || this.#connector.slow)
+    return this.leases.open.length === 0 && (this.#connector.failures > 0 || this.#connector.slow)
   }
 
   get sessionCount(): number {
-    return this.#leases.size + (this.#connector.session === undefined ? 0 : 1)
+    return this.leases.size + (this.#connector.session === undefined ? 0 : 1)
   }
 
   get streamCount(): number {
-    return this.#leases.streams
+    return this.leases.streams
   }
 
-  /** Streams that its sessions may have, all together. */
-  get streamLimit(): number {
-    return this.#leases.streamLimit
-  }
-
-  /** The same of all that it may have, if those that are not open yet are as large as those that are. */
+  /** Streams that all may have that there may be, if those that are not open yet are as large as those that are. */
   get mostStreams(): number {
-    const { open, streamLimit } = this.#leases
+    const { open, streamLimit } = this.leases
     return open.length === 0 ? 0 : (streamLimit / open.length) * this.#options.max
-  }
-
-  /** A session with room for a stream now; `fits`: and that is one for this call. */
-  room(fits?: (lease: Lease) => boolean): Lease | undefined {
-    return this.#leases.room(fits)
-  }
-
-  /** The session that this guest has for itself. */
-  leaseOf(guest: object): Lease | undefined {
-    return this.#leases.of(guest)
-  }
-
-  /** Of the sessions with room, the one that has the fewest streams. */
-  leastUsed(): Lease | undefined {
-    return this.#leases.leastUsed()
   }
 
   /** Could a call that waits here get a session: one is on its way, or may be dialled. */
@@ -132,7 +121,7 @@ export class SessionPool implements ConnectorOwner {
   }
 
   #mayConnect(): boolean {
-    return !this.#closed && !this.#connector.waits && this.#leases.open.length < this.#options.max
+    return !this.#closed && !this.#connector.waits && this.leases.open.length < this.#options.max
   }
 
   /** Dials one more session, unless one is being dialled, the wait of a failure runs, or there are enough. */
@@ -142,7 +131,7 @@ export class SessionPool implements ConnectorOwner {
 
   /** Opens what `sessions.ready` asks for. */
   keepReady(): void {
-    if (this.#leases.open.length < Math.min(this.#options.ready, this.#options.max)) this.connect()
+    if (this.leases.open.length < Math.min(this.#options.ready, this.#options.max)) this.connect()
   }
 
   onWaited(): void {
@@ -150,7 +139,7 @@ export class SessionPool implements ConnectorOwner {
   }
 
   onSlow(): void {
-    this.#connector.slow = this.#leases.open.length === 0
+    this.#connector.slow = this.leases.open.length === 0
     this.#owner.onConnectSlow()
   }
 
@@ -162,7 +151,7 @@ export class SessionPool implements ConnectorOwner {
   #failed(reason: string): void {
     this.#connector.settle()
     this.lastError = reason
-    if (this.#leases.open.some(other => this.#connector.wasOfUse(other))) this.#connector.failures = 0
+    if (this.leases.open.some(other => this.#connector.wasOfUse(other))) this.#connector.failures = 0
     this.#connector.failed()
     this.#context.log?.('connect-failed', this.address.name, reason)
     this.#owner.onConnectFailed()
@@ -180,8 +169,8 @@ export class SessionPool implements ConnectorOwner {
     const { resets } = this.#options
     const onSettled = () => this.#owner.onRoom()
     const paced = resets === undefined ? undefined : new PacedResets(resets, clock, wheel, onSettled)
-    const lease = new Lease(this.address, session, paced, clock.now(), this.#onCrowded)
-    this.#leases.add(lease)
+    const lease = new Lease(this.address, session, paced, clock.now(), this.#counter, this.#onCrowded)
+    this.leases.add(lease)
     this.#watchIdle()
     this.#context.log?.('connected', this.address.name, '')
     this.#owner.onRoom()
@@ -194,20 +183,20 @@ export class SessionPool implements ConnectorOwner {
 
   onDraining(session: ClientSession, code: number, debug: string): void {
     const reason = `GOAWAY ${code} ${JSON.stringify(debug)}`
-    const lease = this.#leases.find(session)
+    const lease = this.leases.find(session)
     if (!this.#drain(lease, reason)) return
     this.#judge(lease!, reason)
     this.#gone()
   }
 
   onSpent(session: ClientSession): void {
-    this.#retire(this.#leases.find(session), 'all stream numbers are used')
+    this.#retire(this.leases.find(session), 'all stream numbers are used')
   }
 
   /** It takes no new calls. @returns whether it did until now */
   #drain(lease: Lease | undefined, reason: string): lease is Lease {
     this.#context.log?.('draining', this.address.name, reason)
-    if (lease === undefined || !this.#leases.drain(lease)) return false
+    if (lease === undefined || !this.leases.drain(lease)) return false
     lease.drain()
     this.lastError = reason
     return true
@@ -241,18 +230,18 @@ export class SessionPool implements ConnectorOwner {
     if (idleMs === undefined || this.#idleTimer !== undefined || this.#closed) return
     this.#idleTimer = this.#context.clock.after(idleMs, () => {
       this.#idleTimer = undefined
-      for (const lease of [...this.#leases.open]) {
+      for (const lease of [...this.leases.open]) {
         const idle = lease.session.streams === 0 && !lease.used
         lease.used = false
         if (idle) this.#retire(lease, 'idle')
       }
-      if (this.#leases.open.length > 0) this.#watchIdle()
+      if (this.leases.open.length > 0) this.#watchIdle()
     })
   }
 
   #endOldest(): void {
-    let over = this.#leases.draining.size - this.#options.maxDraining
-    for (const { session } of this.#leases.draining) {
+    let over = this.leases.draining.size - this.#options.maxDraining
+    for (const { session } of this.leases.draining) {
       if (over-- <= 0) return
       session.destroy()
     }
@@ -260,11 +249,11 @@ export class SessionPool implements ConnectorOwner {
 
   onSessionClosed(session: ClientSession, reason: string): void {
     if (session === this.#connector.session) return this.#failed(reason)
-    const lease = this.#leases.find(session)
+    const lease = this.leases.find(session)
     if (lease === undefined) return
     lease.gone()
-    const tookCalls = this.#leases.remove(lease)
-    if (this.#leases.size === 0) this.#onEmpty?.()
+    const tookCalls = this.leases.remove(lease)
+    if (this.#closed) this.#resolveIfEmpty()
     if (!tookCalls) return
     this.lastError = reason
     this.#context.log?.('closed', this.address.name, reason)
@@ -273,17 +262,39 @@ export class SessionPool implements ConnectorOwner {
     this.#owner.onSessionGone()
   }
 
-  /** Resolves when the last session is gone. */
+  /** From now on. What has more sessions than it may have lets go of those with the fewest streams. */
+  update(options: PoolOptions): void {
+    this.#options = this.#connector.options = options
+    const { open } = this.leases
+    if (options.resets !== undefined) for (const lease of open) lease.setResets(options.resets)
+    while (open.length > options.max) this.#retire(this.leases.quietest(), 'sessions.max was lowered')
+    this.keepReady()
+  }
+
+  /** No new calls, and no new sessions: each ends with its last stream. Resolves when the last is gone. */
+  retire(reason: string): Promise<void> {
+    this.#stop()
+    for (const lease of [...this.leases.open]) if (this.#drain(lease, reason)) lease.session.retire()
+    return this.#resolveIfEmpty()
+  }
+
+  /** Ends all sessions. Resolves when the last is gone. */
   close(): Promise<void> {
+    this.#stop()
+    for (const lease of [...this.leases.open]) this.leases.drain(lease)
+    for (const { session } of this.leases.draining) session.destroy()
+    return this.#resolveIfEmpty()
+  }
+
+  #stop(): void {
     this.#closed = true
     this.#idleTimer?.cancel()
     this.#idleTimer = undefined
     this.#connector.stop()
-    for (const lease of [...this.#leases.open]) this.#leases.drain(lease)
-    for (const { session } of this.#leases.draining) session.destroy()
-    if (this.#leases.size === 0) return Promise.resolve()
-    return new Promise(resolve => {
-      this.#onEmpty = resolve
-    })
+  }
+
+  #resolveIfEmpty(): Promise<void> {
+    if (this.leases.size === 0) this.#empty.resolve()
+    return this.#empty.promise
   }
 }

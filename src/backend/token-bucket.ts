@@ -5,7 +5,7 @@ export interface Rate {
 }
 
 export class TokenBucket {
-  readonly #rate: Rate
+  #rate: Rate
   #left: number
   #atMs: number
 
@@ -14,6 +14,14 @@ export class TokenBucket {
     this.#rate = rate
     this.#left = rate.burst
     this.#atMs = nowMs
+  }
+
+  /** What was taken stays taken. */
+  setRate(rate: Rate, nowMs: number): void {
+    if (rate === this.#rate) return
+    this.#refill(nowMs)
+    this.#left = Math.max(0, rate.burst - (this.#rate.burst - this.#left))
+    this.#rate = rate
   }
 
   #refill(nowMs: number): void {

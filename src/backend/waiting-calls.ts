@@ -3,10 +3,11 @@
  * room, endpoints that were lost. It is worked off at the end of the turn, when all of it is known.
  */
 import type { Clock } from '../transport/clock.ts'
-import type { TimerWheel } from '../transport/timer-wheel.ts'
 import { CallQueue } from './call-queue.ts'
 import { Ticket, type Unavailable, type Waiter } from './client-share.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint, EndpointOwner } from './endpoint.ts'
+import type { EndpointSet } from './endpoint-set.ts'
+import type { PoolContext } from './session-pool.ts'
 
 export interface QueueOptions {
   /** Most calls that wait for a session or a stream at a time. */
@@ -16,12 +17,13 @@ export interface QueueOptions {
 }
 
 /** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */
-export function hasItsTurn({ endpoint }: Ticket): boolean {
+function hasItsTurn({ endpoint }: Ticket): boolean {
   return endpoint !== undefined && endpoint.state === 'connecting' && !endpoint.failing
 }
 
-export class WaitingCalls {
-  readonly #options: QueueOptions
+export class WaitingCalls implements EndpointOwner {
+  #options: QueueOptions
+  readonly #endpoints: EndpointSet
   readonly #clock: Clock
   readonly #queue: CallQueue
   readonly #askForTurn: () => void
@@ -31,11 +33,21 @@ export class WaitingCalls {
   #concerned: ((ticket: Ticket) => boolean)[] = []
 
   /** @param askForTurn there is something to do at the end of this turn: `work` */
-  constructor(options: QueueOptions, clock: Clock, wheel: TimerWheel, askForTurn: () => void) {
+  constructor(options: QueueOptions, endpoints: EndpointSet, { clock, wheel }: PoolContext, askForTurn: () => void) {
     this.#options = options
+    this.#endpoints = endpoints
     this.#clock = clock
     this.#queue = new CallQueue(wheel, clock, this.#expired)
     this.#askForTurn = askForTurn
+  }
+
+  /** Those that wait already wait as long as those that come. */
+  update(options: QueueOptions): void {
+    const laterMs = options.timeoutMs - this.#options.timeoutMs
+    this.#options = options
+    if (laterMs === 0) return
+    for (const { waiter, endpoint, expiresMs } of this.#queue.takeAll())
+      this.#queue.push(new Ticket(waiter, endpoint, expiresMs + laterMs))
   }
 
   get size(): number {
@@ -83,17 +95,47 @@ export class WaitingCalls {
 
   readonly #expired = ({ waiter }: Ticket): void => {
     waiter.onUnavailable('queue-timeout', `no stream was free within ${this.#options.timeoutMs} ms`)
+    this.#askForTurn()
   }
 
-  /** The endpoint has room for a stream. */
   onRoom(endpoint: Endpoint): void {
     if (this.#queue.size === 0) return
     this.#roomy.add(endpoint)
     this.#askForTurn()
   }
 
+  /** Who waits for its share of what there is may have it now. */
+  onRoomAnywhere(): void {
+    if (this.#queue.size > 0) for (const endpoint of this.#endpoints.all) this.onRoom(endpoint)
+  }
+
+  onConnectFailed(endpoint: Endpoint): void {
+    this.#endpoints.refresh()
+    this.#reassign(ticket => ticket.endpoint === endpoint || this.#isHopeless(ticket))
+  }
+
+  /** Waits for any endpoint, and there is none left that has a session or may get one. */
+  #isHopeless({ endpoint }: Ticket): boolean {
+    return endpoint === undefined && !this.#endpoints.hopeful
+  }
+
+  onConnectSlow(endpoint: Endpoint): void {
+    if (this.#endpoints.all.some(({ state }) => state === 'ready'))
+      this.#reassign(ticket => ticket.endpoint === endpoint)
+  }
+
+  onSessionGone(endpoint: Endpoint): void {
+    this.#endpoints.refresh()
+    this.#reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
+  }
+
+  /** There are others, or none. */
+  onEndpointsChanged(): void {
+    this.#reassign(ticket => !hasItsTurn(ticket))
+  }
+
   /** Those of whom it is true when the turn ends are placed again. */
-  reassign(concerned: (ticket: Ticket) => boolean): void {
+  #reassign(concerned: (ticket: Ticket) => boolean): void {
     if (this.#queue.size === 0) return
     this.#concerned.push(concerned)
     this.#askForTurn()

@@ -9,7 +9,7 @@ import {
   StaticSource,
 } from '../../src/backend/endpoint-source.ts'
 import type { DialAddress } from '../../src/transport/transport.ts'
-import { BackendRig, QUEUE_TIMEOUT_MS, shares } from './rig.ts'
+import { BackendRig, named, QUEUE_TIMEOUT_MS, shares } from './rig.ts'
 
 /** Says what a test lets it say. */
 class FakeSource implements EndpointSource {
@@ -32,12 +32,8 @@ class FakeSource implements EndpointSource {
 
   /** One letter each. */
   tell(names: string): void {
-    this.sink!.onEndpoints(endpointSpecs([...names].map(address)))
+    this.sink!.onEndpoints(endpointSpecs([...names].map(named)))
   }
-}
-
-function address(name: string): DialAddress {
-  return { name, tcp: { host: '192.0.2.1', port: name.charCodeAt(0) } }
 }
 
 const tls = { serverName: 'api.test', ca: 'CA', cert: 'CERT', key: 'KEY' }
@@ -46,12 +42,12 @@ const connect = () => {
 }
 
 t.test('a key is the same where all that makes a session is the same, and else another', async t => {
-  const base = { ...address('a'), tls }
-  t.equal(keyOf(base), keyOf({ ...address('a'), tls: { ...tls, ca: Buffer.from('CA') } }), 'text or bytes')
+  const base = { ...named('a'), tls }
+  t.equal(keyOf(base), keyOf({ ...named('a'), tls: { ...tls, ca: Buffer.from('CA') } }), 'text or bytes')
   t.notMatch(keyOf(base), /KEY/, 'a private key is in nobody else’s hands')
   const others: DialAddress[] = [
     base,
-    address('a'),
+    named('a'),
     { ...base, tcp: { host: '192.0.2.2', port: 97 } },
     { ...base, tcp: { host: '192.0.2.1', port: 98 } },
     { ...base, name: 'b' },
@@ -71,7 +67,7 @@ t.test('a key is the same where all that makes a session is the same, and else a
 
 t.test('the list of the configuration: all alike, and who is there twice is two endpoints', async t => {
   const told: (readonly EndpointSpec[])[] = []
-  const source = new StaticSource(['a', 'b', 'a'].map(address))
+  const source = new StaticSource(['a', 'b', 'a'].map(named))
   source.start({ onEndpoints: all => told.push(all), onError: t.fail })
   source.refresh()
   source.close()

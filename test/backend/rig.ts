@@ -1,7 +1,9 @@
 /** A backend whose endpoints a test plays, under a clock that it turns. */
 import { Backend, type BackendSettings, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
 import { Client, type ClientShare } from '../../src/backend/client-share.ts'
+import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
+import type { DialAddress } from '../../src/transport/transport.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type FakeSession, type FakeStream, FakeTransport } from '../support/fake-transport.ts'
 import { FakeTurn, INSTANT_TURN } from '../support/fake-turn.ts'
@@ -9,6 +11,7 @@ import { FakeTurn, INSTANT_TURN } from '../support/fake-turn.ts'
 export const BACKOFF = { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 }
 export const CONNECT_TIMEOUT_MS = 20_000
 export const QUEUE_TIMEOUT_MS = 5_000
+export const DRAIN_GRACE_MS = 600_000
 
 export interface RigOptions extends Partial<Omit<BackendSettings, 'name' | 'endpoints' | 'sessions'>> {
   readonly sessions?: Partial<BackendSettings['sessions']>
@@ -70,6 +73,24 @@ export class Call implements Waiter {
 
 const OWNER = { onHeaders() {}, onData() {}, onTrailers() {}, onWritable() {}, onClosed() {} }
 
+/** The address of an endpoint of this name. */
+export function named(name: string): DialAddress {
+  return { name, tcp: { host: '192.0.2.1', port: name.charCodeAt(0) } }
+}
+
+function settingsOf({ endpoints = 'a', turn: _, sessions, ...options }: RigOptions): BackendSettings {
+  return {
+    name: 'main',
+    endpoints: [...endpoints].map(named),
+    sessions: { max: 1, maxDraining: 32, ready: 0, reserve: 1, apart: 2, drainGraceMs: DRAIN_GRACE_MS, ...sessions },
+    resets: { burst: 40, perSecond: 4 },
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    backoff: BACKOFF,
+    queue: { maxCalls: 10_000, timeoutMs: QUEUE_TIMEOUT_MS },
+    ...options,
+  }
+}
+
 export class BackendRig {
   readonly clock = new FakeClock()
   readonly wheel = new TimerWheel(this.clock)
@@ -83,28 +104,33 @@ export class BackendRig {
   #calls = 0
   readonly #client = new Client()
 
-  constructor({ endpoints = 'a', turn, sessions, ...options }: RigOptions = {}) {
-    this.backend = new Backend(
-      {
-        name: 'main',
-        endpoints: [...endpoints].map((name, i) => ({ name, tcp: { host: '192.0.2.1', port: i } })),
-        sessions: { max: 1, maxDraining: 32, ready: 0, reserve: 1, apart: 2, ...sessions },
-        resets: { burst: 40, perSecond: 4 },
-        connectTimeoutMs: CONNECT_TIMEOUT_MS,
-        backoff: BACKOFF,
-        queue: { maxCalls: 10_000, timeoutMs: QUEUE_TIMEOUT_MS },
-        ...options,
-      },
-      {
-        transport: this.transport,
-        clock: this.clock,
-        wheel: this.wheel,
-        turn: turn === 'held' ? this.turn : INSTANT_TURN,
-        clientHeldBytes: 1_000,
-        random: () => this.chance,
-        log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
-      },
-    )
+  readonly #options: RigOptions
+
+  constructor(options: RigOptions = {}) {
+    this.#options = options
+    this.backend = new Backend(settingsOf(options), {
+      transport: this.transport,
+      clock: this.clock,
+      wheel: this.wheel,
+      turn: options.turn === 'held' ? this.turn : INSTANT_TURN,
+      clientHeldBytes: 1_000,
+      random: () => this.chance,
+      log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
+    })
+  }
+
+  /** The same settings but for these. */
+  update(options: RigOptions): void {
+    this.backend.update(settingsOf({ ...this.#options, ...options }))
+  }
+
+  /** One letter each. */
+  setEndpoints(names: string): void {
+    this.backend.setEndpoints(endpointSpecs([...names].map(named)))
+  }
+
+  client(): Client {
+    return new Client()
   }
 
   call(name = `call ${++this.#calls}`, client: Client = this.#client): Call {

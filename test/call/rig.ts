@@ -102,7 +102,7 @@ export class CallRig {
       {
         name: 'main',
         endpoints: [{ name: endpoint, tcp: { host, port: Number(port) } }],
-        sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2 },
+        sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2, drainGraceMs: 600_000 },
         resets: { burst: 1_000, perSecond: 100 },
         connectTimeoutMs: 20_000,
         backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },

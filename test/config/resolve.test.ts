@@ -33,7 +33,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
         endpoints: [{ name: 'http://localhost:50051', tcp: { host: 'localhost', port: 50051 }, tls: undefined }],
         balancer: 'round-robin',
         transport: 'frames',
-        sessions: { max: 4, maxDraining: 32, reserve: 4, apart: 4, ready: 0 },
+        sessions: { max: 4, maxDraining: 32, reserve: 4, apart: 4, drainGraceMs: 600_000, ready: 0 },
         connectTimeoutMs: 5000,
         backoff: { initialMs: 1000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
         queue: { maxCalls: 1000, timeoutMs: 5000 },

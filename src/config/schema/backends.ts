@@ -56,6 +56,12 @@ const sessions = strict({
     'Sessions to one endpoint beyond `max` for clients whose calls are reset or whose responses wait so much that others would suffer, one for each as far as they go; 0: none',
     { max: 1_000 },
   ),
+  // As long as Envoy drains (`--drain-time-s`): calls of any usual length end by themselves, and no number of changes
+  // leaves sessions behind for streams that never end.
+  drainGraceMs: milliseconds(
+    600_000,
+    'How long calls may go on at an endpoint that left the backend, and at a backend that was removed',
+  ),
   ready: integer(0, 'Sessions kept open to each endpoint without calls; 0: on demand', { max: 10_000 }),
 }).superRefine(({ max, ready }, context) => {
   if (ready <= max) return
