@@ -1,15 +1,12 @@
 /** What a command, or the library, does not need is not loaded: it would cost start time and memory for nothing. */
 import { join } from 'node:path'
 import t from 'tap'
-import { CLI, startNode } from './run.ts'
+import { CLI, startProgram } from './run.ts'
 
 const HOOK = join(import.meta.dirname, 'loaded.ts')
 const LIBRARY = join(import.meta.dirname, '../../src/index.ts')
 const ROUTES = ['--listen', '127.0.0.1:0', '--backend', '127.0.0.1:1']
 const FILE = ['--config', join(import.meta.dirname, '../../fixtures/config/unreachable-route.yaml')]
-
-// The test runner puts modules of its own into each process by it.
-delete process.env.NODE_OPTIONS
 
 /** Packages and parts of Node that somebody may need, and not everybody. */
 const COSTLY = [
@@ -42,7 +39,8 @@ const CASES: readonly [what: string, args: readonly string[], needs: readonly st
 t.test('what each of them loads', async t => {
   await Promise.all(
     CASES.map(async ([what, args, needs]) => {
-      const running = startNode(t, '--import', HOOK, ...args)
+      // The test runner puts modules of its own into each process by that variable.
+      const running = startProgram(t, 'env', '-u', 'NODE_OPTIONS', process.execPath, '--import', HOOK, ...args)
       if (args.includes('serve') && !args.includes('--help')) {
         await running.output(/listening on/)
         running.child.kill('SIGTERM')

@@ -24,7 +24,11 @@ export function start(t: Scope, ...args: string[]): Running {
 
 /** The same with arguments of Node's before those of the command line. */
 export function startNode(t: Scope, ...args: string[]): Running {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  return startProgram(t, process.execPath, ...args)
+}
+
+export function startProgram(t: Scope, program: string, ...args: string[]): Running {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   const waiting = new Set<() => void>()
