@@ -2,6 +2,9 @@
  * This tree beside another revision of it, in turn: which differences exceed the noise, and which way.
  * `npm run bench:compare -- REV`
  */
+import { numberOf, shellText } from '../src/bench/argument.ts'
+import type { Bound } from '../src/bench/bounds.ts'
+import { UsageError } from '../src/bench/problem.ts'
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
 import { checkWritable } from './report/files.ts'
 import { Progress } from './report/progress.ts'
@@ -15,20 +18,16 @@ import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts
 import { durationText, estimateSeconds } from './suite/estimate.ts'
 import { fieldOf } from './suite/field.ts'
 import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
-import { commandText, listOf, parsed, positive, wholeNumber } from './suite/options.ts'
+import { listOf, SECONDS } from './suite/options.ts'
 import { checkOut } from './suite/revision.ts'
 import { chooseSources, versionOf } from './suite/sources.ts'
-import { exitCodeOf, UsageError, usage } from './suite/usage.ts'
+import { exitCodeOf, parsed, usage } from './suite/usage.ts'
 import { differences, differenceText } from './suite/verdict.ts'
 
 const THIS = 'this'
 const SCENARIOS = ['m1', 'm10', 'm100', 'bulk', 'token-m10', 'stream']
-const ROUNDS = 10
 /** Fewer show nothing once dozens of numbers are judged together. */
-const LEAST_ROUNDS = 8
-const MAX_ROUNDS = 1_000
-const SECONDS = 1
-const MAX_SECONDS = 60
+const ROUNDS: Bound = { least: 8, most: 1_000, usual: 10 }
 const SHORTEST_NAME = 4
 
 const HELP = `npm run bench:compare -- REV [options]
@@ -36,8 +35,8 @@ const HELP = `npm run bench:compare -- REV [options]
   REV                   a commit, branch or tag of this repository
   --only A,B            scenarios, or families of them (default: ${SCENARIOS.join(',')}; all: npm run bench -- --list)
   --pair NAME           ${Object.keys(PAIRS).join(', ')} (default: frames)
-  --rounds N            at least ${LEAST_ROUNDS} (default ${ROUNDS})
-  --seconds N           of one measurement, about (default ${SECONDS})
+  --rounds N            at least ${ROUNDS.least} (default ${ROUNDS.usual})
+  --seconds N           of one measurement, about (default ${SECONDS.usual})
   --json FILE           all samples
   --fail-on-worse       exit code 1 when something became worse beyond the noise`
 
@@ -115,7 +114,7 @@ function courseOf(
     syscalls: false,
     freshProcesses: true,
     base,
-    command: commandText(['npm', 'run', 'bench:compare', '--', ...args]),
+    command: shellText(['npm', 'run', 'bench:compare', '--', ...args]),
     machine: describeMachine(),
     versions: { node: nodeVersion(), ...versions },
     revision: revision(),
@@ -146,14 +145,12 @@ function parseOptions(args: readonly string[]): CompareOptions | undefined {
   if (PAIRS[values.pair] === undefined) {
     throw new UsageError(`--pair ${values.pair}: there are ${Object.keys(PAIRS).join(', ')}`)
   }
-  const rounds = wholeNumber('--rounds', values.rounds, ROUNDS, MAX_ROUNDS)
-  if (rounds < LEAST_ROUNDS) throw new UsageError(`--rounds ${rounds}: at least ${LEAST_ROUNDS}, fewer show nothing`)
   return {
     revision: revisionName,
     only: values.only === undefined ? SCENARIOS : listOf(values.only),
     pair: values.pair,
-    rounds,
-    seconds: positive('--seconds', values.seconds, SECONDS, MAX_SECONDS),
+    rounds: numberOf('--rounds', values.rounds, ROUNDS, 'rounds', true),
+    seconds: numberOf('--seconds', values.seconds, SECONDS, 'seconds'),
     json: values.json,
     failOnWorse: values['fail-on-worse'],
   }

@@ -4,11 +4,11 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
+import { shellText } from '../src/bench/argument.ts'
 import { CONTENDERS } from './subjects/all.ts'
 import { lookAround, planFor, type Step } from './subjects/installation.ts'
 import { CACHE } from './subjects/installed.ts'
-import { parsed } from './suite/options.ts'
-import { exitCodeOf } from './suite/usage.ts'
+import { exitCodeOf, parsed } from './suite/usage.ts'
 
 /** One line: a slow mirror is given this long. */
 const STEP_MS = 600_000
@@ -66,6 +66,6 @@ function run({ line: [command, ...args], cwd }: Step): boolean {
 
 /** As one would type it. */
 function lineOf({ what, line, cwd }: Step): string {
-  const typed = line.map(word => (/[^\w./=:,@+-]/.test(word) ? `'${word}'` : word)).join(' ')
+  const typed = shellText(line)
   return `# ${what}\n${cwd === undefined ? typed : `(cd ${cwd} && ${typed})`}`
 }

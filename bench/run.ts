@@ -2,6 +2,7 @@
  * What a proxy costs: subjects in turn in one run, each alone on one core. `npm run bench -- --help`; the method is in
  * README.md.
  */
+import { shellText } from '../src/bench/argument.ts'
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
 import { checkWritable, writeReport } from './report/files.ts'
 import { Progress } from './report/progress.ts'
@@ -15,7 +16,7 @@ import { type Course, hasFailed, runCourse, totalSteps } from './suite/course.ts
 import { durationText, estimateSeconds } from './suite/estimate.ts'
 import { baseOf, type Field, fieldOf } from './suite/field.ts'
 import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
-import { commandText, HELP, isShort, NOT_SHORT, parseRunOptions, type RunOptions } from './suite/options.ts'
+import { HELP, isShort, NOT_SHORT, parseRunOptions, type RunOptions } from './suite/options.ts'
 import type { Scenario } from './suite/scenario.ts'
 import { chooseSources, SOURCE_INSTALLS, type SourceProgram, versionOf } from './suite/sources.ts'
 import { canCountSyscalls } from './suite/syscalls.ts'
@@ -91,7 +92,7 @@ function courseOf(
     pace,
     syscalls: full && canCountSyscalls(),
     base: baseOf(field.taking, options.base),
-    command: commandText(['npm', 'run', 'bench', ...(args.length === 0 ? [] : ['--', ...args])]),
+    command: shellText(['npm', 'run', 'bench', ...(args.length === 0 ? [] : ['--', ...args])]),
     machine: describeMachine(),
     versions: { node: nodeVersion(), ...Object.fromEntries(here), ...field.versions },
     revision: revision(),

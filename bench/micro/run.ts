@@ -12,13 +12,16 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { numberOf, shellText } from '../../src/bench/argument.ts'
+import type { Bound } from '../../src/bench/bounds.ts'
+import { UsageError } from '../../src/bench/problem.ts'
+import { exitCodeOf, parsed } from '../suite/usage.ts'
 import type { Request } from './measure.ts'
 import { PART_NAMES, type PartName } from './parts.ts'
 import { type CaseResult, tableOf } from './result.ts'
 
 /** Per case, of all rounds together. */
-const DEFAULT_MIN_CPU_MS = 400
+const MIN_CPU_MS: Bound = { least: 1, most: 60_000, usual: 400 }
 /** A part that is not done then hangs: at the default, the longest takes half a minute. */
 const PART_TIMEOUT_MS = 900_000
 const MEASURE = fileURLToPath(new URL('measure.ts', import.meta.url))
@@ -27,20 +30,27 @@ const HELP = `npm run bench:micro -- [FILTER…] [options]
 
   FILTER              cases with this in "part: name", say "router:" or "decode request"; several: any of them.
                       Parts: ${PART_NAMES.join(', ')}
-  --min-cpu-ms N      measured by case (default ${DEFAULT_MIN_CPU_MS})
+  --min-cpu-ms N      measured by case (default ${MIN_CPU_MS.usual})
   --json FILE         the results
   --help`
 
-process.exitCode = await main()
+process.exitCode = await exitCodeOf(() => main(process.argv.slice(2)), HELP)
 
-async function main(): Promise<number> {
-  const { values, positionals: words } = argumentsOf()
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals: words } = parsed({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      'min-cpu-ms': { type: 'string' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
   if (values.help) {
     console.log(HELP)
     return 0
   }
-  const minCpuMs = Number(values['min-cpu-ms'])
-  if (!(minCpuMs > 0)) return usage(`--min-cpu-ms ${values['min-cpu-ms']}: not a positive number`)
+  const minCpuMs = numberOf('--min-cpu-ms', values['min-cpu-ms'], MIN_CPU_MS, 'milliseconds')
   console.log(`Node ${process.version}, ${os.cpus()[0]?.model ?? os.arch()}: median (middle half) of single runs`)
   const results: CaseResult[] = []
   for (const part of PART_NAMES) {
@@ -50,24 +60,9 @@ async function main(): Promise<number> {
     console.log(`\n${part}\n${tableOf(its)}`)
     results.push(...its)
   }
-  if (results.length === 0) return usage(`no case has ${words.map(word => `"${word}"`).join(' or ')} in it`)
+  if (results.length === 0) throw new UsageError(`no case has ${words.map(word => `"${word}"`).join(' or ')} in it`)
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(recordOf(results, minCpuMs), null, 2)}\n`)
   return 0
-}
-
-function argumentsOf() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        'min-cpu-ms': { type: 'string', default: String(DEFAULT_MIN_CPU_MS) },
-        json: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    process.exit(usage((error as Error).message))
-  }
 }
 
 /** Whether it is worth a process: words that name other parts are not for this one. */
@@ -98,17 +93,11 @@ function recordOf(results: readonly CaseResult[], minCpuMs: number) {
   return {
     format: 1,
     date: new Date().toISOString(),
-    command: ['npm run bench:micro --', ...process.argv.slice(2)].join(' '),
+    command: shellText(['npm', 'run', 'bench:micro', '--', ...process.argv.slice(2)]),
     cpu: os.cpus()[0]?.model ?? os.arch(),
     system: `${os.type()} ${os.release()}`,
     versions: { node: process.versions.node, v8: process.versions.v8 },
     minCpuMs,
     cases: results,
   }
-}
-
-/** @returns the exit code */
-function usage(message: string): number {
-  console.error(`${message}\n\n${HELP}`)
-  return 2
 }

@@ -1,7 +1,7 @@
 /** Who takes part in a run: found on this machine, or missing with the line that installs it. */
+import { UsageError } from '../../src/bench/problem.ts'
 import type { RunRecord } from '../report/record.ts'
 import type { Contender } from '../subjects/contender.ts'
-import { UsageError } from './usage.ts'
 
 export interface Field {
   readonly taking: readonly Contender[]

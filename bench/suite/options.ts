@@ -1,11 +1,13 @@
 /** The command line of the suite's programs. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { numberOf } from '../../src/bench/argument.ts'
+import type { Bound } from '../../src/bench/bounds.ts'
+import { UsageError } from '../../src/bench/problem.ts'
 import { PAIRS, type Transports } from '../subjects/verbatim.ts'
 import type { Pace } from './scenario.ts'
 import type { Sources } from './sources.ts'
-import { UsageError } from './usage.ts'
+import { parsed } from './usage.ts'
 
 /** Another checkout of this project as a subject. */
 export interface Tree {
@@ -32,13 +34,12 @@ export interface RunOptions {
   readonly help: boolean
 }
 
-export const ROUNDS = 5
+/** More is a slip of the finger, not a measurement. */
+const ROUNDS: Bound = { least: 1, most: 1_000, usual: 5 }
+export const SECONDS: Bound = { least: 0.01, most: 60, usual: 1 }
+const RATE: Bound = { least: 0.01, most: 1_000_000, usual: 0 }
 const SHORT_PACE: Pace = { seconds: 0.6, warmUpSeconds: 0.6 }
 const FULL_PACE: Pace = { seconds: 2, warmUpSeconds: 2 }
-/** More is a slip of the finger, not a measurement. */
-const MAX_ROUNDS = 1_000
-const MAX_SECONDS = 60
-const MAX_RATE = 1_000_000
 
 /** Subjects that the short form can do without: another floor, and the less useful of the mixed pairs. */
 export const NOT_SHORT: readonly string[] = ['haproxy-tcp', 'frames-native']
@@ -56,7 +57,7 @@ npm run bench:full -- [options]   every scenario, longer measurements, system ca
   --subjects A,B        default: all that are on this machine, in the short form without ${NOT_SHORT.join(' and ')}
   --tree NAME=DIR[,PAIR]  this project in another checkout too, on ${Object.keys(PAIRS).join(', ')} (default: frames); may repeat
   --base NAME           whom ratios are against (default: nghttpx, or else frames, or else the first)
-  --rounds N            default ${ROUNDS}
+  --rounds N            default ${ROUNDS.usual}
   --seconds N           of one measurement, about (default ${SHORT_PACE.seconds}, full ${FULL_PACE.seconds})
   --warm-up N           seconds before a subject's first measurement in a scenario (default ${SHORT_PACE.warmUpSeconds}, full ${FULL_PACE.warmUpSeconds})
   --rate N              calls a second in "latency" (default: half of nghttpx's full load, measured first)
@@ -94,11 +95,11 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
     subjects: listOf(values.subjects),
     trees: values.tree.map(treeOf),
     base: values.base,
-    rounds: wholeNumber('--rounds', values.rounds, ROUNDS, MAX_ROUNDS),
+    rounds: numberOf('--rounds', values.rounds, ROUNDS, 'rounds', true),
     pace: {
-      seconds: positive('--seconds', values.seconds, pace.seconds, MAX_SECONDS),
-      warmUpSeconds: positive('--warm-up', values['warm-up'], pace.warmUpSeconds, MAX_SECONDS),
-      rate: values.rate === undefined ? undefined : positive('--rate', values.rate, 0, MAX_RATE),
+      seconds: numberOf('--seconds', values.seconds, { ...SECONDS, usual: pace.seconds }, 'seconds'),
+      warmUpSeconds: numberOf('--warm-up', values['warm-up'], { ...SECONDS, usual: pace.warmUpSeconds }, 'seconds'),
+      rate: values.rate === undefined ? undefined : numberOf('--rate', values.rate, RATE, 'calls a second'),
     },
     sources: {
       load: oneOf('--load', values.load, ['own', 'h2load']),
@@ -112,33 +113,8 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
   }
 }
 
-/** As `parseArgs`. @throws UsageError for what it does not know */
-export function parsed<Config extends ParseArgsConfig>(config: Config): ReturnType<typeof parseArgs<Config>> {
-  try {
-    return parseArgs(config)
-  } catch (error) {
-    // What it says after the first sentence is about writing `--` in front.
-    throw new UsageError((error as Error).message.split('. ')[0]!)
-  }
-}
-
 export function listOf(text: string): string[] {
   return text.split(',').filter(name => name !== '')
-}
-
-/** @throws UsageError for what is no number above 0, or above `most` */
-export function positive(option: string, text: string | undefined, otherwise: number, most: number): number {
-  if (text === undefined) return otherwise
-  const number = Number(text)
-  if (!(number > 0 && number <= most)) throw new UsageError(`${option} ${text}: a number above 0, at most ${most}`)
-  return number
-}
-
-/** @throws UsageError for what is no whole number from 1 to `most` */
-export function wholeNumber(option: string, text: string | undefined, otherwise: number, most: number): number {
-  const number = positive(option, text, otherwise, most)
-  if (!Number.isInteger(number)) throw new UsageError(`${option} ${text}: a whole number`)
-  return number
 }
 
 function oneOf<Name extends string>(
@@ -162,9 +138,4 @@ function treeOf(text: string): Tree {
   }
   if (!existsSync(`${folder}/src/cli.ts`)) throw new UsageError(`--tree ${text}: no src/cli.ts in ${folder}`)
   return { name: name!, folder: resolve(folder!), pair }
-}
-
-/** As it can be typed into a shell again. */
-export function commandText(words: readonly string[]): string {
-  return words.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')
 }

@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { UsageError } from '../../src/bench/problem.ts'
 import { THIS_TREE } from '../subjects/verbatim.ts'
-import { UsageError } from './usage.ts'
 
 export interface Checkout {
   readonly folder: string

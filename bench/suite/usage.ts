@@ -1,8 +1,15 @@
 /** What was typed wrong is said in a sentence, and not with a stack. */
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { UsageError } from '../../src/bench/problem.ts'
 
-/** What was typed is wrong: what, and what there is instead. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
+/** As `parseArgs`. @throws UsageError for what it does not know */
+export function parsed<Config extends ParseArgsConfig>(config: Config): ReturnType<typeof parseArgs<Config>> {
+  try {
+    return parseArgs(config)
+  } catch (error) {
+    // What it says after the first sentence is about writing `--` in front.
+    throw new UsageError((error as Error).message.split('. ')[0]!)
+  }
 }
 
 /** What was asked for and is not there, or cannot be written, is the asker's affair. @throws UsageError for these */

@@ -2,6 +2,7 @@
  * The command as a report shows it: what repeats the run, without what may be secret. That is metadata, and a message
  * that stands in the command itself.
  */
+import { shellText } from './argument.ts'
 import { isInline } from './message.ts'
 import { isSecret, parseMetadata, REDACTED } from './metadata.ts'
 import type { BenchOptions } from './options.ts'
@@ -18,7 +19,7 @@ export function commandLine(options: BenchOptions, messageBytes: number): string
   const words = Object.entries(options as Readonly<Record<string, string | readonly string[]>>).flatMap(
     ([name, value]) => [value].flat().flatMap(one => [`--${dashed(name)}`, shown(name, one)]),
   )
-  return ['grpc-verbatim', 'bench', ...words].map(quoted).join(' ')
+  return shellText(['grpc-verbatim', 'bench', ...words])
 }
 
 /** `json:[7 bytes]`; the name of a file stays. */
@@ -34,9 +35,4 @@ function shownField(field: string): string {
 
 function dashed(name: string): string {
   return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
-}
-
-/** For a POSIX shell. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll(`'`, `'\\''`)}'`
 }

@@ -7,7 +7,8 @@ import { PREFIX_BYTES } from '../grpc/message.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { fieldOf, type HeaderField } from '../wire/index.ts'
-import { BOUNDS, type Bound, OPEN_BYTES_MAX } from './bounds.ts'
+import { numberOf } from './argument.ts'
+import { BOUNDS, OPEN_BYTES_MAX } from './bounds.ts'
 import { commandLine } from './command-line.ts'
 import { framed, messageBytes } from './message.ts'
 import { type MetadataField, parseMetadata, secretsOf } from './metadata.ts'
@@ -92,16 +93,6 @@ function pathOf(path: string | undefined): string {
   if (path === undefined) throw new UsageError('no method: give --path /pkg.Service/Method')
   if (/^\/[\w.]+\/\w+$/.test(path)) return path
   throw new UsageError(`--path ${JSON.stringify(path)} is not a method: write /pkg.Service/Method`)
-}
-
-function numberOf(option: string, text: string | undefined, bound: Bound, unit: string, whole = false): number {
-  if (text === undefined) return bound.usual
-  const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-  if (number >= bound.least && number <= bound.most && (!whole || Number.isInteger(number))) return number
-  const kind = whole ? 'a whole number' : 'a number'
-  throw new UsageError(
-    `${option} is ${JSON.stringify(text)}: give ${unit}, ${kind} from ${bound.least} to ${bound.most}`,
-  )
 }
 
 function loadOf({ rate, concurrency }: BenchOptions, messageBytes: number): Load {

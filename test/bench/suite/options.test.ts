@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { baseOf, fieldOf } from '../../../bench/suite/field.ts'
-import { commandText, parseRunOptions } from '../../../bench/suite/options.ts'
+import { parseRunOptions } from '../../../bench/suite/options.ts'
 import { chooseSources } from '../../../bench/suite/sources.ts'
-import { UsageError } from '../../../bench/suite/usage.ts'
+import { shellText } from '../../../src/bench/argument.ts'
+import { UsageError } from '../../../src/bench/problem.ts'
 import { fakeContender } from './fakes.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '')
@@ -12,10 +13,10 @@ t.test('each option says what is wrong with it, and what there is', async t => {
   const wrong: readonly (readonly [args: string[], message: RegExp])[] = [
     [['--rouns', '3'], /--rouns/],
     [['m10'], /m10/],
-    [['--rounds', '0'], /--rounds 0: a number above 0/],
-    [['--rounds', '2.5'], /--rounds 2.5: a whole number/],
-    [['--seconds', 'long'], /--seconds long/],
-    [['--seconds', '3600'], /--seconds 3600: .* at most 60/],
+    [['--rounds', '0'], /--rounds is "0": give rounds, a whole number from 1 to 1000/],
+    [['--rounds', '2.5'], /--rounds is "2\.5": give rounds, a whole number/],
+    [['--seconds', 'long'], /--seconds is "long"/],
+    [['--seconds', '3600'], /--seconds is "3600": give seconds, a number from 0\.01 to 60/],
     [['--rate', '-5'], /--rate/],
     [['--load', 'wrk'], /--load wrk: own or h2load/],
     [['--backend', 'apache'], /--backend apache: own or nghttpd/],
@@ -91,6 +92,6 @@ t.test('h2load and nghttpd where they are, our own where not, and what is forced
 })
 
 t.test('the command can be typed again', async t => {
-  t.equal(commandText(['npm', 'run', 'bench', '--', '--only', 'm1,m10']), 'npm run bench -- --only m1,m10')
-  t.equal(commandText(['--json', "it's here.json"]), "--json 'it'\\''s here.json'")
+  t.equal(shellText(['npm', 'run', 'bench', '--', '--only', 'm1,m10']), 'npm run bench -- --only m1,m10')
+  t.equal(shellText(['--json', "it's here.json"]), "--json 'it'\\''s here.json'")
 })
