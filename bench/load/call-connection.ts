@@ -3,6 +3,7 @@
  * of the message, `grpc-status: 0`. It does as little as that needs, so that the proxy is what is measured.
  */
 import net from 'node:net'
+import { fieldValue } from '../../src/bench/call.ts'
 import { writeUint32 } from '../../src/wire/frame.ts'
 import {
   CLIENT_PREFACE,
@@ -13,7 +14,6 @@ import {
   FrameReader,
   FrameType,
   HEAD_BYTES,
-  type HeaderField,
   HpackDecoder,
   readLength,
   Settings,
@@ -197,17 +197,17 @@ export class CallConnection implements FrameHandler, Caller {
     const fields = this.#decoder.decode(bytes, start, end)
     const slot = (streamId >> 1) % SLOTS
     if (this.#received[slot] === NO_HEADERS) {
-      const status = textOf(fields, ':status')
+      const status = fieldValue(fields, ':status')
       if (status !== '200') return this.#end(streamId, `:status ${status}`)
       this.#received[slot] = 0
     }
     if (!endStream) return
-    const status = textOf(fields, 'grpc-status')
+    const status = fieldValue(fields, 'grpc-status')
     const received = this.#received[slot]!
     const { length } = this.#calls.response
     const problem =
       status !== '0'
-        ? `grpc-status ${status} after ${received} bytes: ${textOf(fields, 'grpc-message')}`
+        ? `grpc-status ${status} after ${received} bytes: ${fieldValue(fields, 'grpc-message')}`
         : received !== length
           ? `${received} bytes came instead of ${length}`
           : undefined
@@ -269,9 +269,4 @@ export class CallConnection implements FrameHandler, Caller {
   onStreamError(error: Error): void {
     this.#lose(error.message)
   }
-}
-
-function textOf(fields: readonly HeaderField[], name: string): string | undefined {
-  for (const field of fields) if (field.name === name) return field.value
-  return undefined
 }

@@ -1,7 +1,7 @@
 /** Closed loop: keeps so many calls open on each connection; one that ends begins the next. */
+import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import type { Caller, CallerOwner } from './caller.ts'
 import type { Connections } from './connections.ts'
-import { Latency } from './latency.ts'
 import type { Outcome } from './outcome.ts'
 import type { ClosedMode } from './shape.ts'
 import { wholeNumber } from './whole-number.ts'
@@ -13,7 +13,7 @@ export async function runClosed(connections: Connections, { streams, calls }: Cl
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   // It may fail while nobody waits for it yet.
   promise.catch(() => {})
-  const latency = new Latency()
+  const latency = newHistogram()
   let left = calls
   let ended = 0
   const begin = (caller: Caller): void => {
@@ -27,7 +27,7 @@ export async function runClosed(connections: Connections, { streams, calls }: Cl
         return reject(new Error(problem))
       }
       const now = performance.now()
-      latency.record(now - begunMs)
+      recordMs(latency, now - begunMs)
       if (left > 0) begin(caller)
       else if (++ended === Math.min(calls, open)) resolve(now)
     },

@@ -1,7 +1,7 @@
 /** Each call on a connection of its own: connect, preface, call, close; as many at a time as there shall be connections. */
+import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import type { Caller } from './caller.ts'
 import type { Connections } from './connections.ts'
-import { Latency } from './latency.ts'
 import type { Outcome } from './outcome.ts'
 import type { ConnectMode } from './shape.ts'
 import { wholeNumber } from './whole-number.ts'
@@ -9,7 +9,7 @@ import { wholeNumber } from './whole-number.ts'
 /** @throws Error with the first connection that did not come about, or the first call that failed */
 export async function runConnect(connections: Connections, { calls }: ConnectMode): Promise<Outcome> {
   wholeNumber('calls', calls)
-  const latency = new Latency()
+  const latency = newHistogram()
   const open = connections.opener(1)
   let left = calls
   const place = async (): Promise<void> => {
@@ -17,7 +17,7 @@ export async function runConnect(connections: Connections, { calls }: ConnectMod
       left--
       const begun = performance.now()
       const problem = await oneCall(open)
-      latency.record(performance.now() - begun)
+      recordMs(latency, performance.now() - begun)
       if (problem === undefined) continue
       left = 0
       throw new Error(problem)

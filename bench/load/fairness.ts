@@ -3,13 +3,14 @@
  * `fairness.ts '{"port":…}'` (FairnessOptions) keeps small calls open for some seconds, with a bulk stream beside them
  * or without, and prints a FairnessReport. A call that fails ends it with code 1.
  */
+import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import { LoadSession } from '../../src/bench/session.ts'
-import type { StreamEnd, WireStream, WireStreamOwner } from '../../src/wire/index.ts'
-import { type CallPlan, metadataOf, planOf } from './call-plan.ts'
-import { Latency } from './latency.ts'
-import { MessageCheck } from './message-check.ts'
-import { messageOf } from './messages.ts'
+import type { HeaderField } from '../../src/wire/index.ts'
+import { CallFields } from './call-fields.ts'
+import { type CallPlan, planOf } from './call-plan.ts'
+import { percentilesOf } from './outcome.ts'
 import type { Percentiles, Shape } from './shape.ts'
+import { StreamCall, type StreamCallOwner } from './stream-call.ts'
 
 export interface FairnessOptions {
   readonly port: number
@@ -28,103 +29,64 @@ export interface FairnessReport {
 
 const SMALL: Shape = { kind: 'unary', requestBytes: 39, responseBytes: 39 }
 const BULK: Shape = { kind: 'server-stream', messages: 4_096, messageBytes: 16_384 }
+const SMALL_PLAN = planOf(SMALL)
+const BULK_PLAN = planOf(BULK)
 /** The client's own windows hold up neither. */
 const LIMITS = { maxStreamWindow: 1_048_576, initialStreamWindow: 262_144 }
 
 /** One call after the other: small ones are timed, of bulk the bytes are counted. */
-class Repeated implements WireStreamOwner {
-  readonly #client: Client
-  readonly #plan: CallPlan
-  readonly #timed: boolean
-  #stream: WireStream | undefined
-  #startedMs = 0
-  #status: string | undefined
-  #check: MessageCheck
+class Client implements StreamCallOwner {
+  readonly #latency = newHistogram()
+  readonly #session: LoadSession
+  readonly #fields: readonly [small: readonly HeaderField[], bulk: readonly HeaderField[]]
+  #bulk: StreamCall | undefined
+  #bulkBytes = 0
+  #done = false
 
-  constructor(client: Client, shape: Shape, timed: boolean) {
-    this.#client = client
-    this.#plan = planOf(shape)
-    this.#timed = timed
-    this.#check = new MessageCheck(this.#plan.response)
-  }
-
-  call(): void {
-    const { path, request, response } = this.#plan
-    const fields = {
-      ':method': 'POST',
-      ':scheme': 'http',
-      ':path': path,
-      ':authority': `127.0.0.1:${this.#client.port}`,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      ...Object.fromEntries(metadataOf(this.#plan)),
-    }
-    const message = messageOf(request.bytes)
-    this.#status = undefined
-    this.#check = new MessageCheck(response)
-    this.#startedMs = performance.now()
-    this.#stream = this.#client.session!.call(this)
-    this.#stream.sendHeaders(
-      Object.entries(fields).map(([name, value]) => ({ name, value, neverIndexed: false })),
-      false,
-    )
-    this.#stream.sendData(message, 0, message.length, true)
-  }
-
-  onHeaders(): void {}
-  onWritable(): void {}
-
-  onTrailers(block: Parameters<WireStreamOwner['onTrailers']>[0]): void {
-    this.#status = block.find(({ name }) => name === 'grpc-status')?.value
-  }
-
-  onData(bytes: Buffer, start: number, end: number): void {
-    this.#stream!.release(end - start)
-    const problem = this.#check.push(bytes, start, end)
-    if (problem !== undefined) throw new Error(problem)
-    if (!this.#timed) this.#client.bulkBytes += end - start
-  }
-
-  onClosed(end: StreamEnd): void {
-    if (this.#client.done) return
-    if (end.kind !== 'clean' || this.#status !== '0') {
-      throw new Error(`a call ended by ${JSON.stringify(end)} with grpc-status ${this.#status}`)
-    }
-    const problem = this.#check.end()
-    if (problem !== undefined) throw new Error(problem)
-    if (this.#timed) this.#client.latency.record(performance.now() - this.#startedMs)
-    setImmediate(() => this.#client.done || this.call())
-  }
-}
-
-class Client {
-  readonly port: number
-  readonly latency = new Latency()
-  session: LoadSession | undefined
-  bulkBytes = 0
-  done = false
-
-  constructor(port: number) {
-    this.port = port
+  constructor(session: LoadSession, port: number) {
+    this.#session = session
+    const fieldsOf = (plan: CallPlan, shape: Shape) =>
+      new CallFields(plan, { port, shape, connections: 1, mode: { kind: 'closed', streams: 1, calls: 1 } }, Math.random)
+    this.#fields = [fieldsOf(SMALL_PLAN, SMALL).lists()[0]!, fieldsOf(BULK_PLAN, BULK).lists()[0]!]
   }
 
   async run({ seconds, smallCalls, bulk }: FairnessOptions): Promise<FairnessReport> {
-    const target = { name: `127.0.0.1:${this.port}`, tcp: { host: '127.0.0.1', port: this.port } }
-    const onLost = (reason: string): never => {
-      throw new Error(reason)
-    }
-    this.session = await LoadSession.open(target, { onLost }, { limits: LIMITS })
-    if (bulk) new Repeated(this, BULK, false).call()
-    for (let i = 0; i < smallCalls; i++) new Repeated(this, SMALL, true).call()
+    if (bulk) this.#begin(true)
+    for (let i = 0; i < smallCalls; i++) this.#begin(false)
     await new Promise(resolve => setTimeout(resolve, seconds * 1_000))
-    this.done = true
-    this.session.close()
-    const { count: calls } = this.latency
+    this.#done = true
+    this.#session.close()
+    const { totalCount: calls } = this.#latency
     if (calls === 0) throw new Error(`no small call ended within ${seconds} s`)
-    return { calls, latency: this.latency.percentiles(), bulkBytesPerSecond: this.bulkBytes / seconds }
+    const bulkBytes = this.#bulkBytes + (this.#bulk?.receivedBytes ?? 0)
+    return { calls, latency: percentilesOf(this.#latency), bulkBytesPerSecond: bulkBytes / seconds }
+  }
+
+  onCallEnd(call: StreamCall, problem: string | undefined): void {
+    if (this.#done) return
+    if (problem !== undefined) throw new Error(problem)
+    const bulk = call === this.#bulk
+    if (bulk) this.#bulkBytes += call.receivedBytes
+    else recordMs(this.#latency, performance.now() - call.intended)
+    setImmediate(() => this.#done || this.#begin(bulk))
+  }
+
+  #begin(bulk: boolean): void {
+    const call = new StreamCall(this, bulk ? BULK_PLAN : SMALL_PLAN, performance.now(), undefined)
+    if (bulk) this.#bulk = call
+    call.begin(this.#session.call(call), this.#fields[bulk ? 1 : 0])
   }
 }
 
 const options = JSON.parse(process.argv[2]!) as FairnessOptions
-console.log(JSON.stringify(await new Client(options.port).run(options)))
+const { port } = options
+const onLost = (reason: string): never => {
+  throw new Error(reason)
+}
+const session = await LoadSession.open(
+  { name: `127.0.0.1:${port}`, tcp: { host: '127.0.0.1', port } },
+  { onLost },
+  { limits: LIMITS },
+)
+console.log(JSON.stringify(await new Client(session, port).run(options)))
 process.exit(0)

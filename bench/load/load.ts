@@ -4,7 +4,7 @@ import { runClosed } from './closed-mode.ts'
 import { runConnect } from './connect-mode.ts'
 import { Connections } from './connections.ts'
 import { runOpen } from './open-mode.ts'
-import type { Outcome } from './outcome.ts'
+import { type Outcome, percentilesOf } from './outcome.ts'
 import type { LoadOptions, LoadReport } from './shape.ts'
 
 /** @throws Error with the reason when a single call failed, or a connection; RangeError for options that cannot be */
@@ -19,8 +19,8 @@ export async function load(options: LoadOptions): Promise<LoadReport> {
       // Each call was checked to be all of its plan.
       dataBytes: calls * bytesOf(plan),
       messages: calls * (plan.request.count + plan.response.count),
-      latency: latency.percentiles(),
-      ...(lag === undefined ? {} : { lag: lag.percentiles() }),
+      latency: percentilesOf(latency),
+      ...(lag === undefined ? {} : { lag: percentilesOf(lag) }),
     }
   } finally {
     connections.stop()

@@ -2,10 +2,10 @@
  * Open loop: calls begin at times drawn beforehand, whatever the proxy does, and latency counts from those times. A
  * proxy that stalls is charged for all the calls that should have begun meanwhile (no coordinated omission).
  */
+import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import { arrivals } from './arrivals.ts'
 import { type Caller, type CallerOwner, MAX_OPEN } from './caller.ts'
 import type { Connections } from './connections.ts'
-import { Latency } from './latency.ts'
 import type { Outcome } from './outcome.ts'
 import type { OpenMode } from './shape.ts'
 
@@ -32,8 +32,8 @@ class OpenLoop implements CallerOwner {
   readonly #seconds: number
   /** Calls that are due before are the warm-up. */
   readonly #countedFromMs: number
-  readonly #latency = new Latency()
-  readonly #lag = new Latency()
+  readonly #latency = newHistogram()
+  readonly #lag = newHistogram()
   readonly #result = Promise.withResolvers<Outcome>()
   #callers: readonly Caller[] = []
   #startMs = 0
@@ -80,18 +80,18 @@ class OpenLoop implements CallerOwner {
       const intended = times[this.#begun]!
       const lateMs = performance.now() - this.#startMs - intended
       if (lateMs < 0) return
-      if (intended >= this.#countedFromMs) this.#lag.record(lateMs)
+      if (intended >= this.#countedFromMs) recordMs(this.#lag, lateMs)
       this.#callers[this.#begun++ % this.#callers.length]!.call(intended)
     }
   }
 
   onEnd(_caller: Caller, intended: number, problem: string | undefined): void {
     if (problem !== undefined) return this.onLost(problem)
-    if (intended >= this.#countedFromMs) this.#latency.record(performance.now() - this.#startMs - intended)
+    if (intended >= this.#countedFromMs) recordMs(this.#latency, performance.now() - this.#startMs - intended)
     if (++this.#ended < this.#times.length) return
     this.#over = true
     const latency = this.#latency
-    this.#result.resolve({ calls: latency.count, seconds: this.#seconds, latency, lag: this.#lag })
+    this.#result.resolve({ calls: latency.totalCount, seconds: this.#seconds, latency, lag: this.#lag })
   }
 
   onLost(reason: string): void {

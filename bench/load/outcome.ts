@@ -1,11 +1,20 @@
 /** What a mode of load comes to. */
-import type { Latency } from './latency.ts'
+import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
+import { latencyOf } from '../../src/bench/histogram.ts'
+import type { Percentiles } from './shape.ts'
 
 export interface Outcome {
   /** That count; each ended as it should. */
   readonly calls: number
   readonly seconds: number
-  readonly latency: Latency
+  readonly latency: JsHistogram
   /** How late calls did begin, where they have a time. */
-  readonly lag?: Latency
+  readonly lag?: JsHistogram
+}
+
+/** @throws RangeError where there is no call */
+export function percentilesOf(histogram: JsHistogram): Percentiles {
+  const latency = latencyOf(histogram)
+  if (latency === undefined) throw new RangeError('nothing has no percentile')
+  return { ...latency, histogram: encodeIntoCompressedBase64(histogram) }
 }

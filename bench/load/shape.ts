@@ -1,4 +1,5 @@
 /** What is asked of the suite's own load, and what it reports. Shared by generator, backend and scenarios. */
+import type { Latency } from '../../src/bench/histogram.ts'
 
 /** What a call is. Bytes are those of whole gRPC messages, the prefix of five included. */
 export type Shape =
@@ -71,14 +72,7 @@ export interface LoadReport {
   readonly lag?: Percentiles
 }
 
-/** Microseconds. */
-export interface Percentiles {
-  readonly p50: number
-  readonly p90: number
-  readonly p99: number
-  readonly p999: number
-  readonly max: number
-  readonly mean: number
+export interface Percentiles extends Latency {
   /** All of it: an HDR histogram of microseconds, as `hdr-histogram-js` encodes it (V2, compressed, base64). */
   readonly histogram: string
 }

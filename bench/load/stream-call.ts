@@ -1,4 +1,5 @@
 /** One call on a stream of the wire layer, of whatever shape: sends what its plan says, and checks what comes. */
+import { fieldValue } from '../../src/bench/call.ts'
 import {
   ErrorCode,
   errorCodeName,
@@ -41,6 +42,10 @@ export class StreamCall implements WireStreamOwner, PacedReader {
     this.#check = new MessageCheck(plan.response)
   }
 
+  get receivedBytes(): number {
+    return this.#check.receivedBytes
+  }
+
   /** @param stream new, of this owner */
   begin(stream: WireStream, fields: readonly HeaderField[]): void {
     const { request, answer } = this.#plan
@@ -51,7 +56,7 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   }
 
   onHeaders(block: readonly HeaderField[], endStream: boolean): void {
-    const status = textOf(block, ':status')
+    const status = fieldValue(block, ':status')
     // A response of 1xx is none.
     if (status?.startsWith('1')) return
     if (status !== '200') this.#fail(`:status ${status}`)
@@ -89,8 +94,8 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   }
 
   #ended(trailers: readonly HeaderField[]): void {
-    const status = textOf(trailers, 'grpc-status')
-    if (status !== '0') this.#fail(`grpc-status ${status}: ${textOf(trailers, 'grpc-message')}`)
+    const status = fieldValue(trailers, 'grpc-status')
+    if (status !== '0') this.#fail(`grpc-status ${status}: ${fieldValue(trailers, 'grpc-message')}`)
     else this.#problem ??= this.#check.end()
   }
 
@@ -99,9 +104,4 @@ export class StreamCall implements WireStreamOwner, PacedReader {
     this.#problem = problem
     this.#stream.reset(ErrorCode.CANCEL)
   }
-}
-
-function textOf(block: readonly HeaderField[], name: string): string | undefined {
-  for (const field of block) if (field.name === name) return field.value
-  return undefined
 }

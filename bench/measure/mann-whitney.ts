@@ -2,6 +2,7 @@
  * The rank test of Mann and Whitney (Wilcoxon), and the interval that belongs to it (Hodges and Lehmann): whether one
  * sample lies below another, and by how much, with nothing assumed of how values are distributed.
  */
+import { normalTail } from '../../src/bench/normal.ts'
 import { median } from './statistics.ts'
 
 export interface RankTest {
@@ -150,24 +151,6 @@ function doubledTail(ways: readonly number[], sum: number): number {
     if (of >= sum) above += count
   }
   return Math.min(1, (2 * Math.min(below, above)) / all)
-}
-
-const TERMS = 200
-
-/** The share of a normal distribution above `z` ≥ 0: a power series near the middle, a continued fraction in the tail. */
-function normalTail(z: number): number {
-  const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)
-  if (z < 3) {
-    let [term, sum] = [z, z]
-    for (let i = 3; i < TERMS; i += 2) {
-      term *= (z * z) / i
-      sum += term
-    }
-    return 0.5 - density * sum
-  }
-  let fraction = z
-  for (let i = TERMS; i > 0; i--) fraction = z + i / fraction
-  return density / fraction
 }
 
 /** Above which `share` < 0.5 of a normal distribution lies. */

@@ -1,9 +1,10 @@
 /** Measures subjects in turn, round by round (A B C, B C A, …): a slow moment of the machine meets all of them. */
+import { decodeFromCompressedBase64, encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
+import { merged } from '../../src/bench/histogram.ts'
 import type { Entry, Sample, ScenarioRecord } from '../report/record.ts'
 import type { Contender } from '../subjects/contender.ts'
 import { openWorld, type World, type WorldOptions } from '../subjects/world.ts'
 import { addedLatency } from './closed-loop.ts'
-import { mergeHistograms } from './histograms.ts'
 import { LeftOut, type Opened, type Pace, type Scenario, type Target } from './scenario.ts'
 import { countSyscalls } from './syscalls.ts'
 
@@ -215,7 +216,7 @@ class Heat {
             ? samples
             : samples.map((sample, round) => withAdded(sample, direct, round)),
         failure,
-        histogram: failure === undefined ? mergeHistograms(histograms) : undefined,
+        histogram: failure === undefined && histograms.length > 0 ? mergedText(histograms) : undefined,
       })),
       leftOut: [
         ...this.#runners.flatMap(({ contender, leftOut }) =>
@@ -225,6 +226,11 @@ class Heat {
       ],
     }
   }
+}
+
+/** Of all rounds. */
+function mergedText(histograms: readonly string[]): string {
+  return encodeIntoCompressedBase64(merged(histograms.map(text => decodeFromCompressedBase64(text) as JsHistogram)))
 }
 
 function withAdded(sample: Sample, direct: Runner, round: number): Sample {

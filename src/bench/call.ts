@@ -143,7 +143,7 @@ function isRefusal(end: StreamEnd): boolean {
   return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
 }
 
-function fieldValue(block: readonly HeaderFieldLike[], name: string): string | undefined {
+export function fieldValue(block: readonly HeaderFieldLike[], name: string): string | undefined {
   for (let i = 0; i < block.length; i++) if (block[i]!.name === name) return block[i]!.value
   return undefined
 }

@@ -10,6 +10,7 @@
 import type { JsHistogram } from 'hdr-histogram-js'
 import { SEED } from './bounds.ts'
 import { Distributions } from './distribution.ts'
+import { normalTail } from './normal.ts'
 import { seededRandom } from './random.ts'
 
 export const PERCENTILES = [50, 90, 99, 99.9] as const
@@ -107,11 +108,4 @@ const T_QUANTILES = [2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
 export function expandedTail(pairs: number): number {
   const t = T_QUANTILES[Math.min(pairs - PAIRS_LEAST, T_QUANTILES.length - 1)]!
   return normalTail(Math.sqrt(pairs / (pairs - 1)) * t)
-}
-
-/** P(Z > z) for z ≥ 0 (Abramowitz and Stegun 26.2.17; error below 7.5e-8). */
-function normalTail(z: number): number {
-  const t = 1 / (1 + 0.2316419 * z)
-  const series = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-  return (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * series
 }

@@ -1,13 +1,5 @@
 /** A distribution of latencies, from HDR histograms: its values, and how many are at or below each. */
 import type { JsHistogram } from 'hdr-histogram-js'
-import { newHistogram } from './slice.ts'
-
-/** Calls of several slices together. */
-export function merged(histograms: readonly JsHistogram[]): JsHistogram {
-  const sum = newHistogram()
-  for (const histogram of histograms) if (histogram.totalCount > 0) sum.add(histogram)
-  return sum
-}
 
 /**
  * Several histograms on the values that any of them has, ascending. A resample is then a weight for each of them, and

@@ -1,25 +1,15 @@
 /** A measurement as it is told and kept: what `--json` writes, and what the table and the page are made of. */
 import os from 'node:os'
-import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
+import { encodeIntoCompressedBase64 } from 'hdr-histogram-js'
 import { PREFIX_BYTES } from '../grpc/message.ts'
 import { Status, statusName } from '../grpc/status.ts'
 import { FAILED_SHARE_MAX, SEED, SLICES } from './bounds.ts'
 import { compare, type Difference, METHOD } from './comparison.ts'
-import { Distributions, merged } from './distribution.ts'
+import { type Latency, latencyOf, merged } from './histogram.ts'
 import type { Measurement } from './measure.ts'
 import { shownDetail, withoutSecrets } from './metadata.ts'
 import type { Load, Plan, WayName } from './plan.ts'
 import type { Slice } from './slice.ts'
-
-/** Microseconds. */
-export interface Latency {
-  readonly p50: number
-  readonly p90: number
-  readonly p99: number
-  readonly p999: number
-  readonly max: number
-  readonly mean: number
-}
 
 export interface WayReport {
   readonly name: WayName
@@ -130,16 +120,6 @@ export function reportOf(plan: Plan, { slices, leadInMs, stopped }: Measurement)
 /** Some way has too many failures for its numbers to be worth something. */
 export function isFailing({ calls, failed }: Pick<WayReport, 'calls' | 'failed'>): boolean {
   return failed > calls * FAILED_SHARE_MAX
-}
-
-export function latencyOf(histogram: JsHistogram): Latency | undefined {
-  if (histogram.totalCount === 0) return undefined
-  // By the same rule as the differences: hdr-histogram-js rounds ranks, where they are taken up.
-  const distribution = new Distributions([histogram])
-  const { maxValue: max, mean } = histogram
-  // Values of a distribution are the upper ends of what a histogram keeps apart.
-  const at = (percentile: number): number => Math.min(max, distribution.percentile(percentile / 100, [1]))
-  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max, mean }
 }
 
 function wayReport(plan: Plan, name: WayName, slices: readonly Slice[], leadInMs: number): WayReport {

@@ -1,20 +1,7 @@
 /** What one slice of a measurement yields: latencies of the calls that ended with OK, and how the others ended. */
-import { build, JsHistogram } from 'hdr-histogram-js'
 import { Status } from '../grpc/status.ts'
 import type { Call } from './call.ts'
-
-/** Microseconds, to three digits. */
-export function newHistogram(): JsHistogram {
-  const histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: 2,
-    autoResize: true,
-    numberOfSignificantValueDigits: 3,
-    useWebAssembly: false,
-  })
-  if (histogram instanceof JsHistogram) return histogram
-  throw new TypeError('hdr-histogram-js made another histogram than it was asked for')
-}
+import { newHistogram, recordMs } from './histogram.ts'
 
 /** Calls that ended with one status. */
 export interface Ending {
@@ -67,21 +54,17 @@ export class Slice {
     const { status = Status.UNKNOWN } = call
     this.calls++
     this.longestMs = Math.max(this.longestMs, call.endedMs - call.intendedMs)
-    this.late.recordValue(microseconds(call.begunMs - call.intendedMs))
+    recordMs(this.late, call.begunMs - call.intendedMs)
     const key = this.endings.has(status) || this.endings.size < ENDINGS_MAX ? status : Status.UNKNOWN
     const ending = this.endings.get(key)
     if (ending === undefined) this.endings.set(key, { count: 1, detail: call.detail })
     else ending.count++
     if (status !== Status.OK) return
     this.responses += call.responses
-    this.latency.recordValue(microseconds(call.endedMs - call.intendedMs))
+    recordMs(this.latency, call.endedMs - call.intendedMs)
   }
 
   get failed(): number {
     return this.calls - (this.endings.get(Status.OK)?.count ?? 0)
   }
-}
-
-function microseconds(ms: number): number {
-  return Math.max(0, Math.round(ms * 1_000))
 }

@@ -1,6 +1,7 @@
 /** A report as a table, in cells for the page and in lines for the terminal. */
 import type { Difference } from './comparison.ts'
-import { type Latency, missingShare, type Report, responsesDiffer, type WayReport } from './report.ts'
+import type { Latency } from './histogram.ts'
+import { missingShare, type Report, responsesDiffer, type WayReport } from './report.ts'
 
 export interface Table {
   readonly head: readonly string[]

@@ -1,10 +1,9 @@
 /** Percentiles, intervals and verdicts from known inputs. */
 import t from 'tap'
 import { compare, expandedTail, PAIRS_LEAST } from '../../src/bench/comparison.ts'
-import { Distributions, merged } from '../../src/bench/distribution.ts'
+import { Distributions } from '../../src/bench/distribution.ts'
+import { latencyOf, merged, newHistogram } from '../../src/bench/histogram.ts'
 import { exponentialGapMs, seededRandom } from '../../src/bench/random.ts'
-import { latencyOf } from '../../src/bench/report.ts'
-import { newHistogram } from '../../src/bench/slice.ts'
 
 function histogramOf(values: Iterable<number>) {
   const histogram = newHistogram()

@@ -1,9 +1,10 @@
 /** Calls that last: the lead-in is long enough for them, or it is said that it is not; the load has an end. */
 import type { ServerHttp2Stream } from 'node:http2'
 import t from 'tap'
+import { newHistogram } from '../../src/bench/histogram.ts'
 import { leadInMsOf } from '../../src/bench/pace.ts'
 import { planOf } from '../../src/bench/plan.ts'
-import { newHistogram, Slice } from '../../src/bench/slice.ts'
+import { Slice } from '../../src/bench/slice.ts'
 import { answer, bench, METHOD, serve } from './rig.ts'
 
 /** A timer may fire a little early. */
