@@ -75,6 +75,28 @@ t.test('each npm script that a document names is there', async t => {
   t.same(unknown, [])
 })
 
+t.test('each file that a document names is there', async t => {
+  const missing = PAGES.flatMap(page =>
+    [...textOf(page).matchAll(/`(?:node )?((?:src|test|bench|docs|examples|fixtures)\/[\w./-]*\w\/?)`/g)]
+      .map(([, file]) => file!)
+      .filter(file => !existsSync(path.join(ROOT, file)))
+      .map(file => `${page}: ${file}`),
+  )
+  t.same(missing, [])
+})
+
+t.test('the map of the source names each of its files once, and no other', async t => {
+  const sections = textOf('src/README.md').split('\n## The rooms\n')[1]!.split('\n### ').slice(1)
+  const named = sections.flatMap(section => {
+    const [room] = section.split('\n', 1)
+    return [...section.matchAll(/^\| `([^`]+\.ts)` \|/gm)].map(([, file]) => `${room}/${file}`)
+  })
+  const files = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .map(file => file.replaceAll(path.sep, '/'))
+    .filter(file => file.endsWith('.ts') && file.includes('/'))
+  t.same(named.toSorted(), files.toSorted(), 'a file that is new, moved or gone: change src/README.md')
+})
+
 t.test('README is short, begins with the two commands, and leads to each page', async t => {
   const readme = textOf('README.md')
   t.ok(readme.split('\n').length < 200, 'under 200 lines')
