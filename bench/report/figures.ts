@@ -1,10 +1,11 @@
 /** All charts that a run has numbers for. */
-import { draw, type Spec } from './draw.ts'
-import { growthSpec, latencySpec } from './lines.ts'
+import { loadDraw, type Spec } from '../../src/bench/draw.ts'
+import { type LatencyPanel, latencySpec } from '../../src/bench/lines.ts'
+import { growthSpec } from './growth.ts'
 import { looksOf } from './palette.ts'
 import { type Panel, panelsSpec } from './panels.ts'
 import type { Metric, RunRecord, ScenarioRecord } from './record.ts'
-import { headlinesOf, headOf, kindOf, type MetricKind, subjectsOf } from './rows.ts'
+import { failedOf, headlinesOf, headOf, kindOf, type MetricKind, subjectsOf } from './rows.ts'
 import { distinct, sameMetric } from './table.ts'
 
 export interface Figure {
@@ -38,7 +39,9 @@ export async function figuresOf(run: RunRecord): Promise<Figure[]> {
   const timed = latencyScenarios(single)
   if (timed.length > 0) {
     const subtitle = 'All rounds together, log axes; marks are at the percentiles that the axis names.'
-    plan('latency', 'Latency by percentile, µs (less is better)', subtitle, of => latencySpec(timed, of))
+    plan('latency', 'Latency by percentile, µs (less is better)', subtitle, of =>
+      latencySpec(timed.map(latencyPanel), of),
+    )
   }
   panels(
     'memory',
@@ -53,6 +56,7 @@ export async function figuresOf(run: RunRecord): Promise<Figure[]> {
     const subtitle = 'Log axes. A mark is the median of the rounds, the band what they spread over.'
     plan(id, `${title} (less is better)`, subtitle, of => growthSpec(drawn, metricOf, of))
   }
+  const draw = await loadDraw()
   return await Promise.all(planned.map(async ({ id, title, spec }) => ({ id, title, svg: await draw(spec, title) })))
 }
 
@@ -89,6 +93,14 @@ function latencyScenarios(scenarios: readonly ScenarioRecord[]): ScenarioRecord[
   const measured = scenarios.filter(({ entries }) => entries.some(({ histogram }) => histogram !== undefined))
   const about = measured.filter(scenario => kindOf(headlinesOf(scenario)[0] ?? NO_METRIC) === 'latency')
   return about.length > 0 ? about : measured
+}
+
+function latencyPanel(scenario: ScenarioRecord): LatencyPanel {
+  const { name, title, entries } = scenario
+  const curves = entries.flatMap(({ subject, histogram, failure }) =>
+    histogram === undefined || failure !== undefined ? [] : [{ subject, histogram }],
+  )
+  return { name, title, curves, failed: failedOf(scenario) }
 }
 
 function capital(text: string): string {

@@ -1,5 +1,5 @@
 /** A run as one HTML page that asks for nothing else: charts and styles are in it, and it has no script. */
-import { escapeText } from './draw.ts'
+import { escapeText, htmlPage, htmlTable } from '../../src/bench/html.ts'
 import type { Figure } from './figures.ts'
 import type { Metric, RunRecord, ScenarioRecord } from './record.ts'
 import {
@@ -14,7 +14,6 @@ import {
   rowsOf,
   subjectsOf,
 } from './rows.ts'
-import { STYLE } from './style.ts'
 import { againstBase, againstSubject, type Judged } from './verdicts.ts'
 
 const TITLE = 'grpc-verbatim: what a proxy costs'
@@ -23,18 +22,9 @@ const OURS = 'frames'
 
 export function pageOf(run: RunRecord, figures: readonly Figure[]): string {
   const judged = againstBase(run)
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${TITLE}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${TITLE}</h1>
+  return htmlPage(
+    TITLE,
+    `<h1>${TITLE}</h1>
 ${factsOf(run)}
 ${methodOf(run)}
 ${failuresSection(run)}
@@ -46,11 +36,8 @@ ${figures.map(({ id, svg }) => `<figure id="${escapeText(id)}">${svg}</figure>`)
 it the corrected p-value, or what the test could not show. <span class="better">Blue</span>: better than the subject that
 is 1; <span class="worse">red</span>: worse; both beyond the noise.</p>
 ${run.scenarios.map(scenario => scenarioOf(scenario, run.base, judged)).join('\n')}
-${absencesOf(run)}
-</main>
-</body>
-</html>
-`
+${absencesOf(run)}`,
+  )
 }
 
 function factsOf(run: RunRecord): string {
@@ -85,8 +72,7 @@ function subjectsTable(run: RunRecord): string {
     return `<tr><th>${escapeText(name)}</th>${cells.join('')}</tr>`
   })
   const head = ['kind', 'what it is', 'version'].map(text => `<th class="text">${text}</th>`)
-  return `<div class="scroll"><table><thead><tr><th>subject</th>${head.join('')}</tr></thead>
-<tbody>${rows.join('\n')}</tbody></table></div>`
+  return htmlTable(['<th>subject</th>', ...head], rows)
 }
 
 /** `nghttpx 1.52.0` has its name already. */
@@ -143,7 +129,7 @@ function contestList(subjects: readonly string[], judged: readonly Judged[], ope
       const coverage = Math.floor(100 * Math.min(...own.map(({ difference }) => difference.coverage)))
       const head = `<th>scenario</th><th class="text">metric</th><th>${escapeText(subject)}</th><th>${OURS}</th><th>ratio (${coverage} % interval)</th><th>p</th>`
       return `<details${open ? ' open' : ''}><summary>${escapeText(subject)}: ${own.length}</summary>
-<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div></details>`
+${htmlTable([head], rows)}</details>`
     })
     .join('\n')
 }
@@ -207,8 +193,7 @@ function tableOf(
     })
     return `<tr>${name}${cells.join('')}</tr>`
   })
-  return `<div class="scroll"><table><thead><tr><th>subject</th>${head.join('')}</tr></thead>
-<tbody>${body.join('\n')}</tbody></table></div>`
+  return htmlTable(['<th>subject</th>', ...head], body)
 }
 
 function valueCell(row: Row | undefined, { digits }: Metric): string {

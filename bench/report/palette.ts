@@ -2,14 +2,8 @@
  * How a subject looks: the same in each chart of each run. Colours are those of Okabe and Ito and of Tol, which colour-
  * blind people tell apart, the pale ones darkened until letters in them can be read on white; shapes differ as well.
  */
+import type { Look } from '../../src/bench/look.ts'
 import type { SubjectRecord } from './record.ts'
-
-export interface Look {
-  readonly colour: string
-  readonly shape: 'circle' | 'square' | 'diamond' | 'triangle-up' | 'triangle-down' | 'cross'
-  /** Of a line: dashes and gaps in pixels. */
-  readonly dash: readonly number[]
-}
 
 const SOLID: readonly number[] = [1, 0]
 const DASHED: readonly number[] = [5, 3]

@@ -1,9 +1,9 @@
 /** Charts of values side by side: a panel a scenario, in it a line a subject, with each round's value and the median. */
-import { type LogAxis, logAxis, wrapText } from './axes.ts'
-import type { Spec } from './draw.ts'
-import type { Look } from './palette.ts'
+import { type LogAxis, logAxis, wrapText } from '../../src/bench/axes.ts'
+import type { Spec } from '../../src/bench/draw.ts'
+import { type Look, looked } from '../../src/bench/look.ts'
 import type { Metric, ScenarioRecord } from './record.ts'
-import { headOf, numberText, rowsOf } from './rows.ts'
+import { failedOf, headOf, numberText, rowsOf } from './rows.ts'
 
 export interface Panel {
   readonly scenario: ScenarioRecord
@@ -38,7 +38,7 @@ export function panelsSpec(panels: readonly Panel[], style: PanelStyle): Spec {
 
 function panelSpec({ scenario, metric }: Panel, { kind, looks }: PanelStyle, shared: LogAxis, width: number): Spec {
   const rows = rowsOf(metric, scenario.entries, '')
-  const failed = scenario.entries.filter(({ failure }) => failure !== undefined).map(({ subject }) => subject)
+  const failed = failedOf(scenario)
   const subjects = scenario.entries
     .map(({ subject }) => subject)
     .filter(subject => failed.includes(subject) || rows.some(row => row.subject === subject))
@@ -118,15 +118,5 @@ function failedLayer(subjects: readonly string[], y: object): Spec {
     data: { values: subjects.map(subject => ({ subject, text: 'FAILED' })) },
     mark: { type: 'text', align: 'left', fontSize: 11, fontWeight: 'bold', color: '#b00020', aria: false },
     encoding: { y, x: { value: NUMBER_OFFSET_PX }, text: { field: 'text', type: 'nominal' } },
-  }
-}
-
-/** The encoding of a subject's look, without a legend: its name stands beside it. */
-export function looked(looks: ReadonlyMap<string, Look>, what: 'colour' | 'shape' | 'dash'): Spec {
-  return {
-    field: 'subject',
-    type: 'nominal',
-    scale: { domain: [...looks.keys()], range: [...looks.values()].map(look => look[what]) },
-    legend: null,
   }
 }

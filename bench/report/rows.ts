@@ -94,6 +94,11 @@ function kindByName(name: string): SubjectRecord['kind'] {
   return /^(frames|native)(-(frames|native))?$/.test(name) ? 'ours' : 'peer'
 }
 
+/** The names of those that failed. */
+export function failedOf({ entries }: ScenarioRecord): string[] {
+  return entries.filter(({ failure }) => failure !== undefined).map(({ subject }) => subject)
+}
+
 export interface Failure {
   readonly scenario: string
   readonly subject: string

@@ -1,6 +1,7 @@
 /** `grpc-verbatim bench`: check, measure, tell. */
 import { writeFileSync } from 'node:fs'
-import { curves, type Draw, loadDraw } from './chart.ts'
+import { CHART_TITLE, curves } from './chart.ts'
+import { type Draw, loadDraw } from './draw.ts'
 import { measure, type Progress } from './measure.ts'
 import { withoutSecrets } from './metadata.ts'
 import type { BenchOptions } from './options.ts'
@@ -28,7 +29,7 @@ export interface BenchOutput {
 export async function runBench(options: BenchOptions, signal: AbortSignal, output: BenchOutput): Promise<number> {
   const plan = planOf(options)
   try {
-    // Before the load: who waited for a page shall have it.
+    // Before the load, so that nobody waits for a page that cannot be drawn.
     const draw = plan.html === undefined ? undefined : await loadDraw()
     const measurement = await measure(plan, signal, progress => output.progress?.(progressLine(progress)))
     output.progress?.('')
@@ -48,7 +49,8 @@ export async function runBench(options: BenchOptions, signal: AbortSignal, outpu
 async function writeFiles({ html, json }: Plan, report: Report, draw: Draw | undefined): Promise<void> {
   try {
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`)
-    if (html !== undefined && draw !== undefined) writeFileSync(html, pageOf(report, await draw(curves(report))))
+    if (html !== undefined && draw !== undefined)
+      writeFileSync(html, pageOf(report, await draw(curves(report), CHART_TITLE)))
   } catch (error) {
     throw new BenchFailure(`cannot write: ${(error as Error).message}`)
   }

@@ -106,7 +106,7 @@ t.test('a server that reads no more does not keep it', async t => {
 async function withoutVega(t: Test, cwd: string, ...args: string[]): Promise<{ code: number; stderr: string }> {
   const hooks = `import { registerHooks } from 'node:module'
     registerHooks({ resolve(name, context, next) {
-      const beside = name.startsWith('vega') && context.parentURL?.endsWith('chart.ts')
+      const beside = name.startsWith('vega') && context.parentURL?.endsWith('draw.ts')
       return next(beside ? name + '-not-here' : name, context)
     } })`
   const preload = `data:text/javascript,${encodeURIComponent(hooks)}`

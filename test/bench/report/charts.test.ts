@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { logAxis, spreadLabels, wrapText } from '../../../bench/report/axes.ts'
-import { draw } from '../../../bench/report/draw.ts'
 import { type Figure, figuresOf } from '../../../bench/report/figures.ts'
 import { looksOf } from '../../../bench/report/palette.ts'
 import type { RunRecord } from '../../../bench/report/record.ts'
 import { headlinesOf, kindOf, numberText, subjectsOf, valuesOf } from '../../../bench/report/rows.ts'
+import { logAxis, spreadLabels, wrapText } from '../../../src/bench/axes.ts'
+import { loadDraw } from '../../../src/bench/draw.ts'
 import { smallRun, syntheticRun, TRAITS } from './synthetic-run.ts'
 
 const run = syntheticRun()
@@ -160,6 +160,7 @@ t.test('what vega-lite does not understand is an error, not a gap', async t => {
     mark: 'bar',
     encoding: { x: { field: 'a', type: 'quantitative' }, nose: {} },
   }
+  const draw = await loadDraw()
   await t.rejects(draw(spec, 'x'), { message: /^vega-lite: .*nose/ })
 })
 

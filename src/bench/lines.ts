@@ -1,12 +1,8 @@
-/** Charts of lines, a line a subject, named at its end: latency by percentile, and growth. */
+/** Charts of lines, a line a subject, named at its end; among them latency by percentile. */
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
-import { spread } from '../measure/statistics.ts'
 import { logAxis, spreadLabels, wrapText } from './axes.ts'
 import type { Spec } from './draw.ts'
-import type { Look } from './palette.ts'
-import { looked } from './panels.ts'
-import type { Metric, ScenarioRecord } from './record.ts'
-import { headOf, numberText, valuesOf } from './rows.ts'
+import { type Look, looked } from './look.ts'
 
 export interface LineStyle {
   readonly looks: ReadonlyMap<string, Look>
@@ -14,7 +10,7 @@ export interface LineStyle {
   readonly subtitle: string
 }
 
-interface Point {
+export interface Point {
   readonly subject: string
   readonly x: number
   readonly y: number
@@ -25,7 +21,7 @@ interface Point {
   readonly about?: string
 }
 
-interface LinePanel {
+export interface LinePanel {
   readonly name: string
   readonly title: string
   readonly xAxis: Spec
@@ -43,7 +39,7 @@ const LABEL_GAP_PX = 13
 const FAILED_PX = 16
 const TITLE_CHARACTERS = 62
 
-function linesSpec(panels: readonly LinePanel[], style: LineStyle): Spec {
+export function linesSpec(panels: readonly LinePanel[], style: LineStyle): Spec {
   const width = panels.length === 1 ? PLOT_PX.wide : PLOT_PX.narrow
   return {
     title: { text: style.title, subtitle: wrapText(style.subtitle, 2 * TITLE_CHARACTERS), fontSize: 16, offset: 14 },
@@ -125,21 +121,25 @@ const FIRST = 2
 /** Points of a curve for each tenth part of calls that is left. */
 const STEPS = 24
 
-/** A curve ends where a histogram has fewer values above: what one call in all did is an anecdote. */
+/** A curve ends where a histogram has fewer values above, but not before the median: what one call did is an anecdote. */
 const VALUES_ABOVE = 10
 
-/** x: one of how many calls is slower, which spreads the tail out; y: latency. From histograms of all rounds together. */
-export function latencySpec(scenarios: readonly ScenarioRecord[], style: LineStyle): Spec {
-  const panels = scenarios.map((scenario): LinePanel => {
-    const curves = scenario.entries.flatMap(({ subject, histogram, failure }) =>
-      histogram === undefined || failure !== undefined ? [] : [curveOf(subject, histogram)],
-    )
-    const points = curves.flat()
+/** All rounds or slices of each together, as encoded histograms of microseconds. */
+export interface LatencyPanel {
+  readonly name: string
+  readonly title: string
+  readonly curves: readonly { readonly subject: string; readonly histogram: string }[]
+  readonly failed: readonly string[]
+}
+
+/** x: one of how many calls is slower, which spreads the tail out; y: latency. */
+export function latencySpec(panels: readonly LatencyPanel[], style: LineStyle): Spec {
+  const drawn = panels.map(({ curves, ...panel }): LinePanel => {
+    const points = curves.flatMap(({ subject, histogram }) => curveOf(subject, histogram))
     const most = Math.max(10, ...points.map(({ x }) => x))
     const named = NAMED_PERCENT.filter(percent => oneOf(percent) <= most * 1.001)
     return {
-      name: scenario.name,
-      title: scenario.title,
+      ...panel,
       xScale: { type: 'log', domain: [FIRST, most], nice: false },
       xAxis: {
         title: 'share of calls that are not slower',
@@ -150,10 +150,9 @@ export function latencySpec(scenarios: readonly ScenarioRecord[], style: LineSty
       },
       yTitle: 'latency, µs',
       points,
-      failed: failuresOf(scenario),
     }
   })
-  return linesSpec(panels, style)
+  return linesSpec(drawn, style)
 }
 
 /** Of how many calls one is slower: 99 % → 100. */
@@ -163,7 +162,7 @@ function oneOf(percent: number): number {
 
 function curveOf(subject: string, encoded: string): Point[] {
   const histogram = decodeFromCompressedBase64(encoded)
-  const most = histogram.totalCount / VALUES_ABOVE
+  const most = Math.max(FIRST, histogram.totalCount / VALUES_ABOVE)
   const at = (x: number, about?: string): Point => ({
     subject,
     x,
@@ -176,68 +175,7 @@ function curveOf(subject: string, encoded: string): Point[] {
   for (const percent of NAMED_PERCENT) {
     if (oneOf(percent) > most) continue
     const point = at(oneOf(percent))
-    points.push({ ...point, about: `${subject}: ${percent} % of calls within ${numberText(point.y, 0)} µs` })
+    points.push({ ...point, about: `${subject}: ${percent} % of calls within ${point.y.toLocaleString('en')} µs` })
   }
   return points.sort((a, b) => a.x - b.x)
-}
-
-/** A panel a curve: medians as marks and a line, what the rounds spread over as a band. */
-export function growthSpec(scenarios: readonly ScenarioRecord[], metricOf: MetricOf, style: LineStyle): Spec {
-  const names = [...new Set(scenarios.map(({ curve }) => curve!.name))]
-  const panels = names.map((name): LinePanel => {
-    const points = scenarios.filter(({ curve }) => curve!.name === name).sort((a, b) => a.curve!.at - b.curve!.at)
-    const { unit } = points[0]!.curve!
-    const ats = points.map(({ curve }) => curve!.at)
-    const log = ats[0]! > 0 && ats.at(-1)! / ats[0]! >= 8
-    const bytes = /^bytes\b/.test(unit)
-    return {
-      name,
-      title: titleOf(points),
-      xScale: log ? { type: 'log', nice: false } : { zero: false, nice: false },
-      xAxis: {
-        title: unit === 'bytes' ? null : unit,
-        values: ats,
-        format: ',.6~g',
-        labelOverlap: true,
-        labelFlush: false,
-        ...(bytes
-          ? { labelExpr: `${JSON.stringify(Object.fromEntries(ats.map(at => [at, bytesText(at)])))}[datum.value]` }
-          : {}),
-      },
-      yTitle: headOf(metricOf(points[0]!)!),
-      points: points.flatMap(scenario => growthPoints(scenario, metricOf)),
-      failed: points.flatMap(scenario => failuresOf(scenario).map(subject => `${subject} at ${scenario.curve!.at}`)),
-    }
-  })
-  return linesSpec(panels, style)
-}
-
-/** The title of the last point, with N where it has another number than the first. */
-function titleOf(points: readonly ScenarioRecord[]): string {
-  const [first, last] = [points[0]!, points.at(-1)!].map(({ title }) => title.split(' '))
-  if (first!.length !== last!.length) return last!.join(' ')
-  return last!.map((word, i) => (word === first![i] ? word : word.replace(/\d[\d.,]*/, 'N'))).join(' ')
-}
-
-/** Which metric of a scenario is drawn; scenarios without one are not given. */
-export type MetricOf = (scenario: ScenarioRecord) => Metric | undefined
-
-function growthPoints(scenario: ScenarioRecord, metricOf: MetricOf): Point[] {
-  const metric = metricOf(scenario)!
-  return scenario.entries.flatMap(({ subject, samples, failure }) => {
-    const values = valuesOf(samples, metric)
-    if (failure !== undefined || values.length === 0) return []
-    const { median, least, most } = spread(values)
-    const about = `${subject} in ${scenario.name}: ${headOf(metric)}, median ${numberText(median, metric.digits)}`
-    return [{ subject, x: scenario.curve!.at, y: median, least, most, about }]
-  })
-}
-
-function failuresOf({ entries }: ScenarioRecord): string[] {
-  return entries.filter(({ failure }) => failure !== undefined).map(({ subject }) => subject)
-}
-
-function bytesText(bytes: number): string {
-  if (bytes >= 2 ** 20) return `${Number((bytes / 2 ** 20).toFixed(1))} MiB`
-  return bytes >= 1024 ? `${Number((bytes / 1024).toFixed(1))} KiB` : `${bytes} B`
 }

@@ -1,5 +1,7 @@
-/** Of the page: light and dark as the reader's system is; charts are on white in both. */
-export const STYLE = `
+/** Pages that need nothing beside themselves: no script, no style sheet, no network. */
+
+/** Light or dark as the reader's system is; charts are on white in both. */
+const STYLE = `
 :root { color-scheme: light dark; --ink: #222; --pale: #666; --rule: #ddd; --back: #fff; --stripe: #f6f7f9;
   --better: #0060b0; --worse: #b00020; }
 @media (prefers-color-scheme: dark) {
@@ -33,3 +35,35 @@ small { display: block; font-size: 11px; line-height: 1.3; font-weight: 400; col
 summary { cursor: pointer; color: var(--pale); margin: 4px 0; }
 @media print { details > * { display: block; } }
 `
+
+/** @param body HTML */
+export function htmlPage(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${escapeText(title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+${body}
+</main>
+</body>
+</html>
+`
+}
+
+/** @param head cells of the first row, as HTML @param rows whole rows, as HTML */
+export function htmlTable(head: readonly string[], rows: readonly string[]): string {
+  return `<div class="scroll"><table><thead><tr>${head.join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div>`
+}
+
+/** For text and attributes of HTML and SVG. */
+export function escapeText(text: string): string {
+  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+  return text.replace(/[&<>"']/g, character => entities[character]!)
+}
