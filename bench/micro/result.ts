@@ -1,4 +1,5 @@
 /** What came of a case, and the table that says so. */
+import { alignedLines } from '../../src/bench/columns.ts'
 import { percentile } from '../measure/statistics.ts'
 import type { Case, Unit } from './case.ts'
 
@@ -52,11 +53,7 @@ export function tableOf(results: readonly CaseResult[]): string {
     `${scaled(perSecond)} ${PLURALS[unit]}/s`.replace('  ', ' '),
     bytesPerSecond === undefined ? '' : `${scaled(bytesPerSecond)}B/s`,
   ])
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
-  // Numbers to the right, words and the spread to the left.
-  const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === 0 || i === 2 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
-  return rows.map(row => line(row).trimEnd()).join('\n')
+  return alignedLines(rows, column => column === 0 || column === 2).join('\n')
 }
 
 /** Three that count. */

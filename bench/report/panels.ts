@@ -1,5 +1,6 @@
 /** Charts of values side by side: a panel a scenario, in it a line a subject, with each round's value and the median. */
-import { type LogAxis, logAxis, wrapText } from '../../src/bench/axes.ts'
+import { type LogAxis, logAxis } from '../../src/bench/axes.ts'
+import { wrapText } from '../../src/bench/columns.ts'
 import type { Spec } from '../../src/bench/draw.ts'
 import { type Look, looked } from '../../src/bench/look.ts'
 import type { Metric, ScenarioRecord } from './record.ts'

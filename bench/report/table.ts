@@ -1,4 +1,5 @@
 /** A run as text for a terminal. */
+import { alignedLines, GAP } from '../../src/bench/columns.ts'
 import type { Entry, Metric, RunRecord, ScenarioRecord } from './record.ts'
 import {
   disturbanceText,
@@ -15,7 +16,7 @@ import { againstBase, type Judged } from './verdicts.ts'
 
 /** Columns that do not fit go below. */
 const WIDTH = 120
-const GAP = '  '
+const INDENT = '    '
 
 /** A column of a table; the first of a table's columns names its rows. */
 interface Column {
@@ -43,7 +44,7 @@ export function tableOf(scenario: ScenarioRecord, base: string): string {
   }
   const width = Math.max(...scenario.entries.map(({ subject }) => subject.length))
   for (const { subject, failure } of scenario.entries) {
-    if (failure !== undefined) lines.push(`    ${subject.padEnd(width)}${GAP}FAILED: ${failure}`)
+    if (failure !== undefined) lines.push(`${INDENT}${subject.padEnd(width)}${GAP}FAILED: ${failure}`)
   }
   return lines.join('\n')
 }
@@ -148,17 +149,13 @@ function grid(names: readonly string[], columns: readonly Column[], width: numbe
   const widths = columns.map(({ head, cells }) => Math.max(head.length, ...cells.map(({ length }) => length)))
   const lines: string[] = []
   for (let start = 0, end = 0; start < columns.length; start = end) {
-    let used = 4 + nameWidth
+    let used = INDENT.length + nameWidth
     while (end < columns.length && (end === start || used + GAP.length + widths[end]! <= width)) {
       used += GAP.length + widths[end++]!
     }
-    const line = (name: string, cell: (column: Column) => string): string =>
-      `    ${name.padEnd(nameWidth)}${columns
-        .slice(start, end)
-        .map((column, i) => GAP + cell(column).padStart(widths[start + i]!))
-        .join('')}`.trimEnd()
-    lines.push(line('', ({ head }) => head))
-    for (const [row, name] of names.entries()) lines.push(line(name, ({ cells }) => cells[row]!))
+    const block = columns.slice(start, end)
+    const rows = names.map((name, row) => [name, ...block.map(({ cells }) => cells[row]!)])
+    lines.push(...alignedLines([['', ...block.map(({ head }) => head)], ...rows]).map(line => INDENT + line))
   }
   return lines
 }

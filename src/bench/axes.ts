@@ -57,14 +57,3 @@ export function spreadLabels(values: readonly number[], axis: LogAxis, heightPx:
   for (const [i, index] of order.entries()) result[index] = low * (high / low) ** (places[i]! / heightPx)
   return result
 }
-
-/** Breaks at spaces. */
-export function wrapText(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
-}

@@ -1,6 +1,7 @@
 /** Charts of lines, a line a subject, named at its end; among them latency by percentile. */
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
-import { logAxis, spreadLabels, wrapText } from './axes.ts'
+import { logAxis, spreadLabels } from './axes.ts'
+import { wrapText } from './columns.ts'
 import type { Spec } from './draw.ts'
 import { type Look, looked } from './look.ts'
 

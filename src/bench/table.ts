@@ -1,4 +1,5 @@
 /** A report as a table, in cells for the page and in lines for the terminal. */
+import { alignedLines, wrapText } from './columns.ts'
 import type { Difference } from './comparison.ts'
 import type { Latency } from './histogram.ts'
 import { missingShare, type Report, responsesDiffer, type WayReport } from './report.ts'
@@ -59,26 +60,12 @@ const SENTENCE_COLUMNS = 100
 export function terminalText(report: Report): string {
   if (report.ways.every(({ calls }) => calls === 0)) return `Nothing was measured: ${report.stopped?.reason}.`
   const { head, rows, notes } = tableOf(report)
-  const lines = [head, ...rows]
-  const widths = head.map((_, i) => Math.max(...lines.map(cells => cells[i]!.length)))
-  const aligned = lines.map(cells =>
-    cells
-      .map((cell, i) => (i === 0 || i > report.ways.length ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
-  )
+  const aligned = alignedLines([head, ...rows], column => column === 0 || column > report.ways.length)
   return [...headOf(report).map(wrapped), '', ...aligned, '', ...notes.map(wrapped)].join('\n')
 }
 
 function wrapped(sentence: string): string {
-  const lines = ['']
-  for (const word of sentence.split(/ (?! )/)) {
-    const last = lines.length - 1
-    const longer = lines[last] === '' ? word : `${lines[last]} ${word}`
-    if (longer.length > SENTENCE_COLUMNS && lines[last] !== '') lines.push(word)
-    else lines[last] = longer
-  }
-  return lines.join('\n')
+  return wrapText(sentence, SENTENCE_COLUMNS).join('\n')
 }
 
 /** What was measured, a line each. */
