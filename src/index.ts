@@ -1,9 +1,38 @@
 /** grpc-verbatim: a transparent gRPC reverse proxy. The public API, exports only. */
 export { createProxy } from './config/create-proxy.ts'
-export { type BackendOptions, defineBackend } from './config/define-backend.ts'
+export { defineBackend } from './config/define-backend.ts'
 export type { GrpcProxy } from './config/grpc-proxy.ts'
+export type {
+  AddressedEndpoint,
+  BackendOptions,
+  BackendTlsOptions,
+  BackoffOptions,
+  ClientAddressBits,
+  ConnectedEndpoint,
+  DrainOptions,
+  EndpointOptions,
+  FloodLimitOptions,
+  FloodOptions,
+  HeaderOptions,
+  LimitOptions,
+  ListenerOptions,
+  ListenerTlsOptions,
+  LogOptions,
+  MetadataCondition,
+  PemOption,
+  PrefixCondition,
+  PresentCondition,
+  ProxyOptions,
+  QueueOptions,
+  ResetOptions,
+  RouteMatchOptions,
+  RouteOptions,
+  SessionOptions,
+  TransportOption,
+  ValueCondition,
+  WeightedBackendOptions,
+} from './config/options.ts'
 export { ConfigError, type Problem } from './config/problems.ts'
-export type { ProxyOptions } from './config/schema.ts'
 export { GrpcError, Status, type StatusCode, type StatusName } from './grpc/status.ts'
 export type { BesideOptions, StreamHandler } from './proxy/carriers.ts'
 export type { BoundAddress } from './proxy/front.ts'

@@ -1,22 +1,19 @@
 /** `grpc-verbatim serve`: the proxy as a process of its own. */
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
-import { proxyOf } from '../config/create-proxy.ts'
+import { openProxy } from '../config/open.ts'
+import type { LogOptions, TransportOption } from '../config/options.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
-import type { ProxyOptions } from '../config/schema.ts'
 import { createLogger } from '../observe/logger.ts'
 import { lastLinesWritten } from '../observe/standard-output.ts'
 import { drainOnSignals, ignoreOtherSignals } from './signals.ts'
-
-type Transport = NonNullable<NonNullable<ProxyOptions['listeners']>[number]['transport']>
-type LogLevel = NonNullable<NonNullable<ProxyOptions['log']>['level']>
 
 export interface ServeOptions {
   readonly config?: string
   readonly listen?: readonly string[]
   readonly backend?: readonly string[]
-  readonly transport?: Transport
-  readonly logLevel?: LogLevel
+  readonly transport?: TransportOption
+  readonly logLevel?: LogOptions['level']
 }
 
 export async function serve(options: ServeOptions, command: Command): Promise<void> {
@@ -28,7 +25,7 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   })
   ignoreOtherSignals(logger)
   countReadBuffersWithTheHeap()
-  const proxy = proxyOf({ ...config, logger }, warnings)
+  const proxy = openProxy({ config: { ...config, logger }, warnings })
   const draining = drainOnSignals(proxy, lastLinesWritten)
   try {
     await proxy.start()

@@ -1,10 +1,8 @@
 /** The front door of the library. */
-import { createLogger } from '../observe/logger.ts'
-import { VerbatimProxy } from '../proxy/proxy.ts'
 import type { GrpcProxy } from './grpc-proxy.ts'
-import { formatProblem, type Problem } from './problems.ts'
-import { type ResolvedConfig, resolveConfig } from './resolve.ts'
-import type { ProxyOptions } from './schema.ts'
+import { openProxy } from './open.ts'
+import type { ProxyOptions } from './options.ts'
+import { resolveConfig } from './resolve.ts'
 
 /**
  * Makes a proxy; it connects and listens to nothing yet.
@@ -23,13 +21,5 @@ import type { ProxyOptions } from './schema.ts'
 export function createProxy(target: string | ProxyOptions): GrpcProxy {
   const options: ProxyOptions = typeof target === 'string' ? { backends: { default: { endpoints: [target] } } } : target
   const quiet = options.log === undefined && options.logger === undefined
-  const { config, warnings } = resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options)
-  return proxyOf(config, warnings)
-}
-
-/** A proxy of a configuration that is resolved already; logs the warnings. */
-export function proxyOf(config: ResolvedConfig, warnings: readonly Problem[]): GrpcProxy {
-  const logger = config.logger ?? createLogger(config.log)
-  for (const warning of warnings) logger.warn(formatProblem(warning))
-  return new VerbatimProxy({ ...config, logger })
+  return openProxy(resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options))
 }

@@ -1,10 +1,7 @@
 /** Backends for directors, without a name in a configuration. */
 import type { BackendDefinition } from '../routing/director.ts'
+import type { BackendOptions } from './options.ts'
 import { resolveConfig } from './resolve.ts'
-import type { ProxyOptions } from './schema.ts'
-
-/** As under `backends` in a configuration. */
-export type BackendOptions = NonNullable<ProxyOptions['backends']>[string]
 
 /**
  * Makes a backend that a director can return. Make it once, not for each call: sessions belong to

@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { configSchema } from './schema.ts'
 
 /** The parts of JSON Schema that the configuration's schema uses. */
-interface JsonSchema {
+export interface JsonSchema {
   type?: string
   description?: string
   default?: unknown
@@ -53,7 +53,8 @@ export function withTable(page: string): string | undefined {
   return `${page.slice(0, begin + TABLE_BEGIN.length)}\n${markdownTable()}\n${page.slice(end)}`
 }
 
-function rawSchema(): JsonSchema {
+/** With what only code can give, and with our own keywords. */
+export function rawSchema(): JsonSchema {
   return z.toJSONSchema(configSchema, {
     io: 'input',
     unrepresentable: 'any',
@@ -135,7 +136,8 @@ function defaultText(schema: JsonSchema, required: boolean): string {
   return `\`${value}\``
 }
 
-function meaningOf(schema: JsonSchema): string {
+/** What an option means, as the documents say it. */
+export function meaningOf(schema: JsonSchema): string {
   return `${schema.description ?? ''}${schema['x-code-only'] === undefined ? '' : ' (in code only)'}`
 }
 

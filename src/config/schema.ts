@@ -1,5 +1,5 @@
 /**
- * The one description of a configuration: from it come the types, the validation, the JSON Schema
+ * The one description of a configuration: from it come the validation, the JSON Schema, the texts of the public types,
  * and the table in docs/configuration.md. A YAML file and the options given in code are the same object;
  * code may also give what YAML cannot hold.
  */
@@ -7,9 +7,12 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Director } from '../routing/director.ts'
 import { backend, backendName } from './schema/backends.ts'
+import { drain } from './schema/drain.ts'
 import { codeOnly, flag, isFunction, strict } from './schema/fields.ts'
-import { drain, limits, log } from './schema/limits.ts'
-import { headers, listener } from './schema/listeners.ts'
+import { headers } from './schema/headers.ts'
+import { limits } from './schema/limits.ts'
+import { listener } from './schema/listeners.ts'
+import { log } from './schema/log.ts'
 import { route } from './schema/routes.ts'
 
 export const configSchema = strict({
@@ -19,26 +22,25 @@ export const configSchema = strict({
     .default({})
     .meta({ description: 'Groups of interchangeable endpoints, by name' }),
   routes: z.array(route).default([]).meta({
-    description: 'The first that matches decides; none with one backend: every call goes there',
+    description:
+      'Which call goes where: the first route that matches decides; without routes every call goes to the one backend',
   }),
   director: codeOnly<Director>(isFunction, '(call) => Target', 'a function').optional().meta({
     description: 'Decides instead of `routes`',
     'x-code-only': '(call) => Target',
   }),
-  log: log.prefault({}),
+  log,
   logger: codeOnly<Logger>(isLogger, 'pino.Logger', 'a pino logger').optional().meta({
     description: 'Used instead of one made from `log`',
     'x-code-only': 'pino.Logger',
   }),
-  headers: headers.prefault({}),
+  headers,
   acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),
-  drain: drain.prefault({}),
-  limits: limits.prefault({}),
+  drain,
+  limits,
 })
 
-/** What users write, in YAML or in code: everything with a default may be left out. */
-export type ProxyOptions = z.input<typeof configSchema>
-/** The same with all defaults. */
+/** A configuration with all defaults. What users write is in options.ts. */
 export type Config = z.output<typeof configSchema>
 export type ListenerConfig = z.output<typeof listener>
 export type BackendConfig = z.output<typeof backend>

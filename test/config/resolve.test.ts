@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream'
 import pino from 'pino'
 import t from 'tap'
+import type { ProxyOptions } from '../../src/config/options.ts'
 import { ConfigError } from '../../src/config/problems.ts'
 import { type Resolution, resolveConfig } from '../../src/config/resolve.ts'
-import type { ProxyOptions } from '../../src/config/schema.ts'
 import { createRouter } from '../../src/routing/router.ts'
 
 const FOLDER = '/etc/proxy'

@@ -1,15 +1,27 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
-import { codeOnly, endpointAddress, integer, isFunction, milliseconds, pem, strict, transport } from './fields.ts'
+import {
+  codeOnly,
+  endpointAddress,
+  integer,
+  isFunction,
+  milliseconds,
+  pem,
+  section,
+  strict,
+  transport,
+} from './fields.ts'
 
 /** An endpoint is its address; in code also an object, which may bring its own byte stream. */
 export const endpoint = z.union([
   endpointAddress,
-  strict({ address: endpointAddress }),
+  strict({ address: endpointAddress.meta({ description: 'Where the endpoint is, written as without the object' }) }),
   strict({
-    name: z.string().min(1),
-    connect: codeOnly<() => Duplex>(isFunction, '() => Duplex', 'a function that returns a Duplex'),
+    name: z.string().min(1).meta({ description: 'For logs and messages' }),
+    connect: codeOnly<() => Duplex>(isFunction, '() => Duplex', 'a function that returns a Duplex').meta({
+      description: 'Makes the byte stream of one new session, at once',
+    }),
   }).meta({ 'x-code-only': '{ name, connect: () => Duplex }' }),
 ])
 
@@ -17,7 +29,7 @@ const backendTls = strict({
   ca: pem.optional().meta({
     description: "CA of the endpoints' certificates, PEM; default: the CAs that Node trusts",
   }),
-  cert: pem.optional().meta({ description: 'Client certificate, PEM' }),
+  cert: pem.optional().meta({ description: 'Certificate that the proxy shows to the endpoints, PEM' }),
   key: pem.optional().meta({ description: 'Its private key, PEM' }),
   serverName: z.string().min(1).optional().meta({
     description: 'SNI, and the name the certificate must have; default: the host of the endpoint',
@@ -34,14 +46,14 @@ const backendTls = strict({
 })
 
 const sessions = strict({
-  max: integer(4, 'Most sessions opened to one endpoint', {
+  max: integer(4, 'Most sessions to one endpoint that its clients share', {
     min: 1,
     max: 10_000,
   }),
   // A server that replaces its connections each half hour may have streams of 16 hours.
   maxDraining: integer(
     32,
-    'Most sessions to one endpoint that it told to go (GOAWAY) and that still have calls; beyond it the oldest is ended',
+    'Most sessions that one endpoint is closing (GOAWAY) while they still have calls; beyond that the oldest is ended',
     { min: 1, max: 10_000 },
   ),
   // As many as are shared: they are opened one by one, and only while others fill all the others.
@@ -53,7 +65,7 @@ const sessions = strict({
   // A client each; where more clients need one, they share these among themselves.
   apart: integer(
     4,
-    'Sessions to one endpoint beyond `max` for clients whose calls are reset or whose responses wait so much that others would suffer, one for each as far as they go; 0: none',
+    'Sessions to one endpoint beyond `max`, for clients whose calls are reset so often, or whose responses wait so much, that others would suffer; one for each such client, shared where there are too few; 0: none',
     { max: 1_000 },
   ),
   // As long as Envoy drains (`--drain-time-s`): calls of any usual length end by themselves, and no number of changes
@@ -63,39 +75,55 @@ const sessions = strict({
     'How long calls may go on at an endpoint that left the backend, and at a backend that was removed',
   ),
   ready: integer(0, 'Sessions kept open to each endpoint without calls; 0: on demand', { max: 10_000 }),
-}).superRefine(({ max, ready }, context) => {
-  if (ready <= max) return
-  context.addIssue({
-    code: 'custom',
-    path: ['ready'],
-    message: `must not be more than sessions.max, which is ${max}`,
-  })
 })
+  .superRefine(({ max, ready }, context) => {
+    if (ready <= max) return
+    context.addIssue({
+      code: 'custom',
+      path: ['ready'],
+      message: `must not be more than sessions.max, which is ${max}`,
+    })
+  })
+  .prefault({})
+  .meta({ description: 'How many connections the proxy keeps to each endpoint' })
 
 // Connect backoff as in grpc/grpc doc/connection-backoff.md, its numbers the defaults.
 const backoff = strict({
   initialMs: milliseconds(1000, 'Pause after the first failed connect', {
     min: 1,
   }),
-  multiplier: z.number().min(1).max(100).default(1.6).meta({ description: 'Growth of the pause with each failure' }),
+  multiplier: z
+    .number()
+    .min(1)
+    .max(100)
+    .default(1.6)
+    .meta({ description: 'What each further failure multiplies the pause by' }),
   maxMs: milliseconds(120_000, 'Longest pause', { min: 1 }),
-  jitter: z.number().min(0).max(1).default(0.2).meta({ description: 'Random part of the pause, both ways' }),
-}).superRefine(({ initialMs, maxMs }, context) => {
-  if (initialMs <= maxMs) return
-  context.addIssue({
-    code: 'custom',
-    path: ['maxMs'],
-    message: `must not be less than initialMs, which is ${initialMs}`,
-  })
+  jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.2)
+    .meta({ description: 'Random part of the pause, up or down: 0.2 is 20 %' }),
 })
+  .superRefine(({ initialMs, maxMs }, context) => {
+    if (initialMs <= maxMs) return
+    context.addIssue({
+      code: 'custom',
+      path: ['maxMs'],
+      message: `must not be less than initialMs, which is ${initialMs}`,
+    })
+  })
+  .prefault({})
+  .meta({ description: 'How long the proxy waits before it connects again to an endpoint that it could not reach' })
 
 // nghttp2 and Node end a session at 1,000 at once and 33 a second for long; the other servers that were tried bear more.
-const resets = strict({
-  burst: integer(500, 'RST_STREAM at once on a session that clients share; more wait', { min: 4 }),
-  perSecond: integer(30, 'RST_STREAM a second on it, for long', { min: 1 }),
+const resets = section('How many RST_STREAM frames go out on a session that clients share; more wait', {
+  burst: integer(500, 'How many at once', { min: 4 }),
+  perSecond: integer(30, 'How many a second, for long', { min: 1 }),
 })
 
-const queue = strict({
+const queue = section('Calls for which no endpoint has a free stream', {
   maxCalls: integer(1000, 'Most calls that wait for a stream; more are refused'),
   timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),
 })
@@ -110,12 +138,15 @@ export const backend = strict({
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward the endpoints',
   }),
-  tls: backendTls.optional().meta({ description: 'For endpoints that speak TLS' }),
-  sessions: sessions.prefault({}),
-  connectTimeoutMs: milliseconds(5000, 'TCP, TLS and the first SETTINGS together take no longer', { min: 1 }),
-  backoff: backoff.prefault({}),
-  queue: queue.prefault({}),
-  resets: resets.prefault({}),
+  tls: backendTls.optional().meta({
+    description:
+      'For endpoints that speak TLS: `https://`, and all unix sockets and `connect` endpoints of the backend',
+  }),
+  sessions,
+  connectTimeoutMs: milliseconds(5000, 'Longest time for TCP, TLS and the first SETTINGS together', { min: 1 }),
+  backoff,
+  queue,
+  resets,
 })
 
 export const backendName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, {

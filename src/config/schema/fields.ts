@@ -37,6 +37,18 @@ export function milliseconds(fallback: number, description: string, { min = 0, m
   return integer(fallback, `${description} (milliseconds)`, { min, max })
 }
 
+/** A size with a default. */
+export function bytes(fallback: number, description: string, bounds: Bounds = {}) {
+  return integer(fallback, `${description} (bytes)`, bounds)
+}
+
+/** A part of the configuration whose fields all have defaults. */
+export function section<const Shape extends z.core.$ZodLooseShape>(description: string, shape: Shape) {
+  return strict(shape)
+    .prefault({} as never)
+    .meta({ description })
+}
+
 export function flag(fallback: boolean, description: string) {
   return z.boolean().default(fallback).meta({ description })
 }

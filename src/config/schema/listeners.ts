@@ -1,6 +1,6 @@
 /** Where the proxy listens. */
 import { z } from 'zod'
-import { flag, listenAddress, pem, strict, transport } from './fields.ts'
+import { listenAddress, pem, strict, transport } from './fields.ts'
 
 const listenerTls = strict({
   cert: pem.meta({
@@ -10,7 +10,7 @@ const listenerTls = strict({
     description: 'Its private key, PEM: a path, or the text itself',
   }),
   clientCa: pem.optional().meta({
-    description: 'Certificates of clients are verified against this CA',
+    description: 'CA that certificates of clients are verified against, PEM',
   }),
   requireClientCertificate: z.boolean().optional().meta({
     description: 'Refuse clients without a certificate; true by default when `clientCa` is set',
@@ -40,11 +40,5 @@ export const listener = strict({
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward clients',
   }),
-  tls: listenerTls.optional().meta({ description: 'Serve TLS (ALPN h2) instead of h2c' }),
-})
-
-export const headers = strict({
-  xForwardedFor: flag(false, "Append the client's address to `x-forwarded-for`"),
-  forwarded: flag(false, "Append the client's address to `forwarded` (RFC 7239)"),
-  via: flag(false, 'Append the proxy to `via`'),
+  tls: listenerTls.optional().meta({ description: 'Serve TLS (ALPN h2) instead of plaintext h2c' }),
 })

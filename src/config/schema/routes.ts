@@ -18,13 +18,16 @@ const method = z.string().regex(/^[A-Za-z_][\w-]*$/, {
   error: 'a method is a name without "/": SayHello',
 })
 
-const list = z.enum(['all', 'any', 'whole']).optional()
+const list = z.enum(['all', 'any', 'whole']).optional().meta({
+  description:
+    'How several values count: `all` or `any` of them must match, or `whole`: the name comes once and its value is taken with its commas; default: `all`, in a route with `deny` `any`',
+})
 
 const metadataMatch = z.union([
   z.string(),
-  strict({ present: z.boolean() }),
-  strict({ prefix: z.string().min(1), list }),
-  strict({ value: z.string(), list }),
+  strict({ present: z.boolean().meta({ description: 'Whether the name must be there, or must not' }) }),
+  strict({ prefix: z.string().min(1).meta({ description: 'What the value begins with' }), list }),
+  strict({ value: z.string().meta({ description: 'The exact value' }), list }),
 ])
 
 const match = strict({
@@ -38,7 +41,7 @@ const match = strict({
   method: oneOrMore(method).optional().meta({ description: '`Method`, exactly; with `deny` in any case of letters' }),
   metadata: z.record(metadataName, metadataMatch).optional().meta({
     description:
-      'By name: a string (exactly that value), `{ value: text }`, `{ prefix: text }` or `{ present: true }`; all must hold. `list` (`all`, `any`, `whole`) in the second and third says how [several values](#what-a-route-matches) count',
+      'By name: a string (exactly that value), `{ value: text }`, `{ prefix: text }` or `{ present: true }`; all must hold; `list` (`all`, `any`, `whole`) in the second and third says how [several values](#what-a-route-matches) count',
     'x-type': 'map of conditions',
   }),
 })
@@ -53,7 +56,7 @@ const weighted = strict({
     .max(1_000_000)
     .default(1)
     .meta({
-      description: 'Its share, in proportion to the sum of the weights',
+      description: 'Its share of the calls, in proportion to the sum of the weights',
     }),
 })
 
@@ -73,10 +76,14 @@ const NOT_TO_ADD = new Set(
 
 export const route = strict({
   match: match.prefault({}).meta({
-    description: 'What a call must look like; all that is given must hold',
+    description: 'What a call must look like; all that is given must hold, and without it every call matches',
   }),
   backend: z.string().optional().meta({ description: 'Name of the backend that gets the calls' }),
-  backends: z.array(weighted).min(1).optional().meta({ description: 'Several backends, in proportion to weights' }),
+  backends: z
+    .array(weighted)
+    .min(1)
+    .optional()
+    .meta({ description: 'Several backends that share the calls in proportion to their weights' }),
   deny: z.enum(DENIALS).optional().meta({
     description: 'End the calls with this status',
     'x-type': 'status name',

@@ -1,0 +1,123 @@
+/**
+ * What users write, in YAML or in code: the public types of the configuration. They say the same as the schema, and
+ * test/config/options.test.ts holds them to it. The texts are the schema's: `node test/config/option-text.ts` writes
+ * them here anew.
+ */
+import type { Logger } from 'pino'
+import type { Director } from '../routing/director.ts'
+import type { BackendOptions } from './options/backends.ts'
+import type { LimitOptions } from './options/limits.ts'
+import type { ListenerOptions } from './options/listeners.ts'
+import type { RouteOptions } from './options/routes.ts'
+
+export type {
+  AddressedEndpoint,
+  BackendOptions,
+  BackendTlsOptions,
+  BackoffOptions,
+  ConnectedEndpoint,
+  EndpointOptions,
+  QueueOptions,
+  ResetOptions,
+  SessionOptions,
+} from './options/backends.ts'
+export type {
+  ClientAddressBits,
+  FloodLimitOptions,
+  FloodOptions,
+  LimitOptions,
+} from './options/limits.ts'
+export type {
+  ListenerOptions,
+  ListenerTlsOptions,
+  PemOption,
+  TransportOption,
+} from './options/listeners.ts'
+export type {
+  MetadataCondition,
+  PrefixCondition,
+  PresentCondition,
+  RouteMatchOptions,
+  RouteOptions,
+  ValueCondition,
+  WeightedBackendOptions,
+} from './options/routes.ts'
+
+/** Everything that a proxy can be told. A file holds the same, without what only code can give. */
+export interface ProxyOptions {
+  /** Where the proxy accepts connections. */
+  readonly listeners?: readonly ListenerOptions[]
+  /** Groups of interchangeable endpoints, by name. */
+  readonly backends?: Readonly<Record<string, BackendOptions>>
+  /** Which call goes where: the first route that matches decides; without routes every call goes to the one backend. */
+  readonly routes?: readonly RouteOptions[]
+  /** Decides instead of `routes` (in code only). */
+  readonly director?: Director
+  /** What is logged on standard output, and how. */
+  readonly log?: LogOptions
+  /** Used instead of one made from `log` (in code only). */
+  readonly logger?: Logger
+  /** Header fields that the proxy adds to requests; by default none. */
+  readonly headers?: HeaderOptions
+  /**
+   * Forward other content types too, instead of answering HTTP 415.
+   * @defaultValue `false`
+   */
+  readonly acceptNonGrpc?: boolean
+  /** How the proxy stops. */
+  readonly drain?: DrainOptions
+  /** What bounds the proxy: sizes, counts, times. */
+  readonly limits?: LimitOptions
+}
+
+/** The log on standard output. */
+export interface LogOptions {
+  /**
+   * Least level that is logged.
+   * @defaultValue `info`
+   */
+  readonly level?: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+  /**
+   * One record for each call, at level info.
+   * @defaultValue `true`
+   */
+  readonly access?: boolean
+  /**
+   * Lines for people instead of JSON; `auto`: in a terminal.
+   * @defaultValue `auto`
+   */
+  readonly pretty?: boolean | 'auto'
+  /**
+   * Log lines that wait while standard output takes none; further ones are dropped and counted (bytes).
+   * @defaultValue `4194304`
+   */
+  readonly maxBufferedBytes?: number
+}
+
+/** Header fields that the proxy adds. */
+export interface HeaderOptions {
+  /**
+   * Append the client's address to `x-forwarded-for`.
+   * @defaultValue `false`
+   */
+  readonly xForwardedFor?: boolean
+  /**
+   * Append the client's address to `forwarded` (RFC 7239).
+   * @defaultValue `false`
+   */
+  readonly forwarded?: boolean
+  /**
+   * Append the proxy to `via`.
+   * @defaultValue `false`
+   */
+  readonly via?: boolean
+}
+
+/** The end of a proxy. */
+export interface DrainOptions {
+  /**
+   * How long calls in flight may go on after the proxy was told to stop (milliseconds).
+   * @defaultValue `30000`
+   */
+  readonly graceMs?: number
+}

@@ -1,0 +1,156 @@
+/** Groups of endpoints, and how the proxy connects to them. */
+import type { Duplex } from 'node:stream'
+import type { PemOption, TransportOption } from './listeners.ts'
+
+/** A group of interchangeable endpoints, and how the proxy connects to them. */
+export interface BackendOptions {
+  /**
+   * `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is
+   * given); in code also `{ name, connect: () => Duplex }`.
+   */
+  readonly endpoints: readonly EndpointOptions[]
+  /**
+   * Which endpoint takes the next call.
+   * @defaultValue `round-robin`
+   */
+  readonly balancer?: 'round-robin'
+  /**
+   * How HTTP/2 is carried toward the endpoints.
+   * @defaultValue `frames`
+   */
+  readonly transport?: TransportOption
+  /** For endpoints that speak TLS: `https://`, and all unix sockets and `connect` endpoints of the backend. */
+  readonly tls?: BackendTlsOptions
+  /** How many connections the proxy keeps to each endpoint. */
+  readonly sessions?: SessionOptions
+  /**
+   * Longest time for TCP, TLS and the first SETTINGS together (milliseconds).
+   * @defaultValue `5000`
+   */
+  readonly connectTimeoutMs?: number
+  /** How long the proxy waits before it connects again to an endpoint that it could not reach. */
+  readonly backoff?: BackoffOptions
+  /** Calls for which no endpoint has a free stream. */
+  readonly queue?: QueueOptions
+  /**
+   * How many RST_STREAM frames go out on a session that clients share; more wait.
+   * @defaultValue `{ burst: 500, perSecond: 30 }`
+   */
+  readonly resets?: ResetOptions
+}
+
+/** An endpoint is its address; in code it may also bring its own byte stream. */
+export type EndpointOptions = string | AddressedEndpoint | ConnectedEndpoint
+
+/** An endpoint by its address. */
+export interface AddressedEndpoint {
+  /** Where the endpoint is, written as without the object. */
+  readonly address: string
+}
+
+/** An endpoint that brings its own byte stream: a tunnel, a process, something within this process. */
+export interface ConnectedEndpoint {
+  /** For logs and messages. */
+  readonly name: string
+  /** Makes the byte stream of one new session, at once (in code only). */
+  readonly connect: () => Duplex
+}
+
+/** TLS toward endpoints. */
+export interface BackendTlsOptions {
+  /** CA of the endpoints' certificates, PEM; default: the CAs that Node trusts. */
+  readonly ca?: PemOption
+  /** Certificate that the proxy shows to the endpoints, PEM. */
+  readonly cert?: PemOption
+  /** Its private key, PEM. */
+  readonly key?: PemOption
+  /** SNI, and the name the certificate must have; default: the host of the endpoint. */
+  readonly serverName?: string
+}
+
+/** The connections to one endpoint. */
+export interface SessionOptions {
+  /**
+   * Most sessions to one endpoint that its clients share.
+   * @defaultValue `4`
+   */
+  readonly max?: number
+  /**
+   * Most sessions that one endpoint is closing (GOAWAY) while they still have calls; beyond that the oldest is ended.
+   * @defaultValue `32`
+   */
+  readonly maxDraining?: number
+  /**
+   * Sessions to one endpoint beyond `max`, for clients that have few calls while others fill those; 0: none.
+   * @defaultValue `4`
+   */
+  readonly reserve?: number
+  /**
+   * Sessions to one endpoint beyond `max`, for clients whose calls are reset so often, or whose responses wait so much,
+   * that others would suffer; one for each such client, shared where there are too few; 0: none.
+   * @defaultValue `4`
+   */
+  readonly apart?: number
+  /**
+   * How long calls may go on at an endpoint that left the backend, and at a backend that was removed (milliseconds).
+   * @defaultValue `600000`
+   */
+  readonly drainGraceMs?: number
+  /**
+   * Sessions kept open to each endpoint without calls; 0: on demand.
+   * @defaultValue `0`
+   */
+  readonly ready?: number
+}
+
+/** Pauses between attempts to connect, as in gRPC's connection backoff. */
+export interface BackoffOptions {
+  /**
+   * Pause after the first failed connect (milliseconds).
+   * @defaultValue `1000`
+   */
+  readonly initialMs?: number
+  /**
+   * What each further failure multiplies the pause by.
+   * @defaultValue `1.6`
+   */
+  readonly multiplier?: number
+  /**
+   * Longest pause (milliseconds).
+   * @defaultValue `120000`
+   */
+  readonly maxMs?: number
+  /**
+   * Random part of the pause, up or down: 0.2 is 20 %.
+   * @defaultValue `0.2`
+   */
+  readonly jitter?: number
+}
+
+/** Calls that wait. */
+export interface QueueOptions {
+  /**
+   * Most calls that wait for a stream; more are refused.
+   * @defaultValue `1000`
+   */
+  readonly maxCalls?: number
+  /**
+   * Longest wait for a stream (milliseconds).
+   * @defaultValue `5000`
+   */
+  readonly timeoutMs?: number
+}
+
+/** A pace of resets that servers bear. */
+export interface ResetOptions {
+  /**
+   * How many at once.
+   * @defaultValue `500`
+   */
+  readonly burst?: number
+  /**
+   * How many a second, for long.
+   * @defaultValue `30`
+   */
+  readonly perSecond?: number
+}

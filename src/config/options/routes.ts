@@ -1,0 +1,77 @@
+/** Which call goes where. */
+import type { StatusName } from '../../grpc/status.ts'
+
+/** What a call must look like, and one of `backend`, `backends` and `deny`. */
+export interface RouteOptions {
+  /** What a call must look like; all that is given must hold, and without it every call matches. */
+  readonly match?: RouteMatchOptions
+  /** Name of the backend that gets the calls. */
+  readonly backend?: string
+  /** Several backends that share the calls in proportion to their weights. */
+  readonly backends?: readonly WeightedBackendOptions[]
+  /** End the calls with this status. */
+  readonly deny?: Exclude<StatusName, 'OK'>
+  /** The `grpc-message` that goes with `deny`. */
+  readonly message?: string
+  /** Replaces `:authority` on the way to the backend. */
+  readonly rewriteAuthority?: string
+  /** Added to the request; a name that the client sent too is replaced. */
+  readonly addMetadata?: Readonly<Record<string, string | readonly string[]>>
+}
+
+/** Conditions of a route; all that are given must hold, and of a list one entry. */
+export interface RouteMatchOptions {
+  /** `api.example.com` or `*.example.com`, in any spelling; without a port every port matches. */
+  readonly authority?: string | readonly string[]
+  /** `pkg.Service`, or `pkg.*` for all that starts with `pkg.`; with `deny` in any case of letters. */
+  readonly service?: string | readonly string[]
+  /** `Method`, exactly; with `deny` in any case of letters. */
+  readonly method?: string | readonly string[]
+  /**
+   * By name: a string (exactly that value), `{ value: text }`, `{ prefix: text }` or `{ present: true }`; all must
+   * hold; `list` (`all`, `any`, `whole`) in the second and third says how several values count.
+   */
+  readonly metadata?: Readonly<Record<string, MetadataCondition>>
+}
+
+/** A string is the exact value. */
+export type MetadataCondition = string | PresentCondition | PrefixCondition | ValueCondition
+
+/** The name is there, or is not. */
+export interface PresentCondition {
+  /** Whether the name must be there, or must not. */
+  readonly present: boolean
+}
+
+/** The value begins with a text. */
+export interface PrefixCondition {
+  /** What the value begins with. */
+  readonly prefix: string
+  /**
+   * How several values count: `all` or `any` of them must match, or `whole`: the name comes once and its value is taken
+   * with its commas; default: `all`, in a route with `deny` `any`.
+   */
+  readonly list?: 'all' | 'any' | 'whole'
+}
+
+/** The value is a text. */
+export interface ValueCondition {
+  /** The exact value. */
+  readonly value: string
+  /**
+   * How several values count: `all` or `any` of them must match, or `whole`: the name comes once and its value is taken
+   * with its commas; default: `all`, in a route with `deny` `any`.
+   */
+  readonly list?: 'all' | 'any' | 'whole'
+}
+
+/** One of several backends of a route. */
+export interface WeightedBackendOptions {
+  /** Name of a backend. */
+  readonly backend: string
+  /**
+   * Its share of the calls, in proportion to the sum of the weights.
+   * @defaultValue `1`
+   */
+  readonly weight?: number
+}
