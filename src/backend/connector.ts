@@ -29,8 +29,8 @@ export interface ConnectorOwner extends ClientSessionOwner {
   onOverdue(session: ClientSession, reason: string): void
   /** It takes suspiciously long. */
   onSlow(): void
-  /** A wait is over. */
-  onWaited(): void
+  /** A wait is over: what should be open may be dialled. */
+  keepReady(): void
 }
 
 /**
@@ -106,7 +106,7 @@ export class Connector {
     this.#backoffTimer?.cancel()
     this.#backoffTimer = this.#context.clock.after(delayMs, () => {
       this.#backoffTimer = undefined
-      this.#owner.onWaited()
+      this.#owner.keepReady()
     })
   }
 
@@ -135,7 +135,7 @@ export class Connector {
     const delayMs = backoffDelayMs(this.options.backoff, 1, this.#context.random)
     this.#redialTimer = this.#context.clock.after(delayMs, () => {
       this.#redialTimer = undefined
-      this.#owner.onWaited()
+      this.#owner.keepReady()
     })
   }
 

@@ -32,6 +32,8 @@ export interface EndpointOptions extends Pick<PoolOptions, 'connectTimeoutMs' | 
 
 /** What an endpoint tells its backend. */
 export interface EndpointOwner {
+  /** A session is ready. */
+  onConnected(endpoint: Endpoint): void
   /** A session has room for a stream. */
   onRoom(endpoint: Endpoint): void
   /** Connecting failed; the calls that wait for this endpoint should go elsewhere. */
@@ -68,6 +70,7 @@ export class Endpoint implements StreamCounter {
     this.#context = context
     this.#owner = owner
     this.#shared = new SessionPool(this.address, this.#sharedOptions, context, this, {
+      onConnected: () => owner.onConnected(this),
       onRoom: () => owner.onRoom(this),
       onConnectFailed: () => owner.onConnectFailed(this),
       onConnectSlow: () => owner.onConnectSlow(this),
@@ -173,6 +176,7 @@ export class Endpoint implements StreamCounter {
   #pool(options: PoolOptions): SessionPool {
     const changed = () => this.#owner.onRoom(this)
     const owner: PoolOwner = {
+      onConnected: changed,
       onRoom: changed,
       onConnectFailed: changed,
       onConnectSlow() {},

@@ -38,6 +38,8 @@ export interface PoolOptions extends ConnectorOptions {
 
 /** What a pool tells its endpoint. */
 export interface PoolOwner {
+  /** A session is ready. */
+  onConnected(): void
   /** A session has room for a stream. */
   onRoom(): void
   /** Connecting failed; the calls that wait for this pool should go elsewhere. */
@@ -66,6 +68,7 @@ export class SessionPool implements ConnectorOwner {
   readonly #owner: PoolOwner
   readonly #counter: StreamCounter
   readonly #connector: Connector
+  /** Its sessions. */
   readonly leases = new Leases()
   #idleTimer: Timer | undefined
   #closed = false
@@ -134,10 +137,6 @@ export class SessionPool implements ConnectorOwner {
     if (this.leases.open.length < Math.min(this.#options.ready, this.#options.max)) this.connect()
   }
 
-  onWaited(): void {
-    this.keepReady()
-  }
-
   onSlow(): void {
     this.#connector.slow = this.leases.open.length === 0
     this.#owner.onConnectSlow()
@@ -173,7 +172,7 @@ export class SessionPool implements ConnectorOwner {
     this.leases.add(lease)
     this.#watchIdle()
     this.#context.log?.('connected', this.address.name, '')
-    this.#owner.onRoom()
+    this.#owner.onConnected()
     this.keepReady()
   }
 

@@ -29,6 +29,8 @@ export class WaitingCalls implements EndpointOwner {
   readonly #askForTurn: () => void
   /** Endpoints that got room in this turn. */
   readonly #roomy = new Set<Endpoint>()
+  /** One of these got a session. */
+  #connected = false
   /** Which of those that wait should go elsewhere, by what happened in this turn. */
   #concerned: ((ticket: Ticket) => boolean)[] = []
 
@@ -98,6 +100,12 @@ export class WaitingCalls implements EndpointOwner {
     this.#askForTurn()
   }
 
+  onConnected(endpoint: Endpoint): void {
+    if (this.#queue.size === 0) return
+    this.#connected = true
+    this.onRoom(endpoint)
+  }
+
   onRoom(endpoint: Endpoint): void {
     if (this.#queue.size === 0) return
     this.#roomy.add(endpoint)
@@ -147,17 +155,24 @@ export class WaitingCalls implements EndpointOwner {
    */
   work(place: (waiter: Waiter, expiresMs: number) => void): void {
     if (this.#concerned.length > 0)
-      for (const concerned of this.#concerned.splice(0))
-        for (const ticket of this.#queue.takeAll()) {
-          if (concerned(ticket)) place(ticket.waiter, ticket.expiresMs)
-          else this.#queue.push(ticket)
-        }
+      for (const concerned of this.#concerned.splice(0)) this.#placeAgain(concerned, place)
     if (this.#roomy.size === 0) return
     const roomy = [...this.#roomy]
     this.#roomy.clear()
     // Several at a time: first each those whose turn it was, so that they share as it was meant.
     if (roomy.length > 1) for (const endpoint of roomy) this.#serve(endpoint, true)
     for (const endpoint of roomy) this.#serve(endpoint, false)
+    // Those for which the endpoint that they waited for has no room: another may have had some all along.
+    const connected = this.#connected
+    this.#connected = false
+    if (connected)
+      for (const endpoint of this.#endpoints.all) if (!roomy.includes(endpoint)) this.#serve(endpoint, false)
+  }
+
+  #placeAgain(concerned: (ticket: Ticket) => boolean, place: (waiter: Waiter, expiresMs: number) => void): void {
+    for (const ticket of this.#queue.takeAll())
+      if (concerned(ticket)) place(ticket.waiter, ticket.expiresMs)
+      else this.#queue.push(ticket)
   }
 
   /**

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { BackendRig, QUEUE_TIMEOUT_MS } from './rig.ts'
+import { BackendRig, QUEUE_TIMEOUT_MS, shares } from './rig.ts'
 
 const finish = { kind: 'clean' } as const
 
@@ -70,6 +70,15 @@ t.test('an endpoint that is full at once leaves its calls to whoever has room', 
   rig.session('b').ready()
   t.ok(calls.every(call => call.at !== undefined))
   t.equal(calls[2]!.at, 'b')
+})
+
+t.test('calls that waited for an endpoint which is full at once go to one that has had room all along', async t => {
+  const rig = new BackendRig({ endpoints: 'ab' })
+  const calls = rig.calls(8)
+  rig.session('b').ready()
+  rig.session('a').ready(1)
+  t.same(shares(calls), { a: 1, b: 7 })
+  t.equal(rig.backend.waiting, 0)
 })
 
 t.test('the queue has a bound', async t => {
