@@ -86,8 +86,8 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.shared.limits = shareLimits(settings, this.#context.clientHeldBytes)
     this.#waiting.update(settings.queue)
-    this.#set.update(settings)
     this.#set.follow(sourceOf(settings))
+    this.#set.update(settings)
     this.#waiting.onEndpointsChanged()
   }
 

@@ -206,6 +206,10 @@ export class FakeSession implements ClientSession {
   retired = 0
   /** What a stream's `sendData` answers at first. */
   writable = true
+  /** SETTINGS came. */
+  isReady = false
+  /** GOAWAY came, or its stream numbers are used up. */
+  isDraining = false
   #maxStreams = 0
   /** Somebody asked for room, and there was none: only then is it told when there is some. */
   #wasFull = false
@@ -249,6 +253,7 @@ export class FakeSession implements ClientSession {
 
   /** SETTINGS arrived: the first, or new ones. */
   ready(maxStreams = 100): void {
+    this.isReady = true
     this.#maxStreams = maxStreams
     this.owner.onReady(this)
   }
@@ -259,12 +264,14 @@ export class FakeSession implements ClientSession {
   }
 
   goaway(code = 0, debug = ''): void {
+    this.isDraining = true
     this.#maxStreams = 0
     this.owner.onDraining(this, code, debug)
   }
 
   /** All stream numbers are used. */
   spent(): void {
+    this.isDraining = true
     this.#maxStreams = 0
     this.owner.onSpent(this)
   }
