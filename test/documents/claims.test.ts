@@ -9,7 +9,7 @@ import t, { type Test } from 'tap'
 import { configSchema } from '../../src/config/schema.ts'
 import { createProxy } from '../../src/index.ts'
 import { PROTOCOL_TOKENS } from '../../src/wire/index.ts'
-import { goesOn, requestFields, rig } from '../contract/rig.ts'
+import { answer, answered, arrived, field, goesOn, requestFields, rig } from '../contract/rig.ts'
 import { PAIRING } from '../proxy/rig.ts'
 import { certificates } from '../support/certs.ts'
 import { Code } from '../support/frames.ts'
@@ -68,6 +68,18 @@ t.test('statuses: a malformed request is no call: no line for it, and a violatio
     lines.find(({ violation }) => violation === 'field-value'),
     { level: 20, msg: 'a peer broke a rule of HTTP/2' },
   )
+})
+
+t.test('statuses: a route with rewriteAuthority serves clients whose authority is not sent on', async t => {
+  const routes = [{ backend: 'main', rewriteAuthority: 'api.example.com' }]
+  const here = await rig(t, PAIRING, { proxy: { routes } })
+  for (const authority of ['somebody@a.example', 'a/b', '']) {
+    const fields = requestFields().map(([name, value]) => [name, name === ':authority' ? authority : value] as const)
+    const call = await arrived(here, here.client.request(fields, { endStream: true }))
+    t.equal(field(call.headers, ':authority'), 'api.example.com', authority)
+    answer(call)
+    await answered(t, call)
+  }
 })
 
 for (const how of ['a listener', 'a server of somebody else'] as const) {

@@ -8,7 +8,7 @@ import path from 'node:path'
 import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { createProxy, type GrpcProxy } from '../../src/index.ts'
-import { running } from '../contract/rig.ts'
+import { goesOn, rig, running } from '../contract/rig.ts'
 import { PAIRING } from '../proxy/rig.ts'
 import { certificates } from '../support/certs.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -59,6 +59,17 @@ t.test('also of connections that others accepted', { skip }, async t => {
     server.listen(0, '127.0.0.1', () => resolve(server.address() as net.AddressInfo))
   })
   await hasKeepalive(t, port, await RawClient.connect(t, port))
+})
+
+t.test('and whether a backend that is silent is still there', { skip }, async t => {
+  for (const upstream of ['frames', 'native'] as const) {
+    const here = await rig(t, { ...PAIRING, upstream })
+    await goesOn(t, here)
+    const { socket } = here.backend.connections[0]!
+    const timer = () => timerOf(socket.remotePort!, socket.localPort!)
+    await until('nothing is on its way', () => timer() !== '01')
+    t.equal(timer(), KEEPALIVE_TIMER, upstream)
+  }
 })
 
 t.test('connections that others accepted: the longest idle one makes room for another', async t => {
