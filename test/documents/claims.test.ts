@@ -109,6 +109,20 @@ async function foreign(t: Test, proxy: ReturnType<typeof createProxy>): Promise<
   return (server.address() as AddressInfo).port
 }
 
+t.test('src/README.md: calls and streams read the time through transport/clock.ts only', async t => {
+  const clocks = /\b(setTimeout|setInterval|performance\.now|Date\.now)\(/
+  const readers = SOURCES.map(name => name.replaceAll(path.sep, '/')).filter(
+    name => /^(wire|grpc|transport|routing|backend|call)\//.test(name) && clocks.test(textOf(`src/${name}`)),
+  )
+  t.same(readers.toSorted(), [
+    'transport/acceptor.ts',
+    'transport/clock.ts',
+    'transport/native/client.ts',
+    // Before anything is listened on.
+    'transport/unix-socket.ts',
+  ])
+})
+
 t.test('operate: the lines of the log are those that the source writes', async t => {
   const source = SOURCES.map(name => textOf(`src/${name}`)).join('\n')
   const rows = rowsOf('docs/operate.md', '## The log')
