@@ -28,7 +28,7 @@ import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { CallRequest } from './request.ts'
-import { clientGone, ofRefusal, ofUpstream, wasRefused } from './stream-end.ts'
+import { clientGone, enderOf, ofRefusal, ofUpstream, wasRefused } from './stream-end.ts'
 
 type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
 
@@ -158,7 +158,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
-    if (this.#phase !== 'answered') this.#recorder?.ended('client', Status.CANCELLED, clientGone(end))
+    if (this.#phase !== 'answered') {
+      this.#recorder?.ended(enderOf(end, 'client'), Status.CANCELLED, clientGone(end))
+    }
     const attempt = this.#attempt
     if (attempt !== undefined && !attempt.closed) {
       if (end.kind === 'clean') attempt.linger(this.#context)
@@ -261,8 +263,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
       this.#refusals++
       return this.#enter('waiting')
     }
-    const endedBy = end.kind === 'reset' && end.by === 'peer' ? 'backend' : 'proxy'
-    this.#fail(refused ? ofRefusal(end) : ofUpstream(end), endedBy)
+    this.#fail(refused ? ofRefusal(end) : ofUpstream(end), enderOf(end, 'backend'))
   }
 
   /**

@@ -3,6 +3,12 @@ import { statusOfReset } from '../grpc/status.ts'
 import type { StreamEnd } from '../transport/transport.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 import { type Failure, failureOf } from './failure.ts'
+import type { EndedBy } from './record.ts'
+
+/** Who ended a call with a stream: the peer of that stream, or the proxy itself. */
+export function enderOf(end: StreamEnd, peer: 'client' | 'backend'): EndedBy {
+  return end.kind !== 'clean' && end.by === 'self' ? 'proxy' : peer
+}
 
 /** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
 export function wasRefused(end: StreamEnd): boolean {

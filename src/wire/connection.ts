@@ -176,7 +176,7 @@ export class Connection implements InboundOwner {
   closed(reason: string): void {
     this.#over ??= reason
     this.#reader.close()
-    this.#table.loseAll(this.#over)
+    this.#table.loseAll('peer', this.#over)
     this.#outbound.writer.discard()
   }
 
@@ -187,7 +187,7 @@ export class Connection implements InboundOwner {
     this.#reader.close()
     this.#outbound.goaway(this.#lastProcessed, error.code, error.token)
     this.#owner.onFailed(error)
-    this.#table.loseAll(this.#over)
+    this.#table.loseAll('self', this.#over)
   }
 
   /**
@@ -263,7 +263,7 @@ export class Connection implements InboundOwner {
     this.#over = reason
     this.#reader.close()
     if (!this.#goawaySent) this.#outbound.goaway(this.#lastProcessed, ErrorCode.NO_ERROR, '')
-    this.#table.loseAll(reason)
+    this.#table.loseAll('self', reason)
   }
 
   /** Streams open now. */

@@ -264,17 +264,17 @@ export class StreamTable implements StreamKeeper, Denied {
     const lost = [...this.#open, ...this.#unsent].filter(({ id }) => id === 0 || id > lastStreamId)
     // What still comes for it is ignored, as after a reset.
     for (const stream of lost) if (stream.id !== 0) stream.state = StreamState.CLOSED_RESET_SENT
-    this.#lose(lost, { kind: 'lost', unprocessed: true, reason })
+    this.#lose(lost, { kind: 'lost', by: 'peer', unprocessed: true, reason })
   }
 
   /** The connection is over. */
-  loseAll(reason: string): void {
+  loseAll(by: 'peer' | 'self', reason: string): void {
     if (!this.#lost) {
       this.#lost = true
       this.#budget.forget(this, this.window.promised)
       this.#late.clear()
     }
-    this.#lose([...this.#open, ...this.#unsent], { kind: 'lost', unprocessed: false, reason })
+    this.#lose([...this.#open, ...this.#unsent], { kind: 'lost', by, unprocessed: false, reason })
     while (this.#settling.length > 0) this.settle()
   }
 

@@ -27,10 +27,11 @@ export type StreamEnd =
    */
   | { readonly kind: 'reset'; readonly code: ErrorCode; readonly by: 'peer' | 'self'; readonly violation?: string }
   /**
-   * The connection ended under the stream. `unprocessed`: the peer promised that it never looked at the stream, which
-   * is above the last-stream-id of its GOAWAY (RFC 9113 §6.8).
+   * The connection ended under the stream: the peer or the network ended it (`peer`), or we did (`self`), because we
+   * were asked or because the peer broke a rule. `unprocessed`: the peer promised that it never looked at the stream,
+   * which is above the last-stream-id of its GOAWAY (RFC 9113 §6.8).
    */
-  | { readonly kind: 'lost'; readonly unprocessed: boolean; readonly reason: string }
+  | { readonly kind: 'lost'; readonly by: 'peer' | 'self'; readonly unprocessed: boolean; readonly reason: string }
 
 /** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
 export interface WireStreamOwner {

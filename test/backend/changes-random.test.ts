@@ -130,7 +130,7 @@ class Play {
   #lose(session: FakeSession | undefined, reason: string): void {
     if (session === undefined) return
     for (const stream of session.opened)
-      if (stream.ended === undefined) stream.close({ kind: 'lost', unprocessed: false, reason })
+      if (stream.ended === undefined) stream.close({ kind: 'lost', by: 'peer', unprocessed: false, reason })
     this.#gone.add(session)
     session.closed(reason)
   }

@@ -7,6 +7,7 @@ import { block, type FakeStream } from '../support/fake-transport.ts'
 import {
   CallRig,
   CLIENT_CANCELS,
+  ENDED_BY_US,
   lost,
   NOTHING_LEFT,
   type Opened,
@@ -160,7 +161,13 @@ const EXITS: Exit[] = [
     name: 'the backend is lost before a response',
     play: rig => rig.up.close(lost()),
     answer: { status: 14, token: 'upstream-lost', message: 'the connection to the backend was lost' },
-    record: { status: 14, endedBy: 'proxy', reason: 'upstream-lost' },
+    record: { status: 14, endedBy: 'backend', reason: 'upstream-lost' },
+  },
+  {
+    name: 'the proxy ends the session to the backend',
+    play: rig => rig.up.close(ENDED_BY_US),
+    answer: { status: 14, token: 'upstream-lost', message: 'the connection to the backend was lost' },
+    record: { status: 14, endedBy: 'proxy', reason: 'upstream-lost', cause: 'closed by the proxy' },
   },
   {
     name: 'the backend resets within a response: the same code goes on',
@@ -172,7 +179,7 @@ const EXITS: Exit[] = [
     name: 'the backend is lost within a response',
     play: responding(up => up.close(lost())),
     reset: 2,
-    record: { status: 14, endedBy: 'proxy', reason: 'upstream-lost' },
+    record: { status: 14, endedBy: 'backend', reason: 'upstream-lost' },
   },
   {
     name: 'not gRPC',
@@ -222,6 +229,18 @@ const EXITS: Exit[] = [
     options: { cold: true },
     play: (_rig, { down }) => down.close(lost()),
     record: { status: 1, endedBy: 'client', reason: 'disconnected', backend: 'main', endpoint: '' },
+  },
+  {
+    name: 'the proxy ends the session of the client',
+    play: (_rig, { down }) => down.close(ENDED_BY_US),
+    record: { status: 1, endedBy: 'proxy', reason: 'disconnected' },
+    upReset: 8,
+  },
+  {
+    name: 'the proxy resets the stream of the client, which broke a rule of HTTP/2',
+    play: (_rig, { down }) => down.close({ kind: 'reset', code: 1, by: 'self', violation: 'content-length' }),
+    record: { status: 1, endedBy: 'proxy', reason: 'reset-PROTOCOL_ERROR' },
+    upReset: 8,
   },
 ]
 

@@ -2,7 +2,17 @@
 import t from 'tap'
 import { HeadersRefused } from '../../src/transport/transport.ts'
 import { block, type FakeStream } from '../support/fake-transport.ts'
-import { CallRig, CLIENT_CANCELS, lost, NOTHING_LEFT, RESPONSE, request, resetByPeer, TRAILERS } from './rig.ts'
+import {
+  CallRig,
+  CLIENT_CANCELS,
+  ENDED_BY_US,
+  lost,
+  NOTHING_LEFT,
+  RESPONSE,
+  request,
+  resetByPeer,
+  TRAILERS,
+} from './rig.ts'
 
 const MESSAGE = '\0\0\0\0\x05hello'
 const PATIENCE_MS = 5_000
@@ -31,6 +41,7 @@ const WAYS: readonly Way[] = [
     status: 14,
     token: 'upstream-lost',
     code: 2,
+    endedBy: 'backend',
   },
   {
     name: 'the backend resets with CANCEL',
@@ -129,7 +140,7 @@ t.test('a drain in the middle of a message: the end of the session ends the call
     'not a word',
   )
   t.equal(rig.up.resetWith, 8)
-  down.close({ kind: 'lost', unprocessed: false, reason: 'closed by the proxy' })
+  down.close(ENDED_BY_US)
   t.match(rig.record, { status: 14, reason: 'shutting-down' })
   rig.up.settle()
   t.same(rig.left, NOTHING_LEFT)
@@ -235,7 +246,7 @@ t.test('a whole response that waits for a client that goes: nothing is left', as
 
 for (const [what, end, endedBy] of [
   ['REFUSED_STREAM', resetByPeer(7), 'backend'],
-  ['a GOAWAY below it', lost(true), 'proxy'],
+  ['a GOAWAY below it', lost(true), 'backend'],
 ] as const) {
   t.test(`${what} for a request that is not kept: the client may send it again`, async t => {
     const rig = new CallRig({ replayBytes: 10 })

@@ -214,7 +214,7 @@ t.test('random interleavings', async t => {
     'backend  after a retry',
     'proxy deadline',
     'client disconnected',
-    'proxy upstream-lost',
+    'backend upstream-lost',
   ]) {
     t.ok(seen.has(end), `met: ${end}`)
   }

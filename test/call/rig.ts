@@ -39,8 +39,11 @@ export function resetByPeer(code: number): StreamEnd {
 }
 
 export function lost(unprocessed = false): StreamEnd {
-  return { kind: 'lost', unprocessed, reason: 'read ECONNRESET' }
+  return { kind: 'lost', by: 'peer', unprocessed, reason: 'read ECONNRESET' }
 }
+
+/** The proxy ended the connection itself. */
+export const ENDED_BY_US: StreamEnd = { kind: 'lost', by: 'self', unprocessed: false, reason: 'closed by the proxy' }
 
 export interface RigOptions
   extends Partial<Pick<RelayContext, 'replayBytes' | 'acceptNonGrpc' | 'addedFields' | 'observer'>> {

@@ -1,11 +1,14 @@
 /** Connections that die take their calls with them, and the other side is told the truth. */
+import { pino } from 'pino'
 import type { Test } from 'tap'
 import { Code } from '../support/frames.ts'
 import { RawClient } from '../support/raw-client.ts'
 import type { RawConnection } from '../support/raw-connection.ts'
+import { until } from '../support/until.ts'
 import {
   answer,
   answered,
+  arrived,
   broken,
   goesOn,
   message,
@@ -83,6 +86,34 @@ export function losses(t: Test, pairing: Pairing): void {
       await goesOn(t, here)
     })
   }
+
+  t.test('who ended the connection of a call is in its log line: the backend, the client or the proxy', async t => {
+    const lines: Record<string, unknown>[] = []
+    const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) })
+    const here = await rig(t, pairing, { upstream: { sessions: { maxDraining: 1 } }, proxy: { logger } })
+    const told = async (path: string) => {
+      const line = () => lines.find(line => line.path === path)
+      await until(`the line of ${path}`, () => line() !== undefined)
+      return [line()!.endedBy, line()!.reason]
+    }
+    const begin = async (path: string) => {
+      const call = await arrived(here, here.client.request(requestFields([], path)))
+      call.backend.headers(call.backendId, RESPONSE)
+      await here.client.next('headers', call.id)
+      return call
+    }
+    const lost = await begin('/a/lost')
+    lost.backend.resetConnection()
+    t.same(await told('/a/lost'), ['backend', 'upstream-lost'])
+    for (const path of ['/a/oldest', '/a/open']) {
+      const call = await begin(path)
+      call.backend.goaway(call.backendId, Code.NO_ERROR)
+      await call.backend.roundTrip()
+    }
+    t.same(await told('/a/oldest'), ['proxy', 'upstream-lost'], 'one session more than may drain')
+    here.client.resetConnection()
+    t.same(await told('/a/open'), ['client', 'disconnected'])
+  })
 
   t.test('no address of a backend in what a client reads of a lost or refused connection', async t => {
     const here = await rig(t, pairing, { upstream: { queue: { maxCalls: 1, timeoutMs: 50 }, sessions: { max: 1 } } })

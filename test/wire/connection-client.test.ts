@@ -297,3 +297,19 @@ rule(
   },
   { initialConnectionWindow: 16_777_216 },
 )
+
+t.test('a connection ends under a stream: by whom', async t => {
+  const ends: [by: 'peer' | 'self', end: (rig: Rig) => void][] = [
+    ['peer', rig => rig.goaway(0, 0, '')],
+    ['peer', rig => rig.connection.closed('read ECONNRESET')],
+    ['self', rig => rig.connection.end('closed by the proxy')],
+    ['self', push],
+  ]
+  for (const [by, end] of ends) {
+    const rig = new Rig('client').begin()
+    const call = rig.open(true)
+    end(rig)
+    rig.connection.closed('the socket is gone, at last')
+    t.match(call.end, { kind: 'lost', by })
+  }
+})

@@ -2,7 +2,7 @@
 import { Connection } from '../../src/wire/connection.ts'
 import type { ConnectionLimits, ConnectionOwner } from '../../src/wire/connection-options.ts'
 import type { ConnectionError, StreamError } from '../../src/wire/protocol-error.ts'
-import type { WireStream, WireStreamOwner } from '../../src/wire/stream.ts'
+import type { StreamEnd, WireStream, WireStreamOwner } from '../../src/wire/stream.ts'
 import {
   Flag,
   FrameReader,
@@ -36,6 +36,8 @@ export const block = (fields: readonly Field[]) => fields.map(([name, value]) =>
 export class Listener implements WireStreamOwner {
   readonly events: string[] = []
   stream!: WireStream
+  /** How it ended. */
+  end: StreamEnd | undefined
   /** Gives back what comes, at once. */
   releases = true
   /** Does something with each event, inside the call. */
@@ -64,7 +66,8 @@ export class Listener implements WireStreamOwner {
     this.#told('writable')
   }
 
-  onClosed(end: { kind: string; code?: number; by?: string; unprocessed?: boolean }): void {
+  onClosed(end: StreamEnd): void {
+    this.end = end
     const more = end.kind === 'reset' ? ` ${end.code} ${end.by}` : end.kind === 'lost' ? ` ${end.unprocessed}` : ''
     this.#told(`closed ${end.kind}${more}`)
   }

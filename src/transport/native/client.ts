@@ -136,6 +136,8 @@ class NativeClientSession implements ClientSession, NativeSession {
   /** By us: it may end once it has no stream. */
   #retired = false
   #closed = false
+  /** By us, at once. */
+  #destroyed = false
   #error: Error | undefined
   streams = 0
   answered = false
@@ -263,7 +265,12 @@ class NativeClientSession implements ClientSession, NativeSession {
     return this.#closed || this.#node!.destroyed
   }
 
+  get lostBy(): 'peer' | 'self' {
+    return this.#destroyed ? 'self' : 'peer'
+  }
+
   get lostReason(): string {
+    if (this.#destroyed) return 'closed by the proxy'
     return this.#error?.message ?? 'the endpoint closed the connection'
   }
 
@@ -307,6 +314,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   destroy(): void {
     if (this.#node === undefined) return this.#fail(new Error('gave up connecting'))
     if (this.#closed) return
+    if (!this.#node.destroyed) this.#destroyed = true
     this.#node.destroy()
     // Node waits for what is still to be written, which a peer that reads nothing never takes. And who waits for this
     // session to be gone is told after that time even if Node's own `'close'` does not come.

@@ -30,6 +30,8 @@ type Carrier = Http2Stream & { [kNative]: NativeStream }
 export interface NativeSession extends SendLimits {
   /** The connection is gone, so a stream that closes now was lost, whatever code Node reports. */
   readonly lost: boolean
+  /** Who ended it; the network counts as the peer. */
+  readonly lostBy: 'peer' | 'self'
   readonly lostReason: string
   /** Above this id the peer promised not to have processed anything (GOAWAY). */
   readonly lastStreamId: number
@@ -269,11 +271,17 @@ export abstract class NativeStream implements Stream {
     if (this.#resetBySelf !== undefined)
       return { kind: 'reset', code: this.#resetBySelf, by: 'self', violation: this.#violation }
     if (node.id === undefined)
-      return { kind: 'lost', unprocessed: true, reason: 'the session ended before it was sent' }
+      return {
+        kind: 'lost',
+        by: this.session.lostBy,
+        unprocessed: true,
+        reason: 'the session ended before it was sent',
+      }
     if (node.id > this.session.lastStreamId) {
-      return { kind: 'lost', unprocessed: true, reason: 'GOAWAY: not processed by the peer' }
+      return { kind: 'lost', by: 'peer', unprocessed: true, reason: 'GOAWAY: not processed by the peer' }
     }
-    if (this.session.lost) return { kind: 'lost', unprocessed: false, reason: this.session.lostReason }
+    const { lost, lostBy, lostReason } = this.session
+    if (lost) return { kind: 'lost', by: lostBy, unprocessed: false, reason: lostReason }
     return { kind: 'reset', code, by: 'peer' }
   }
 }

@@ -149,6 +149,10 @@ class NativeServerSession implements ServerSession, NativeSession {
     return this.#node.destroyed
   }
 
+  get lostBy(): 'peer' | 'self' {
+    return this.#closedFor === undefined ? 'peer' : 'self'
+  }
+
   get lostReason(): string {
     return this.#error?.message ?? this.#closedFor ?? 'the client closed the connection'
   }
@@ -185,7 +189,7 @@ class NativeServerSession implements ServerSession, NativeSession {
 
   /** Node writes trailers some turns after it was given them: they are to go out yet. */
   destroy(reason = 'closed by the proxy'): void {
-    this.#closedFor ??= reason
+    if (!this.lost) this.#closedFor ??= reason
     let turns = LAST_TURNS
     const end = () => {
       if (this.streams > 0 && turns-- > 0) setImmediate(end)
