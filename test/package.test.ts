@@ -1,11 +1,17 @@
 /** The package as somebody else gets it: packed, unpacked in an empty project, used. No network. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
 import t from 'tap'
-import { MANIFEST, node, ROOT, strangersProject, TSC } from './support/stranger.ts'
-import { wholeOnly } from './support/whole.ts'
+import { checkTypes } from './package/types.ts'
+import { placeUsers, useWire } from './package/wire.ts'
+import { MANIFEST, node, ROOT, strangersProject } from './support/stranger.ts'
 
-const { project, files } = strangersProject(t)
+// Built once, for all of them.
+const stranger = strangersProject(t)
+const { project, tarball, files } = stranger
 
 t.test('what is in it', async t => {
   for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts', 'dist/cli.js']) {
@@ -34,6 +40,27 @@ t.test('what package.json promises is there', async t => {
   }
   const cli = readFileSync(path.join(project, 'node_modules/grpc-verbatim/dist/cli.js'), 'utf8')
   t.ok(cli.startsWith('#!/usr/bin/env node\n'))
+})
+
+t.test('publint says nothing', async t => {
+  const { buffer } = new Uint8Array(readFileSync(tarball))
+  const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true })
+  t.same(
+    messages.map(message => formatMessage(message, pkg)),
+    [],
+  )
+})
+
+t.test('attw says nothing', async t => {
+  const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)))
+  t.ok(result.types)
+  const { problems, entrypoints } = result as Extract<typeof result, { types: { kind: string } }>
+  t.same(Object.keys(entrypoints), ['.', './wire', './package.json'])
+  // Its rule for Node before 22.12, which could not require() an ES module; `engines` asks for more. A test below does it.
+  t.same(
+    problems.filter(({ kind }) => kind !== 'CJSResolvesToESM'),
+    [],
+  )
 })
 
 const PROXIED = `
@@ -91,6 +118,15 @@ const WIRE_API = [
   ...['readFlags', 'readLength', 'readStreamId', 'readType', 'rewriteHead', 'writeHead'],
 ]
 
+t.test('CommonJS require', async t => {
+  const script = `
+    const { createProxy } = require('grpc-verbatim')
+    const { FrameWriter } = require('grpc-verbatim/wire')
+    createProxy('127.0.0.1:1').close().then(() => console.log(typeof FrameWriter))`
+  writeFileSync(path.join(project, 'main.cjs'), script)
+  t.equal(node(project, 'main.cjs'), 'function\n')
+})
+
 t.test('the wire layer by itself', async t => {
   const script = `import * as wire from 'grpc-verbatim/wire'; console.log(JSON.stringify(Object.keys(wire).sort()))`
   writeFileSync(path.join(project, 'wire.js'), script)
@@ -114,41 +150,6 @@ t.test('the command line', async t => {
   t.type(JSON.parse(node(project, cli, 'schema')), 'object')
 })
 
-const TYPED = `
-import { createServer } from 'node:http2'
-import { type CallInfo, createProxy, type Director, GrpcError, type GrpcProxy, type OpenCounts, type ProxyOptions, Status, type Target } from 'grpc-verbatim'
+t.test('the types', async t => checkTypes(t, stranger, placeUsers(project)))
 
-const director: Director = async (call: CallInfo): Promise<Target | undefined> => {
-  if (call.metadata.get('authorization') === undefined) throw new GrpcError('UNAUTHENTICATED', 'who are you?')
-  if (call.signal.aborted) throw new GrpcError(Status.CANCELLED, '')
-  return call.service === 'pkg.Service' ? { backend: 'main', metadata: { 'x-tenant': ['a'] } } : undefined
-}
-const options: ProxyOptions = { backends: { main: { endpoints: ['127.0.0.1:50051'] } }, director }
-const proxy: GrpcProxy = createProxy(options)
-const server = createServer()
-server.on('stream', proxy.handler)
-const { port, address }: { port: number; address: string } = await proxy.listen({ port: 0 })
-const counts: OpenCounts = proxy.counts()
-await proxy.drain(100)
-export { address, counts, port }
-
-// @ts-expect-error no such status
-new GrpcError('TEAPOT', '')
-// @ts-expect-error no such option
-createProxy({ backend: {} })
-// @ts-expect-error a target names a backend
-export const wrong: Director = () => ({ authority: 'x' })
-`
-
-t.test('types, under the strictest settings', async t => {
-  writeFileSync(path.join(project, 'typed.ts'), TYPED)
-  const flags = '--noEmit --strict --target ES2024 --module NodeNext --types node --skipLibCheck'
-  t.equal(node(project, TSC, ...flags.split(' '), 'typed.ts'), '')
-})
-
-t.test('the declarations are whole by themselves', wholeOnly('checks those of all dependencies too'), async t => {
-  const compilerOptions = { noEmit: true, strict: true, target: 'ES2024', module: 'NodeNext', types: ['node'] }
-  const declarations = files.filter(file => file.endsWith('.d.ts')).map(file => `node_modules/grpc-verbatim/${file}`)
-  writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: declarations }))
-  t.equal(node(project, TSC, '-p', '.'), '')
-})
+t.test('the users of the wire layer', async t => useWire(t, project))

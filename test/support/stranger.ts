@@ -54,10 +54,18 @@ function install(folder: string, tarball: string): string {
   return project
 }
 
-/** A stranger's project, removed when the test ends. Not below this checkout, whose node_modules would be found from there. */
-export function strangersProject(t: Scope): { project: string; files: string[] } {
+export interface Stranger {
+  /** The folder of a project that has the package and what it depends on. */
+  readonly project: string
+  readonly tarball: string
+  /** What is in it, by path. */
+  readonly files: readonly string[]
+}
+
+/** Removed when the test ends. Not below this checkout, whose node_modules would be found from there. */
+export function strangersProject(t: Scope): Stranger {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'grpc-verbatim-package-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const { tarball, files } = pack(folder)
-  return { project: install(folder, tarball), files }
+  return { project: install(folder, tarball), tarball, files }
 }
