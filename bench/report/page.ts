@@ -14,7 +14,7 @@ import {
   rowsOf,
   subjectsOf,
 } from './rows.ts'
-import { againstBase, againstSubject, type Judged } from './verdicts.ts'
+import { againstBase, againstSubject, type Judged, pText } from './verdicts.ts'
 
 const TITLE = 'grpc-verbatim: what a proxy costs'
 /** Whom peers are held against in words. */
@@ -138,7 +138,7 @@ function contestRow({ scenario, metric, subjectMedian, againstMedian, ratio, adj
   const number = (value: number): string => numberText(value, metric.digits)
   const ratioCell =
     ratio === undefined ? '–' : `${ratioText(ratio.estimate)} (${ratioText(ratio.least)}–${ratioText(ratio.most)})`
-  const cells = [number(subjectMedian), number(againstMedian), ratioCell, pText(adjustedP)]
+  const cells = [number(subjectMedian), number(againstMedian), ratioCell, escapeText(pText(adjustedP))]
   const names = `<th>${escapeText(scenario.name)}</th><td class="text">${escapeText(headOf(metric))}</td>`
   return `<tr>${names}${cells.map(cell => `<td>${cell}</td>`).join('')}</tr>`
 }
@@ -207,12 +207,8 @@ function ratioCell(row: Row | undefined, verdict: Judged | undefined): string {
   const { median, least, most } = row.ratio
   const text = `${ratioText(median)}<small>(${ratioText(least)}–${ratioText(most)})</small>`
   if (verdict === undefined) return `<td>${text}</td>`
-  const said = verdict.outcome === undefined ? verdict.verdict : `p ${pText(verdict.adjustedP)}`
+  const said = verdict.outcome === undefined ? verdict.verdict : `p ${escapeText(pText(verdict.adjustedP))}`
   return `<td class="${verdict.outcome ?? 'unknown'}">${text}<small>${said}</small></td>`
-}
-
-function pText(p: number): string {
-  return p < 0.001 ? '&lt; 0.001' : p.toFixed(3)
 }
 
 function absencesOf({ missing, leftOut }: RunRecord): string {

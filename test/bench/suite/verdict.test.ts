@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { Metric, RunRecord, Sample } from '../../../bench/report/record.ts'
+import { differences, differenceText } from '../../../bench/report/verdicts.ts'
 import { addedLatency } from '../../../bench/suite/closed-loop.ts'
 import { measureOf } from '../../../bench/suite/open-loop.ts'
 import type { Target } from '../../../bench/suite/scenario.ts'
 import { parseSyscalls } from '../../../bench/suite/syscalls.ts'
-import { differences, differenceText } from '../../../bench/suite/verdict.ts'
 
 const CPU: Metric = { name: 'CPU a call', unit: 'µs', digits: 1, better: 'less' }
 const RATE: Metric = { name: 'calls/s', unit: '/s', digits: 0, better: 'more' }
