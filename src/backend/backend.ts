@@ -1,9 +1,9 @@
 /**
- * A named group of interchangeable endpoints: gives each call a session in turn, and keeps the
- * calls for which there is none yet in a queue with a bound and a deadline.
+ * A named group of interchangeable endpoints. It gives each call a session, by turns, and keeps the
+ * calls for which there is no session yet in a queue with a bound and a deadline.
  *
- * All of it happens at the end of a turn of the loop: what came in the turn is known then, and a call that its client
- * gave up meanwhile is never sent.
+ * All of this happens at the end of a turn of the event loop. By then everything that came in the turn is known, and a
+ * call that its client has given up is never sent.
  */
 import type { TurnTask } from '../transport/turn.ts'
 import { roundRobin } from './balance/round-robin.ts'
@@ -25,20 +25,20 @@ const REMOVED: Refusal = ['unreachable', 'the backend has been removed']
 
 export class Backend implements EndpointSetOwner, TurnTask {
   readonly name: string
-  /** What its clients have of it together. */
+  /** What all its clients use of it together. */
   readonly shared: SharedStreams
   #settings: BackendSettings
   readonly #context: BackendContext
   readonly #set: EndpointSet
   readonly #waiting: WaitingCalls
-  /** Calls that came in this turn. */
+  /** Calls that came in this turn of the loop. */
   #arrivals: Waiter[] = []
   #spare: Waiter[] = []
   #asked = false
-  /** Resolves when it has served what it had. */
+  /** Set once it is being retired; resolves when it is gone. */
   #retired: Promise<void> | undefined
   #onNoCalls: (() => void) | undefined
-  /** What calls are told that come too late. */
+  /** What a call is told that comes too late. */
   #refusal: Refusal | undefined
 
   constructor(settings: BackendSettings, context: BackendContext) {
@@ -51,36 +51,36 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#set.follow(sourceOf(settings))
   }
 
-  /** Those that take calls. */
+  /** The endpoints that take calls. */
   get endpoints(): readonly Endpoint[] {
     return this.#set.all
   }
 
-  /** Calls in the queue now. */
+  /** Calls that are in the queue now. */
   get waiting(): number {
     return this.#waiting.size
   }
 
-  /** Calls that it has: they came in this turn, wait, or have a stream. */
+  /** Calls that are here: they came in this turn, or they wait, or they have a stream. */
   get calls(): number {
     return this.#arrivals.filter(({ arriving }) => arriving).length + this.waiting + this.shared.streams
   }
 
-  /** Sessions and streams that are open, at endpoints that have left too. */
+  /** Open sessions and streams, also those of endpoints that have left. */
   get open(): OpenAtEndpoints {
     return this.#set.open
   }
 
   /**
-   * These are its endpoints from now on, until its source tells others. One whose key was on the list before keeps its
-   * sessions; one that is not on it any more gets no new calls and finishes those that it has; calls that wait are placed
-   * again. With none at all calls fail at once, with UNAVAILABLE, until there are some.
+   * Replaces the list of endpoints, until the source tells another list. An endpoint whose key was on the list before
+   * keeps its sessions. An endpoint that is not on the list any more gets no new calls and finishes the calls that it
+   * has. Calls that wait are placed again. If the list is empty, calls fail at once with UNAVAILABLE.
    */
   setEndpoints(all: readonly EndpointSpec[]): void {
     if (this.#retired === undefined && this.#refusal === undefined) this.#set.replace(all)
   }
 
-  /** These settings hold from now on, for what waits and for open sessions too; the list of endpoints is one of them. */
+  /** Replaces the settings, the list of endpoints with them. They also hold for waiting calls and open sessions. */
   update(settings: BackendSettings): void {
     if (this.#retired !== undefined || this.#refusal !== undefined) return
     this.#settings = settings
@@ -95,14 +95,14 @@ export class Backend implements EndpointSetOwner, TurnTask {
     return new Endpoint(spec, this.#settings, this.#context, this.#waiting)
   }
 
-  /** At the end of the turn the waiter hears of a session, or that there is none, or is put in the queue. */
+  /** At the end of the turn the waiter gets a session, or is told that there is none, or is put in the queue. */
   acquire(waiter: Waiter): void {
     waiter.arriving = true
     this.#arrivals.push(waiter)
     this.#ask()
   }
 
-  /** The call is over; it waits no more. */
+  /** The call is over, and does not wait any more. */
   cancel(waiter: Waiter): void {
     waiter.arriving = false
     this.#waiting.remove(waiter)
@@ -115,7 +115,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#context.turn.atEnd(this)
   }
 
-  /** First who waits, then who came. */
+  /** First come the calls that wait, then those that came in this turn. */
   atTurnEnd(): void {
     this.#asked = false
     this.#waiting.work(this.#placeAgain)
@@ -134,10 +134,10 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   readonly #placeAgain = (waiter: Waiter, expiresMs: number): void => this.#place(waiter, expiresMs)
 
-  /** @param expiresMs when it stops waiting; by default the queue's timeout from now */
+  /** @param expiresMs when the call stops waiting; by default after the queue's timeout */
   #place(waiter: Waiter, expiresMs: number | undefined): void {
     const before = waiter.share.lastWaiting
-    // A call of the same client waits for room anywhere already: so there is none.
+    // A call of the same client already waits for room at any endpoint, so there is none.
     if (before !== undefined && before.endpoint === undefined) return this.#enqueue(waiter, undefined, true, expiresMs)
     const { balancer } = this.#set
     let hope: Endpoint | undefined
@@ -150,7 +150,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
       const lease = endpoint.room(waiter.share)
       if (lease !== undefined) return waiter.onLease(lease)
       if (endpoint.state === 'ready') {
-        // All its streams are taken. Another endpoint may have one; meanwhile it may open a session.
+        // All its streams are taken. It may open one more session, and another endpoint may have room now.
         full = true
         endpoint.connect()
       } else if (endpoint.promising) {
@@ -169,7 +169,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     else waiter.onUnavailable('unreachable', this.#set.whyUnreachable)
   }
 
-  /** A session tells of room only where it had none; who waits for its share of what there is waits for this. */
+  /** A session tells of room only if it had none before. A client that waits for its share waits for this. */
   readonly #onShareFree = (): void => {
     this.#waiting.onRoomAnywhere()
     if (this.#retired !== undefined) this.#ask()
@@ -180,8 +180,8 @@ export class Backend implements EndpointSetOwner, TurnTask {
   }
 
   /**
-   * Serves the calls that it has, and those that come while it has some; then it is gone, at the latest when the grace is
-   * over. Resolves when the last session is gone.
+   * Serves the calls that are here, and those that come in the meantime. When there are none left, or when the grace
+   * period is over, it ends. Resolves when the last session is gone.
    */
   retire(): Promise<void> {
     this.#retired ??= this.#retire()
@@ -203,7 +203,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     return promise
   }
 
-  /** The waiting are told; resolves when the last session is gone. */
+  /** Ends everything now. Calls that wait are told. Resolves when the last session is gone. */
   close(): Promise<void> {
     return this.#end(SHUTTING_DOWN)
   }

@@ -1,11 +1,11 @@
 /** When to try a connection again: grpc/grpc doc/connection-backoff.md. */
 export interface BackoffOptions {
-  /** Wait after the first failure. */
+  /** How long to wait after the first failure. */
   readonly initialMs: number
-  /** Each further failure waits this many times longer. */
+  /** After each further failure the wait is this many times longer. */
   readonly multiplier: number
   readonly maxMs: number
-  /** 0.2 spreads a wait between 80 % and 120 %, so that clients of a dead endpoint do not return all at once. */
+  /** 0.2 spreads a wait between 80 % and 120 %, so that the clients of a dead endpoint do not all return at once. */
   readonly jitter: number
 }
 

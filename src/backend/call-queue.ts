@@ -1,7 +1,7 @@
 /**
- * Calls that wait for a session or a stream. Each client session has its own line, and the lines take turns: who lets a
- * thousand calls wait makes nobody else wait behind them. All calls wait equally long, so that the first to come is
- * the first to expire, and one timer serves all.
+ * Calls that wait for a session or a stream. Each client session has its own line, and the lines take turns, so that a
+ * client with a thousand waiting calls makes no other client wait behind them. All calls may wait for the same time, so
+ * the first that came is the first that expires, and one timer is enough.
  *
  * ```
  *   client A: a1 ─ a2 ─ a3 ─ a4        turns:     a1 b1 c1 a2 c2 a3 a4
@@ -20,20 +20,20 @@ export class CallQueue {
   readonly #timer: WheelTimer = new WheelTimer(() => this.#expire())
   #first: Ticket | undefined
   #last: Ticket | undefined
-  /** The client whose turn it is; the ring is closed. */
+  /** The client whose turn it is, in a closed ring. */
   #turn: ClientShare | undefined
   size = 0
   /** Clients that wait. */
   clients = 0
 
-  /** `onExpired`: its time is over; it is out of the queue. */
+  /** @param onExpired the time of a ticket is over; it is not in the queue any more */
   constructor(wheel: TimerWheel, clock: Clock, onExpired: (ticket: Ticket) => void) {
     this.#wheel = wheel
     this.#clock = clock
     this.#onExpired = onExpired
   }
 
-  /** Behind all others of its client. None that waits expires later. */
+  /** Puts a ticket behind all others of its client. None that is in the queue may expire later. */
   push(ticket: Ticket): void {
     const { share } = ticket.waiter
     ticket.waiter.ticket = ticket
@@ -66,18 +66,18 @@ export class CallQueue {
     ticket.previous = ticket.next = ticket.previousOwn = ticket.nextOwn = ticket.waiter.ticket = undefined
     this.size--
     if (--share.waiting === 0) this.#leave(share)
-    // Left armed for the next in the queue: it finds out when it fires.
+    // The timer stays armed for the next one in the queue: when it fires, it sees how long that one may wait.
     if (this.size === 0) this.#wheel.disarm(this.#timer)
   }
 
-  /** The client whose turn it is; the next call gives the one behind it. There is one. */
+  /** The client whose turn it is; then it is the turn of the next one. Only while the queue is not empty. */
   nextClient(): ClientShare {
     const share = this.#turn!
     this.#turn = share.next
     return share
   }
 
-  /** Of the clients that wait, the one that has most: streams, and calls that wait. */
+  /** The waiting client that has the most streams and waiting calls together. */
   get loudest(): ClientShare | undefined {
     let loudest = this.#turn
     for (let i = 0, share = this.#turn; i < this.clients; i++, share = share!.next)
@@ -85,7 +85,7 @@ export class CallQueue {
     return loudest
   }
 
-  /** Takes all out, in the order in which they came. */
+  /** Takes all tickets out, in the order in which they came. */
   takeAll(): Ticket[] {
     const tickets: Ticket[] = []
     while (this.#first !== undefined) {
@@ -95,7 +95,7 @@ export class CallQueue {
     return tickets
   }
 
-  /** Behind all others: before the one whose turn it is. */
+  /** Behind all other clients, which is before the one whose turn it is. */
   #join(share: ClientShare): void {
     this.clients++
     const turn = this.#turn

@@ -1,6 +1,6 @@
 /**
- * What a client session has of a backend: its streams there, and its calls that wait for one. Clients share a backend's
- * sessions, and where there is too little for all, what counts is how much each has already.
+ * What a client session has of a backend: its streams there, and its calls that wait for a stream. Clients share the
+ * sessions of a backend. When there is not enough for all, a client that has little goes before one that has much.
  */
 import type { Clock } from '../transport/clock.ts'
 import type { Lease } from './lease.ts'
@@ -9,35 +9,35 @@ import { type Rate, TokenBucket } from './token-bucket.ts'
 /** Why a backend has no session for a call. */
 export type Unavailable = 'unreachable' | 'queue-full' | 'client-share' | 'queue-timeout' | 'closed'
 
-/** A call that waits. Exactly one of the two is called, unless `cancel` comes first. */
+/** A call that waits. Either `onLease` or `onUnavailable` is called, once, unless `cancel` comes first. */
 export interface Waiter {
   /** Its client's share of the backend. */
   readonly share: ClientShare
-  /** Its place in the queue; the backend's. */
+  /** Its place in the queue. Only the backend uses it. */
   ticket: Ticket | undefined
-  /** It came in this turn and was not looked at yet; the backend's. */
+  /** It came in this turn and has not been looked at. Only the backend uses it. */
   arriving: boolean
   onLease(lease: Lease): void
   onUnavailable(why: Unavailable, detail: string): void
 }
 
-/** An endpoint, as far as those that wait for it know it. */
+/** What a ticket knows of the endpoint that it waits for. */
 export interface AwaitedEndpoint {
   readonly state: string
   readonly failing: boolean
 }
 
-/** A place in the queue; the links are the queue's. */
+/** A place in the queue. Only the queue uses the links. */
 export class Ticket {
   readonly waiter: Waiter
-  /** Waits for this endpoint's first session; undefined waits for any endpoint's room. */
+  /** It waits for the first session of this endpoint. Undefined: for room at any endpoint. */
   readonly endpoint: AwaitedEndpoint | undefined
-  /** Of the clock; stays when the call is moved to another endpoint. */
+  /** A time of the clock. It stays the same when the call is moved to another endpoint. */
   readonly expiresMs: number
-  /** Among all. */
+  /** Neighbours among all tickets. */
   previous: Ticket | undefined
   next: Ticket | undefined
-  /** Among those of its client. */
+  /** Neighbours among the tickets of its client. */
   previousOwn: Ticket | undefined
   nextOwn: Ticket | undefined
 
@@ -48,29 +48,29 @@ export class Ticket {
   }
 }
 
-/** What a client may do on sessions that it shares; who does more gets a session apart. */
+/** What a client may do on sessions that it shares with others. A client that does more gets a session apart. */
 export interface ShareLimits {
-  /** Calls of its that are reset: it cancelled them, their deadline passed, or it took too little of the response. */
+  /** How many of its calls may be reset: cancelled, past their deadline, or with a response that it did not read. */
   readonly resets: Rate
-  /** Bytes of responses that wait for it. */
+  /** How many bytes of responses may wait for it. */
   readonly heldBytes: number
 }
 
 /**
- * In how many parts a client's part of the reserve is cut, of which it may have one. Of 3 clients, 4, and so on, one
- * after the other until they are 20, each then has its own, and a quarter of all is left for who comes next.
+ * A client may have one of so many parts of its share of the reserve. If clients come one after the other, up to 20 of
+ * them, each still finds its part, and a quarter of the reserve is left for the next.
  */
 const PARTS_KEPT = 4
 
-/** Of all clients of one backend together. */
+/** What all clients of one backend have together. */
 export class SharedStreams {
   limits: ShareLimits
   readonly clock: Clock
-  /** A client has less than it had, or shares with fewer: one that waits may have what it could not have before. */
+  /** A client has less than before, or there are fewer clients: one that waits may now get what it could not have. */
   readonly onShareFree: () => void
   /** Streams open now. */
   streams = 0
-  /** Clients that have one or more. */
+  /** Clients that have at least one stream. */
   clients = 0
 
   constructor(limits: ShareLimits, clock: Clock, onShareFree: () => void) {
@@ -83,13 +83,13 @@ export class SharedStreams {
 export class ClientShare {
   /** Streams open now, on all sessions of the backend. */
   streams = 0
-  /** Of these, on sessions in reserve. */
+  /** How many of them are on sessions in reserve. */
   #reserved = 0
-  /** Its calls that wait, in their order; the links are the queue's. */
+  /** Its waiting calls, in their order. Only the queue uses the links. */
   firstWaiting: Ticket | undefined
   lastWaiting: Ticket | undefined
   waiting = 0
-  /** Neighbours in the ring of clients that wait; the queue's. */
+  /** Neighbours in the ring of waiting clients. Only the queue uses them. */
   previous: ClientShare | undefined
   next: ClientShare | undefined
   readonly #all: SharedStreams
@@ -116,12 +116,12 @@ export class ClientShare {
     this.#all.onShareFree()
   }
 
-  /** Streams, and calls that wait for one. */
+  /** Streams and waiting calls. */
   get calls(): number {
     return this.streams + this.waiting
   }
 
-  /** A call of its had to be reset. */
+  /** One of its calls had to be reset. */
   resetCaused(): void {
     const { clock, limits } = this.#all
     this.#resets ??= new TokenBucket(limits.resets, clock.now())
@@ -129,13 +129,13 @@ export class ClientShare {
     if (!this.#resets.take(clock.now())) this.#apart = true
   }
 
-  /** Of a response, so many bytes wait for it; negative: do not any more. */
+  /** So many bytes of a response wait for the client. If negative: they do not wait any more. */
   held(bytes: number): void {
     this.#heldBytes += bytes
     if (this.#heldBytes > this.#all.limits.heldBytes) this.#apart = true
   }
 
-  /** It is not to share a session with others: until it has not been reset for as long as it takes to forget that. */
+  /** It must not share a session with others. This ends when there have been no resets for a while. */
   get apart(): boolean {
     if (!this.#apart) return false
     const { clock, limits } = this.#all
@@ -145,10 +145,11 @@ export class ClientShare {
   }
 
   /**
-   * It may have one more of so many streams in reserve, now that of the shared ones all are taken, or kept for a while
-   * because they were reset. It has fewer than its part of those: what others hold it has not caused. And a quarter of
-   * its part of the reserve at most: clients that come one after the other, each with little at first, would take all of
-   * it, and the next would find nothing.
+   * Whether it may have one more stream of the reserve, now that all shared streams are taken. It must have fewer
+   * shared streams than its part, so that it has not caused the shortage itself. And it may have a quarter of its part
+   * of the reserve at most: clients that come one after the other would otherwise take all of it.
+   * @param size streams in reserve
+   * @param shared streams that all share
    */
   mayHaveOfReserve(size: number, shared: number): boolean {
     const { clients } = this.#all
@@ -157,14 +158,14 @@ export class ClientShare {
   }
 }
 
-/** A client session, as backends know it. */
+/** A client session, as the backends see it. */
 export class Client {
-  /** Of more backends than one. Those that were removed are not kept for a session that lasts. */
+  /** Its shares, if it uses more than one backend. The map is weak, so that a long session keeps no removed backend. */
   #shares: WeakMap<object, ClientShare> | undefined
   #lastBackend: object | undefined
   #lastShare: ClientShare | undefined
 
-  /** Its share of a backend; most clients call one. */
+  /** Its share of a backend. Most clients use one backend only. */
   shareOf(backend: { readonly shared: SharedStreams }): ClientShare {
     if (this.#lastBackend === backend) return this.#lastShare!
     let share = this.#shares?.get(backend)

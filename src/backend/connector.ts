@@ -1,9 +1,9 @@
 /**
- * Dials one address, a session at a time, and says when it may be dialled again. `session-pool.ts` has the states.
+ * Dials one address, one session at a time, and decides when to dial again. `session-pool.ts` shows the states.
  *
- * A session is of use if it answered a call, or lived. One that was not is a failure like a connect that fails, or an
- * endpoint that greets and hangs up would be dialled for each call. Only the first in a row costs no wait: an endpoint
- * that restarts just then is there again at once.
+ * A session is of use if it answered a call or lived for some time. A session that was not of use counts as a failure,
+ * like a connect that fails. Otherwise an endpoint that accepts and closes each connection would be dialled for every
+ * call. The first such failure in a row costs no wait: the endpoint may just have restarted.
  */
 import type { Clock, Timer } from '../transport/clock.ts'
 import type { ClientSession, ClientSessionOwner, ClientTransport, DialAddress } from '../transport/transport.ts'
@@ -11,25 +11,25 @@ import { type BackoffOptions, backoffDelayMs } from './backoff.ts'
 import type { Lease } from './lease.ts'
 
 export interface ConnectorOptions {
-  /** From dialling to the peer's SETTINGS. */
+  /** Longest time from dialling to the peer's SETTINGS. */
   readonly connectTimeoutMs: number
   readonly backoff: BackoffOptions
 }
 
-/** Injected: the network, time and chance. */
+/** The network, time and chance, so that tests can bring their own. */
 export interface ConnectorContext {
   readonly transport: ClientTransport
   readonly clock: Clock
-  /** From 0 up to 1. */
+  /** A number from 0 up to 1. */
   readonly random: () => number
 }
 
 export interface ConnectorOwner extends ClientSessionOwner {
-  /** It has taken too long; it is to be given up. */
+  /** Connecting took too long. The owner gives the session up. */
   onOverdue(session: ClientSession, reason: string): void
-  /** It takes suspiciously long. */
+  /** Connecting takes unusually long. */
   onSlow(): void
-  /** A wait is over: what should be open may be dialled. */
+  /** A wait is over. The owner may dial what should be open. */
   keepReady(): void
 }
 
@@ -45,15 +45,15 @@ export class Connector {
   options: ConnectorOptions
   readonly #context: ConnectorContext
   readonly #owner: ConnectorOwner
-  /** On its way. */
+  /** The session that is being dialled. */
   session: ClientSession | undefined
   #connectTimer: Timer | undefined
   #backoffTimer: Timer | undefined
   #redialTimer: Timer | undefined
-  /** Of sessions and attempts in a row, without a session that was of use. */
+  /** Failures in a row, without a session that was of use. */
   failures = 0
   #failedMs = Number.NEGATIVE_INFINITY
-  /** What its owner makes of `onSlow`, for as long as the session is on its way. */
+  /** Set by the owner at `onSlow`; cleared when the session is ready or has failed. */
   slow = false
 
   constructor(address: DialAddress, options: ConnectorOptions, context: ConnectorContext, owner: ConnectorOwner) {
@@ -63,12 +63,12 @@ export class Connector {
     this.#owner = owner
   }
 
-  /** The wait of a failure runs. */
+  /** It waits after a failure. */
   get waits(): boolean {
     return this.#backoffTimer !== undefined
   }
 
-  /** Dials: none is on its way, and no wait runs. */
+  /** Dials. Only if no session is being dialled and it does not wait. */
   connect(): void {
     const { clock, transport } = this.#context
     const session = transport.connect(this.#address, this.#owner)
@@ -82,7 +82,7 @@ export class Connector {
     })
   }
 
-  /** The session is ready, or is not to be had. */
+  /** The session is ready or has failed. */
   settle(): void {
     this.session = undefined
     this.slow = false
@@ -90,7 +90,7 @@ export class Connector {
     this.#connectTimer = undefined
   }
 
-  /** An attempt failed; the next one waits. */
+  /** A connect failed. The next one has to wait. */
   failed(): void {
     this.#countFailure()
     this.#backOff()
@@ -110,18 +110,18 @@ export class Connector {
     })
   }
 
-  /** What lives as long as the first wait is not dialled more often than it is after a failure. */
+  /** What lives as long as the first wait is dialled no more often than after a failure. */
   wasOfUse({ session, readyMs }: Lease): boolean {
     return session.answered || this.#context.clock.now() - readyMs >= this.options.backoff.initialMs
   }
 
-  /** The session is lost. @returns whether it was of so little use that the next one waits */
+  /** A session is lost. @returns whether it was of so little use that the next one has to wait */
   judge(lease: Lease): boolean {
     if (this.wasOfUse(lease)) {
       this.failures = 0
       return false
     }
-    // One that was there before the last failure tells nothing new: all sessions of an endpoint that dies are one.
+    // If it was ready before the last failure, it is part of that failure: who dies loses all sessions.
     if (lease.readyMs < this.#failedMs) return false
     this.#countFailure()
     if (this.failures === 1) return false
@@ -129,7 +129,7 @@ export class Connector {
     return true
   }
 
-  /** After the first wait, as endpoints that restart are not there at once. A call that comes meanwhile dials at once. */
+  /** Dials after the first wait: an endpoint that restarts needs some time. A call that comes earlier dials at once. */
   redialLater(): void {
     if (this.#redialTimer !== undefined || this.#backoffTimer !== undefined) return
     const delayMs = backoffDelayMs(this.options.backoff, 1, this.#context.random)
@@ -139,7 +139,7 @@ export class Connector {
     })
   }
 
-  /** Dials no more, and gives up what is on its way. */
+  /** Does not dial any more, and gives up the session that is being dialled. */
   stop(): void {
     this.#backoffTimer?.cancel()
     this.#redialTimer?.cancel()

@@ -1,15 +1,15 @@
 /**
- * The endpoints of a backend, as its source told them last, and their balancer. Of each new list some are kept, with
- * their sessions; some are new; and those that are not on it any more finish the calls that they have.
+ * The endpoints of a backend, as the source told them last, and their balancer. When a new list comes, endpoints that
+ * were on the old one keep their sessions, new ones are made, and those that are missing finish their calls.
  */
 import type { Balancer, MakeBalancer } from './balance/balancer.ts'
 import type { Endpoint, EndpointOptions } from './endpoint.ts'
 import type { EndpointSource, EndpointSpec } from './endpoint-source.ts'
 
-/** What a set asks and tells its backend. */
+/** What a set needs of its backend. */
 export interface EndpointSetOwner {
   makeEndpoint(spec: EndpointSpec): Endpoint
-  /** There are others, or there is another reason for having none: those that wait should be placed again. */
+  /** The list has changed, or the reason why there is none. Calls that wait should be placed again. */
   onEndpointsChanged(): void
 }
 
@@ -18,22 +18,22 @@ export interface OpenAtEndpoints {
   readonly streams: number
 }
 
-/** A list that comes after none begins with its first endpoint. */
+/** The first list, and a list after an empty one, begin with their first endpoint. */
 const FROM_THE_FIRST = () => 0
 
 export class EndpointSet {
-  /** Those that take calls, in the order of the source. */
+  /** Endpoints that take calls, in the order of the source. */
   all: readonly Endpoint[] = []
   balancer: Balancer
-  /** Those that finish what they have. */
+  /** Endpoints that have left and still finish their calls. */
   readonly #leaving = new Set<Endpoint>()
   readonly #makeBalancer: MakeBalancer
   readonly #random: () => number
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
-  /** There was a list once. */
+  /** There has been a list. */
   #known = false
-  /** Why there was none. */
+  /** Why there has been no list. */
   #error: string | undefined
 
   constructor(makeBalancer: MakeBalancer, random: () => number, owner: EndpointSetOwner) {
@@ -43,7 +43,7 @@ export class EndpointSet {
     this.balancer = makeBalancer(this.all, FROM_THE_FIRST)
   }
 
-  /** What this source tells, holds from now on; until it does, what the one before told last. */
+  /** Listens to this source from now on. Until it has told a list, the list of the one before stays. */
   follow(source: EndpointSource): void {
     if (this.#source === source) return
     this.#source?.close()
@@ -54,13 +54,13 @@ export class EndpointSet {
     })
   }
 
-  /** No source tells anything any more. */
+  /** Listens to no source any more. */
   unfollow(): void {
     this.#source?.close()
     this.#source = undefined
   }
 
-  /** There may be other endpoints by now. */
+  /** The list may have changed: the source should look again. */
   refresh(): void {
     this.#source?.refresh()
   }
@@ -71,7 +71,7 @@ export class EndpointSet {
     this.#owner.onEndpointsChanged()
   }
 
-  /** All that there are from now on. Of two with one key the first counts. */
+  /** Replaces the list. Of two endpoints with the same key the first one counts. */
   replace(specs: readonly EndpointSpec[]): void {
     this.#known = true
     const before = this.all
@@ -106,23 +106,23 @@ export class EndpointSet {
     for (const endpoint of this.all) endpoint.update(options)
   }
 
-  /** Whether calls must wait until a source has said which endpoints there are. */
+  /** The source has not told anything, so calls have to wait for it. */
   get isUnknown(): boolean {
     return !this.#known && this.#error === undefined
   }
 
-  /** Why none of them takes a call. */
+  /** Why no endpoint takes a call. */
   get whyUnreachable(): string {
     if (this.all.length === 0) return this.#error ?? 'the backend has no endpoints'
     return this.all.map(({ address, lastError }) => `${address.name}: ${lastError}`).join('; ')
   }
 
-  /** One of them has a session, or may get one. */
+  /** At least one endpoint has a session or may get one. */
   get hopeful(): boolean {
     return this.all.some(endpoint => endpoint.state === 'ready' || endpoint.promising)
   }
 
-  /** Those that are leaving count until they are gone. */
+  /** Endpoints that have left count until they are gone. */
   get open(): OpenAtEndpoints {
     const open = { sessions: 0, streams: 0 }
     for (const { sessionCount, streamCount } of [...this.all, ...this.#leaving]) {
@@ -132,18 +132,18 @@ export class EndpointSet {
     return open
   }
 
-  /** All leave. Resolves when the last session is gone. */
+  /** All endpoints finish their calls. Resolves when the last session is gone. */
   async retire(): Promise<void> {
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.retire()))
   }
 
-  /** Ends all sessions. Resolves when the last is gone. */
+  /** Ends all sessions now. Resolves when the last one is gone. */
   async close(): Promise<void> {
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.close()))
   }
 }
 
-/** What balancers go by is the same. */
+/** Nothing has changed that a balancer looks at. */
 function isBalancedAlike(one: EndpointSpec, other: EndpointSpec): boolean {
   return one.weight === other.weight && one.locality === other.locality && one.priority === other.priority
 }

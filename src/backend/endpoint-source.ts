@@ -1,44 +1,44 @@
 /**
- * Where the endpoints of a backend come from: the configuration's list, a name service, code. A source tells whole
- * lists; what is new in one, and what has left, is for the backend to find out.
+ * Where the endpoints of a backend come from: the list of the configuration, a name service, code. A source always
+ * tells a whole list. The backend finds out what is new and what has left.
  */
 import { nodeCrypto } from '../transport/node-tls.ts'
 import type { DialAddress } from '../transport/transport.ts'
 
-/** An endpoint as its source knows it. */
+/** What a source says of an endpoint. */
 export interface EndpointSpec {
-  /** Which endpoint it is: one with the same key keeps its sessions. See `keyOf`. */
+  /** Says which endpoint it is: if the key is the same, the sessions are kept. See `keyOf`. */
   readonly key: string
   readonly address: DialAddress
-  /** Its part of the calls, where the balancer knows parts. */
+  /** How much of the calls it should get, compared with the others; not every balancer uses it. */
   readonly weight: number
-  /** Where it is, `''` if that is not known. */
+  /** Where it runs; `''` if that is not known. */
   readonly locality: string
-  /** 0 comes first. */
+  /** 0 is used first. */
   readonly priority: number
 }
 
-/** What a source tells. */
+/** Who listens to a source. */
 export interface EndpointSink {
-  /** All that there are now; none is an answer too. */
+  /** All endpoints that there are now. The list may be empty. */
   onEndpoints(all: readonly EndpointSpec[]): void
-  /** It cannot say which there are. Those that it told last stay. */
+  /** The source cannot say which endpoints there are. The last list stays. */
   onError(reason: string): void
 }
 
 export interface EndpointSource {
-  /** Once. It may tell its first list at once, or later. */
+  /** Called once. The first list may be told within the call, or later. */
   start(sink: EndpointSink): void
   /**
-   * A session was lost, or could not be had: there may be other endpoints by now. It is asked often while an endpoint is
-   * down, and sees to it itself that it does not ask others as often.
+   * A session was lost or a connect failed, so the list may have changed. This is called often while an endpoint is
+   * down: the source itself limits how often it looks.
    */
   refresh(): void
-  /** It tells nothing more. */
+  /** The source tells nothing after this. */
   close(): void
 }
 
-/** The list that the configuration has. */
+/** The list of the configuration. */
 export class StaticSource implements EndpointSource {
   readonly #addresses: readonly DialAddress[]
 
@@ -51,15 +51,15 @@ export class StaticSource implements EndpointSource {
   }
 
   refresh(): void {
-    // The list stays as it is.
+    // The list never changes.
   }
 
   close(): void {
-    // Nothing runs.
+    // There is nothing to stop.
   }
 }
 
-/** Addresses without more, alike in all. One that is there twice gets two shares: it is two endpoints. */
+/** Makes equal endpoints of addresses. An address that is there twice is two endpoints and gets two shares. */
 export function endpointSpecs(addresses: readonly DialAddress[]): EndpointSpec[] {
   const times = new Map<string, number>()
   return addresses.map(address => {
@@ -70,7 +70,7 @@ export function endpointSpecs(addresses: readonly DialAddress[]): EndpointSpec[]
   })
 }
 
-/** All that makes a session what it is: the address, TLS with its certificates, and which function connects. */
+/** The key of an address: everything that a session depends on, with certificates and the connecting function. */
 export function keyOf({ name, tcp, unix, connect, tls }: DialAddress): string {
   const to = tcp === undefined ? unix : `${tcp.host}:${tcp.port}`
   return JSON.stringify([name, to, connect && numberOf(connect), tls && tlsKeyOf(tls)])
@@ -79,7 +79,7 @@ export function keyOf({ name, tcp, unix, connect, tls }: DialAddress): string {
 const numbers = new WeakMap<object, number>()
 let lastNumber = 0
 
-/** Two functions are never the same, whatever their text. */
+/** Each function has its own number: two with the same text are still two. */
 function numberOf(connect: object): number {
   const known = numbers.get(connect)
   if (known !== undefined) return known
@@ -91,7 +91,7 @@ function tlsKeyOf({ serverName, ca, cert, key }: NonNullable<DialAddress['tls']>
   return [serverName, digestOf(ca), digestOf(cert), digestOf(key)]
 }
 
-/** So that a private key is not kept in a second place. */
+/** A digest, so that no second copy of a private key is kept. */
 function digestOf(pem: string | Buffer | undefined): string | undefined {
   return pem === undefined ? undefined : nodeCrypto().createHash('sha256').update(pem).digest('base64')
 }

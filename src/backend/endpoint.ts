@@ -4,10 +4,10 @@
  * | pool      | for                                                                                         |
  * |-----------|---------------------------------------------------------------------------------------------|
  * | `shared`  | everybody                                                                                   |
- * | `reserve` | clients that have little, while others take all that the shared sessions have               |
- * | `apart`   | a client each: those whose resets, or whose unread responses, would harm a shared session   |
+ * | `reserve` | clients that have few calls, while others take all streams of the shared sessions           |
+ * | `apart`   | one client each: those whose resets or unread responses would harm a shared session         |
  *
- * The last two are opened when they are needed, and closed when they were idle for a while.
+ * The last two are opened when they are needed, and closed when they have been idle for a while.
  */
 import type { Timer } from '../transport/clock.ts'
 import type { DialAddress } from '../transport/transport.ts'
@@ -23,35 +23,35 @@ export interface EndpointOptions extends Pick<PoolOptions, 'connectTimeoutMs' | 
     readonly reserve: number
     /** Most sessions of the pool `apart`. */
     readonly apart: number
-    /** How long calls may go on at an endpoint that has left. */
+    /** How long calls may go on at an endpoint that has left the backend. */
     readonly drainGraceMs: number
   }
-  /** RST_STREAM that a shared session bears. */
+  /** How many RST_STREAM frames a shared session may carry. */
   readonly resets: Rate
 }
 
-/** What an endpoint tells its backend. */
+/** Who hears what happens at an endpoint. */
 export interface EndpointOwner {
   /** A session is ready. */
   onConnected(endpoint: Endpoint): void
   /** A session has room for a stream. */
   onRoom(endpoint: Endpoint): void
-  /** Connecting failed; the calls that wait for this endpoint should go elsewhere. */
+  /** A connect failed. Calls that wait for this endpoint should go to another. */
   onConnectFailed(endpoint: Endpoint): void
-  /** Connecting takes long; the calls that wait should go elsewhere if there is a live elsewhere. */
+  /** A connect takes long. Calls that wait should go to another endpoint if one is ready. */
   onConnectSlow(endpoint: Endpoint): void
-  /** A session takes no more streams: the calls that wait for one of its streams wait in vain. */
+  /** A session takes no more streams, so no call should wait for one of them. */
   onSessionGone(endpoint: Endpoint): void
 }
 
-/** A session that is for a while only is closed after a minute without calls: whoever needed it may come back. */
+/** A session in reserve or apart is closed after a minute without calls. Its client may come back before. */
 const IDLE_MS = 60_000
 
 export class Endpoint implements StreamCounter {
   readonly address: DialAddress
-  /** As its source knows it now; the key stays. */
+  /** What its source says of it now. The key never changes. */
   spec: EndpointSpec
-  /** Calls that have a stream here now, on whichever session. */
+  /** Calls that have a stream here now, on any of its sessions. */
   inFlight = 0
   #options: EndpointOptions
   readonly #context: PoolContext
@@ -88,7 +88,7 @@ export class Endpoint implements StreamCounter {
     return { ...this.#options, max: reserve, maxDraining, ready: 0, idleMs: IDLE_MS }
   }
 
-  /** There each bears what its client causes. */
+  /** Resets are not limited there: a client harms only itself. */
   get #apartOptions(): PoolOptions {
     const { apart, maxDraining } = this.#options.sessions
     return { ...this.#options, resets: undefined, max: apart, maxDraining, ready: 0, idleMs: IDLE_MS }
@@ -98,12 +98,12 @@ export class Endpoint implements StreamCounter {
     return this.#shared.state
   }
 
-  /** No session, and: a failure without a session of use since, or a first connect that takes suspiciously long. */
+  /** It has no session, and the last attempt failed, or the first connect takes unusually long. */
   get failing(): boolean {
     return this.#shared.failing
   }
 
-  /** Could a call that waits here get a session: one is on its way, or may be dialled. */
+  /** A call that waits here could get a session: one is being dialled, or may be. */
   get promising(): boolean {
     return this.#shared.promising
   }
@@ -125,17 +125,17 @@ export class Endpoint implements StreamCounter {
     return this.#pools.reduce((sum, pool) => sum + pool.streamCount, 0)
   }
 
-  /** Dials one more shared session, if there may be more. */
+  /** Dials one more shared session, if more are allowed. */
   connect(): void {
     this.#shared.connect()
   }
 
-  /** Opens what `sessions.ready` asks for. */
+  /** Opens as many sessions as `sessions.ready` asks for. */
   keepReady(): void {
     this.#shared.keepReady()
   }
 
-  /** A session with room for a stream of this client now; if there is none, one is dialled where the client may have it. */
+  /** A session that has room for a stream of this client now. If there is none, one may be dialled for it. */
   room(share: ClientShare): Lease | undefined {
     if (share.apart && this.#options.sessions.apart > 0) return this.#roomApart(share)
     return this.#shared.leases.room() ?? this.#roomInReserve(share)
@@ -167,8 +167,8 @@ export class Endpoint implements StreamCounter {
       pool.connect()
       return undefined
     }
-    // There may be no more of them: who is apart shares with others who are. And where none can be had, the shared
-    // ones do, as long as they are not short of resets.
+    // No more sessions apart are allowed, so clients that are apart share them. If there is none at all, a shared
+    // session will do, as long as no reset waits there.
     if (pool.state === 'ready') return pool.leases.leastUsed()
     return this.#shared.leases.room(bearsResets)
   }
@@ -185,7 +185,7 @@ export class Endpoint implements StreamCounter {
     return new SessionPool(this.address, options, this.#context, this, owner)
   }
 
-  /** From now on. */
+  /** Replaces the options, also for open sessions. */
   update(options: EndpointOptions): void {
     this.#options = options
     this.#shared.update(this.#sharedOptions)
@@ -194,8 +194,8 @@ export class Endpoint implements StreamCounter {
   }
 
   /**
-   * It has left the backend: no new calls. Its sessions end with their last call, or when the grace is over. Resolves
-   * when the last is gone.
+   * The endpoint has left the backend and gets no new calls. Each session ends with its last call, or when the grace
+   * period is over. Resolves when the last session is gone.
    */
   retire(): Promise<void> {
     this.#retired ??= this.#retire()
@@ -211,7 +211,7 @@ export class Endpoint implements StreamCounter {
     this.#graceTimer?.cancel()
   }
 
-  /** Ends all sessions. Resolves when the last is gone. */
+  /** Ends all sessions now. Resolves when the last one is gone. */
   async close(): Promise<void> {
     this.#closed = true
     this.#graceTimer?.cancel()
@@ -219,12 +219,12 @@ export class Endpoint implements StreamCounter {
   }
 }
 
-/** A session apart that has no guest, or whose guest has left. */
+/** A session apart that no client uses. */
 function isNobodys({ guest, session }: Lease): boolean {
   return guest === undefined || session.streams === 0
 }
 
-/** No reset waits on it. */
+/** A session on which no reset waits. */
 function bearsResets({ waitingResets }: Lease): boolean {
   return waitingResets === 0
 }

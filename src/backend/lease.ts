@@ -1,16 +1,16 @@
-/** A session of a pool, as calls use it: its streams, and how they are given up. */
+/** A session of a pool, as calls use it: how they open streams on it, and how they give them up. */
 import type { ClientSession, DialAddress, Stream, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import type { PacedResets, Resettable } from './paced-resets.ts'
 import type { Rate } from './token-bucket.ts'
 
 /**
- * A client that leaves a thousand calls behind must not keep their streams for as long as it takes to reset them at the
- * pace that the backend bears: from here on a new session costs less.
+ * If more streams than this wait to be reset, the session is replaced. A client that leaves a thousand calls behind
+ * must not keep their streams for as long as it takes to reset them at a pace that the backend accepts.
  */
 const MAX_WAITING_RESETS = 64
 
-/** Counts the streams of all its sessions. */
+/** Counts the streams of several sessions. */
 export interface StreamCounter {
   /** Streams open now. */
   inFlight: number
@@ -19,23 +19,23 @@ export interface StreamCounter {
 export class Lease {
   readonly address: DialAddress
   readonly session: ClientSession
-  /** The client's share whose it is, of a session apart. */
+  /** The share of the client that a session apart belongs to. */
   guest: object | undefined
-  /** It is of the pool `reserve`. */
+  /** It belongs to the pool `reserve`. */
   inReserve = false
-  /** Something was asked of it since who watches for idle ones last looked. */
+  /** A stream was opened on it since the last look for idle sessions. */
   used = true
   /** It takes no new calls. */
   #draining = false
-  /** Undefined for a session apart: how many resets it bears is the business of the client that causes them. */
+  /** Undefined for a session apart: there a client harms only itself with its resets. */
   readonly #resets: PacedResets | undefined
 
   readonly #counter: StreamCounter
   readonly #onCrowded: (lease: Lease) => void
-  /** When the session was ready for calls, of the clock. */
+  /** When the session became ready, by the clock. */
   readonly readyMs: number
 
-  /** @param onCrowded so many streams wait to be reset that it should be replaced; once */
+  /** @param onCrowded called once, when so many streams wait to be reset that the session should be replaced */
   constructor(
     address: DialAddress,
     session: ClientSession,
@@ -52,12 +52,12 @@ export class Lease {
     this.#onCrowded = onCrowded
   }
 
-  /** Streams that were opened on it so far; the number of the last one. */
+  /** How many streams have been opened on it; this is also the number of the last one. */
   opened = 0
-  /** The highest of these numbers on whose stream something came: a program takes streams in their order. */
+  /** The highest number of a stream on which something came back. A program takes streams in their order. */
   seen = 0
 
-  /** Streams that may be opened now: not in the place of those that were reset just before. */
+  /** Streams that may be opened now. The places of streams that were reset just before do not count. */
   get free(): number {
     const { free } = this.session
     return this.#resets === undefined ? free : this.#resets.settling.of(free)
@@ -82,12 +82,12 @@ export class Lease {
     return stream
   }
 
-  /** Streams that wait to be reset: too many say that the session should be replaced. */
+  /** Streams that wait to be reset. */
   get waitingResets(): number {
     return this.#resets?.waiting ?? 0
   }
 
-  /** Nobody wants anything more of the stream. */
+  /** The stream is not needed any more. */
   reset(what: Resettable, code: ErrorCode = ErrorCode.CANCEL): void {
     const resets = this.#resets
     if (resets === undefined) return what.stream.reset(code)
@@ -97,12 +97,12 @@ export class Lease {
     else if (resets.waiting > MAX_WAITING_RESETS) this.#onCrowded(this)
   }
 
-  /** It bears another rate from now on. */
+  /** Changes how many resets it may carry. */
   setResets(rate: Rate): void {
     this.#resets?.setRate(rate)
   }
 
-  /** It takes no new calls; those that it has run on. */
+  /** It takes no new calls. Those that it has go on. */
   drain(): void {
     this.#draining = true
     this.#endIfUnwanted()
@@ -116,7 +116,7 @@ export class Lease {
     if (this.#draining) this.#endIfUnwanted()
   }
 
-  /** Only streams are left that wait to be reset: the end of the session ends them all. */
+  /** If only streams are left that wait to be reset, ending the session ends them all. */
   #endIfUnwanted(): void {
     if (this.waitingResets > 0 && this.session.streams <= this.waitingResets) this.session.destroy()
   }

@@ -1,14 +1,14 @@
-/** The sessions of a pool: those that take calls, and those that only finish what they have. */
+/** The sessions of a pool: those that take calls, and those that only finish the calls that they have. */
 import type { ClientSession } from '../transport/transport.ts'
 import type { Lease } from './lease.ts'
 
 export class Leases {
-  /** Those that take calls. */
+  /** Sessions that take calls. */
   readonly open: Lease[] = []
-  /** Those that do not any more, the oldest first; their streams run on. */
+  /** Sessions that take no new calls, the oldest first. Their streams go on. */
   readonly draining = new Set<Lease>()
   readonly #all = new Map<ClientSession, Lease>()
-  /** The one that had room last: where all others are full it is found at once. */
+  /** The session that had room last. If all others are full, it is found at once. */
   #lastUsed: Lease | undefined
 
   get size(): number {
@@ -22,7 +22,7 @@ export class Leases {
     return count
   }
 
-  /** Streams that those that take calls may have, all together. */
+  /** How many streams the sessions that take calls may have together. */
   get streamLimit(): number {
     let limit = 0
     for (let i = 0; i < this.open.length; i++) {
@@ -32,7 +32,7 @@ export class Leases {
     return limit
   }
 
-  /** One with room for a stream now; `fits`: and that is one for this call. */
+  /** A session with room for a stream now. @param fits it must also be true of the session */
   room(fits?: (lease: Lease) => boolean): Lease | undefined {
     const last = this.#lastUsed
     if (fits === undefined && last !== undefined && last.free > 0) return last
@@ -49,13 +49,13 @@ export class Leases {
     return lease
   }
 
-  /** The one that this guest has for itself. */
+  /** The session that this guest has for itself. */
   of(guest: object): Lease | undefined {
     for (let i = 0; i < this.open.length; i++) if (this.open[i]!.guest === guest) return this.open[i]
     return undefined
   }
 
-  /** Of those with room, the one that has the fewest streams. */
+  /** Of the sessions with room, the one that has the fewest streams. */
   leastUsed(): Lease | undefined {
     let least: Lease | undefined
     for (let i = 0; i < this.open.length; i++) {
@@ -65,7 +65,7 @@ export class Leases {
     return least
   }
 
-  /** The one that has the fewest streams. */
+  /** The session that has the fewest streams, with room or not. */
   quietest(): Lease | undefined {
     return this.open.toSorted((one, other) => one.session.streams - other.session.streams)[0]
   }
@@ -79,14 +79,14 @@ export class Leases {
     this.open.push(lease)
   }
 
-  /** It takes no new calls. @returns whether it did until now */
+  /** The session takes no new calls from now on. @returns whether it did before */
   drain(lease: Lease): boolean {
     if (!this.#shut(lease)) return false
     this.draining.add(lease)
     return true
   }
 
-  /** Its session is gone. @returns whether it took calls until now */
+  /** The session is gone. @returns whether it took calls before */
   remove(lease: Lease): boolean {
     this.#all.delete(lease.session)
     this.draining.delete(lease)

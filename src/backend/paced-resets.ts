@@ -1,7 +1,7 @@
 /**
- * RST_STREAM on a session that many clients share, no more than its backend bears. Servers count them (CVE-2023-44487)
- * and end the session, with everybody's calls, when there are too many. What would be too many waits: nobody hears of
- * such a stream any more, it gets no more window, and most end by themselves before it is their turn.
+ * Sends RST_STREAM on a session that many clients share, no faster than the backend accepts. Servers count these frames
+ * (CVE-2023-44487) and end the session, with the calls of all clients, when there are too many. So a reset may have to
+ * wait. Nobody reads from such a stream any more and it gets no more window; most end by themselves before their turn.
  */
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
@@ -13,18 +13,18 @@ import { type Rate, TokenBucket } from './token-bucket.ts'
 /** A stream that is to be reset. */
 export interface Resettable {
   readonly stream: Stream
-  /** The server's program knows of it, and not only the library below. */
+  /** The program of the server knows of it, not only its HTTP/2 library. */
   readonly seen: boolean
 }
 
 /**
- * Rust's h2 ends a session at 20 streams that were reset before the program took them
- * (`max_pending_accept_reset_streams`). A program takes them within a fraction of a second, if it lives.
+ * Rust's h2 ends a session when 20 streams were reset before the program took them
+ * (`max_pending_accept_reset_streams`). A healthy program takes them within a fraction of a second.
  */
 const UNSEEN: Rate = { burst: 10, perSecond: 20 }
 
 export class PacedResets {
-  /** Those that were reset. */
+  /** Streams that were reset. */
   readonly settling: SettlingStreams
   readonly #clock: Clock
   readonly #wheel: TimerWheel
@@ -33,7 +33,7 @@ export class PacedResets {
   readonly #waiting = new Map<Resettable, ErrorCode>()
   readonly #timer: WheelTimer = new WheelTimer(() => this.#sendDue())
 
-  /** @param onSettled places of streams that were reset may be given out */
+  /** @param onSettled the places of streams that were reset may be used again */
   constructor(rate: Rate, clock: Clock, wheel: TimerWheel, onSettled: () => void) {
     this.settling = new SettlingStreams(clock, wheel, onSettled)
     this.#clock = clock
@@ -54,7 +54,7 @@ export class PacedResets {
     return this.#waiting.size
   }
 
-  /** Now, or as soon as that harms nobody. Its owner wants nothing more of it. */
+  /** Resets the stream now, or as soon as that harms no other client. Its owner does not need it any more. */
   reset(what: Resettable, code: ErrorCode): void {
     if (this.#waiting.size === 0 && this.#mayReset(what)) return this.#resetNow(what, code)
     this.#waiting.set(what, code)
@@ -62,12 +62,12 @@ export class PacedResets {
     if (!this.#timer.armed) this.#armTimer()
   }
 
-  /** It has ended. */
+  /** The stream has ended. */
   ended(what: Resettable): void {
     if (this.#waiting.delete(what) && this.#waiting.size === 0) this.#wheel.disarm(this.#timer)
   }
 
-  /** Its place is kept first: its end asks for who may have it. */
+  /** Its place is marked as kept first, since the end of the stream asks who may have it. */
   #resetNow({ stream }: Resettable, code: ErrorCode): void {
     this.settling.add()
     stream.reset(code)

@@ -8,8 +8,8 @@
  *                        failure ▼    │ the wait is over      │ it was of no use, again
  *                              backoff ◄──────────────────────┘
  *
- * `failing` (a failure since a session was of use) covers backoff and the attempts after it: calls go
- * to such an endpoint only when no other can take them.
+ * An endpoint is `failing` after a failure, until a session was of use again. Calls go to such an endpoint only
+ * when no other can take them.
  */
 import type { Timer } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
@@ -21,18 +21,18 @@ import { PacedResets } from './paced-resets.ts'
 import type { Rate } from './token-bucket.ts'
 
 export interface PoolOptions extends ConnectorOptions {
-  /** Most sessions open at a time; more than one only when the peer's stream limit is reached. */
+  /** Most sessions that are open at a time. A second one is opened only when the first has no more streams. */
   readonly max: number
   /**
-   * Most of those that take no new calls (GOAWAY came) and still have some. They do not count in `max`: calls may be
-   * on them for as long as they like, and new ones need a session all the same. Beyond it the oldest is ended.
+   * Most sessions that take no new calls (GOAWAY came) and still have some. They do not count in `max`, since their
+   * calls may last for any time and new calls need a session all the same. If there are more, the oldest is ended.
    */
   readonly maxDraining: number
-  /** Kept open without calls; 0 connects on demand. */
+  /** Sessions that are kept open without calls. 0: they are opened on demand. */
   readonly ready: number
-  /** RST_STREAM that a session bears; undefined: as many as come. */
+  /** How many RST_STREAM frames a session may carry. Undefined: any number. */
   readonly resets: Rate | undefined
-  /** A session without streams is closed after this time; undefined: it stays. */
+  /** A session without streams is closed after this time. Undefined: it stays. */
   readonly idleMs: number | undefined
 }
 
@@ -42,11 +42,11 @@ export interface PoolOwner {
   onConnected(): void
   /** A session has room for a stream. */
   onRoom(): void
-  /** Connecting failed; the calls that wait for this pool should go elsewhere. */
+  /** A connect failed. Calls that wait for this pool should go to another. */
   onConnectFailed(): void
-  /** Connecting takes long; the calls that wait should go elsewhere if there is a live elsewhere. */
+  /** A connect takes long. Calls that wait should go to another endpoint if one is ready. */
   onConnectSlow(): void
-  /** A session takes no more streams: the calls that wait for one of its streams wait in vain. */
+  /** A session takes no more streams, so no call should wait for one of them. */
   onSessionGone(): void
 }
 
@@ -68,7 +68,7 @@ export class SessionPool implements ConnectorOwner {
   readonly #owner: PoolOwner
   readonly #counter: StreamCounter
   readonly #connector: Connector
-  /** Its sessions. */
+  /** The sessions. */
   readonly leases = new Leases()
   #idleTimer: Timer | undefined
   #closed = false
@@ -99,7 +99,7 @@ export class SessionPool implements ConnectorOwner {
     return this.#connector.waits ? 'backoff' : 'idle'
   }
 
-  /** No session, and: a failure without a session of use since, or a first connect that takes suspiciously long. */
+  /** It has no session, and the last attempt failed, or the first connect takes unusually long. */
   get failing(): boolean {
     return this.leases.open.length === 0 && (this.#connector.failures > 0 || this.#connector.slow)
   }
@@ -112,13 +112,13 @@ export class SessionPool implements ConnectorOwner {
     return this.leases.streams
   }
 
-  /** Streams that all may have that there may be, if those that are not open yet are as large as those that are. */
+  /** How many streams `max` sessions would have, if all were as large as those that are open. */
   get mostStreams(): number {
     const { open, streamLimit } = this.leases
     return open.length === 0 ? 0 : (streamLimit / open.length) * this.#options.max
   }
 
-  /** Could a call that waits here get a session: one is on its way, or may be dialled. */
+  /** A call that waits here could get a session: one is being dialled, or may be. */
   get promising(): boolean {
     return this.#connector.session !== undefined || this.#mayConnect()
   }
@@ -127,12 +127,12 @@ export class SessionPool implements ConnectorOwner {
     return !this.#closed && !this.#connector.waits && this.leases.open.length < this.#options.max
   }
 
-  /** Dials one more session, unless one is being dialled, the wait of a failure runs, or there are enough. */
+  /** Dials one more session, unless one is being dialled, there are enough, or it waits after a failure. */
   connect(): void {
     if (this.#connector.session === undefined && this.#mayConnect()) this.#connector.connect()
   }
 
-  /** Opens what `sessions.ready` asks for. */
+  /** Opens as many sessions as `sessions.ready` asks for. */
   keepReady(): void {
     if (this.leases.open.length < Math.min(this.#options.ready, this.#options.max)) this.connect()
   }
@@ -156,7 +156,7 @@ export class SessionPool implements ConnectorOwner {
     this.#owner.onConnectFailed()
   }
 
-  /** It is not in the pool any more. */
+  /** The session takes no more calls. If it was of no use, that is a failure. */
   #judge(lease: Lease, reason: string): void {
     if (this.#connector.judge(lease)) this.#context.log?.('connect-failed', this.address.name, `of no use: ${reason}`)
   }
@@ -192,7 +192,7 @@ export class SessionPool implements ConnectorOwner {
     this.#retire(this.leases.find(session), 'all stream numbers are used')
   }
 
-  /** It takes no new calls. @returns whether it did until now */
+  /** The session takes no new calls. @returns whether it did before */
   #drain(lease: Lease | undefined, reason: string): lease is Lease {
     this.#context.log?.('draining', this.address.name, reason)
     if (lease === undefined || !this.leases.drain(lease)) return false
@@ -201,7 +201,7 @@ export class SessionPool implements ConnectorOwner {
     return true
   }
 
-  /** Our own wish: it says nothing of the endpoint, of whatever use the session was. */
+  /** This is our own decision, so it says nothing about the endpoint, even if the session was of no use. */
   #retire(lease: Lease | undefined, reason: string): void {
     if (!this.#drain(lease, reason)) return
     lease.session.retire()
@@ -218,12 +218,12 @@ export class SessionPool implements ConnectorOwner {
     if (!this.#closed && this.#options.ready > 0) this.#connector.redialLater()
   }
 
-  /** So many streams wait to be reset that it should be replaced: what is left on it ends with it. */
+  /** So many streams wait to be reset that the session should be replaced. They end with it. */
   readonly #onCrowded = (lease: Lease): void => {
     this.#retire(lease, 'many of its streams wait to be reset')
   }
 
-  /** Sessions that are for a while only. */
+  /** Closes sessions that have been idle for a while, if the pool does so. */
   #watchIdle(): void {
     const { idleMs } = this.#options
     if (idleMs === undefined || this.#idleTimer !== undefined || this.#closed) return
@@ -261,7 +261,7 @@ export class SessionPool implements ConnectorOwner {
     this.#owner.onSessionGone()
   }
 
-  /** From now on. What has more sessions than it may have lets go of those with the fewest streams. */
+  /** Replaces the options. If there are more sessions than allowed, those with the fewest streams are retired. */
   update(options: PoolOptions): void {
     this.#options = this.#connector.options = options
     const { open } = this.leases
@@ -270,14 +270,14 @@ export class SessionPool implements ConnectorOwner {
     this.keepReady()
   }
 
-  /** No new calls, and no new sessions: each ends with its last stream. Resolves when the last is gone. */
+  /** Opens no new sessions, and each ends with its last stream. Resolves when the last one is gone. */
   retire(reason: string): Promise<void> {
     this.#stop()
     for (const lease of [...this.leases.open]) if (this.#drain(lease, reason)) lease.session.retire()
     return this.#resolveIfEmpty()
   }
 
-  /** Ends all sessions. Resolves when the last is gone. */
+  /** Ends all sessions now. Resolves when the last one is gone. */
   close(): Promise<void> {
     this.#stop()
     for (const lease of [...this.leases.open]) this.leases.drain(lease)

@@ -1,4 +1,4 @@
-/** What a backend is made of, and what of it may change while it runs. */
+/** The settings of a backend, which may change while it runs, and what it is given for its whole life. */
 
 import type { DialAddress } from '../transport/transport.ts'
 import type { Turn } from '../transport/turn.ts'
@@ -8,19 +8,19 @@ import { type EndpointSource, StaticSource } from './endpoint-source.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './waiting-calls.ts'
 
-/** All of it may change, but for the name. */
+/** Everything here may change, except the name. */
 export interface BackendSettings extends EndpointOptions {
   readonly name: string
   readonly endpoints: readonly DialAddress[]
-  /** Says which endpoints there are, instead of the list. */
+  /** Tells the endpoints, instead of the list. */
   readonly source?: EndpointSource
   readonly queue: QueueOptions
 }
 
-/** None of it changes. */
+/** This never changes. */
 export interface BackendContext extends PoolContext {
   readonly turn: Turn
-  /** Bytes of responses that may wait for a client before it gets sessions apart. */
+  /** How many bytes of responses may wait for a client before it gets a session apart. */
   readonly clientHeldBytes: number
 }
 
@@ -28,7 +28,7 @@ export function sourceOf({ source, endpoints }: BackendSettings): EndpointSource
   return source ?? new StaticSource(endpoints)
 }
 
-/** One client may have this part of the resets that a shared session bears; who has more gets sessions apart. */
+/** A client may cause this part of the resets that a shared session may carry. With more it gets a session apart. */
 const CLIENT_PART = 1 / 4
 
 export function shareLimits({ resets }: BackendSettings, heldBytes: number): ShareLimits {

@@ -1,22 +1,22 @@
 /**
- * Streams that were reset, and that the backend may count for a while yet. Node's http2 counts a stream until its
- * program has let go of it, some turns of its loop after RST_STREAM came: a new one in its place is refused with
- * ENHANCE_YOUR_CALM, which no client may try again, and a hundred of them end the session with everybody's calls
- * (`maxSessionRejectedStreams`). So the place of such a stream is given out once the backend was heard of twice, some
- * time apart; or after a while, if it has nothing to say.
+ * Streams that were reset, and that the backend may still count for a while. Node's http2 counts a stream until its
+ * program has let go of it, some turns of its loop after RST_STREAM came. It refuses a new stream in its place with
+ * ENHANCE_YOUR_CALM, which no client may try again, and a hundred of those end the session with all its calls
+ * (`maxSessionRejectedStreams`). So the place of such a stream is used again only after something came from the backend
+ * twice, some time apart, or after a while if nothing comes.
  */
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 
-/** Some turns of a loop that is not idle. */
+/** Some turns of a busy event loop. */
 const APART_MS = 20
-/** Half of the longest that a place is kept. */
+/** Half of the longest time that a place is kept. */
 const SILENCE_MS = 100
 
 export class SettlingStreams {
   /** Places that are kept. */
   #count = 0
-  /** Of these, so many were kept already when the backend was last heard of. */
+  /** How many of them were kept already when something last came from the backend. */
   #older = 0
   #sinceMs = 0
   readonly #clock: Clock
@@ -27,14 +27,14 @@ export class SettlingStreams {
     this.#asked()
   })
 
-  /** @param onSettled there may be a place now, where `of` said that there is none */
+  /** @param onSettled there may be a place now, after `of` had said that there is none */
   constructor(clock: Clock, wheel: TimerWheel, onSettled: () => void) {
     this.#clock = clock
     this.#wheel = wheel
     this.#onSettled = onSettled
   }
 
-  /** One was reset. */
+  /** A stream was reset. */
   add(): void {
     if (this.#count++ === 0) this.#sinceMs = this.#clock.now()
   }
@@ -46,7 +46,7 @@ export class SettlingStreams {
     if (this.#timer.armed) this.#asked()
   }
 
-  /** Of so many places, those that may be given out. */
+  /** How many of so many free places may be used. */
   of(free: number): number {
     if (this.#count === 0 || free <= 0) return free
     const now = this.#clock.now()

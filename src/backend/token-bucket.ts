@@ -1,4 +1,4 @@
-/** So many at once, and so many a second for long. */
+/** So many at once, and so many a second in the long run. */
 export interface Rate {
   readonly burst: number
   readonly perSecond: number
@@ -9,14 +9,14 @@ export class TokenBucket {
   #left: number
   #atMs: number
 
-  /** Full. */
+  /** The bucket is full at first. */
   constructor(rate: Rate, nowMs: number) {
     this.#rate = rate
     this.#left = rate.burst
     this.#atMs = nowMs
   }
 
-  /** What was taken stays taken. */
+  /** Changes the rate. Tokens that were taken stay taken. */
   setRate(rate: Rate, nowMs: number): void {
     if (rate === this.#rate) return
     this.#refill(nowMs)
@@ -30,7 +30,7 @@ export class TokenBucket {
     this.#atMs = nowMs
   }
 
-  /** @returns false: there is none */
+  /** @returns false if there is no token */
   take(nowMs: number): boolean {
     this.#refill(nowMs)
     if (this.#left < 1) return false
@@ -38,7 +38,7 @@ export class TokenBucket {
     return true
   }
 
-  /** Until there is one. */
+  /** How long it takes until there is a token. */
   waitMs(nowMs: number): number {
     this.#refill(nowMs)
     return this.#left >= 1 ? 0 : ((1 - this.#left) / this.#rate.perSecond) * 1_000

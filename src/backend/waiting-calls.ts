@@ -1,6 +1,6 @@
 /**
- * The calls of a backend that wait for a stream, and what happened in this turn that concerns them: endpoints that got
- * room, endpoints that were lost. It is worked off at the end of the turn, when all of it is known.
+ * The calls of a backend that wait for a stream, and what happened in this turn that matters to them: endpoints got
+ * room, or were lost. This is worked off at the end of the turn, when all of it is known.
  */
 import type { Clock } from '../transport/clock.ts'
 import { CallQueue } from './call-queue.ts'
@@ -12,11 +12,11 @@ import type { PoolContext } from './session-pool.ts'
 export interface QueueOptions {
   /** Most calls that wait for a session or a stream at a time. */
   readonly maxCalls: number
-  /** Longest that one waits. */
+  /** Longest time that a call waits. */
   readonly timeoutMs: number
 }
 
-/** The first session of the endpoint whose turn it was is on its way, and not suspiciously long. */
+/** The endpoint whose turn it was is being dialled, and that does not take unusually long. */
 function hasItsTurn({ endpoint }: Ticket): boolean {
   return endpoint !== undefined && endpoint.state === 'connecting' && !endpoint.failing
 }
@@ -27,14 +27,14 @@ export class WaitingCalls implements EndpointOwner {
   readonly #clock: Clock
   readonly #queue: CallQueue
   readonly #askForTurn: () => void
-  /** Endpoints that got room in this turn. */
+  /** Endpoints that got room in this turn of the loop. */
   readonly #roomy = new Set<Endpoint>()
-  /** One of these got a session. */
+  /** One of them got a session. */
   #connected = false
-  /** Which of those that wait should go elsewhere, by what happened in this turn. */
+  /** Which of the waiting calls should be placed again, by what happened in this turn. */
   #concerned: ((ticket: Ticket) => boolean)[] = []
 
-  /** @param askForTurn there is something to do at the end of this turn: `work` */
+  /** @param askForTurn asks for a call of `work` at the end of this turn */
   constructor(options: QueueOptions, endpoints: EndpointSet, { clock, wheel }: PoolContext, askForTurn: () => void) {
     this.#options = options
     this.#endpoints = endpoints
@@ -43,7 +43,7 @@ export class WaitingCalls implements EndpointOwner {
     this.#askForTurn = askForTurn
   }
 
-  /** Those that wait already wait as long as those that come. */
+  /** Replaces the options. Calls that wait already may wait as long as those that come later. */
   update(options: QueueOptions): void {
     const laterMs = options.timeoutMs - this.#options.timeoutMs
     this.#options = options
@@ -57,9 +57,9 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   /**
-   * Behind the other calls of its client. Where there is no room the waiter is told.
-   * @param endpoint whose first session it waits for; undefined: any endpoint's room
-   * @param expiresMs when it stops waiting; by default the queue's timeout from now
+   * Puts the call behind the others of its client. If there is no room in the queue, the waiter is told.
+   * @param endpoint it waits for the first session of this endpoint; undefined: for room at any endpoint
+   * @param expiresMs when it stops waiting; by default after the queue's timeout
    */
   push(waiter: Waiter, endpoint: Endpoint | undefined, expiresMs: number | undefined): void {
     const { maxCalls, timeoutMs } = this.#options
@@ -67,14 +67,14 @@ export class WaitingCalls implements EndpointOwner {
     this.#queue.push(new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + timeoutMs))
   }
 
-  /** The call is over; it waits no more, if it did. */
+  /** The call is over, and does not wait any more. */
   remove(waiter: Waiter): void {
     if (waiter.ticket !== undefined) this.#queue.remove(waiter.ticket)
   }
 
   /**
-   * The queue is full: of the clients in it the one that has most gives up the place of its last call, unless that would
-   * be the new one's client itself. @returns whether there is room now; else the waiter was told
+   * The queue is full. The client that has the most calls gives up the place of its last one, unless that is the client
+   * of the new call itself. @returns whether there is room now; if not, the waiter was told
    */
   #makeRoom(waiter: Waiter): boolean {
     const { maxCalls } = this.#options
@@ -112,7 +112,7 @@ export class WaitingCalls implements EndpointOwner {
     this.#askForTurn()
   }
 
-  /** Who waits for its share of what there is may have it now. */
+  /** A client that waits until it may have its share may get it now, at any endpoint. */
   onRoomAnywhere(): void {
     if (this.#queue.size > 0) for (const endpoint of this.#endpoints.all) this.onRoom(endpoint)
   }
@@ -122,7 +122,7 @@ export class WaitingCalls implements EndpointOwner {
     this.#reassign(ticket => ticket.endpoint === endpoint || this.#isHopeless(ticket))
   }
 
-  /** Waits for any endpoint, and there is none left that has a session or may get one. */
+  /** It waits for any endpoint, and none has a session or may get one. */
   #isHopeless({ endpoint }: Ticket): boolean {
     return endpoint === undefined && !this.#endpoints.hopeful
   }
@@ -137,12 +137,12 @@ export class WaitingCalls implements EndpointOwner {
     this.#reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
   }
 
-  /** There are others, or none. */
+  /** There are other endpoints, or none. */
   onEndpointsChanged(): void {
     this.#reassign(ticket => !hasItsTurn(ticket))
   }
 
-  /** Those of whom it is true when the turn ends are placed again. */
+  /** The tickets for which `concerned` is true at the end of the turn are placed again. */
   #reassign(concerned: (ticket: Ticket) => boolean): void {
     if (this.#queue.size === 0) return
     this.#concerned.push(concerned)
@@ -150,8 +150,8 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   /**
-   * The turn ends. Those to be placed again have not left the proxy: they are tried elsewhere (gRFC A6, transparent
-   * retry), and keep their place in the queue.
+   * The turn ends. Calls that are placed again have not left the proxy, so they may be tried at another endpoint (gRFC
+   * A6, transparent retry). They keep their place in the queue.
    */
   work(place: (waiter: Waiter, expiresMs: number) => void): void {
     if (this.#concerned.length > 0)
@@ -159,14 +159,15 @@ export class WaitingCalls implements EndpointOwner {
     if (this.#roomy.size === 0) return
     const roomy = [...this.#roomy]
     this.#roomy.clear()
-    // Several at a time: first each those whose turn it was, so that they share as it was meant.
+    // If there are several, each first gets the calls whose turn it was, so that they share as the balancer wanted.
     if (roomy.length > 1) for (const endpoint of roomy) this.#serve(endpoint, true)
-    for (const endpoint of roomy) this.#serve(endpoint, false)
-    // Those for which the endpoint that they waited for has no room: another may have had some all along.
+    let short = false
+    for (const endpoint of roomy) if (this.#serve(endpoint, false)) short = true
     const connected = this.#connected
     this.#connected = false
-    if (connected)
-      for (const endpoint of this.#endpoints.all) if (!roomy.includes(endpoint)) this.#serve(endpoint, false)
+    // Calls that waited for an endpoint which has no room for all of them: another may have had room all along.
+    if (!connected || !short) return
+    for (const endpoint of this.#endpoints.all) if (!roomy.includes(endpoint)) this.#serve(endpoint, false)
   }
 
   #placeAgain(concerned: (ticket: Ticket) => boolean, place: (waiter: Waiter, expiresMs: number) => void): void {
@@ -176,11 +177,13 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   /**
-   * Those that wait get the endpoint's streams, a call of each client in turn.
-   * @param own only those whose turn is this endpoint's
+   * Gives the streams of the endpoint to waiting calls, one call of each client in turn.
+   * @param own only to calls whose turn was this endpoint's
+   * @returns whether there was a call for which it had no room
    */
-  #serve(endpoint: Endpoint, own: boolean): void {
+  #serve(endpoint: Endpoint, own: boolean): boolean {
     const queue = this.#queue
+    let short = false
     for (let passed = 0; passed < queue.clients; ) {
       const share = queue.nextClient()
       let ticket = share.firstWaiting
@@ -188,7 +191,10 @@ export class WaitingCalls implements EndpointOwner {
         ticket = ticket.nextOwn
       const lease = ticket === undefined ? undefined : endpoint.room(share)
       if (lease === undefined) {
-        if (ticket !== undefined) endpoint.connect()
+        if (ticket !== undefined) {
+          short = true
+          endpoint.connect()
+        }
         passed++
         continue
       }
@@ -196,9 +202,10 @@ export class WaitingCalls implements EndpointOwner {
       queue.remove(ticket!)
       ticket!.waiter.onLease(lease)
     }
+    return short
   }
 
-  /** Nobody waits any more. */
+  /** Tells all waiting calls that they wait in vain. */
   end(why: Unavailable, detail: string): void {
     for (const { waiter } of this.#queue.takeAll()) waiter.onUnavailable(why, detail)
   }

@@ -1,26 +1,26 @@
 /**
- * The seam of load balancing: which endpoint of a list takes the next call.
+ * The interface of load balancing: which endpoint of a list takes the next call.
  *
  * ```
  *   first(call) ─▶ a ── has room ──▶ the call is a's
  *                  └─ full ─▶ next() ─▶ b ── …  ─▶ next() ─▶ undefined: all were asked
  * ```
  *
- * A walk is over as soon as somebody takes the call; the next one begins with `first`. It allocates nothing: the
- * balancer itself is where it stands. Walks do not overlap.
+ * A walk ends as soon as an endpoint takes the call. The next walk begins with `first`. Walks do not overlap, so the
+ * balancer itself holds the position, and a walk allocates nothing.
  *
- * A balancer knows one list. When the list changes another is made, so that nothing of what makes a list (health,
- * weights, priorities) is asked for a call.
+ * A balancer has one list for its whole life. When the list changes, a new balancer is made. So what a list is made of
+ * (health, weights, priorities) is worked out once for each change, and never for a call.
  */
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 
 export interface Balancer {
-  /** The endpoint whose turn it is; undefined: there is none at all. */
+  /** The endpoint whose turn it is. Undefined: the list is empty. */
   first(call: Waiter): Endpoint | undefined
-  /** The one before could not take it. Undefined: all were asked. */
+  /** The endpoint before could not take the call. Undefined: all were asked. */
   next(): Endpoint | undefined
 }
 
-/** @param random from 0 up to 1 */
+/** @param random a number from 0 up to 1, without 1 */
 export type MakeBalancer = (endpoints: readonly Endpoint[], random: () => number) => Balancer

@@ -1,16 +1,16 @@
-/** One after the other. Who takes a call has had its turn; who is full, or fails, is passed over. */
+/** The endpoints take turns. One that takes a call has had its turn; one that is full or fails is passed over. */
 import type { Endpoint } from '../endpoint.ts'
 import type { Balancer } from './balancer.ts'
 
 export class RoundRobin implements Balancer {
   readonly #endpoints: readonly Endpoint[]
-  /** Whose turn it is in the next walk: the one behind whom the walk came to last. */
+  /** The endpoint that is asked next: the one after the endpoint that was asked last. */
   #turn: number
-  /** Where the walk began, and how many it may ask yet. */
+  /** Where the walk began, and how many endpoints it has not asked yet. */
   #began = 0
   #left = 0
 
-  /** @param turn who begins */
+  /** @param turn which endpoint is first */
   constructor(endpoints: readonly Endpoint[], turn: number) {
     this.#endpoints = endpoints
     this.#turn = turn
@@ -24,7 +24,7 @@ export class RoundRobin implements Balancer {
 
   next(): Endpoint | undefined {
     if (this.#left === 0) {
-      // Nobody took it, so nobody has had a turn.
+      // No endpoint took the call, so none has had its turn.
       this.#turn = this.#began
       return undefined
     }
@@ -36,8 +36,8 @@ export class RoundRobin implements Balancer {
 }
 
 /**
- * Begins anywhere: a list may change often, and in many proxies at once, and whoever is first in it would get more than
- * its part.
+ * Begins at a random endpoint. A list may change often, and in many proxies at the same time: if each began with the
+ * first endpoint, that one would get too many calls.
  */
 export function roundRobin(endpoints: readonly Endpoint[], random: () => number): RoundRobin {
   return new RoundRobin(endpoints, Math.floor(random() * endpoints.length))
