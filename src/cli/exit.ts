@@ -28,7 +28,7 @@ const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   ENOTSOCK: 'there is a file that is no socket, which stays as it is',
 }
 
-/** A sentence for what the system says when an address cannot be had. */
+/** A sentence for the system's error when an address is not available. */
 function listenFailure(error: unknown): string | undefined {
   const { code, address, hostname, port } = error as Record<'code' | 'address' | 'hostname', string | undefined> & {
     port?: number

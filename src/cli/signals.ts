@@ -1,4 +1,4 @@
-/** What signals do. None of them ends a server without a drain, but the second of those that drain. */
+/** What signals do. The first SIGTERM, SIGINT or SIGQUIT drains the server, the second one ends it; no other ends it. */
 import type { Logger } from 'pino'
 
 export const SIGNAL_NUMBERS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
@@ -6,12 +6,12 @@ export const SIGNAL_NUMBERS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
 const DRAINING = Object.keys(SIGNAL_NUMBERS) as (keyof typeof SIGNAL_NUMBERS)[]
 
 /**
- * What is heard and does nothing: by default SIGHUP and SIGUSR2 end a process, and SIGUSR1 opens Node's inspector, which
- * runs whatever its client sends. Envoy treats SIGHUP so too.
+ * Signals that are logged and do nothing else. By default SIGHUP and SIGUSR2 end a process, and SIGUSR1 opens Node's inspector, which
+ * runs whatever its client sends. Envoy ignores SIGHUP, too.
  */
 const IGNORED = {
-  SIGHUP: 'the configuration cannot be read anew while the proxy runs; it goes on with the one that it has',
-  SIGUSR1: 'there are no log files to be opened anew; the inspector stays closed',
+  SIGHUP: 'the configuration cannot be reloaded while the proxy runs; it goes on with the one that it has',
+  SIGUSR1: 'there are no log files to reopen; the inspector stays closed',
   SIGUSR2: 'it has no meaning here',
 } as const
 
@@ -34,7 +34,7 @@ export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: 
   return () => draining
 }
 
-/** Says so in the log, at once: whoever sent one looks for its effect. */
+/** Says so in the log, at once: whoever sent the signal looks for its effect. */
 export function ignoreOtherSignals(logger: Logger): void {
   for (const [signal, why] of Object.entries(IGNORED)) {
     process.on(signal, () => {

@@ -51,7 +51,7 @@ function isWrongKind(issue: Issue): boolean {
   return issue.code === 'invalid_type' || issue.code === 'invalid_value'
 }
 
-/** A misspelt key weighs less than one that is quite unknown. */
+/** A misspelt key weighs less than one that resembles no known key. */
 function faults(errors: readonly Issue[]): number {
   let sum = 0
   for (const issue of errors) {

@@ -39,7 +39,7 @@ export function loadConfig(file: string): Resolution {
  */
 export function parseConfig(text: string, file: string): Resolution {
   const lines = new LineCounter()
-  // Aliases may make a small file large (a "billion laughs"): yaml's own bound of 100 stays.
+  // Aliases can make a small file large (a "billion laughs"): yaml's own bound of 100 stays.
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
@@ -151,7 +151,7 @@ function startOf(node: unknown): number | undefined {
   return isNode(node) ? (node as Node).range?.[0] : undefined
 }
 
-/** Of a scalar that is there; maps, lists and empty values are shown by their key. */
+/** Where a scalar starts, if there is one; maps, lists and empty values are shown by their key. */
 function valueStart(node: unknown): number | undefined {
   return isScalar(node) && node.value !== null ? startOf(node) : undefined
 }

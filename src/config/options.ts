@@ -1,7 +1,7 @@
 /**
  * What users write, in YAML or in code: the public types of the configuration. They say the same as the schema, and
  * test/config/options.test.ts holds them to it. The texts are the schema's: `node test/config/option-text.ts` writes
- * them here anew.
+ * them here again.
  */
 import type { Logger } from 'pino'
 import type { Director } from '../routing/director.ts'

@@ -1,4 +1,4 @@
-/** Certificates and keys: read, and checked before anything is served with them. */
+/** Certificates and keys: they are read, and checked before anything is served with them. */
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -6,7 +6,7 @@ import { nodeCrypto, nodeTls } from '../transport/node-tls.ts'
 import type { Finding, Path } from './problems.ts'
 import { mapOf } from './raw.ts'
 
-/** What a `tls` section holds, read. An option that is absent, or could not be read, is not there. */
+/** The contents of the files that a `tls` section names. An option that is absent, or could not be read, is not there. */
 export interface PemFiles {
   readonly cert?: Buffer
   readonly key?: Buffer
@@ -17,7 +17,7 @@ export interface PemFiles {
  * Reads the PEM options of one `tls` section and checks that they parse and belong together.
  * @param section as the user wrote it
  * @param caOption `clientCa` for a listener, `ca` for a backend
- * @param folder that relative paths start from
+ * @param folder where relative paths start
  */
 export function readPemFiles(
   section: unknown,
@@ -60,7 +60,7 @@ interface Source {
   /** For messages: the path as it was written, or what stands for it. */
   readonly name: string
   readonly bytes: Buffer
-  /** Of the file that it was read from, where files have modes. */
+  /** The mode of the file that it was read from, where files have modes. */
   readonly mode?: number
 }
 
@@ -134,13 +134,13 @@ function checkKey({ name, bytes }: Source, tell: Tell): KeyObject | undefined {
   }
 }
 
-/** A key that is read by others than its owner is theirs too. */
+/** Whoever can read a key can use it. */
 function checkMode({ name, mode = 0 }: Source, tell: Tell): void {
   if ((mode & 0o044) === 0) return
-  tell(`${name} may be read by others than its owner (mode 0${(mode & 0o777).toString(8)}): chmod 600`)
+  tell(`${name} can be read by others than its owner (mode 0${(mode & 0o777).toString(8)}): chmod 600`)
 }
 
-/** What only OpenSSL knows: keys too small for its security level, broken chains. */
+/** What only OpenSSL finds: keys too small for its security level, broken chains. */
 function checkTogether(cert: Source | undefined, key: Source | undefined, ca: Source | undefined, tell: Tell): void {
   try {
     nodeTls().createSecureContext({ cert: cert?.bytes, key: key?.bytes, ca: ca?.bytes })

@@ -1,4 +1,4 @@
-/** What can be wrong with a configuration, and how it is told: all of it at once, each with its place. */
+/** What can be wrong with a configuration, and how it is reported: all of it at once, each with its place. */
 
 /** `['routes', 2, 'match', 'service']` */
 export type Path = readonly (string | number)[]
@@ -22,7 +22,7 @@ export interface Finding {
   readonly message: string
   /** The key itself is wrong (unknown, misspelt), rather than what it holds. */
   readonly atKey?: boolean
-  /** The configuration works, but hardly as its author thinks. */
+  /** The configuration works, but probably not as its author thinks. */
   readonly warning?: boolean
 }
 

@@ -1,7 +1,7 @@
 /**
  * What the schema says, for people and for editors: the table in docs/configuration.md and the JSON Schema.
  *
- * `node src/config/reference.ts --page docs/configuration.md` writes the table of that page anew.
+ * `node src/config/reference.ts --page docs/configuration.md` writes the table of that page again.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -101,13 +101,11 @@ function rowsOf(schema: JsonSchema, prefix: string): Row[] {
       fallback: defaultText(property, required),
       meaning: meaningOf(property),
     }
-    if (inner === undefined) return [row]
-    // A section without a description of its own is told by its fields.
-    return [...(property.description === undefined ? [] : [row]), ...rowsOf(inner.schema, `${option}${inner.suffix}`)]
+    return [row, ...(inner === undefined ? [] : rowsOf(inner.schema, `${option}${inner.suffix}`))]
   })
 }
 
-/** The object whose fields come below an option: itself, an entry of the list, a value of the map. */
+/** The object whose fields follow an option: the option itself, an entry of its list, a value of its map. */
 function innerOf(schema: JsonSchema): { schema: JsonSchema; suffix: string } | undefined {
   if (schema.properties !== undefined) return { schema, suffix: '' }
   if (schema.items?.properties !== undefined) return { schema: schema.items, suffix: '[]' }

@@ -30,7 +30,7 @@ export interface ResolvedListener extends Omit<ListenerConfig, 'tls' | 'socketMo
   readonly host: string
   /** 0 takes a free one; 0 with `path`. */
   readonly port: number
-  /** Of a unix socket, absolute. */
+  /** The path of a unix socket, absolute. */
   readonly path?: string
   readonly socketMode?: number
   readonly tls?: ResolvedListenerTls
@@ -55,13 +55,13 @@ export interface ResolveOptions {
   readonly folder?: string
   /** Adds where a finding is in a file. */
   readonly locate?: (finding: Finding) => Pick<Problem, 'file' | 'line' | 'column'>
-  /** Found before, to be told together with the rest. */
+  /** What was found before; it is reported together with the rest. */
   readonly findings?: readonly Finding[]
 }
 
 export interface Resolution {
   readonly config: ResolvedConfig
-  /** What works, but hardly as its author thinks. */
+  /** What works, but probably not as its author thinks. */
   readonly warnings: readonly Problem[]
 }
 

@@ -1,7 +1,7 @@
 /**
  * The comments on the fields of src/config/options.ts and options/: each is the schema's text on that option, with its default.
  *
- * `node test/config/option-text.ts` writes them anew.
+ * `node test/config/option-text.ts` writes them again.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

@@ -156,13 +156,13 @@ t.test(
       t.strictSame(warned(mode), [
         {
           path: 'listeners[0].tls.key',
-          message: `server.key may be read by others than its owner (mode 0${mode.toString(8)}): chmod 600`,
+          message: `server.key can be read by others than its owner (mode 0${mode.toString(8)}): chmod 600`,
         },
       ])
     }
     const tls = { cert: 'server.pem', key: 'server.key' }
     const { warnings } = resolveConfig({ backends: { a: { endpoints: ['https://h'], tls } } }, { folder })
-    t.match(warnings, [{ path: 'backends.a.tls.key', message: /^server\.key may be read by others/ }])
+    t.match(warnings, [{ path: 'backends.a.tls.key', message: /^server\.key can be read by others/ }])
     t.strictSame(withListener({ cert: server.cert, key: server.key }).warnings, [], 'text has no mode')
   },
 )

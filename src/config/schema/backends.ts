@@ -62,7 +62,7 @@ const sessions = strict({
     'Sessions to one endpoint beyond `max`, for clients that have few calls while others fill those; 0: none',
     { max: 1_000 },
   ),
-  // A client each; where more clients need one, they share these among themselves.
+  // One for each client; where more clients need one, they share these among themselves.
   apart: integer(
     4,
     'Sessions to one endpoint beyond `max`, for clients whose calls are reset so often, or whose responses wait so much, that others would suffer; one for each such client, shared where there are too few; 0: none',
