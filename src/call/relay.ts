@@ -17,6 +17,7 @@ import type { HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../trans
 import { HeadersRefused } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { listBytesOf } from '../wire/hpack/header-field.ts'
+import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { CallSession, RelayContext } from './context.ts'
@@ -34,8 +35,6 @@ type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | '
 
 /** One more try for a request that the backend refused (gRFC A6: "the second time … committed"). */
 const MAX_REFUSALS = 1
-
-const NOTHING = Buffer.alloc(0)
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -138,7 +137,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   /** gRPC requests have none, and grpc-go ends a connection over them: they end the request (RFC 9110 §6.5.1). */
   onTrailers(): void {
     this.#context.onOddity('request-trailers')
-    this.onData(NOTHING, 0, 0, true)
+    this.onData(NO_BYTES, 0, 0, true)
   }
 
   #unsendable(error: unknown): void {

@@ -7,6 +7,7 @@ import { editRequest, type Field, type RequestHead, readHead } from '../grpc/met
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream } from '../transport/transport.ts'
+import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Pieces } from '../wire/pieces.ts'
 
 /** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
@@ -14,7 +15,6 @@ const SLAB_BYTES = 16_384
 /** Larger pieces are copied on their own: a slab is not freed before all of its calls are. */
 const SLAB_PIECE_BYTES = 256
 
-const NO_BYTES = Buffer.alloc(0)
 const NO_FIELDS: readonly Field[] = []
 const NO_HEAD = readHead(NO_FIELDS)
 

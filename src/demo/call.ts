@@ -3,6 +3,7 @@
  * this folder, or grpc-js in the tests. The service's logic is written against this alone.
  */
 import type { StatusCode } from '../grpc/status.ts'
+import { NO_BYTES } from '../wire/no-bytes.ts'
 
 /** A metadata value: a Buffer for names that end in `-bin` (decoded), a string for all others. */
 export type MetadataValue = string | Buffer
@@ -44,7 +45,7 @@ export class CallError extends Error {
   /** Goes out as `grpc-status-details-bin`, unless empty. */
   readonly details: Buffer
 
-  constructor(code: StatusCode, message: string, details: Buffer = Buffer.alloc(0)) {
+  constructor(code: StatusCode, message: string, details: Buffer = NO_BYTES) {
     super(message)
     this.code = code
     this.details = details

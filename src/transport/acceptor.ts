@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { NO_BYTES } from '../wire/no-bytes.ts'
 import type { Clock } from './clock.ts'
 import { addressOf } from './peer.ts'
 import { Place, type PlaceLimits, Places, type Refused } from './places.ts'
@@ -29,7 +30,6 @@ type Wrapped = Socket & { readonly _parent?: Socket }
 
 /** How long a closed acceptor waits for a client to close its side of the connection. */
 const LINGER_MS = 1_000
-const NOTHING = Buffer.alloc(0)
 
 export class Acceptor implements ServerSessionOwner {
   readonly #options: AcceptorOptions
@@ -104,7 +104,7 @@ export class Acceptor implements ServerSessionOwner {
       () => this.#refuse(socket, 'silent', 'no HTTP/2 preface in time'),
       this.#options.prefaceTimeoutMs,
     )
-    let head: Buffer = NOTHING
+    let head: Buffer = NO_BYTES
     const onReadable = () => {
       const bytes = socket.read() as Buffer | null
       if (bytes === null) return

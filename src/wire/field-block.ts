@@ -1,5 +1,6 @@
 /** A field block whose frames have not all come (RFC 9113 §4.3), and what it may have. */
 import { copyBytes } from './frame.ts'
+import { NO_BYTES } from './no-bytes.ts'
 import { connectionError } from './protocol-error.ts'
 
 /** What `FieldBlockLimits` are made of. */
@@ -25,8 +26,6 @@ export function fieldBlockLimits(options: FieldBlockOptions, inPieces: boolean):
   }
 }
 
-const EMPTY: Buffer = Buffer.alloc(0)
-
 /** Limits of one field block that comes in several frames; exceeding one costs the connection. */
 export interface FieldBlockLimits {
   /** Compressed bytes. */
@@ -44,7 +43,7 @@ export class FieldBlock {
   /** Its bytes are handed on as they come, and counted here only. */
   readonly inPieces: boolean
   /** The block so far is `bytes[0..length)`, unless it comes in pieces. */
-  bytes: Buffer = EMPTY
+  bytes: Buffer = NO_BYTES
   length = 0
   #continuations = 0
   #empty = 0

@@ -26,6 +26,7 @@ import {
   writeUint16,
   writeUint32,
 } from './frame.ts'
+import { NO_BYTES } from './no-bytes.ts'
 import { SETTING_BYTES, type SettingEntries } from './settings.ts'
 
 /** One output buffer: some 500 small calls a flush. A flush that needs more takes another. */
@@ -66,7 +67,6 @@ export class OutputPool {
 }
 
 const SHARED_POOL = new OutputPool()
-const EMPTY: Buffer = Buffer.alloc(0)
 
 /** Frames that one connection has yet to send, in the order of the calls. Nothing is checked but `windowUpdate`. */
 export class FrameWriter {
@@ -74,7 +74,7 @@ export class FrameWriter {
   maxFrameSize = DEFAULT_MAX_FRAME_SIZE
   readonly #pool: OutputPool
   /** The output buffer: `[0..#runFrom)` is in a span or taken, `[#runFrom..#at)` will be one. */
-  #out = EMPTY
+  #out = NO_BYTES
   #runFrom = 0
   #at = 0
   /** Spans closed since the last `take`. */
@@ -122,7 +122,7 @@ export class FrameWriter {
     if (this.#closedBytes > 0 || this.#at > this.#runFrom) return
     for (let full = this.#full.pop(); full !== undefined; full = this.#full.pop()) this.#pool.give(full)
     this.#pool.give(this.#out)
-    this.#out = EMPTY
+    this.#out = NO_BYTES
     this.#at = this.#runFrom = 0
   }
 
@@ -275,7 +275,7 @@ export class FrameWriter {
   }
 
   /** `debug`: text for the peer's log, copied; at most 1,024 bytes of it go out. */
-  goaway(lastStreamId: number, code: number, debug: Buffer = EMPTY): void {
+  goaway(lastStreamId: number, code: number, debug: Buffer = NO_BYTES): void {
     const length = Math.min(debug.length, 1_024)
     const at = this.#frame(8 + length, FrameType.GOAWAY, Flag.NONE, 0)
     writeUint32(this.#out, at, lastStreamId)

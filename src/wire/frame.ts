@@ -12,6 +12,7 @@
  */
 
 import { lentBuffer } from './lent.ts'
+import { NO_BYTES } from './no-bytes.ts'
 import { type ConnectionToken, connectionError, type StreamError, streamError } from './protocol-error.ts'
 
 /** RFC 9113 §6. */
@@ -231,8 +232,6 @@ export function frameTypeName(type: FrameType): string {
   return TYPE_NAMES[type] ?? `type 0x${type.toString(16)}`
 }
 
-const EMPTY: Buffer = Buffer.alloc(0)
-
 /** A whole frame of the default size is joined in one of these. */
 const JOIN_BYTES = HEAD_BYTES + DEFAULT_MAX_FRAME_SIZE
 /** … but only from half of this on: who sends a head and stalls pins 2 KiB, not 16. */
@@ -244,7 +243,7 @@ const smallJoins: Buffer[] = []
 
 /** A frame that one chunk does not hold: its first `have` bytes, in a buffer borrowed while there are any. */
 export class FrameJoin {
-  bytes: Buffer = EMPTY
+  bytes: Buffer = NO_BYTES
   have = 0
 
   /** Puts `from[start..end)` behind what there is of a frame of `total` bytes. */
@@ -268,7 +267,7 @@ export class FrameJoin {
 
   /** The buffer belongs to someone else from now on. */
   giveAway(): void {
-    this.bytes = EMPTY
+    this.bytes = NO_BYTES
     this.have = 0
   }
 }

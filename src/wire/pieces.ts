@@ -5,6 +5,7 @@
  * pages, one behind the other, with a number each for where they end; from `MAX_BORDERS` on, small pieces that
  * follow each other are joined. What is kept of n bytes is then never more than 2 n and some 100 KiB.
  */
+import { NO_BYTES } from './no-bytes.ts'
 
 /** A piece from here on lies on its own, unless there is room for it. */
 const LARGE_BYTES = 4_096
@@ -18,19 +19,17 @@ const MAX_BORDERS = 4_096
 /** What was taken stays in the lists up to here, and up to half of them: moving the rest is work too. */
 const MAX_TAKEN = 1_024
 
-const NOTHING = Buffer.alloc(0)
-
 interface Page {
   readonly buffer: Buffer
   end: number
 }
 
 /** In the place of one that was taken, which is freed at once. */
-const TAKEN: Page = { buffer: NOTHING, end: 0 }
+const TAKEN: Page = { buffer: NO_BYTES, end: 0 }
 
 export class Pieces {
   /** What is left of the first piece: `buffer[start..start + length)`, never written again; 0 bytes: there is none. */
-  buffer: Buffer = NOTHING
+  buffer: Buffer = NO_BYTES
   start = 0
   length = 0
   #pages: Page[] = []
@@ -89,7 +88,7 @@ export class Pieces {
 
   #show(): void {
     this.length = this.#lengths[this.#first] ?? 0
-    this.buffer = this.length > 0 ? this.#pages[this.#firstPage]!.buffer : NOTHING
+    this.buffer = this.length > 0 ? this.#pages[this.#firstPage]!.buffer : NO_BYTES
   }
 
   #pageFor(length: number): Page {

@@ -14,6 +14,7 @@
 import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
 import { listBytesOf } from '../../wire/hpack/header-field.ts'
+import { NO_BYTES } from '../../wire/no-bytes.ts'
 import { keep } from '../lent.ts'
 import { type HeaderBlock, HeadersRefused, type Stream, type StreamEnd, type StreamOwner } from '../transport.ts'
 import { blockOfRaw, checkBlock, objectOfBlock, type SendLimits } from './header-block.ts'
@@ -225,7 +226,7 @@ export abstract class NativeStream implements Stream {
     this.#tellingEnd = true
     try {
       if (this.#receivedTrailers !== undefined) this.owner.onTrailers(this.#receivedTrailers)
-      else this.owner.onData(NOTHING, 0, 0, true)
+      else this.owner.onData(NO_BYTES, 0, 0, true)
     } finally {
       this.#tellingEnd = false
     }
@@ -290,8 +291,6 @@ export abstract class NativeStream implements Stream {
 export function refused(cause: unknown): HeadersRefused {
   return new HeadersRefused((cause as Error).message, false, { cause })
 }
-
-const NOTHING = Buffer.alloc(0)
 
 function closeWith(node: Http2Stream, code: ErrorCode): void {
   node.close(code)

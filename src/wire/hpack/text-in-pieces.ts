@@ -1,10 +1,10 @@
 /** A string literal (RFC 7541 §5.2) whose octets come in pieces: kept up to a bound, else only counted. */
+import { NO_BYTES } from '../no-bytes.ts'
 import { decodedBound, HuffmanRun } from './huffman.ts'
 import { readLatin1 } from './latin1.ts'
 
 /** What a string begins with; it doubles as its octets come, so that who announces much and sends little holds little. */
 const FIRST_BYTES = 256
-const EMPTY: Buffer = Buffer.alloc(0)
 
 export class TextInPieces {
   /** Bytes so far, kept or not. */
@@ -16,7 +16,7 @@ export class TextInPieces {
   readonly #run = new HuffmanRun()
   #huffman = false
   #room = 0
-  #bytes: Buffer = EMPTY
+  #bytes: Buffer = NO_BYTES
 
   /** @param octets that are to come @param room bytes that are kept at most */
   begin(octets: number, huffman: boolean, room: number): void {
@@ -53,13 +53,13 @@ export class TextInPieces {
 
   #drop(): void {
     this.dropped = true
-    this.#bytes = EMPTY
+    this.#bytes = NO_BYTES
   }
 
   /** The string, once it is whole; nothing of it is held any more. */
   text(): string {
     const text = readLatin1(this.#bytes, 0, this.length)
-    this.#bytes = EMPTY
+    this.#bytes = NO_BYTES
     return text
   }
 
