@@ -1,7 +1,7 @@
 /** grpc-verbatim: a transparent gRPC reverse proxy. The public API, exports only. */
 export { createProxy } from './config/create-proxy.ts'
 export { defineBackend } from './config/define-backend.ts'
-export type { GrpcProxy } from './config/grpc-proxy.ts'
+export type { BackendHandle, GrpcProxy } from './config/grpc-proxy.ts'
 export type {
   AddressedEndpoint,
   BackendOptions,
@@ -35,7 +35,9 @@ export type {
 export { ConfigError, type Problem } from './config/problems.ts'
 export { GrpcError, Status, type StatusCode, type StatusName } from './grpc/status.ts'
 export type { BesideOptions, StreamHandler } from './proxy/carriers.ts'
+export type { ChangeSummary } from './proxy/change.ts'
 export type { BoundAddress } from './proxy/front.ts'
+export { UnfitChange } from './proxy/front-change.ts'
 export type { ListenOptions } from './proxy/proxy.ts'
 export type { OpenCounts } from './proxy/state.ts'
 export type { BackendDefinition, CallInfo, Director, MetadataView, Target } from './routing/director.ts'

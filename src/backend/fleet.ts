@@ -1,6 +1,9 @@
 /** All backends of a proxy: those that the configuration names, and those that a director brought. */
+import { isDeepStrictEqual } from 'node:util'
 import type { ClientTransport, TransportName } from '../transport/transport.ts'
 import { Backend, type BackendContext, type BackendSettings } from './backend.ts'
+import { type Changed, changed } from './changed.ts'
+import { endpointSpecs } from './endpoint-source.ts'
 
 /** A backend with all defaults filled in, and what carries its sessions. */
 export interface BackendSetup extends BackendSettings {
@@ -23,16 +26,23 @@ export interface FleetCounts {
 /** More are surely a mistake of a director: a backend is a fleet's service, not a call's. */
 const MAX_DEFINED = 10_000
 
+interface Named {
+  readonly setup: BackendSetup
+  readonly backend: Backend
+}
+
 export class Fleet {
   readonly #context: FleetContext
-  readonly #named = new Map<string, Backend>()
+  readonly #named = new Map<string, Named>()
   /** Those that a director brought, by their definition. */
   readonly #defined = new Map<BackendSetup, Backend>()
+  /** They serve what they have, and are gone then. */
+  readonly #retired = new Set<Backend>()
   #closed = false
 
   constructor(named: Readonly<Record<string, BackendSetup>>, context: FleetContext) {
     this.#context = context
-    for (const [name, setup] of Object.entries(named)) this.#named.set(name, this.#open(setup))
+    this.update(named)
   }
 
   #open(setup: BackendSetup): Backend {
@@ -46,9 +56,65 @@ export class Fleet {
     return backend
   }
 
-  /** The one of that name, or the one that belongs to a definition; a director in plain JavaScript may give anything. */
-  get(named: unknown): Backend | undefined {
-    if (typeof named === 'string') return this.#named.get(named)
+  /** What `update` and `retire` would change. */
+  compare(next: Readonly<Record<string, BackendSetup>>): Changed {
+    const before = new Map([...this.#named].map(([name, { setup }]) => [name, setup]))
+    return changed(before, new Map(Object.entries(next)), (was, is) => !isDeepStrictEqual(was, is))
+  }
+
+  /** Opens those that are new, and updates those that are others than before. None goes: see `retire`. */
+  update(next: Readonly<Record<string, BackendSetup>>): void {
+    for (const [name, setup] of Object.entries(next)) {
+      const known = this.#named.get(name)
+      if (known !== undefined && isDeepStrictEqual(known.setup, setup)) continue
+      this.#named.set(name, { setup, backend: this.#updated(known, setup) })
+    }
+  }
+
+  #updated(known: Named | undefined, setup: BackendSetup): Backend {
+    if (known?.setup.transport === setup.transport) {
+      known.backend.update(setup)
+      known.backend.setEndpoints(endpointSpecs(setup.endpoints))
+      return known.backend
+    }
+    if (known !== undefined) this.#leave(known.backend)
+    return this.#open(setup)
+  }
+
+  /** @throws RangeError for a backend that is not there */
+  setEndpoints(name: string, endpoints: BackendSetup['endpoints']): void {
+    const known = this.#named.get(name)
+    if (known === undefined) throw new RangeError(`the proxy has no backend ${JSON.stringify(name)}`)
+    known.backend.setEndpoints(endpointSpecs(endpoints))
+    this.#named.set(name, { ...known, setup: { ...known.setup, endpoints } })
+  }
+
+  /** They serve the calls that they have. */
+  retire(names: readonly string[]): void {
+    for (const name of names) {
+      const known = this.#named.get(name)
+      if (known === undefined) continue
+      this.#named.delete(name)
+      this.#leave(known.backend)
+    }
+  }
+
+  #leave(backend: Backend): void {
+    this.#retired.add(backend)
+    void backend.retire().then(() => this.#retired.delete(backend))
+  }
+
+  /**
+   * The backends that there are now, by name, and those that belong to a definition. A director that is asked now and
+   * answers after a change names one of these: it serves the call, or tells it that it has been removed.
+   */
+  lookup(): (named: unknown) => Backend | undefined {
+    const now = new Map([...this.#named].map(([name, { backend }]) => [name, backend]))
+    return named => (typeof named === 'string' ? now.get(named) : this.#definedBy(named))
+  }
+
+  /** A director in plain JavaScript may give anything. */
+  #definedBy(named: unknown): Backend | undefined {
     const known = this.#defined.get(named as BackendSetup)
     if (known !== undefined || !isSetup(named)) return known
     // A director that defines a backend anew for each call would open sessions without end.
@@ -59,7 +125,7 @@ export class Fleet {
   }
 
   #all(): Backend[] {
-    return [...this.#named.values(), ...this.#defined.values()]
+    return [...[...this.#named.values()].map(({ backend }) => backend), ...this.#defined.values(), ...this.#retired]
   }
 
   get counts(): FleetCounts {

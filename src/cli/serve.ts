@@ -1,7 +1,7 @@
 /** `grpc-verbatim serve`: the proxy as a process of its own. */
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
-import { openProxy } from '../config/open.ts'
+import { ConfiguredProxy } from '../config/configured-proxy.ts'
 import type { LogOptions, TransportOption } from '../config/options.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
 import { createLogger } from '../observe/logger.ts'
@@ -25,7 +25,7 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   })
   ignoreOtherSignals(logger)
   countReadBuffersWithTheHeap()
-  const proxy = openProxy({ config: { ...config, logger }, warnings })
+  const proxy = new ConfiguredProxy({ config: { ...config, logger }, warnings })
   const draining = drainOnSignals(proxy, lastLinesWritten)
   try {
     await proxy.start()

@@ -1,8 +1,7 @@
 /** The front door of the library. */
+import { ConfiguredProxy, resolveOptions } from './configured-proxy.ts'
 import type { GrpcProxy } from './grpc-proxy.ts'
-import { openProxy } from './open.ts'
 import type { ProxyOptions } from './options.ts'
-import { resolveConfig } from './resolve.ts'
 
 /**
  * Makes a proxy; it connects and listens to nothing yet.
@@ -20,6 +19,5 @@ import { resolveConfig } from './resolve.ts'
  */
 export function createProxy(target: string | ProxyOptions): GrpcProxy {
   const options: ProxyOptions = typeof target === 'string' ? { backends: { default: { endpoints: [target] } } } : target
-  const quiet = options.log === undefined && options.logger === undefined
-  return openProxy(resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options))
+  return new ConfiguredProxy(resolveOptions(options), options)
 }

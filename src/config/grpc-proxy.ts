@@ -1,9 +1,21 @@
 /** What a user has of a proxy. */
 import type { Socket } from 'node:net'
 import type { BesideOptions, StreamHandler } from '../proxy/carriers.ts'
+import type { ChangeSummary } from '../proxy/change.ts'
 import type { BoundAddress } from '../proxy/front.ts'
 import type { ListenOptions } from '../proxy/proxy.ts'
 import type { OpenCounts } from '../proxy/state.ts'
+import type { EndpointOptions, ProxyOptions } from './options.ts'
+
+export interface BackendHandle {
+  /**
+   * All endpoints that there are from now on; `apply` replaces them by those of its options. One that was there before
+   * keeps its sessions. One that has gone gets no new calls and finishes those that it has. With none, calls fail with
+   * UNAVAILABLE.
+   * @throws ConfigError; RangeError for a backend that the proxy has not
+   */
+  setEndpoints(endpoints: readonly EndpointOptions[]): void
+}
 
 /**
  * A proxy: it listens by itself (`start`, `listen`), or serves what servers of yours accept (`handler`, `connection`).
@@ -42,6 +54,27 @@ export interface GrpcProxy extends AsyncDisposable {
    * Error with the system's code (`EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`) when it cannot be had
    */
   listen(options?: ListenOptions): Promise<BoundAddress>
+
+  /**
+   * Changes to these options while calls run, as a whole: what they leave out has its default, as in `createProxy`.
+   * Routes, backends, endpoints, listeners (those of `start`), certificates, limits, the log's level and records change
+   * without a lost call: what is new is there before anything is sent to it, calls in flight keep their backend, sessions
+   * what they were made with, and what goes finishes what it has, listeners for `drain.graceMs` at most. Changes are made
+   * one after the other.
+   * @returns what has changed, and which of the options hold from the next start only
+   * @throws ConfigError; Error named UnfitChange for what cannot change while it is in use; the system's error for an
+   * address that cannot be had; Error when the proxy is closed. Then nothing has changed.
+   */
+  apply(options: ProxyOptions): Promise<ChangeSummary>
+
+  /**
+   * A backend of the options, by its name, for a service discovery of your own.
+   *
+   * ```ts
+   * proxy.backend('greeter').setEndpoints(['http://10.0.0.1:50051', 'http://10.0.0.2:50051'])
+   * ```
+   */
+  backend(name: string): BackendHandle
 
   /** What is open now. */
   counts(): OpenCounts

@@ -1,10 +1,12 @@
 /** The clients' side of the proxy: its listeners, and the connections that others accepted for it. */
 import type { Socket } from 'node:net'
+import { type Changed, changed } from '../backend/changed.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Listener } from '../transport/listener.ts'
 import type { ServerTransport, TransportName } from '../transport/transport.ts'
-import type { ListenerSetup } from './setup.ts'
+import { checkKept, listenersByKey } from './front-change.ts'
+import type { ListenerSetup, ProxySetup } from './setup.ts'
 
 export interface BoundAddress {
   /** `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/proxy.sock`. */
@@ -22,12 +24,32 @@ export interface FrontCounts {
 export interface FrontContext {
   readonly transport: (name: TransportName) => ServerTransport
   readonly owner: AcceptorOwner
+  readonly onListening: (setup: ListenerSetup, bound: BoundAddress) => void
+}
+
+/** The listeners of the next configuration; see `Change`. */
+export interface FrontChange {
+  readonly summary: Changed
+  commit(): void
+  discard(): Promise<void>
+}
+
+/** One that is open. */
+interface Opened {
+  setup: ListenerSetup
+  readonly listener: Listener
+  readonly bound: BoundAddress
 }
 
 export class Front {
   readonly #context: FrontContext
-  readonly #options: AcceptorOptions
-  readonly #listeners = new Set<Listener>()
+  #options: AcceptorOptions
+  /** Those of the configuration, once it was asked to open them. */
+  #configured: Map<string, Opened> | undefined
+  /** Those that were asked for one by one. */
+  readonly #others = new Set<Opened>()
+  /** Listen, or drain; none of the others yet, or any more. */
+  readonly #passing = new Set<Listener>()
   /** Of connections that others accepted. */
   readonly #handed: Acceptor
   #stopping = false
@@ -38,8 +60,12 @@ export class Front {
     this.#handed = new Acceptor(options, context.transport('frames'), context.owner, systemClock)
   }
 
+  #opened(): Opened[] {
+    return [...(this.#configured?.values() ?? []), ...this.#others]
+  }
+
   #acceptors(): (Listener | Acceptor)[] {
-    return [...this.#listeners, this.#handed]
+    return [...this.#opened().map(({ listener }) => listener), ...this.#passing, this.#handed]
   }
 
   get counts(): FrontCounts {
@@ -51,22 +77,94 @@ export class Front {
     return { clientConnections, clientSessions }
   }
 
+  /** Opens the listeners of a configuration. @throws like `listen`; what is open by then is for `close` */
+  async start(setups: readonly ListenerSetup[]): Promise<BoundAddress[]> {
+    const opened = new Map<string, Opened>()
+    this.#configured = opened
+    for (const [key, setup] of listenersByKey(setups)) opened.set(key, await this.#open(setup, this.#options))
+    return [...opened.values()].map(({ bound }) => bound)
+  }
+
   /** @throws Error when the proxy was closed or told to drain; the system's error when the address cannot be had */
-  async listen({ transport, ...address }: ListenerSetup): Promise<BoundAddress> {
-    if (this.#stopping) throw new Error('the proxy is closed')
-    const { owner } = this.#context
-    const options = { ...this.#options, ...address }
-    const listener = new Listener(options, this.#context.transport(transport), owner, systemClock)
-    this.#listeners.add(listener)
+  async listen(setup: ListenerSetup): Promise<BoundAddress> {
+    const opened = await this.#open(setup, this.#options)
+    this.#others.add(opened)
+    return opened.bound
+  }
+
+  async #open(setup: ListenerSetup, options: AcceptorOptions): Promise<Opened> {
+    if (this.#stopping) throw closed()
+    const { owner, onListening, transport } = this.#context
+    const listener = new Listener({ ...options, ...setup }, transport(setup.transport), owner, systemClock)
+    this.#passing.add(listener)
     try {
       const bound = await listener.listen()
-      if (!this.#stopping) return bound
+      if (this.#stopping) {
+        await listener.close()
+        throw closed()
+      }
+      onListening(setup, bound)
+      return { setup, listener, bound }
     } catch (error) {
-      this.#listeners.delete(listener)
-      throw this.#stopping ? new Error('the proxy is closed', { cause: error }) : error
+      throw this.#stopping ? closed(error) : error
+    } finally {
+      this.#passing.delete(listener)
     }
-    await listener.close()
-    throw new Error('the proxy is closed')
+  }
+
+  /**
+   * Binds what is new. It serves what connects at once, by the configuration that holds then.
+   * @throws UnfitChange, or like `listen`; with nothing left open
+   */
+  async prepare({ listeners, limits, drain }: ProxySetup): Promise<FrontChange> {
+    const before = new Map([...(this.#configured ?? [])].map(([key, { setup }]) => [key, setup]))
+    // Who has not started the proxy has no listeners of the configuration.
+    const after = listenersByKey(this.#configured === undefined ? [] : listeners)
+    const summary = changed(before, after, (was, is, key) => checkKept(key, was, is))
+    const opened = new Map<string, Opened>()
+    const discard = async () => {
+      await Promise.all([...opened.values()].map(({ listener }) => listener.close()))
+    }
+    try {
+      for (const key of summary.added) opened.set(key, await this.#open(after.get(key)!, limits))
+    } catch (error) {
+      await discard()
+      throw error
+    }
+    const commit = () => {
+      this.#options = limits
+      this.#replace(after, opened, drain.graceMs)
+      this.#update(new Set(summary.updated))
+    }
+    return { summary, commit, discard }
+  }
+
+  #replace(after: ReadonlyMap<string, ListenerSetup>, opened: ReadonlyMap<string, Opened>, graceMs: number): void {
+    const before = this.#configured
+    if (before === undefined) return
+    this.#configured = new Map([...after.keys()].map(key => [key, before.get(key) ?? opened.get(key)!]))
+    for (const [key, setup] of after) this.#configured.get(key)!.setup = setup
+    for (const [key, { listener }] of before) if (!after.has(key)) this.#leave(listener, graceMs)
+  }
+
+  /** @param keys of those whose own options are others now: new certificates cost clients their TLS tickets */
+  #update(keys: ReadonlySet<string>): void {
+    const { transport } = this.#context
+    for (const [key, { listener, setup }] of this.#configured ?? [])
+      listener.update({ ...this.#options, tls: keys.has(key) ? setup.tls : undefined }, transport(setup.transport))
+    for (const { listener, setup } of this.#others) listener.update(this.#options, transport(setup.transport))
+    this.#handed.update(this.#options, transport('frames'))
+  }
+
+  /** Its clients finish what they have; after the grace period they are closed. */
+  #leave(listener: Listener, graceMs: number): void {
+    this.#passing.add(listener)
+    listener.drain()
+    const timer = systemClock.after(graceMs, () => void listener.close())
+    void listener.empty().then(() => {
+      timer.cancel()
+      this.#passing.delete(listener)
+    })
   }
 
   /** A connection that somebody else accepted. */
@@ -91,4 +189,8 @@ export class Front {
     this.stop()
     await Promise.all(this.#acceptors().map(acceptor => acceptor.close()))
   }
+}
+
+function closed(cause?: unknown): Error {
+  return new Error('the proxy is closed', cause === undefined ? undefined : { cause })
 }

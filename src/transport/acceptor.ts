@@ -32,8 +32,8 @@ type Wrapped = Socket & { readonly _parent?: Socket }
 const LINGER_MS = 1_000
 
 export class Acceptor implements ServerSessionOwner {
-  readonly #options: AcceptorOptions
-  readonly #transport: ServerTransport
+  #options: AcceptorOptions
+  #transport: ServerTransport
   readonly #owner: AcceptorOwner
   readonly #places: Places
   /** Every accepted connection, so that `close` leaves none behind. */
@@ -41,13 +41,21 @@ export class Acceptor implements ServerSessionOwner {
   /** With the timer that waits for a session's SETTINGS; undefined once they came. */
   readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
   #draining = false
-  #onIdle: (() => void) | undefined
+  /** Those who wait for the last connection to go. */
+  #whenEmpty: (() => void)[] = []
 
   constructor(options: AcceptorOptions, transport: ServerTransport, owner: AcceptorOwner, clock: Clock) {
     this.#options = options
     this.#places = new Places(options, clock)
     this.#transport = transport
     this.#owner = owner
+  }
+
+  /** For connections that come from now on. */
+  update(options: AcceptorOptions, transport: ServerTransport): void {
+    this.#options = options
+    this.#transport = transport
+    this.#places.update(options)
   }
 
   get sessions(): number {
@@ -80,7 +88,7 @@ export class Acceptor implements ServerSessionOwner {
     socket.once('close', () => {
       this.#sockets.delete(socket)
       this.#places.free(place)
-      if (this.#sockets.size === 0) this.#onIdle?.()
+      if (this.#sockets.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
     })
     return true
   }
@@ -165,19 +173,20 @@ export class Acceptor implements ServerSessionOwner {
     for (const session of this.#sessions.keys()) session.drain()
   }
 
+  /** Resolves when no connection is left. */
+  empty(): Promise<void> {
+    if (this.#sockets.size === 0) return Promise.resolve()
+    return new Promise(resolve => this.#whenEmpty.push(resolve))
+  }
+
   /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
   async close(): Promise<void> {
     this.#draining = true
     for (const session of this.#sessions.keys()) session.destroy()
-    if (this.#sockets.size === 0) return
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(() => {
-        for (const socket of this.#sockets) socket.destroy()
-      }, LINGER_MS)
-      this.#onIdle = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, LINGER_MS)
+    await this.empty()
+    clearTimeout(timer)
   }
 }

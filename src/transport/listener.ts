@@ -1,6 +1,7 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. The same for every transport. */
 import { chmodSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
+import type tls from 'node:tls'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
 import { nodeTls } from './node-tls.ts'
@@ -33,6 +34,23 @@ export interface ListenerOptions extends ListenAddress, AcceptorOptions {
   readonly tls?: ListenTls
 }
 
+/** @throws Node's error for what is wrong with it */
+export function checkSecureContext(options: ListenTls): void {
+  nodeTls().createSecureContext(secureContextOptions(options))
+}
+
+/** What connections are secured with. */
+function secureContextOptions({ cert, key, clientCa }: ListenTls): tls.SecureContextOptions {
+  const { ciphers, minVersion } = HTTP2_TLS
+  return { cert, key, ca: clientCa, ciphers, minVersion }
+}
+
+/** Whether clients are asked for a certificate, and whether they need one. */
+export function asksForCertificate({ clientCa, requireClientCertificate }: ListenTls) {
+  const requestCert = clientCa !== undefined
+  return { requestCert, rejectUnauthorized: requestCert && requireClientCertificate !== false }
+}
+
 export class Listener {
   readonly #server: net.Server
   readonly #options: ListenerOptions
@@ -52,13 +70,10 @@ export class Listener {
     this.#server.on('secureConnection', socket => this.#acceptor.accept(socket))
   }
 
-  #secureServer({ cert, key, clientCa, requireClientCertificate }: ListenTls): net.Server {
+  #secureServer(options: ListenTls): net.Server {
     const server = nodeTls().createServer({
-      cert,
-      key,
-      ca: clientCa,
-      requestCert: clientCa !== undefined,
-      rejectUnauthorized: clientCa !== undefined && requireClientCertificate !== false,
+      ...secureContextOptions(options),
+      ...asksForCertificate(options),
       ...HTTP2_TLS,
       handshakeTimeout: this.#options.prefaceTimeoutMs,
     })
@@ -121,6 +136,15 @@ export class Listener {
     })
   }
 
+  /**
+   * For connections that come from now on. TLS has other certificates then, tried before
+   * (`checkSecureContext`); whether there is TLS, and whether clients are asked for a certificate, stays as it was.
+   */
+  update(options: AcceptorOptions & Pick<ListenerOptions, 'tls'>, transport: ServerTransport): void {
+    this.#acceptor.update(options, transport)
+    if (options.tls !== undefined) (this.#server as tls.Server).setSecureContext(secureContextOptions(options.tls))
+  }
+
   get sessions(): number {
     return this.#acceptor.sessions
   }
@@ -139,6 +163,11 @@ export class Listener {
   drain(): void {
     this.#stop()
     this.#acceptor.drain()
+  }
+
+  /** Resolves when no connection is left. */
+  empty(): Promise<void> {
+    return this.#acceptor.empty()
   }
 
   /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */

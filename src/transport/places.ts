@@ -100,7 +100,7 @@ class Group extends IdleOrder {
 }
 
 export class Places {
-  readonly #limits: PlaceLimits
+  #limits: PlaceLimits
   readonly #clock: Clock
   readonly #all = new IdleOrder()
   readonly #groups = new Map<string, Group>()
@@ -114,6 +114,16 @@ export class Places {
   constructor(limits: PlaceLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
+  }
+
+  /** These hold from now on. Connections that are there stay, also where there are more of them than may come. */
+  update(limits: PlaceLimits): void {
+    this.#limits = limits
+    if (this.#largest !== undefined && !this.#holdsMost(this.#largest)) this.#largest = undefined
+    for (const group of this.#groups.values()) if (this.#holdsMost(group)) this.#largest = group
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#all.places.size > 0) this.#watchIdleness()
   }
 
   /** The place of a connection, until it is told to go or has gone. */

@@ -17,8 +17,8 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js'
 import t, { type Test } from 'tap'
+import { ConfiguredProxy } from '../../src/config/configured-proxy.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { openProxy } from '../../src/config/open.ts'
 import { CallLog } from '../../src/demo/call-log.ts'
 import type { GrpcProxy } from '../../src/index.ts'
 import { certificates } from '../support/certs.ts'
@@ -125,7 +125,7 @@ async function proxyOfFile(t: Test, file: string, addresses: Record<string, stri
   writeFileSync(file, yaml)
   const { config, warnings } = loadConfig(file)
   t.same(warnings, [])
-  const proxy = openProxy({ config: { ...config, log: { ...config.log, level: 'silent' } }, warnings })
+  const proxy = new ConfiguredProxy({ config: { ...config, log: { ...config.log, level: 'silent' } }, warnings })
   t.teardown(() => proxy.close())
   const [bound] = await proxy.start()
   return [proxy, bound!.port]
