@@ -40,6 +40,9 @@ function rowsOf(page: string, heading: string): string[][] {
   )
 }
 
+const replaced = (name: string, value: string) =>
+  requestFields().map(field => (field[0] === name ? ([name, value] as const) : field))
+
 const quoted = (text: string): string[] => [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
 
 t.test('README: no gRPC library at run time, and no protobuf outside of demo and bench', async t => {
@@ -74,7 +77,7 @@ t.test('statuses: a route with rewriteAuthority serves clients whose authority i
   const routes = [{ backend: 'main', rewriteAuthority: 'api.example.com' }]
   const here = await rig(t, PAIRING, { proxy: { routes } })
   for (const authority of ['somebody@a.example', 'a/b', '']) {
-    const fields = requestFields().map(([name, value]) => [name, name === ':authority' ? authority : value] as const)
+    const fields = replaced(':authority', authority)
     const call = await arrived(here, here.client.request(fields, { endStream: true }))
     t.equal(field(call.headers, ':authority'), 'api.example.com', authority)
     answer(call)
@@ -108,6 +111,56 @@ async function foreign(t: Test, proxy: ReturnType<typeof createProxy>): Promise<
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return (server.address() as AddressInfo).port
 }
+
+t.test('transports: what Node itself refuses on native is in no log, and the session goes on', async t => {
+  const { logger, lines } = kept()
+  const here = await rig(t, { ...PAIRING, downstream: 'native' }, { proxy: { logger } })
+  const refused = {
+    'a header list above the limit': [
+      requestFields([
+        ['x-large', 'v'.repeat(60_000)],
+        ['x-more', 'v'.repeat(10_000)],
+      ]),
+      11,
+    ],
+    'a path without a slash at its beginning': [replaced(':path', 'pkg.Service/Method'), Code.PROTOCOL_ERROR],
+    'host twice': [
+      requestFields([
+        ['host', 'a'],
+        ['host', 'b'],
+      ]),
+      Code.PROTOCOL_ERROR,
+    ],
+  } as const
+  for (const [what, [fields, code]] of Object.entries(refused)) {
+    const id = here.client.request(fields, { endStream: true })
+    t.match((await here.client.ended(id)).at(-1), { kind: 'rst', code }, what)
+    await goesOn(t, here)
+  }
+  await here.proxy.drain(0)
+  const calls = lines.filter(({ msg }) => msg === 'call').length
+  t.equal(calls, here.backend.requests.length, 'as many lines as calls that reached the backend')
+})
+
+t.test('transports: on native nine CONTINUATION frames, or a string above 64 KiB, end the session', async t => {
+  const values = (count: number, bytes: number) =>
+    requestFields(Array.from({ length: count }, (_, i) => [`x-${i}`, 'v'.repeat(bytes)]))
+  const endsSession = async (fields: ReturnType<typeof values>) => {
+    const here = await rig(t, { ...PAIRING, downstream: 'native' })
+    here.client.request(fields, { endStream: true })
+    const goesOn = here.client.roundTrip().then(
+      () => true,
+      () => false,
+    )
+    await Promise.race([here.client.closed, goesOn])
+    return !(await goesOn)
+  }
+  // In frames of 16 KiB: HEADERS and seven CONTINUATION, or nine.
+  t.equal(await endsSession(values(4, 30_000)), false)
+  t.equal(await endsSession(values(5, 30_000)), true)
+  t.equal(await endsSession(values(1, 60_000)), false)
+  t.equal(await endsSession(values(1, 70_000)), true)
+})
 
 t.test('src/README.md: calls and streams read the time through transport/clock.ts only', async t => {
   const clocks = /\b(setTimeout|setInterval|performance\.now|Date\.now)\(/
