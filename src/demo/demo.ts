@@ -1,6 +1,6 @@
 /**
  * The `demo` command: two backends, the proxy before them, a few calls of each kind through it,
- * told in plain words; then it serves until it is closed.
+ * described in plain words. Then it serves until it is closed.
  */
 
 import { createProxy } from '../config/create-proxy.ts'
@@ -47,7 +47,7 @@ export class DemoError extends Error {
 
 /**
  * Starts the demo, shows its calls, and leaves it serving.
- * @throws DemoError when the port is busy, not permitted or no port at all
+ * @throws DemoError when the port is busy, not permitted or not a port
  */
 export async function runDemo(options: DemoOptions = {}): Promise<Demo> {
   const {
@@ -58,7 +58,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<Demo> {
   const backends = await Promise.all(BACKEND_NAMES.map(name => startTestServer({ name })))
   const proxy = createProxy({
     backends: { demo: { endpoints: backends.map(({ address }) => `http://${address}`) } },
-    // The story is told below; the log is for what goes wrong.
+    // The demo tells its story below; the log is only for what goes wrong.
     log: { level: 'warn' },
   })
   const closeBackends = (): Promise<unknown> => Promise.all(backends.map(backend => backend.close()))
@@ -87,7 +87,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<Demo> {
   }
 }
 
-/** @throws DemoError when PORT is set to what is no port */
+/** @throws DemoError when PORT is not a port */
 function portOf(text: string | undefined): number {
   if (text === undefined || text === '') return DEFAULT_PORT
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text)
@@ -158,7 +158,7 @@ async function showBidirectional(client: TestClient, out: (line: string) => void
 
 async function showError(client: TestClient, out: (line: string) => void): Promise<void> {
   const error = { code: 5, message: 'there is no such thing' }
-  // An error has no reply that could name the server; the headers, asked for first, do.
+  // An error has no reply that could name the server, but the headers name it.
   const call = client.call('PingError', [{ error, headers_first: true }])
   const server = textOf(await call.headers, 'x-test-server')
   try {

@@ -22,7 +22,7 @@ export function frameMessage(message: Buffer): Buffer {
 export class MessageDecoder {
   #chunks: Buffer[] = []
   #buffered = 0
-  /** Bytes to have before looking again: a prefix, or a prefix and its message. */
+  /** How many bytes must be there before it is worth looking again: a prefix, or a prefix and its message. */
   #needed = PREFIX_BYTES
 
   /**

@@ -4,7 +4,7 @@ import { type Call, CallError } from './call.ts'
 import type { HealthCheckRequest, HealthCheckResponse, ServingStatus } from './messages.ts'
 import { deferred, firstRequest, orAborted } from './pace.ts'
 
-/** What a server says of itself. Change it with `set` to see what a client makes of it. */
+/** What a server says about itself. Change it with `set` to see how a client reacts. */
 export class Health {
   readonly #statuses = new Map<string, ServingStatus>()
   /** Resolved and replaced at each change. */

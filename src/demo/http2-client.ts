@@ -60,7 +60,7 @@ function startCall<Reply>(
     ...headersOf(metadata),
   })
   const headers = deferred<Metadata>()
-  // Who does not ask for the headers learns of a failure from `replies`.
+  // A caller who does not ask for the headers learns of a failure from `replies`.
   headers.promise.catch(() => {})
   let trailers: Metadata | undefined
   stream.on('response', (_headers, flags, raw) => {
@@ -92,7 +92,7 @@ async function* replies<Reply>(
   try {
     yield* reader
   } catch {
-    // What the trailers say, or the reset, is the better reason.
+    // The trailers or the reset give the better reason.
   }
   await closed
   const end = trailers()

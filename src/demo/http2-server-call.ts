@@ -87,7 +87,7 @@ export class ServerCall implements Call<never, object> {
   /**
    * "a server MAY request that the client abort transmission of a request without error by sending
    * a RST_STREAM with an error code of NO_ERROR after sending a complete response" (RFC 9113 §8.1).
-   * In a later turn: in the same one, the reset would overtake the trailers.
+   * The reset goes out in a later turn: in the same turn it would overtake the trailers.
    */
   #endUnread(): void {
     setImmediate(() => {
@@ -105,7 +105,7 @@ export class ServerCall implements Call<never, object> {
   }
 }
 
-/** Ends a stream that is no call of a known method. */
+/** Ends a stream that does not call a known method. */
 export function refuse(stream: ServerHttp2Stream, error: CallError): void {
   stream.respond({ ...responseHeaders(), ...statusFields(error) }, { ...NO_DATE, endStream: true })
   stream.resume()

@@ -36,7 +36,9 @@ export interface StartedTestServer extends TestServer {
   readonly address: string
 }
 
-/** Clients of tests cancel thousands of calls a second; by default some 1,000 bring GOAWAY. */
+/**
+ * Clients of tests cancel thousands of calls a second; by default about 1,000 of them end the connection with GOAWAY.
+ */
 const RESETS_PER_SECOND = 1_000_000
 
 /** Makes a server that does not listen yet. */
@@ -54,7 +56,7 @@ export function createTestServer(options: TestServiceOptions): TestServer {
   })
   server.on('sessionError', () => {})
   server.on('stream', (stream, headers, _flags, rawHeaders) => {
-    // A broken stream is told to the call by 'close'.
+    // The call learns of a broken stream by 'close'.
     stream.on('error', () => {})
     void serve(stream as ServerHttp2Stream, headers, rawHeaders, service)
   })

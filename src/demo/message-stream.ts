@@ -5,9 +5,9 @@ import { cancelled, type Deferred, deferred } from './pace.ts'
 import type { Codec } from './proto.ts'
 
 /**
- * Messages as they arrive. Reads on only when all that came was taken, so a slow consumer slows
+ * Messages as they arrive. It reads on only when all that arrived was taken, so a slow consumer slows
  * the sender. Leaving the loop early leaves the stream as it is; `discard` drops the rest.
- * @throws CallError when the stream is cut off, or its bytes are no messages
+ * @throws CallError when the stream is cut off, or its bytes are not messages
  */
 export class MessageReader {
   readonly #stream: Http2Stream
@@ -30,7 +30,7 @@ export class MessageReader {
         this.#over = true
       }),
     )
-    // After 'end' this changes nothing: what is first recorded stays.
+    // After 'end' this changes nothing, because the first outcome stays.
     stream.on('close', () => this.fail(cancelled()))
     stream.pause()
   }

@@ -16,7 +16,7 @@ export const HEALTH_SERVICE = 'grpc.health.v1.Health'
 export interface Codec {
   /** Unset fields take their defaults. Enums go as names or numbers, bytes as Buffers. */
   encode(message: object): Buffer
-  /** All fields are set; enums are names, bytes Buffers. @throws Error for bytes that are no such message */
+  /** All fields are set; enums are names, bytes Buffers. @throws Error for bytes that are not such a message */
   decode(bytes: Uint8Array): object
 }
 

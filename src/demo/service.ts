@@ -22,13 +22,13 @@ import { HEALTH_SERVICE, TEST_SERVICE } from './proto.ts'
 
 /** A client cannot make the server allocate more than this for one message. */
 const MAX_PAYLOAD_BYTES = 16 * 2 ** 20
-/** Byte i of a payload. Not a divisor of a power of two, so that a block in the wrong place shows. */
+/** Byte i of a payload. The period does not divide a power of two, so that a block in the wrong place shows. */
 const PATTERN_PERIOD = 251
 
 export interface TestServiceOptions {
   /** Goes out in `x-test-server` and in replies. */
   readonly name: string
-  /** Shared by servers that are endpoints of one backend; else a new one. */
+  /** Servers that are endpoints of one backend share it. Default: a new one. */
   readonly calls?: CallLog
 }
 
@@ -72,7 +72,7 @@ export function payloadOf(size: number): Buffer {
   return bytes
 }
 
-/** What every method does, around what it does itself: the `x-` headers, and the record of its end. */
+/** What every method does besides its own work: the `x-` headers, and the record of its end. */
 function common(name: string, calls: CallLog, handler: AnyHandler): AnyHandler {
   return async call => {
     const counts = { requests: 0, replies: 0 }

@@ -2,10 +2,10 @@
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Metadata, MetadataValue } from './call.ts'
 
-/** Fields of gRPC itself and of HTTP, which are no metadata of the application. */
+/** Fields of gRPC itself and of HTTP, which are not metadata of the application. */
 const RESERVED = new Set(['content-type', 'te', 'grpc-encoding', 'grpc-accept-encoding', 'grpc-timeout'])
 
-/** From node's raw list `[name, value, name, value, …]`: order and duplicates survive there only. */
+/** From node's raw list `[name, value, name, value, …]`: only there do order and duplicates survive. */
 export function metadataOf(raw: readonly string[]): Metadata {
   const metadata: [string, MetadataValue][] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
@@ -29,7 +29,7 @@ export function headersOf(metadata: Metadata): OutgoingHttpHeaders {
   return headers
 }
 
-/** `grpc-message` as text. What is no percent-encoding stays as it came (PROTOCOL-HTTP2.md, "Status-Message"). */
+/** `grpc-message` as text. Text that is not percent-encoded stays as it came (PROTOCOL-HTTP2.md, "Status-Message"). */
 export function decodeMessage(value: string): string {
   try {
     return decodeURIComponent(value)

@@ -1,6 +1,6 @@
 /**
- * Authorities as they are compared (RFC 3986 §6.2.2, §6.2.3): the same host in another spelling is the same host. What
- * goes on to a backend is what came.
+ * Authorities as they are compared (RFC 3986 §6.2.2, §6.2.3): the same host in another spelling is the same host. A
+ * backend still gets the spelling that came.
  */
 
 /** RFC 3986 §3.2.2 "reg-name" without escapes, in lower case; or an address in brackets. */
@@ -24,7 +24,7 @@ export function hostEndOf(authority: string): number {
 
 /**
  * `host:port`: without userinfo, in lower case, escapes of plain characters decoded, without dots at the host's end,
- * the port as a number, the scheme's where none is given. Empty stays empty.
+ * the port as a number; without a port it gets the scheme's. An empty authority stays empty.
  * @param encrypted the connection's: with it "https" gives the port, else "http", whatever `:scheme` says
  * @returns undefined for what is no host and port
  */

@@ -1,9 +1,10 @@
-/** Between two messages, or before the first: nothing of a message is missing. */
+/** The place between two messages or before the first, where no part of a message is missing. */
 export const BORDER = 0
 
 /**
  * Where a body is after some more of it, as one number: `BORDER`; above it the bytes that a message still lacks; below
- * it a prefix that has come in part. For who needs no count: no object, and a frame that is one message costs five reads.
+ * it a prefix that has come in part. It is for callers that need no count: it needs no object, and a frame that is one
+ * message costs five reads.
  * @param place `BORDER` at first, then what this returned last
  */
 export function placeAfter(place: number, bytes: Uint8Array, start: number, end: number): number {
@@ -46,7 +47,7 @@ export class MessageCounter {
   /** Bytes of the current message still to come. */
   #remaining = 0
 
-  /** More of a message must come: what ended here is not whole. */
+  /** More of a message must come: a body that ends here is not whole. */
   get within(): boolean {
     return this.#prefix > 0 || this.#remaining > 0
   }

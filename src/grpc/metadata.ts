@@ -17,7 +17,7 @@ export interface RequestHead {
   method: string
   /** Empty when absent. */
   path: string
-  /** `:authority`; `host` where only that was sent (RFC 9113 §8.3.1); else empty. */
+  /** `:authority`; or `host` where only that was sent (RFC 9113 §8.3.1), or empty. */
   authority: string
   /** The last `host`, and how often there is one. */
   host: string
@@ -25,7 +25,7 @@ export interface RequestHead {
   contentType: string
   /** `grpc-timeout` as it came. */
   timeout: string | undefined
-  /** What `path` names, once that was looked at (`call/head-check.ts`). */
+  /** What `path` names, once it was read (`call/head-check.ts`). */
   called: CalledMethod | undefined
   /** Of the whole list, as SETTINGS_MAX_HEADER_LIST_SIZE counts them (RFC 9113 §6.5.2). */
   listBytes: number
@@ -61,7 +61,7 @@ export function readHead(block: readonly Field[]): RequestHead {
         head.hosts++
         break
       case 'content-type':
-        // Twice it is a type of its own, which is nobody's.
+        // With two fields the value is neither of them, so no known type.
         head.contentType = head.contentType === '' ? value : `${head.contentType}, ${value}`
         break
       case 'grpc-timeout':
@@ -78,11 +78,11 @@ const GRPC_TYPE = 'application/grpc'
 /**
  * "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
  * status of 415" (PROTOCOL-HTTP2.md, "Requests"). `application/grpc`, `application/grpc+proto`,
- * `application/grpc;charset=…`; not `application/grpc-web`, which is another protocol. In any case of letters
+ * `application/grpc;charset=…`; not `application/grpc-web`, which is another protocol. Letters may be in any case
  * (RFC 9110 §8.3.1: type and subtype are "case-insensitive").
  */
 export function isGrpcContentType(contentType: string): boolean {
-  // What nearly all clients send.
+  // Nearly all clients send this.
   if (contentType === GRPC_TYPE) return true
   if (!contentType.startsWith(GRPC_TYPE) && !startsLikeGrpc(contentType)) return false
   const next = contentType.charCodeAt(GRPC_TYPE.length)
@@ -93,7 +93,7 @@ function startsLikeGrpc(contentType: string): boolean {
   return contentType.slice(0, GRPC_TYPE.length).toLowerCase() === GRPC_TYPE
 }
 
-/** Longer ones are nobody's: the longest in use is some 40 characters. An answer repeats no more of what came. */
+/** The longest type in use has about 40 characters. An answer does not repeat a longer one. */
 const MAX_ANSWERED_TYPE_CHARACTERS = 128
 
 /**
@@ -152,7 +152,10 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
   return out
 }
 
-/** Where the client sent neither `:authority` nor `host`. RFC 9113 §8.3: pseudo-header fields come before all others. */
+/**
+ * Inserts `:authority` where the client sent neither that nor `host`. RFC 9113 §8.3: pseudo-header fields come before
+ * all others.
+ */
 function addAuthority(block: Field[], value: string): void {
   let at = 0
   while (at < block.length && block[at]!.name.startsWith(':')) at++

@@ -12,8 +12,8 @@ export interface CalledMethod {
 }
 
 /**
- * Of an absolute path (RFC 3986 §3.3 "pchar"), no server makes anything else of these: no query or fragment begins
- * there, nothing is an escape or a parameter (`;`), and no URL parser changes them.
+ * Characters of an absolute path (RFC 3986 §3.3 "pchar") that every server reads in the same way: no query or fragment
+ * begins with them, they are neither an escape nor a parameter (`;`), and no URL parser changes them.
  */
 const PLAIN: Uint8Array = new Uint8Array(128)
 for (const plain of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,=:@") {
@@ -21,16 +21,16 @@ for (const plain of "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 }
 const SLASH = 0x2f
 
-/** Calls of a fleet name some hundred methods again and again; at the bound all are forgotten. */
+/** The calls of a fleet name about a hundred methods again and again. At the bound all are forgotten. */
 const KNOWN_PATHS_MAX = 1_024
 /** The longest path that is remembered: with the bound above, some 256 KiB in all. */
 const KNOWN_PATH_CHARACTERS_MAX = 256
 const known = new Map<string, CalledMethod>()
 
 /**
- * PROTOCOL-HTTP2.md: "Path → ":path" "/" Service-Name "/" {method name}". Exactly that, in plain characters. Some
- * libraries serve paths of more parts; the document calls it "strongly discouraged", and what is before the service in
- * such a path would hide it from a route.
+ * PROTOCOL-HTTP2.md: "Path → ":path" "/" Service-Name "/" {method name}". Only exactly that is read, in plain
+ * characters. Some libraries serve paths of more parts; the document calls it "strongly discouraged", and the parts
+ * before the service in such a path would hide it from a route.
  * @returns undefined for anything else
  */
 export function calledMethod(path: string): CalledMethod | undefined {
@@ -63,24 +63,24 @@ function isName(segment: string): boolean {
   return segment !== '' && !isDots(segment)
 }
 
-/** RFC 3986 §5.2.4: a server may take these out, and what is before `..`. */
+/** RFC 3986 §5.2.4: a server may remove these segments, and the one before `..`. */
 function isDots(segment: string): boolean {
   return segment === '.' || segment === '..'
 }
 
 /**
- * Of a request that is not gRPC, for which queries and escapes are usual: the first two parts of the path as the most
- * servers read it, without query, with escapes decoded, without parameters (`;…`) and empty parts. One of them, or
+ * Reads the path of a request that is not gRPC, where queries and escapes are usual: its first two parts as most
+ * servers read them, without query, with escapes decoded, without parameters (`;…`) and empty parts. One of them, or
  * both, may be empty.
- * @returns undefined where servers differ: no absolute path, `//` at its beginning, dot segments, a backslash, an
- * escaped slash or control character, an escape that is none, or what no URL has
+ * @returns undefined where servers differ: a path that is not absolute, `//` at its beginning, dot segments, a
+ * backslash, an escaped slash or control character, a broken escape, or a character that no URL has
  */
 export function calledResource(path: string): CalledMethod | undefined {
   // "OPTIONS *" (RFC 9110 §7.1) names the server itself.
   if (path === '*') return { service: '', method: '' }
   const end = path.indexOf('?')
   const bare = end < 0 ? path : path.slice(0, end)
-  // A URL parser takes what is behind `//` for a host. A fragment, a space and octets over 0x7e are in no URL.
+  // A URL parser takes the text after `//` for a host. A URL path has no fragment, no space and no octet over 0x7e.
   if (!bare.startsWith('/') || bare.startsWith('//') || !/^[!"$-~]*$/.test(bare)) return undefined
   const parts: string[] = []
   for (const segment of bare.slice(1).split('/')) {
@@ -91,7 +91,7 @@ export function calledResource(path: string): CalledMethod | undefined {
   return { service: parts[0] ?? '', method: parts[1] ?? '' }
 }
 
-/** Characters are octets here and stay so. */
+/** Here each character is an octet, and stays one. */
 function decoded(segment: string): string | undefined {
   if (/%(?![0-9A-Fa-f]{2})/.test(segment)) return undefined
   const text = segment.replace(/%(..)/g, (_escape, hex) => String.fromCharCode(Number.parseInt(hex, 16)))

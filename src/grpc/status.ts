@@ -57,7 +57,7 @@ export class GrpcError extends Error {
 
 /**
  * The status of a call whose upstream stream was reset before a response, by HTTP/2 error code:
- * PROTOCOL-HTTP2.md, "HTTP2 Transport Mapping", "Errors". Index is the code.
+ * PROTOCOL-HTTP2.md, "HTTP2 Transport Mapping", "Errors". The index is the code.
  */
 const STATUS_OF_RESET: readonly StatusCode[] = [
   Status.INTERNAL, // NO_ERROR
@@ -75,14 +75,14 @@ const STATUS_OF_RESET: readonly StatusCode[] = [
   Status.PERMISSION_DENIED, // INADEQUATE_SECURITY
 ]
 
-/** UNKNOWN for codes without a mapping. */
+/** Codes without a mapping give UNKNOWN. */
 export function statusOfReset(code: number): StatusCode {
   return STATUS_OF_RESET[code] ?? Status.UNKNOWN
 }
 
 /**
  * The `grpc-status` of trailers, or of an answer that is headers alone.
- * @returns -1 where there is none that is a number
+ * @returns -1 where there is none, or it is not a number
  */
 export function statusOf(block: readonly { readonly name: string; readonly value: string }[]): number {
   let text = ''
@@ -94,8 +94,8 @@ export function statusOf(block: readonly { readonly name: string; readonly value
 
 /**
  * `grpc-message`: "percent-encoded", space (0x20) to tilde (0x7e) but percent go as they are
- * (PROTOCOL-HTTP2.md, "Status-Message"); everything else as %XX of its UTF-8 bytes. So is a space at an edge, which
- * HTTP/2 does not allow there (RFC 9113 §8.2.1).
+ * (PROTOCOL-HTTP2.md, "Status-Message"); everything else goes as %XX of its UTF-8 bytes. A space at an edge does too,
+ * because HTTP/2 does not allow it there (RFC 9113 §8.2.1).
  */
 export function encodeMessage(message: string): string {
   if (/^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/.test(message)) return message
@@ -114,7 +114,7 @@ export function encodeMessage(message: string): string {
 
 /**
  * The text of a `grpc-message`. "Status-Message … When decoding invalid values, implementations MUST NOT error or throw
- * away the message": what is no escape stays as it is, what is no UTF-8 becomes U+FFFD.
+ * away the message": text that is not an escape stays as it is, and bytes that are not UTF-8 become U+FFFD.
  */
 export function decodeMessage(encoded: string): string {
   if (!encoded.includes('%')) return encoded

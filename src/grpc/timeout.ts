@@ -22,7 +22,7 @@ export function parseTimeout(text: string): number | undefined {
 }
 
 /**
- * The finest unit that fits in 8 digits, rounded down: what is forwarded is never more than what is left.
+ * The finest unit that fits in 8 digits, rounded down: so the forwarded time is never more than the time that is left.
  * @param ms over 0
  */
 export function formatTimeout(ms: number): string {

@@ -4,18 +4,18 @@
  */
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
-/** What a director is told of a call. Valid until the call ends. */
+/** What a director learns about a call. It is valid until the call ends. */
 export interface CallInfo {
-  /** `:path`, untouched: `/pkg.Service/Method`. A call with any other path has ended before. */
+  /** `:path`, untouched: `/pkg.Service/Method`. Calls with any other path have ended before. */
   readonly path: string
   /**
-   * `pkg.Service`. Of a request that is not gRPC (`acceptNonGrpc`) the first part of its path as most servers read it:
-   * without query, escapes decoded; may be empty.
+   * `pkg.Service`. For a request that is not gRPC (`acceptNonGrpc`) it is the first part of the path as most servers
+   * read it: without query and with escapes decoded. It may be empty.
    */
   readonly service: string
-  /** `Method`; likewise the second part. */
+  /** `Method`, or the second part of the path in the same way. */
   readonly method: string
-  /** `:authority` as it came, or `host` where a client sends only that; else empty. */
+  /** `:authority` as it came, or `host` where a client sends only that, or empty. */
   readonly authority: string
   readonly metadata: MetadataView
   readonly peer: Peer
@@ -35,7 +35,7 @@ export interface MetadataView {
 }
 
 /**
- * A backend that belongs to no configuration: made once by `defineBackend`, opened by each proxy
+ * A backend outside the configuration: made once by `defineBackend`, opened by each proxy
  * whose director first names it. The same object is the same backend.
  */
 export interface BackendDefinition {
@@ -48,12 +48,12 @@ export interface Target {
   readonly backend: string | BackendDefinition
   /** Replaces `:authority`. */
   readonly authority?: string
-  /** Added to the request, after what the client sent. A name that the client sent too is replaced. */
+  /** Added to the request, after what the client sent. They replace a client's fields of the same name. */
   readonly metadata?: Readonly<Record<string, string | readonly string[]>>
 }
 
 /**
- * Answers now or later. To refuse a call throw `GrpcError`; anything else thrown becomes INTERNAL
+ * It answers now or later. To refuse a call, throw `GrpcError`; anything else thrown becomes INTERNAL
  * and is logged. Undefined means "no route": UNIMPLEMENTED.
  */
 export type Director = (call: CallInfo) => Target | undefined | Promise<Target | undefined>

@@ -8,26 +8,27 @@ import { compileMetadata, type MetadataMatch, type MetadataTest, metadataHolds }
 
 export type { MetadataMatch } from './metadata-match.ts'
 
-/** Conditions of a route; all that are given must hold. None given: every call matches. */
+/** The conditions of a route. All that are given must hold; without any, every call matches. */
 export interface RouteMatch {
   /**
    * `api.example.com` or `*.example.com` (any number of labels, at least one), in any spelling: case, a dot at the
-   * end, userinfo. Without a port the call's port is not looked at; with one, a call without has its scheme's. In a
-   * list, one must match. While any route looks at authorities, a call whose own is no host and port has no route.
+   * end and userinfo do not matter. Without a port here the call's port is ignored. With one, a call that names no port
+   * has its scheme's port. In a list, one entry must match. As long as any route looks at authorities, a call whose
+   * authority is not a host and port has no route.
    */
   readonly authority?: string | readonly string[]
   /**
-   * `pkg.Service`, or `pkg.*` for all services whose name starts with `pkg.`; case-sensitive but in a route that
-   * denies.
+   * `pkg.Service`, or `pkg.*` for all services whose name starts with `pkg.`; case-sensitive, except in a route
+   * that denies.
    */
   readonly service?: string | readonly string[]
-  /** `Method`, exactly; likewise. */
+  /** `Method`, exactly; case-sensitive in the same way. */
   readonly method?: string | readonly string[]
   /** By metadata name in lower case. */
   readonly metadata?: Readonly<Record<string, MetadataMatch>>
 }
 
-/** A compiled `RouteMatch`. Undefined: not looked at. */
+/** A compiled `RouteMatch`. A condition that is undefined is not looked at. */
 export interface Matcher {
   readonly authorities: readonly AuthorityPattern[] | undefined
   readonly services: readonly ServicePattern[] | undefined
@@ -38,10 +39,10 @@ export interface Matcher {
 }
 
 export interface AuthorityPattern {
-  /** As `normalAuthority` makes it; for `*.example.com` it is `.example.com`. */
+  /** The form that `normalAuthority` makes; for `*.example.com` it is `.example.com`. */
   readonly text: string
   readonly wildcard: boolean
-  /** The port counts too. */
+  /** Whether the port counts too. */
   readonly withPort: boolean
 }
 
@@ -53,15 +54,15 @@ export interface ServicePattern {
 
 /** A call's authority as it is compared. */
 export interface AskedHost {
-  /** As `normalAuthority` gives it; empty for none. */
+  /** The form that `normalAuthority` makes; empty where there is none. */
   readonly authority: string
-  /** Where its host ends. */
+  /** The place where its host ends. */
   readonly hostEnd: number
 }
 
 /**
- * @param denies the route does: it takes services and methods in any case, as there are servers that serve them so
- * (ASP.NET Core), and one value of a list is enough for it
+ * @param denies whether the route denies. Then it takes services and methods in any case, because some servers serve
+ * them so (ASP.NET Core), and one value of a list is enough for it
  */
 export function compileMatch(match: RouteMatch, denies: boolean): Matcher {
   const cased = (text: string): string => (denies ? text.toLowerCase() : text)
@@ -74,7 +75,7 @@ export function compileMatch(match: RouteMatch, denies: boolean): Matcher {
   }
 }
 
-/** @param service the call's, in lower case where the matcher is */
+/** @param service the service of the call, in lower case where the matcher is */
 export function matches(matcher: Matcher, call: CallInfo, asked: AskedHost, service: string): boolean {
   if (matcher.services !== undefined && !anyService(matcher.services, service)) return false
   if (matcher.methods !== undefined && !anyMethod(matcher, call.method)) return false

@@ -1,6 +1,6 @@
 /**
  * Conditions on metadata. A name may come several times, and PROTOCOL-HTTP2.md lets anybody join its values by commas
- * ("considered semantically equivalent"): a condition is about all of its values, however they came, so that nobody
+ * ("considered semantically equivalent"): so a condition is about all of its values, however they came, and nobody
  * gets past it by sending a second one.
  */
 import type { HeaderBlock } from '../transport/transport.ts'
@@ -16,7 +16,7 @@ export type MetadataMatch =
   | { readonly present: boolean }
 
 /**
- * Of a name that has several values, as fields or between commas. `all`: each of them must match. `any`: one is
+ * For a name with several values, as fields or between commas. `all`: each of them must match. `any`: one is
  * enough. `whole`: the name must come once, and its value is compared with the commas in it. Default: `any` in a route
  * that denies, `all` in others.
  */
@@ -27,11 +27,11 @@ export interface MetadataTest {
   readonly kind: 'exact' | 'prefix' | 'present' | 'absent'
   readonly text: string
   readonly list: ListRule
-  /** Values of this name are not cut at commas, nor where the condition itself has one. */
+  /** Values of this name are not cut at commas. Nor are they cut where the condition itself has a comma. */
   readonly uncut: boolean
 }
 
-/** Fields of which each is one value, whatever it has in it (RFC 9110, and gRPC's own). */
+/** Fields that are one value each, even with commas in it (RFC 9110, and gRPC's own). */
 const SINGLE: ReadonlySet<string> = new Set([
   ...['authorization', 'proxy-authorization', 'user-agent', 'cookie', 'content-type', 'date', 'referer', 'origin'],
   'grpc-timeout',
@@ -52,7 +52,7 @@ function withText(test: MetadataTest): MetadataTest {
   return { ...test, uncut: test.uncut || test.list === 'whole' || test.text.includes(',') }
 }
 
-/** Walks the fields instead of asking for a list: nothing is made but where a value is cut. */
+/** It walks the fields instead of asking for a list, so that it allocates only where a value is cut. */
 export function metadataHolds(test: MetadataTest, fields: HeaderBlock): boolean {
   let count = 0
   for (let i = 0; i < fields.length; i++) {
@@ -84,7 +84,7 @@ function isMatch({ kind, text }: MetadataTest, value: string): boolean {
   return kind === 'exact' ? value === text : value.startsWith(text)
 }
 
-/** A condition with a comma in it, whose parts may come as fields of their own. */
+/** A condition with a comma in it: its parts may come as separate fields. */
 function joinedMatches(test: MetadataTest, fields: HeaderBlock): boolean {
   const values = fields.filter(field => field.name === test.name).map(field => field.value)
   const plain = (list: string): string => `,${list.split(/[ \t]*,[ \t]*/).join(',')}${test.kind === 'exact' ? ',' : ''}`

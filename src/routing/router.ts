@@ -10,14 +10,14 @@ import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, Director, Target } from './director.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
 
-/** A rule: what a call must look like (`match`), and one of `backend`, `backends` and `deny`. */
+/** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
 export interface Route {
-  /** Left out: every call. */
+  /** Without it the rule takes every call. */
   readonly match?: RouteMatch
   readonly backend?: string
   /** Calls are spread at random in proportion to the weights; weights are positive, of any sum. */
   readonly backends?: readonly WeightedBackend[]
-  /** The call ends with this status. */
+  /** The call is refused with this status. */
   readonly deny?: StatusName
   /** The `grpc-message` that goes with `deny`. */
   readonly message?: string
@@ -47,24 +47,24 @@ export function createRouter(routes: readonly Route[], { random = Math.random }:
   const first = compiled[0]?.action
   if (first?.kind === 'target' && takesEveryCall(routes[0]!)) return () => first.target
   const index = buildIndex(compiled)
-  // Most calls of a connection name the same authority: one is remembered, with what was made of it.
+  // Most calls of a connection name the same authority: so the last one is remembered with the result.
   let asked = NO_HOST
 
   return call => {
     if (asked.given !== call.authority || asked.encrypted !== call.peer.encrypted)
       asked = askedHost(call.authority, call.peer.encrypted)
-    // What is no host and port may be read in two ways, and get past a route that looks for one.
+    // An authority that is not a host and port can be read in two ways, and could get past a route that looks for one.
     if (asked.unclear && index.byAuthorities) return undefined
     const route = firstMatch(index, call, asked)
     return route === undefined ? undefined : decide(route.action, random)
   }
 }
 
-/** An authority as calls give it, and what is looked for instead. */
+/** An authority as calls give it, and the form that is looked up. */
 interface GivenHost extends AskedHost {
   readonly given: string
   readonly encrypted: boolean
-  /** It is no host and port. */
+  /** It is not a host and port. */
   readonly unclear: boolean
   readonly host: string
 }
@@ -89,7 +89,7 @@ type Action =
   | { readonly kind: 'deny'; readonly error: GrpcError }
 
 interface Choice {
-  /** Sum of the weights up to and with this one. */
+  /** The sum of the weights up to and including this one. */
   readonly upTo: number
   readonly target: Target
 }
@@ -103,18 +103,18 @@ interface CompiledRoute {
 
 /** Each list in the order of the routes. A route is in exactly one of the five. */
 interface RouteIndex {
-  /** Only exact services. */
+  /** Routes that have only exact services. */
   readonly byService: Map<string, CompiledRoute[]>
-  /** Likewise, of routes that deny: in lower case. */
+  /** The same for routes that deny, in lower case. */
   readonly byLowerService: Map<string, CompiledRoute[]>
-  /** Only exact authorities, without a port; any service or prefixes. */
+  /** Routes that have only exact authorities without a port, and any service or prefixes. */
   readonly byHost: Map<string, CompiledRoute[]>
-  /** Only exact authorities, with a port. */
+  /** Routes that have only exact authorities with a port. */
   readonly byAuthority: Map<string, CompiledRoute[]>
   readonly rest: CompiledRoute[]
-  /** Some route looks at services in lower case. */
+  /** Whether some route looks at services in lower case. */
   readonly byCase: boolean
-  /** Some route looks at authorities. */
+  /** Whether some route looks at authorities. */
   readonly byAuthorities: boolean
 }
 
@@ -131,7 +131,8 @@ function compileAction(route: Route, order: number): Action {
   if (given !== 1)
     throw new TypeError(`route ${order} needs exactly one of backend, backends and deny, it has ${given}`)
   if (route.deny !== undefined) {
-    // Shared by all calls that it refuses: a stack trace a call would be a gift to whoever floods us.
+    // All calls that the route refuses share one error, because a stack trace for each call would help an attacker to
+    // flood us.
     return { kind: 'deny', error: new GrpcError(route.deny, route.message ?? 'refused by a route of the proxy') }
   }
   if (route.backend !== undefined) return { kind: 'target', target: targetOf(route, route.backend) }
