@@ -25,7 +25,7 @@ const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name cannot be resolved',
   EAI_AGAIN: 'the host name cannot be resolved now',
   ENOENT: 'the folder of the socket does not exist',
-  ENOTSOCK: 'there is a file that is no socket, which stays as it is',
+  ENOTSOCK: 'there is a file that is not a socket, and it stays as it is',
 }
 
 /** A sentence for the system's error when an address is not available. */

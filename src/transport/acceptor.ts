@@ -1,6 +1,6 @@
 /**
- * What becomes of accepted sockets, plain or TLS, whoever accepted them: lets only those through that begin
- * with HTTP/2's preface, and keeps count of the sessions made of them. The same for every transport.
+ * Decides what becomes of accepted sockets, plain or TLS, whoever accepted them. It lets only those through that begin
+ * with HTTP/2's preface, and counts the sessions made of them. It is the same for every transport.
  */
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -19,13 +19,16 @@ export interface AcceptorOwner extends ServerSessionOwner {
 }
 
 export interface AcceptorOptions extends PlaceLimits {
-  /** A client that has not sent its preface by then is closed. */
+  /** A client that has not sent its preface by then loses its connection. */
   readonly prefaceTimeoutMs: number
-  /** After so long a silence TCP asks whether the client is still there (it may vanish without a FIN); 0: never. */
+  /**
+   * After a silence of this length TCP asks whether the client is still there, as it may vanish without a FIN. 0:
+   * never.
+   */
   readonly tcpKeepaliveMs: number
 }
 
-/** Node has no public way from a TLS socket to the connection under it; a test would notice if this one went. */
+/** Node has no public way from a TLS socket to the connection under it. A test would notice if this one disappeared. */
 type Wrapped = Socket & { readonly _parent?: Socket }
 
 /** How long a closed acceptor waits for a client to close its side of the connection. */
@@ -38,7 +41,7 @@ export class Acceptor implements ServerSessionOwner {
   readonly #places: Places
   /** Every accepted connection, so that `close` leaves none behind. */
   readonly #sockets = new Set<Socket>()
-  /** With the timer that waits for a session's SETTINGS; undefined once they came. */
+  /** Each with the timer that waits for a session's SETTINGS, or undefined once they came. */
   readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
   #draining = false
   /** Those who wait for the last connection to go. */
@@ -67,8 +70,8 @@ export class Acceptor implements ServerSessionOwner {
   }
 
   /**
-   * A connection that is there, before its TLS handshake if it has one: it is counted, and closed by `close`.
-   * @returns false when there was no place for it: it is closed
+   * A connection that is there, before its TLS handshake if it has one: it is counted, and `close` closes it.
+   * @returns false when there was no place for it; then it is closed
    */
   track(socket: Socket): boolean {
     const place = this.#places.take(socket)
@@ -82,7 +85,7 @@ export class Acceptor implements ServerSessionOwner {
     }
     socket.setNoDelay(true)
     const { tcpKeepaliveMs } = this.#options
-    // Node cuts it to whole seconds, and takes 0 for the system's two hours.
+    // Node rounds it down to whole seconds, and takes 0 for the system's two hours.
     if (tcpKeepaliveMs > 0) socket.setKeepAlive(true, Math.max(1_000, tcpKeepaliveMs))
     this.#sockets.add(socket)
     socket.once('close', () => {
@@ -93,7 +96,7 @@ export class Acceptor implements ServerSessionOwner {
     return true
   }
 
-  /** Whether the connection has a place, and was not told to go. */
+  /** Whether the connection has a place and was not told to leave. */
   serves(socket: Socket): boolean {
     return this.#placeOf(socket) !== undefined
   }
@@ -106,7 +109,7 @@ export class Acceptor implements ServerSessionOwner {
   accept(socket: Socket): void {
     const secure = socket as TLSSocket
     secure.on('error', () => {
-      // As in `track`, for the TLS layer.
+      // The same as in `track`, for the TLS layer.
     })
     const timer = setTimeout(
       () => this.#refuse(socket, 'silent', 'no HTTP/2 preface in time'),
@@ -179,7 +182,7 @@ export class Acceptor implements ServerSessionOwner {
     return new Promise(resolve => this.#whenEmpty.push(resolve))
   }
 
-  /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
+  /** Resolves when no connection is left: connections that have not ended after a moment are closed. */
   async close(): Promise<void> {
     this.#draining = true
     for (const session of this.#sessions.keys()) session.destroy()

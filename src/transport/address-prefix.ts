@@ -1,6 +1,6 @@
 /** Which addresses count as one client: those that begin with the same bits. */
 
-/** How many bits of an address say whose it is. */
+/** How many bits of an address tell one client from another. */
 export interface PrefixBits {
   readonly ipv4: number
   readonly ipv6: number
@@ -21,7 +21,7 @@ export function prefixOf(address: string, bits: PrefixBits): string {
   return bits.ipv4 === 32 ? plain : `${ipv4Prefix(plain, bits.ipv4)}/${bits.ipv4}`
 }
 
-/** Loopback has one prefix for all who are there, be they one program or a thousand users of a tunnel. */
+/** All clients on loopback share one prefix, whether they are one program or a thousand users of a tunnel. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.') || address.startsWith(`${MAPPED}127.`)
 }
@@ -33,7 +33,7 @@ function ipv4Prefix(address: string, bits: number): string {
     .join('.')
 }
 
-/** RFC 5952's short form is not needed: it is a key, and read by people only in the log. */
+/** RFC 5952's short form is not needed, because this is a key, which people read only in the log. */
 function ipv6Prefix(address: string, bits: number): string {
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::')
   const first = groupsOf(head)

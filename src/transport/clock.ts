@@ -1,4 +1,4 @@
-/** Time, injected: what waits or measures takes a clock, so that tests need not. */
+/** Time, injected: code that waits or measures takes a clock, so that tests do not have to wait. */
 export interface Clock {
   /** Milliseconds since some fixed moment; never goes back. */
   now(): number

@@ -6,13 +6,13 @@ import { nodeCrypto, nodeTls } from './node-tls.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { DialAddress } from './transport.ts'
 
-/** How often TCP asks a silent endpoint whether it lives: finds half-open connections. */
+/** How often TCP asks a silent endpoint whether it is alive. This finds half-open connections. */
 const TCP_KEEPALIVE_MS = 60_000
 
 export interface DialOptions {
   /** A TLS session to resume. */
   readonly session?: Buffer
-  /** Where a socket shall read to, instead of emitting `'data'`. A stream of `connect` does not know it. */
+  /** Where a socket reads to, instead of emitting `'data'`. A stream of `connect` ignores it. */
   readonly onread?: net.OnReadOpts
   /** What a transport does to a stream made by `connect` before it can use it. */
   readonly inProcess?: (stream: Duplex) => Duplex
@@ -44,7 +44,7 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
   })
 }
 
-/** Node 22's own check does not find an IPv6 address among the names of a certificate. */
+/** The check of Node 22 does not find an IPv6 address among the names of a certificate. */
 function checkIdentity(serverName: string, certificate: PeerCertificate): Error | undefined {
   if (!net.isIPv6(serverName)) return nodeTls().checkServerIdentity(serverName, certificate)
   const { X509Certificate } = nodeCrypto()

@@ -1,7 +1,7 @@
-/** Received bytes that outlive the call in which they were told. */
+/** Received bytes that outlive the call in which the owner got them. */
 import { LENT, type LentBuffer } from '../wire/lent.ts'
 
-/** The range as a buffer that stays as it is: the same memory where it is not lent, else a copy. */
+/** The range as a buffer that stays as it is: the same memory where that is not lent, and a copy where it is. */
 export function keep(bytes: Buffer, start: number, end: number): Buffer {
   if ((bytes as LentBuffer)[LENT] !== true) {
     return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
@@ -10,8 +10,8 @@ export function keep(bytes: Buffer, start: number, end: number): Buffer {
 }
 
 /**
- * A copy in memory of its own. For what may be kept long: a small range of a buffer that was read
- * keeps all of that buffer, some 64 KiB, from being freed.
+ * A copy in memory of its own, for what may be kept long: a small range of a buffer that was read
+ * keeps all of that buffer, about 64 KiB, from being freed.
  */
 export function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start)

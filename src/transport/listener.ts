@@ -1,4 +1,4 @@
-/** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. The same for every transport. */
+/** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. It is the same for every transport. */
 import { chmodSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import type tls from 'node:tls'
@@ -78,7 +78,7 @@ export class Listener {
       handshakeTimeout: this.#options.prefaceTimeoutMs,
     })
     server.on('tlsClientError', (error, socket) => {
-      // Of one that had no place, or lost it, this says only that it is gone.
+      // For a connection that had no place, or lost it, this says only that it is gone.
       if (this.#acceptor.serves(socket)) this.#owner.onRefused('tls', addressOf(socket), error.message)
       socket.destroy()
     })
@@ -86,9 +86,9 @@ export class Listener {
   }
 
   /**
-   * A unix socket that nobody listens on any more is taken over.
-   * @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be had, `ENOTSOCK` where a file is that
-   * is no socket; Error when closed meanwhile
+   * Takes over a unix socket on which nobody listens any more.
+   * @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be used, `ENOTSOCK` where there is a
+   * file that is not a socket; Error when closed meanwhile
    */
   async listen(): Promise<{ address: string; port: number }> {
     const { path } = this.#options
@@ -114,12 +114,12 @@ export class Listener {
       server.once('error', onError)
       const onListening = () => {
         server.removeListener('error', onError)
-        // Told to stop while the host name was looked up: rejected already, and it has no address.
+        // It was told to stop while the host name was looked up: the promise was rejected, and there is no address.
         if (this.#draining) {
           server.close()
           return
         }
-        // Errors of accept (EMFILE) come later and pass by themselves.
+        // Errors of accept (EMFILE) come later and are temporary.
         server.on('error', error => this.#owner.onRefused('too-many', 'accept', error.message))
         const bound = server.address() as AddressInfo | string
         if (typeof bound !== 'string') {
@@ -170,7 +170,7 @@ export class Listener {
     return this.#acceptor.empty()
   }
 
-  /** Resolves when no connection is left: what has not gone by itself after a moment is closed. */
+  /** Resolves when no connection is left: connections that have not ended after a moment are closed. */
   async close(): Promise<void> {
     this.#stop()
     await this.#acceptor.close()

@@ -8,7 +8,7 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** The other end's address; `unix` where a socket has none, or none any more. */
+/** The other end's address; `unix` where a socket has none or has lost it. */
 export function addressOf(socket: Socket): string {
   return socket.remoteAddress === undefined ? 'unix' : formatAddress(socket.remoteAddress, socket.remotePort ?? 0)
 }

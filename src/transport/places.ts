@@ -3,8 +3,8 @@
  * there is none left.
  *
  * Idleness is judged lazily: a session counts the streams that it ever had (`opened`), and whoever wants to know
- * compares. So it costs a call nothing; a session is taken to be idle since it was last seen to have changed, which is
- * later than the truth by one look and never earlier.
+ * compares two counts. So it costs a call nothing. A session counts as idle since a look last found it changed, which
+ * is up to one look later than the truth and never earlier.
  */
 import type { Socket } from 'node:net'
 import { isLoopback, type PrefixBits, prefixOf } from './address-prefix.ts'
@@ -14,10 +14,10 @@ import type { ServerSession } from './transport.ts'
 export interface PlaceLimits {
   /** Connections of one listener: each costs memory before it has said anything. */
   readonly maxClientSessions: number
-  /** Of one address. Absent: see `#dominates`. */
+  /** Connections of one address. Where it is absent, `#dominates` decides. */
   readonly maxClientSessionsPerAddress?: number
   readonly clientAddressBits: PrefixBits
-  /** A session without calls for so long is told to go; 0: never. */
+  /** A session without calls for this time is told to leave; 0: never. */
   readonly clientIdleTimeoutMs: number
 }
 
@@ -27,25 +27,28 @@ export interface Refused {
   readonly detail: string
 }
 
-/** An idle timeout is noticed so many times within itself: none is late by more than an eighth. */
+/** So often a timeout is looked at while it runs: none is noticed later than by an eighth. */
 const LOOKS_PER_TIMEOUT = 8
 /**
- * A look at all places of which none was idle is not repeated for so long for each: a flood of connections at the bound
- * then costs some thousandths of the CPU by looking, and a listener with 50 places looks again after half a millisecond.
+ * After a look at all places found none idle, the next one waits this long for each place. A flood of connections at
+ * the bound then costs a few thousandths of the CPU, and a listener with 50 places looks again after half a
+ * millisecond.
  */
 const PAUSE_MS_PER_PLACE = 0.01
 /** The last tenth of all places is for addresses that do not hold more than half of them. */
 const RESERVE = 0.1
-/** Connections that were told to go and have a moment left to read it; of more, the first is cut off at once. */
+/**
+ * At most so many connections that were told to leave have a moment left to read it. Beyond that the first is cut off.
+ */
 const MAX_LEAVING = 64
 
 export class Place {
   readonly socket: Socket
   readonly group: Group | undefined
-  /** None before the preface has come. */
+  /** There is none before the preface has come. */
   session: ServerSession | undefined
   idleSinceMs: number
-  /** The look that last found it in use. */
+  /** The last look that found it in use. */
   inUseAtLook = 0
   drained = false
   #opened = 0
@@ -60,7 +63,7 @@ export class Place {
     return this.session !== undefined && this.session.streams > 0
   }
 
-  /** Whether it had a stream since the last time. */
+  /** Whether it had a stream since the last look. */
   wasUsed(): boolean {
     const opened = this.session?.opened ?? 0
     if (!this.busy && opened === this.#opened) return false
@@ -68,7 +71,7 @@ export class Place {
     return true
   }
 
-  /** GOAWAY if there is a session, and the end. */
+  /** Sends GOAWAY if there is a session, and ends the connection. */
   close(reason: string): void {
     if (this.session === undefined) this.socket.destroy()
     else this.session.destroy(reason)
@@ -78,7 +81,7 @@ export class Place {
 /** Places in the order of their idleness, as far as it is known: the longest idle one first. */
 class IdleOrder {
   readonly places = new Set<Place>()
-  /** All were busy: no use to look again before. */
+  /** All were busy, so there is no point in looking again before this time. */
   askAgainMs = 0
 
   moveToEnd(place: Place): void {
@@ -126,12 +129,12 @@ export class Places {
     if (this.#all.places.size > 0) this.#watchIdleness()
   }
 
-  /** The place of a connection, until it is told to go or has gone. */
+  /** The place of a connection, until it is told to leave or has gone. */
   of(socket: Socket): Place | undefined {
     return this.#bySocket.get(socket)
   }
 
-  /** A place for a new connection: the longest idle one makes room where there is none. */
+  /** Takes a place for a new connection. Where there is none, the longest idle connection makes room. */
   take(socket: Socket): Place | Refused {
     const group = this.#groupOf(socket)
     const refused = this.#makeRoom(group)
@@ -166,7 +169,7 @@ export class Places {
   }
 
   #groupOf({ remoteAddress }: Socket): Group | undefined {
-    // A unix socket, or a client that has gone already.
+    // This is a unix socket, or a client that has already gone.
     if (remoteAddress === undefined) return undefined
     const name = prefixOf(remoteAddress, this.#limits.clientAddressBits)
     return this.#groups.get(name) ?? new Group(name, isLoopback(remoteAddress))
@@ -188,7 +191,7 @@ export class Places {
   }
 
   /**
-   * Where no number is set, an address may take what is there; but the last tenth of all places is not for one that
+   * Where no number is set, an address may take what is free, but the last tenth of all places is not for one that
    * holds more than half. So nobody alone can lock out all others, and where all come from one address (a load balancer
    * before the proxy) nine tenths can be busy at the same time. Loopback and unix sockets have no such bound.
    */
@@ -202,7 +205,7 @@ export class Places {
     return group.places.size > this.#limits.maxClientSessions / 2
   }
 
-  /** Tells the longest idle one to go. @returns false when all are busy */
+  /** Tells the longest idle one to leave. @returns false when all are busy */
   #evict(order: IdleOrder): boolean {
     const place = this.#longestIdle(order)
     if (place === undefined) return false
@@ -221,7 +224,7 @@ export class Places {
     const nowMs = this.#clock.now()
     if (nowMs < order.askAgainMs) return undefined
     const look = ++this.#looks
-    // One that is found to have been used goes to the end, and is met there again.
+    // One that was used meanwhile goes to the end of the list, and is looked at again there.
     for (const place of order.places) {
       if (place.inUseAtLook === look) continue
       if (!place.wasUsed()) return place

@@ -8,7 +8,7 @@ import type { Clock, Timer } from './clock.ts'
 const SLOTS = 512
 const TICK_MS = 5
 
-/** One entry of a wheel; belongs to whoever waits. */
+/** One entry of a wheel; it belongs to whoever waits. */
 export class WheelTimer {
   readonly fire: () => void
   /** The tick at which it fires. */
@@ -40,7 +40,7 @@ export class TimerWheel {
     return this.#size
   }
 
-  /** Fires at `atMs` of the clock or up to a tick later, never before. Arming again moves it. */
+  /** It fires at `atMs` of the clock or up to a tick later, never earlier. Arming it again moves it. */
   arm(timer: WheelTimer, atMs: number): void {
     this.disarm(timer)
     if (this.#size === 0) this.#tick = this.#tickOf(this.#clock.now())
@@ -81,7 +81,7 @@ export class TimerWheel {
   readonly #turn = (): void => {
     this.#turning = undefined
     const now = this.#tickOf(this.#clock.now())
-    // After a long pause one round over the slots meets every timer that is due.
+    // After a long pause, one round over the slots finds every timer that is due.
     const first = Math.max(this.#tick + 1, now - SLOTS + 1)
     this.#tick = now
     for (let tick = first; tick <= now; tick++) this.#fireSlot(tick % SLOTS, now)
@@ -94,7 +94,7 @@ export class TimerWheel {
       if (timer.tick <= now) due.push(timer)
     }
     for (const timer of due) {
-      // One that fired before may have disarmed or moved this one.
+      // A timer that fired earlier may have disarmed or moved this one.
       if (!timer.armed || timer.tick > now) continue
       this.disarm(timer)
       timer.fire()

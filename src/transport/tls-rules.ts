@@ -2,8 +2,8 @@
 
 /**
  * RFC 9113 §9.2.2: "A deployment of HTTP/2 over TLS 1.2 SHOULD NOT use any of the prohibited cipher suites listed in
- * Appendix A." These are the suites of TLS 1.2 that are left, with an ephemeral key exchange and an AEAD cipher, and all
- * of TLS 1.3. First the one that every deployment must have, and what costs least.
+ * Appendix A." These are the suites of TLS 1.2 that are left, with an ephemeral key exchange and an AEAD cipher, and
+ * all of TLS 1.3. The first is the one that every deployment must have and that costs least.
  */
 const CIPHERS = [
   'TLS_AES_128_GCM_SHA256',
@@ -23,6 +23,9 @@ const CIPHERS = [
 export const HTTP2_TLS = {
   ALPNProtocols: ['h2'],
   ciphers: CIPHERS.join(':'),
-  /** §9.2: "Implementations of HTTP/2 MUST use TLS version 1.2 or higher." Whatever the process's own default is. */
+  /**
+   * §9.2: "Implementations of HTTP/2 MUST use TLS version 1.2 or higher." This holds whatever the default of the
+   * process is.
+   */
   minVersion: 'TLSv1.2' as const,
 }

@@ -41,15 +41,18 @@ export interface Stream {
    * follows, in a later turn.
    */
   reset(code: ErrorCode): void
-  /** RST_STREAM after all that was given, END_STREAM with it, has gone; at once where no END_STREAM was given. */
+  /** RST_STREAM once all that was given has gone, with END_STREAM; at once where no END_STREAM was given. */
   resetWhenSent(code: ErrorCode): void
   /**
    * These received bytes were forwarded (or dropped): give the sender that much window back.
-   * To be called after the end too, as what came may have to be forwarded yet; of a stream that did not end cleanly
-   * the transport gives back to the session what is not released, but for its owner's `waitingBytes`.
+   * It is called after the end too, because received bytes may still have to be forwarded. For a stream that did not
+   * end cleanly the transport gives back to the session what is not released, except its owner's `waitingBytes`.
    */
   release(bytes: number): void
-  /** Nothing more of it is wanted: its sender gets no more window for it. What comes is still told, and to be released. */
+  /**
+   * The owner wants nothing more of it, so its sender gets no more window. What arrives is still told, and must be
+   * released.
+   */
   mute(): void
 }
 
@@ -60,23 +63,29 @@ export interface StreamOwner {
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block; END_STREAM is implied. */
   onTrailers(block: HeaderBlock): void
-  /** Instead of either: the header list is above our limits, and `block` a part of it. The call is to be failed. */
+  /**
+   * Comes instead of either: the header list exceeds our limits, and `block` is a part of it. The owner must fail the
+   * call.
+   */
   onOversized?(block: HeaderBlock, endStream: boolean): void
   /** `sendData` had returned false; there is room again. */
   onWritable(): void
-  /** What came and was not released holds up others for too long: the call is to be given up. Also after the end. */
+  /**
+   * Bytes that came and were not released delay others for too long: the owner must give up the call. Also after the
+   * end.
+   */
   onOverdue?(): void
-  /** Of what came and was not released, the bytes that wait for who shall take them; default: all. */
+  /** How many of the bytes that came and were not released wait for their consumer. Default: all. */
   readonly waitingBytes?: number
-  /** Who takes what came; where others wait for that, streams of one consumer are judged together. */
+  /** Who consumes what came. Where others wait for that, the streams of one consumer are judged together. */
   readonly consumer?: object
   onClosed(end: StreamEnd): void
 }
 
-/** The block has something that this transport cannot send (a size, a name, a value). */
+/** The block contains something that this transport cannot send (a size, a name, a value). */
 export class HeadersRefused extends Error {
   override readonly name = 'HeadersRefused'
-  /** It is the size alone. */
+  /** Whether only the size is the reason. */
   readonly tooLarge: boolean
 
   constructor(reason: string, tooLarge = false, options?: ErrorOptions) {
@@ -104,7 +113,7 @@ export interface ServerSession extends MemoryHolder {
   readonly peer: Peer
   /** Streams open now. */
   readonly streams: number
-  /** Streams that there ever were: who asks now and then knows whether the session was in use meanwhile. */
+  /** How many streams there ever were. By comparing two answers one knows whether the session was in use meanwhile. */
   readonly opened: number
   /** Whatever the owner of the session keeps with it; a transport never looks at it. */
   kept?: unknown
@@ -132,7 +141,10 @@ export interface ClientSession {
   readonly free: number
   /** Streams open now. */
   readonly streams: number
-  /** A backend answered a call on it. Set by who opens streams; for its pool to judge whether it was of use. */
+  /**
+   * Whether a backend answered a call on it. The code that opens streams sets it, and the pool uses it to judge the
+   * session.
+   */
   answered: boolean
   /** Only while `free > 0`. The owner hears nothing before this returns. */
   open(owner: StreamOwner): Stream
@@ -150,9 +162,15 @@ export interface ClientSessionOwner {
   onFree(session: ClientSession): void
   /** GOAWAY arrived: no new streams here; the open ones run on. */
   onDraining(session: ClientSession, code: ErrorCode, debug: string): void
-  /** It has no more stream numbers (RFC 9113 §5.1.1), so no new streams here; the open ones run on. Not from within `open`. */
+  /**
+   * The session has no more stream numbers (RFC 9113 §5.1.1), so no new streams here; the open ones run on. It does not
+   * come from within `open`.
+   */
   onSpent(session: ClientSession): void
-  /** Last and once; also the answer to a failed connect. All streams have had their `onClosed` before it or in the same turn. */
+  /**
+   * Last and once; also the answer to a failed connect. All streams have had their `onClosed` before it or in the same
+   * turn.
+   */
   onSessionClosed(session: ClientSession, reason: string): void
 }
 
@@ -172,7 +190,10 @@ export type TransportName = 'native' | 'frames'
 
 /** Where and how to dial: one endpoint, resolved from configuration. */
 export interface DialAddress {
-  /** For logs and records: `http://10.0.0.1:50051`, `https://api:443`, `unix:/run/x.sock`, or the name given to a `connect` endpoint. */
+  /**
+   * For logs and records: `http://10.0.0.1:50051`, `https://api:443`, `unix:/run/x.sock`, or the name given to a
+   * `connect` endpoint.
+   */
   readonly name: string
   /** TCP address; the host name is resolved anew at each connect. */
   readonly tcp?: { readonly host: string; readonly port: number }

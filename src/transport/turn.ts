@@ -5,19 +5,19 @@
  *  poll phase: reads ─▶ frames ─▶ relays      setImmediate: tasks (who gets a stream) ─▶ one write a connection
  * ```
  *
- * What is decided there is decided with what came last in view: a call that its client reset in the same turn is never
+ * A decision made there takes into account what came last: a call that its client reset in the same turn is never
  * sent, and a limit that a backend lowered in the same read is known before a stream is opened.
  */
 
-/** Something to be decided at the end of the turn. */
+/** Something that is decided at the end of the turn. */
 export interface TurnTask {
-  /** Once for each `atEnd`. May ask for another, which is then in the next turn. */
+  /** It is called once for each `atEnd`. It may ask for another call, which then comes in the next turn. */
   atTurnEnd(): void
 }
 
 /** Injected, so that tests can end their turns themselves. */
 export interface Turn {
-  /** The caller sees to it that it asks once only until its turn. */
+  /** The caller makes sure that it asks only once until its turn. */
   atEnd(task: TurnTask): void
 }
 
@@ -34,12 +34,12 @@ export const loopTurn: Turn = {
   },
 }
 
-/** What runs behind all tasks: there is one, the flush of all connections. */
+/** What runs after all tasks. There is one: the flush of all connections. */
 export function lastInTurn(run: () => void): void {
   last = run
 }
 
-/** There is something to do at the end of this turn. */
+/** Whether there is something to do at the end of this turn. */
 export function endTurnSoon(): void {
   if (scheduled) return
   scheduled = true
@@ -55,7 +55,7 @@ function endTurn(): void {
   try {
     while (at < now.length) now[at++]!.atTurnEnd()
   } finally {
-    // One that throws must not take the others, nor the writes, with it.
+    // When one throws, the others and the writes must still run.
     for (; at < now.length; at++) loopTurn.atEnd(now[at]!)
     now.length = 0
     spare = now

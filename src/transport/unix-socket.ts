@@ -1,23 +1,26 @@
 /**
- * A unix socket's file. It outlives a process that was killed, and then nobody can listen there; so one on which nobody
- * listens is taken away. What is no socket stays, and so does one that anybody listens on.
+ * A unix socket's file. It outlives a process that was killed, and then nobody can listen there; so a socket on which
+ * nobody listens is removed. A file that is not a socket stays, and so does a socket on which somebody listens.
  */
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, rename, unlink } from 'node:fs/promises'
 import net from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 
-/** A socket refuses connections for a moment between `bind` and `listen`: who refuses is asked again after this. */
+/**
+ * A socket refuses connections for a moment between `bind` and `listen`: after a refusal we ask again after this time.
+ */
 const ASK_AGAIN_MS = 50
 
 /**
  * Makes room for a socket that is to listen at `path`, if what is there is the file of one on which nobody listens.
- * @throws Error with code `EADDRINUSE`: somebody does; `ENOTSOCK`: it is something else; or the system's error
+ * @throws Error with code `EADDRINUSE` when somebody listens, `ENOTSOCK` when it is something else; or the system's
+ * error
  */
 export async function removeStaleSocket(path: string): Promise<void> {
   const found = await stats(path)
   if (found === undefined) return
-  if (!found.isSocket()) throw failure('ENOTSOCK', path, 'there is a file that is no socket, which stays as it is')
+  if (!found.isSocket()) throw failure('ENOTSOCK', path, 'there is a file that is not a socket, and it stays as it is')
   for (const pauseMs of [0, ASK_AGAIN_MS]) {
     await new Promise(resolve => setTimeout(resolve, pauseMs))
     if (await answers(path)) throw failure('EADDRINUSE', path, 'somebody listens there')
@@ -26,8 +29,9 @@ export async function removeStaleSocket(path: string): Promise<void> {
 }
 
 /**
- * Two may find the same stale socket at once; the one may have put its own there before the other takes it away. So it
- * is moved first, and goes only if it is the one that was found; any other is put back, unless the place was taken.
+ * Two processes may find the same stale socket at once, and one may have put its own there before the other removes it.
+ * So the file is moved first, and removed only if it is the one that was found. Any other is put back, unless its place
+ * was taken.
  */
 async function takeAway(path: string, found: BigIntStats): Promise<void> {
   const aside = `${path}.stale-${process.pid}-${process.hrtime.bigint()}`
@@ -49,12 +53,12 @@ async function putBack(aside: string, path: string): Promise<void> {
     await link(aside, path)
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
-    // A third one was quicker. The second has lost its address, which it can be asked for here still.
+    // A third process was quicker. The second has lost its address; its socket can still be reached here.
     throw failure('EADDRINUSE', path, `another process took the address of a socket that is now ${aside}`)
   }
 }
 
-/** Numbers of inodes are used again at once: the time in nanoseconds tells two sockets apart. */
+/** Inode numbers are used again at once, so the time in nanoseconds tells two sockets apart. */
 async function stats(path: string): Promise<BigIntStats | undefined> {
   try {
     return await lstat(path, { bigint: true })
@@ -64,7 +68,7 @@ async function stats(path: string): Promise<BigIntStats | undefined> {
   }
 }
 
-/** Whether somebody listens there. No answer but a refusal is one: a full backlog, a lack of permission. */
+/** Whether somebody listens there. Only a refusal means no: a full backlog or a lack of permission does not. */
 function answers(path: string): Promise<boolean> {
   return new Promise(resolve => {
     const socket = net.connect(path)
@@ -77,11 +81,11 @@ function answers(path: string): Promise<boolean> {
 }
 
 /**
- * Runs `bind`, such that a socket's file that it makes is open to nobody to whom `mode` does not open it, not even until
- * the mode is set. A process has one umask: it is made narrower while `bind` runs, and nothing else does.
+ * Runs `bind`, such that a socket's file that it makes is never open to anybody to whom `mode` does not open it, not
+ * even until the mode is set. A process has one umask: it is made narrower while `bind` runs, and nothing else does.
  */
 export function bindNarrowly(mode: number, bind: () => void): void {
-  // A worker thread cannot set it.
+  // A worker thread cannot set the umask.
   if (!isMainThread) return bind()
   const narrow = ~mode & 0o777
   const before = process.umask(narrow)

@@ -159,7 +159,7 @@ t.test('a file that is no socket stays, and the error says so', async t => {
     const file = path.join(folder, name)
     await t.rejects(proxyOf(t).listen({ path: file }), {
       code: 'ENOTSOCK',
-      message: `listen ENOTSOCK: there is a file that is no socket, which stays as it is: ${file}`,
+      message: `listen ENOTSOCK: there is a file that is not a socket, and it stays as it is: ${file}`,
     })
   }
   t.equal(readFileSync(path.join(folder, 'proxy.sock'), 'utf8'), 'precious')

@@ -1,4 +1,4 @@
-/** Upstream on our own frames: sessions to endpoints. */
+/** The upstream side on our own frames: sessions to endpoints. */
 import net from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { ConnectionLimits } from '../../wire/connection-options.ts'
@@ -20,8 +20,8 @@ import { connectionLimits, type FramesContext } from './frames-context.ts'
 import { FramesSession, MAX_UNSENT_BYTES } from './session.ts'
 
 /**
- * Read buffers: a session begins with the first; one that a read fills is followed by the next larger. A frame of
- * 16 KiB that a read cuts is copied: in the largest that is one in sixteen.
+ * Sizes of read buffers. A session begins with the first; a buffer that a read fills is followed by the next larger
+ * one. A frame of 16 KiB that a read cuts is copied; with the largest buffer that is one frame in sixteen.
  */
 const READ_BYTES = [16_384, 65_536, 262_144] as const
 
@@ -32,15 +32,18 @@ class FramesClientSession extends FramesSession implements ClientSession {
   readonly #tickets: WeakMap<DialAddress, Buffer>
   #draining = false
   answered = false
-  /** `free` was asked and was 0 for it: the socket is full, or there is no window for what a new call would bring. */
+  /**
+   * Somebody asked for `free` and got 0, because the socket is full or there is no window for what a new call would
+   * bring.
+   */
   #wasClogged = false
   #size = 0
-  /** For window that clients do not let the backend have. */
+  /** Waits for window that clients do not let the backend have. */
   readonly #starves: WheelTimer = new WheelTimer(() => this.#shed())
-  /** What the next read goes into, until it has begun; then only if it is another buffer. */
+  /** The buffer of the next read, until that read has begun; after that only if it is another buffer. */
   #buffer: Buffer | undefined = lentBuffer(READ_BYTES[0])
   #reading = false
-  /** Was read into, and is free. */
+  /** A buffer that was read into and is free again. */
   #spare: Buffer | undefined
 
   constructor(
@@ -85,7 +88,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
   /** Asked by the socket before its first read and after each. */
   readonly #takeBuffer = (): Buffer | undefined => {
     const buffer = this.#buffer
-    // A connect may try several addresses, each with a socket that asks.
+    // One connect may try several addresses, and the socket of each asks.
     if (this.#reading) this.#buffer = undefined
     return buffer
   }
@@ -169,7 +172,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
     this.#owner.onReady(this)
   }
 
-  /** The peer may not push, and opens nothing else. */
+  /** The peer may not push, and it opens no other streams. */
   onStream(_stream: WireStream): WireStreamOwner {
     throw new Error('a server opened a stream')
   }
@@ -201,7 +204,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
 /** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */
 export function framesClientTransport(context: FramesContext): ClientTransport {
-  // How many streams there are is for the peer to limit.
+  // The peer limits how many streams there are.
   const limits = connectionLimits(context.limits, MAX_31_BIT)
   const tickets = new WeakMap<DialAddress, Buffer>()
   return {

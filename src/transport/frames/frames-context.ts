@@ -15,7 +15,10 @@ export interface FramesLimits {
   readonly maxConcurrentStreams: number
   readonly streamWindowBytes: number
   readonly maxStreamWindowBytes: number
-  /** That a session begins with; it grows with use. Default: what RFC 9113 §6.9.2 gives every connection. */
+  /**
+   * The window that a session begins with; it grows with use. Default: the one that RFC 9113 §6.9.2 gives every
+   * connection.
+   */
   readonly sessionWindowBytes?: number
   readonly maxSessionBufferedBytes: number
   readonly settingsTimeoutMs: number
@@ -32,15 +35,15 @@ export interface FramesContext {
   readonly clock: Clock
   readonly wheel: TimerWheel
   readonly budget: MemoryBudget
-  /** For what comes of clients and is no DATA. */
+  /** Counts what comes from clients and is not DATA. */
   readonly memory: CallMemory
-  /** A peer broke a rule: it lost a stream or the connection. `peer` is its address or the endpoint's name. */
+  /** A peer broke a rule, and lost a stream or the connection. `peer` is its address or the endpoint's name. */
   readonly onViolation: (peer: string, error: ConnectionError | StreamError) => void
-  /** An owner of a stream threw, which is a mistake of ours; its connection is lost. */
+  /** The owner of a stream threw. That is a mistake in our code, and costs the connection. */
   readonly onFault: (error: Error) => void
 }
 
-/** The same for `Connection`, either role. */
+/** The same limits for `Connection`, in either role. */
 export function connectionLimits(limits: FramesLimits, maxConcurrentStreams: number): ConnectionLimits {
   const { sessionWindowBytes = DEFAULT_WINDOW_SIZE } = limits
   return {

@@ -1,4 +1,4 @@
-/** Downstream on our own frames: sessions made of accepted sockets. */
+/** The downstream side on our own frames: sessions made of accepted sockets. */
 import type { Socket } from 'node:net'
 import type { ConnectionLimits } from '../../wire/connection-options.ts'
 import { ErrorCode } from '../../wire/errors.ts'
@@ -10,7 +10,7 @@ import type { Peer, ServerSession, ServerSessionOwner, ServerTransport } from '.
 import { connectionLimits, type FramesContext } from './frames-context.ts'
 import { FramesSession, MAX_UNSENT_BYTES } from './session.ts'
 
-/** A client has so long to answer the PING of a drain, before it is taken to have seen the GOAWAY. */
+/** How long a client has to answer the PING of a drain. After that we assume that it has seen the GOAWAY. */
 const DRAIN_PING_MS = 5_000
 
 class FramesServerSession extends FramesSession implements ServerSession {
@@ -18,7 +18,7 @@ class FramesServerSession extends FramesSession implements ServerSession {
   opened = 0
   kept: unknown
   heldBytes = 0
-  /** Of it, what this session counts itself. */
+  /** The part of it that this session counts itself. */
   #countedBytes = 0
   readonly #owner: ServerSessionOwner
   readonly #drainTimer: WheelTimer = new WheelTimer(() => this.connection.drainTimedOut())
@@ -48,8 +48,8 @@ class FramesServerSession extends FramesSession implements ServerSession {
   }
 
   /**
-   * Frames and blocks that have not ended, and what the socket does not take beyond the usual: HEADERS and control
-   * frames are held back by no window.
+   * Counts frames and blocks that have not ended, and what the socket leaves unsent beyond the usual, because no window
+   * holds back HEADERS and control frames.
    */
   #countMemory(): void {
     const bytes = this.connection.unfinishedBytes + Math.max(0, this.unsentBytes - MAX_UNSENT_BYTES)
@@ -84,11 +84,11 @@ class FramesServerSession extends FramesSession implements ServerSession {
   }
 
   onFree(): void {
-    // Servers open no streams.
+    // A server opens no streams.
   }
 
   onGoaway(): void {
-    // A client's GOAWAY is about streams that we never open: it ends what it has, and then the connection.
+    // A client's GOAWAY is about streams that we never open. The client ends what it has, and then the connection.
   }
 
   drain(): void {
@@ -104,7 +104,7 @@ class FramesServerSession extends FramesSession implements ServerSession {
   }
 }
 
-/** Makes sessions of sockets whose preface was seen already (its bytes are unshifted). */
+/** Makes sessions of sockets whose preface was already seen (its bytes were put back). */
 export function framesServerTransport(context: FramesContext): ServerTransport {
   const limits = connectionLimits(context.limits, context.limits.maxConcurrentStreams)
   return {

@@ -1,13 +1,13 @@
 /**
- * What downstream and upstream sessions have in common: a `Connection` of `wire/` on a byte stream, and the
- * clock that the connection has not.
+ * What downstream and upstream sessions have in common: a `Connection` of `wire/` on a byte stream, with a
+ * clock, because the connection itself reads none.
  *
  * ```
  *   socket ──bytes──▶ connection ──▶ streams, owners
  *   socket ◀─write─── flush ◀── (onPending, one flush a turn for all: flusher.ts)
  * ```
  *
- * Life: open → ending (GOAWAY is on its way, what comes is ignored, the socket gets `LINGER_MS`) → gone.
+ * Its life: open → ending (GOAWAY is on its way, what arrives is ignored, the socket gets `LINGER_MS`) → gone.
  */
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -28,22 +28,22 @@ import { countWork, giveShare, type Waiting, waitForTurn } from './shares.ts'
 /** How long the other side has to take our last bytes and to close the connection. */
 const LINGER_MS = 1_000
 /**
- * More than this does not wait for a peer that does not read: from a client nothing more is read, as what waits are
- * answers to what came; a backend gets no more calls. DATA alone never comes near it.
+ * At most this many bytes wait for a peer that does not read. Beyond it nothing more is read from a client, because
+ * what waits are answers to what it sent, and a backend gets no more calls. DATA alone never comes near it.
  */
 export const MAX_UNSENT_BYTES = 1_048_576
-/** How often allowances against floods are refilled: not more often than something comes. */
+/** How often the allowances against floods are refilled, though only when something arrives. */
 const TICK_MS = 1_000
 
 const refuse = (reason: string, tooLarge: boolean): HeadersRefused => new HeadersRefused(reason, tooLarge)
 
-/** What was read and waits for its turn. */
+/** Bytes that were read and wait for their turn. */
 interface Rest {
   readonly chunk: Buffer
   at: number
   readonly end: number
   readonly rewritable: boolean
-  /** Frames of it lie in sockets' queues as they are. */
+  /** Some of its frames are in the queues of sockets without a copy. */
   pinned: boolean
 }
 
@@ -54,25 +54,29 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   protected readonly connection: Connection
   protected readonly context: FramesContext
   #socket: Duplex | undefined
-  /** The bytes that a write took are the kernel's or copied: their memory may be written again. */
+  /**
+   * Whether the kernel has the bytes that a write took, or a copy of them, so that their memory may be written again.
+   */
   #reusable = false
   #attached = false
   #ending = false
   #gone = false
   #paused = false
-  /** One, but for a byte stream that goes on after `pause`. While there is one, nothing is read. */
+  /**
+   * Usually at most one; a byte stream that goes on after `pause` may cause more. While there is one, nothing is read.
+   */
   readonly #rests: Rest[] = []
   #waiting = false
   #error: Error | undefined
   #ticked: number
-  /** For our SETTINGS to be acknowledged; then for a header block that does not end. */
+  /** Waits for our SETTINGS to be acknowledged, and later for a header block that does not end. */
   readonly #waits: WheelTimer = new WheelTimer(() => this.#waitedEnough())
-  /** The header block that it is for, 0 for none; at first it is for SETTINGS. */
+  /** The header block that the timer is for, or 0. At first the timer is for SETTINGS. */
   #waitsFor = -1
-  /** For a peer that takes nothing of what waits for it. */
+  /** Waits for a peer that takes nothing of what waits for it. */
   readonly #stalls: WheelTimer = new WheelTimer(() => this.#stalled())
   #sentBytes = 0
-  /** Writes that the socket has finished, and how many they were when the timer was armed. */
+  /** How many writes the socket has finished, and how many they were when the timer was armed. */
   #writes = 0
   #seenWrites = 0
   readonly #lingers: WheelTimer = new WheelTimer(() => this.#socket!.destroy())
@@ -90,10 +94,13 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   abstract onStream(stream: WireStream): WireStreamOwner
   abstract onFree(): void
   abstract onGoaway(code: ErrorCode, debug: string): void
-  /** Last and once, in a turn of its own. */
+  /** It comes last and once, in a turn of its own. */
   protected abstract onGone(reason: string): void
 
-  /** The byte stream is there: reads it and sends our preface. What it reads by itself (`onread`) it need not emit. */
+  /**
+   * The byte stream is there: reads it and sends our preface. What the stream reads by itself (`onread`) it need not
+   * emit.
+   */
   protected attach(socket: Duplex): void {
     this.#attached = true
     this.#reusable = socket instanceof net.Socket
@@ -103,7 +110,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     this.arm(this.#waits, this.context.limits.settingsTimeoutMs)
   }
 
-  /** To be put on the byte stream as soon as it exists. */
+  /** To be attached to the byte stream as soon as that exists. */
   protected watch(socket: Duplex): void {
     this.#socket = socket
     socket.on('error', this.#onError)
@@ -111,7 +118,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    // A chunk of a socket is read for us alone; one of another stream may be somebody's constant.
+    // A chunk of a socket was read for us alone. A chunk of another stream may be somebody's constant.
     this.read(chunk, chunk.length, this.#reusable)
     framesTaken()
   }
@@ -119,7 +126,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   /** @returns whether the buffer may be written again */
   protected readInto(buffer: Buffer, bytes: number): boolean {
     this.read(buffer, bytes, true)
-    // What was taken lies in the buffer until it is sent: at once, if the sockets take it.
+    // What was taken stays in the buffer until it is sent, which is at once if the sockets take it.
     const free = !framesTaken() || flushNow()
     const rest = this.#rests.at(-1)
     if (rest?.chunk !== buffer) return free
@@ -127,7 +134,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     return false
   }
 
-  /** What a connection has no share of this turn for waits for another. */
+  /** Bytes beyond the connection's share of this turn wait for another turn. */
   protected read(chunk: Buffer, end: number, rewritable: boolean): void {
     let at = 0
     if (this.#rests.length === 0) {
@@ -142,7 +149,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   goOn(): boolean {
     if (!this.#waiting) return false
     for (let rest = this.#rests[0]; rest !== undefined; rest = this.#rests[0]) {
-      // Nothing more is read for a peer that takes nothing; what one sent that is gone needs no answer.
+      // Nothing more is read for a peer that takes nothing, and what a peer sent that is gone needs no answer.
       if (this.#paused && !this.#gone) break
       rest.at = this.#receive(rest.chunk, rest.at, rest.end, rest.rewritable)
       if (framesTaken() && !flushNow()) rest.pinned = true
@@ -162,7 +169,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     waitForTurn(this)
   }
 
-  /** The buffer, which `readInto` had kept, may be written again. */
+  /** The buffer that `readInto` had kept may be written again. */
   protected onUsed(_buffer: Buffer): void {}
 
   /** Something was received. */
@@ -188,12 +195,12 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     if (this.#stalls.armed && !this.#unread) this.#watchStall()
     if (connection.unfinishedBlock !== this.#waitsFor && connection.settingsPending === 0) this.#watchBlock()
     if (this.#paused) return at
-    // A backend that reads nothing because we read nothing would wait for us for ever: calls are kept from it instead.
+    // A backend that reads nothing because we read nothing would wait for us forever, so it gets no calls instead.
     if (connection.pendingBytes > MAX_UNSENT_BYTES || (connection.role === 'server' && this.clogged)) this.#pause()
     return at
   }
 
-  /** The socket has too much that it cannot write: HEADERS and control frames, which no window holds back. */
+  /** The socket holds too much that it cannot write: HEADERS and control frames, which no window holds back. */
   protected get clogged(): boolean {
     return this.#socket !== undefined && this.#socket.writableLength > MAX_UNSENT_BYTES
   }
@@ -261,7 +268,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     }
   }
 
-  /** The peer has to take something, or nothing goes on. */
+  /** The peer must take something before anything goes on. */
   get #unread(): boolean {
     return this.connection.queuedBytes > 0 || this.#paused || this.clogged
   }
@@ -276,7 +283,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   #stalled(): void {
     const { connection } = this
     if (connection.over !== undefined || !this.#unread) return
-    // No DATA goes out while the socket is full; else what it takes besides says nothing about windows.
+    // While the socket is full no DATA goes out. Otherwise, what it takes besides DATA says nothing about windows.
     const moves = this.clogged ? this.#writes !== this.#seenWrites : connection.sentBytes !== this.#sentBytes
     if (moves) return this.#watchStall()
     connection.fail(
@@ -288,7 +295,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     const { connection } = this
     const socket = this.#socket!
     this.#writes++
-    // Of a socket that is destroyed the last write ends likewise.
+    // The last write of a socket that is destroyed ends in this way too.
     if (socket.destroyed || socket.writableLength > 0) return
     if (this.#reusable) connection.reuse()
     if (connection.congested) connection.congested = false
@@ -318,23 +325,23 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   }
 
   onPong(): void {
-    // No PING of ours has this ACK.
+    // We sent no PING that this could acknowledge.
   }
 
-  /** Everything was said: closes our side once it is written, and all of it a moment later. */
+  /** Everything was said: our side closes once it is written, and the whole socket a moment later. */
   #endIfOver(): boolean {
     if (this.connection.over === undefined || this.#ending || this.#gone || this.#socket === undefined) return true
     this.#ending = true
     this.#rests.length = 0
     this.context.wheel.disarm(this.#waits)
     this.#socket.end()
-    // What still comes is read and forgotten, or the kernel answers it with a reset and our GOAWAY is lost.
+    // What still arrives is read and dropped. Otherwise the kernel answers it with a reset, and our GOAWAY is lost.
     this.#socket.resume()
     this.arm(this.#lingers, LINGER_MS)
     return true
   }
 
-  /** Ends the session now; what is to be written is. */
+  /** Ends the session now; what is queued is still written. */
   destroy(reason = 'closed by the proxy'): void {
     if (!this.#attached) return this.lose(new Error('gave up connecting'))
     this.connection.end(reason)
@@ -359,7 +366,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   readonly #onClose = (): void => {
     if (this.#gone) return
     this.#gone = true
-    // A backend's answers that came are answers; what a client asked nobody waits for.
+    // Answers of a backend that came still count, but nobody waits for what a client asked.
     if (this.#rests.length > 0 && this.connection.role === 'client') this.#waitForTurn()
     else this.#tellGone()
   }

@@ -1,5 +1,6 @@
 /**
- * What each connection may work off of what it read, in one turn of the loop, so that who sends much holds up nobody.
+ * What each connection may work off of what it read, in one turn of the loop, so that a peer that sends much does not
+ * delay the others.
  *
  * ```
  *   end of a turn                             poll phase                        end of the next
@@ -13,37 +14,37 @@
  * always its least, which is a call or some. What it read beyond that waits. Those that did not wait just before go
  * first, up to a part of what there is, so that a large request need not queue with those who always have more.
  * Sessions to backends have `SHARED_UNITS` each besides. So a turn takes as long with twenty attackers as with one,
- * once they wait, and nobody is cut that reads what usual clients send: a read full of frames of 16 KiB is 4 units, a
- * hundred small calls are some 700.
+ * once they wait, and no connection is cut that reads what usual clients send: a read full of frames of 16 KiB is 4
+ * units, a hundred small calls are some 700.
  */
 import { ENOUGH_UNITS, type Work } from '../../wire/work.ts'
 import { endTurnSoon } from '../turn.ts'
 
-/** 0.1 to 0.3 ms. A hundred calls of one connection pass: cut up, each part costs a flush of its own. */
+/** 0.1 to 0.3 ms. A hundred calls of one connection pass: cut into parts, each part would cost a flush of its own. */
 const SHARE_UNITS = 1_024
-/** … of each session to a backend, beside what clients have: it carries everybody's answers, some 800. */
+/** … of each session to a backend, besides what clients have: it carries everybody's answers, about 800. */
 const SHARED_UNITS = 8 * SHARE_UNITS
-/** Ten connections with a hundred calls each pass: cut up, they cost a quarter more. */
+/** Ten connections with a hundred calls each pass: cut into parts, they would cost a quarter more. */
 const TURN_UNITS = 8 * SHARE_UNITS
-/** Of all that wait. */
+/** For all that wait. */
 const WAIT_UNITS = SHARE_UNITS
-/** Of those that go first. The others always have what any frame needs. */
+/** For those that go first. The others always have what any frame needs. */
 const FIRST_UNITS = WAIT_UNITS - ENOUGH_UNITS
 const LEAST_UNITS = 32
-/** … of each where very many came in one turn. */
+/** … of each where very many connections read in one turn. */
 const SCARCE_UNITS = 8
 const SCARCE = 2 * TURN_UNITS
-/** Turns: who waited so shortly before always has more. */
+/** In turns: a connection that waited this recently always has more. */
 const JUST_BEFORE = 2
 
 /** A connection that has read more than it may work off. */
 export interface Waiting {
   readonly work: Work
-  /** It is to a backend: what comes on it is for many. */
+  /** Whether it is a connection to a backend, where what comes is for many clients. */
   readonly shared: boolean
-  /** The turn that it waited in last. */
+  /** The last turn in which it waited. */
   waited: number
-  /** Goes on, as far as `work` lets it. @returns whether it still waits */
+  /** Goes on as far as `work` allows. @returns whether it still waits */
   goOn(): boolean
 }
 
@@ -55,20 +56,20 @@ let most = TURN_UNITS
 let first: Waiting[] = []
 let others: Waiting[] = []
 
-/** Before a connection reads: it has its share of the turn. Once a turn, however often it reads. */
+/** Before a connection reads, it gets its share of the turn, once a turn, however often it reads. */
 export function giveShare({ work, shared }: Waiting): void {
   if (work.turn === turn) return
   work.turn = turn
   const least = used < SCARCE ? LEAST_UNITS : SCARCE_UNITS
   const share = shared ? SHARED_UNITS : Math.max(Math.min(most - used, SHARE_UNITS), least)
-  // A debt is paid first.
+  // A debt is paid before anything else.
   work.left = Math.min(share, work.left + share)
 }
 
 /** It has read: `before` is what `work` had left. */
 export function countWork({ work, shared }: Waiting, before: number): void {
   if (!shared) used += before - work.left
-  // A turn that took little need not end: the next goes on with it.
+  // After a turn that took little, the next turn goes on with what is left.
   if (used >= SHARE_UNITS || work.left < LEAST_UNITS) endTurnSoon()
 }
 
@@ -87,7 +88,7 @@ export function nextTurn(): void {
   const [before, behind] = [first, others]
   first = []
   others = []
-  /** Had too little left for their next frame, or a debt to pay. */
+  /** Connections that had too little left for their next frame, or a debt to pay. */
   const stuck: Waiting[] = []
   const again: Waiting[] = []
   let [at, next] = [0, 0]

@@ -1,15 +1,16 @@
 /**
- * gRPC beside the rest of an http2 server: calls go to the proxy, all else to the request listener of the host (an
- * application of fastify, koa, express, connect-node, a plain function).
+ * gRPC next to the rest of an http2 server: calls go to the proxy, all other requests to the request listener of the
+ * host (an application of fastify, koa, express, connect-node, a plain function).
  *
- * Node serves a request listener by a `'stream'` listener of its own, the compatibility layer. Attached to the same
- * server it answers the same streams, in the order in which the two were added: calls ended INTERNAL, and its answer to
- * `'wantTrailers'` threw ERR_HTTP2_TRAILERS_ALREADY_SENT where nobody could catch it. So a request listener is best
- * given to `handlerFor`. One that is attached all the same is found at the first stream: its layer is taken off the
- * server and called for what is not gRPC, and this is told once.
+ * Node serves a request listener by a `'stream'` listener of its own, the compatibility layer. When it is attached to
+ * the same server, it answers the same streams, in the order in which the two were added: calls ended INTERNAL, and its
+ * answer to `'wantTrailers'` threw ERR_HTTP2_TRAILERS_ALREADY_SENT where nobody could catch it. So a request listener
+ * is best given to `handlerFor`. If one is attached all the same, it is found at the first stream: its layer is taken
+ * off the server and called for requests that are not gRPC, and a warning says so once.
  *
- * What is known of the layer, on Node 22, 24 and 26: its name; that its first act is to listen to the stream's
- * `'wantTrailers'`; that it emits `'request'` in the same turn; and that its listeners to `'close'` let go of the stream.
+ * What we know about the layer, on Node 22, 24 and 26: its name; that its first act is to listen to the stream's
+ * `'wantTrailers'`; that it emits `'request'` in the same turn; and that its listeners to `'close'` let go of the
+ * stream.
  */
 import { EventEmitter } from 'node:events'
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
@@ -35,17 +36,17 @@ export interface BesideOptions {
     | readonly string[]
     | ((path: string, headers: IncomingHttpHeaders) => boolean)
   /**
-   * Gets every request that is not gRPC (by its content type), in Node's compatibility form. Without it those are the
-   * proxy's too, which answers 415 unless `acceptNonGrpc` is set.
+   * Gets every request that is not gRPC (by its content type), in Node's compatibility form. Without it the
+   * proxy gets those too, and answers 415 unless `acceptNonGrpc` is set.
    */
-  // biome-ignore lint/suspicious/noExplicitAny: each framework has types of its own for the two.
+  // biome-ignore lint/suspicious/noExplicitAny: each framework has its own types for the two.
   readonly otherwise?: (request: any, response: any) => unknown
 }
 
 /** What the handler needs of the proxy. */
 export interface BesideOwner {
   readonly serve: StreamHandler
-  /** The server has a request listener of its own. Once for each server. */
+  /** The server has a request listener of its own. This comes once for each server. */
   onRequestListener(): void
 }
 
@@ -53,12 +54,12 @@ export interface BesideOwner {
 type Local = (path: string, headers: IncomingHttpHeaders) => StreamHandler | boolean | undefined
 
 const LAYER = 'bound onServerStream'
-/** With a request in its first argument. */
+/** An event with a request as its first argument. */
 const REQUEST_EVENTS: ReadonlySet<unknown> = new Set(['request', 'checkContinue', 'checkExpectation', 'connect'])
 
 export function besideListener({ local, otherwise }: BesideOptions, owner: BesideOwner): StreamHandler {
   const localOf = local === undefined ? undefined : lookUp(local)
-  // Does not listen: its compatibility layer makes request and response of the streams that it is given.
+  // This server does not listen: its compatibility layer makes request and response of the streams that it is given.
   const web = otherwise === undefined ? undefined : nodeHttp2().createServer(otherwise)
   const hosts = new WeakMap<EventEmitter, Host>()
 
@@ -73,7 +74,7 @@ export function besideListener({ local, otherwise }: BesideOptions, owner: Besid
       else owner.serve(stream, headers, flags, rawHeaders)
       return
     }
-    // Answered already: the message that was logged says how this is avoided.
+    // The stream is answered already. The message in the log says how to avoid this.
     if (shared && stream.headersSent) return
     if (shared) letGo(stream)
     else if (host?.layerFollows === true) keepFromListener(host.server, stream)
@@ -100,11 +101,11 @@ function lookUp(local: NonNullable<BesideOptions['local']>): Local {
 /** A server that a handler listens to. */
 interface Host {
   readonly server: EventEmitter
-  /** Of its streams, when they were last looked at. */
+  /** The listeners of its streams, when they were last looked at. */
   listeners: number
-  /** Taken off the server. */
+  /** The listener that was taken off the server. */
   layer: ((...args: unknown[]) => void) | undefined
-  /** It was found behind us just now: it will get the stream of this turn too. */
+  /** It was found behind us just now, so it will get the stream of this turn too. */
   layerFollows: boolean
 }
 
@@ -128,26 +129,26 @@ function hostOf(
     server.removeListener('stream', layer as Host['layer'] & object)
     if (host.layer === undefined) owner.onRequestListener()
     host.layer = layer as Host['layer']
-    // Who is taken off while an event is emitted gets that one all the same.
+    // A listener that is taken off during an event still gets that event.
     host.layerFollows = !isShared(stream)
   }
   host.listeners = server.listenerCount('stream')
   return host
 }
 
-/** The layer has had this stream before us, in this very turn: the request listener was called. */
+/** The layer had this stream before us in this turn, so the request listener was called. */
 function isShared(stream: ServerHttp2Stream): boolean {
   return stream.listenerCount('wantTrailers') > 0
 }
 
-/** For the layer, and so for who has request and response, the stream is closed: what they write goes nowhere. */
+/** The layer, and so whoever has request and response, takes the stream for closed: what they write is dropped. */
 export function letGo(stream: ServerHttp2Stream): void {
   for (const listener of stream.listeners('close')) {
     if (listener.name.startsWith('onStreamClose')) listener.call(stream)
   }
 }
 
-/** The layer comes next with this stream; what it emits then is the last that it has of it. */
+/** The layer comes next with this stream. What it emits then is the last it does with it. */
 function keepFromListener(server: EventEmitter, stream: ServerHttp2Stream): void {
   const own = Object.getOwnPropertyDescriptor(server, 'emit')
   const emit = server.emit

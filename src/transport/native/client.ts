@@ -1,5 +1,5 @@
 /**
- * Upstream on `node:http2`. http2-wrapper establishes the session: it waits for the peer's
+ * The upstream side on `node:http2`. http2-wrapper establishes the session: it waits for the peer's
  * SETTINGS and keeps the TLS session tickets. From then on the plain Node session is ours.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, SecureClientSessionOptions } from 'node:http2'
@@ -44,7 +44,7 @@ function onAborted(this: ClientHttp2Stream): void {
   ;(NativeStream.of(this) as NativeClientStream).aborted(this)
 }
 
-/** END_STREAM is pushed before Node marks the stream closed, a reset after: see `judgeEnd`. */
+/** Node pushes an END_STREAM before it marks the stream closed, and a reset afterwards: see `judgeEnd`. */
 function trackEnd(this: ClientHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
   if (chunk === null && !this.closed) (NativeStream.of(this) as NativeClientStream).endPushed()
   return push.call(this, chunk, encoding)
@@ -63,7 +63,7 @@ class NativeClientStream extends NativeStream {
   readonly #client: ClientHttp2Session
   /** END_STREAM was pushed before Node marked the stream closed, as a reset would. */
   #endPushed = false
-  /** What had come of a whole response when it was followed by a reset: Node would drop it. */
+  /** The part of a whole response that had come when a reset followed it. Node would drop it. */
   #saved: Buffer[] | undefined
 
   constructor(session: NativeClientSession, client: ClientHttp2Session, owner: StreamOwner) {
@@ -100,15 +100,15 @@ class NativeClientStream extends NativeStream {
   }
 
   /**
-   * The backend reset the stream, and our side of it was open. If its own was ended the response is whole, and is to be
-   * delivered: at a code other than NO_ERROR Node destroys the stream with what was not read. What is saved is not more
-   * than the stream's window.
+   * The backend reset the stream, and our side of it was open. If its own side had ended, the response is whole and
+   * must be delivered, but at a code other than NO_ERROR Node destroys the stream with what was not read. What is saved
+   * here is at most the stream's window.
    */
   aborted(node: ClientHttp2Stream): void {
     if (!this.#endPushed || this.givenUp || this.endReceived) return
     this.#saved = []
     for (let chunk = node.read(); chunk !== null; chunk = node.read()) {
-      // Who listens has it by now; before the headers were told nobody does.
+      // A listener has got it by now. Before the headers were told there is no listener.
       if (node.listenerCount('data') === 0) this.#saved.push(chunk)
     }
   }
@@ -133,10 +133,10 @@ class NativeClientSession implements ClientSession, NativeSession {
   readonly #sessionWindowBytes: number
   #maxStreams = 0
   #draining = false
-  /** By us: it may end once it has no stream. */
+  /** Whether we drain it: it may end once it has no stream. */
   #retired = false
   #closed = false
-  /** By us, at once. */
+  /** Whether we closed it, at once. */
   #destroyed = false
   #error: Error | undefined
   streams = 0
@@ -167,12 +167,12 @@ class NativeClientSession implements ClientSession, NativeSession {
   #connectBy(agent: Agent, address: DialAddress, options: ConnectOptions): void {
     agent.on('session', (node: ClientHttp2Session) => this.#open(node))
     agent.getSession(originOf(address), options as AgentOptions).catch(error => {
-      // With a session in hand it is the agent's wish for a second one that failed; see `#options`.
+      // When we have a session, what failed is the agent's attempt at a second one; see `#options`.
       if (this.#node === undefined) this.#fail(error)
     })
   }
 
-  /** http2-wrapper cannot hold a certificate against an IPv6 address: it takes it for host and port. */
+  /** http2-wrapper cannot check a certificate against an IPv6 address, which it takes for host and port. */
   #connectAlone(options: ConnectOptions): void {
     const node = nodeHttp2().connect('https://endpoint', options as SecureClientSessionOptions)
     node.on('error', error => this.#node === undefined && this.#fail(error))
@@ -197,8 +197,8 @@ class NativeClientSession implements ClientSession, NativeSession {
       ...KEEPS_BLANKS,
       createConnection: (_origin: unknown, { session }: { session?: Buffer }) => {
         if (this.#closed) throw new Error('given up before it was dialled')
-        // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. How
-        // many sessions there are is the pool's to decide.
+        // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. The
+        // pool decides how many sessions there are.
         if (this.#socket !== undefined) throw new Error('one session only')
         this.#socket = dial(address, { session, inProcess: inProcessStream })
         this.#socket.once('error', error => {
@@ -209,12 +209,12 @@ class NativeClientSession implements ClientSession, NativeSession {
     }
   }
 
-  /** The peer's SETTINGS are here. */
+  /** The peer's SETTINGS have come. */
   #open(node: ClientHttp2Session): void {
     this.#node = node
     // The agent's own listener throws at names that no certificate can have.
     node.removeAllListeners('origin')
-    // The agent counts the streams in a `request` of its own; who keeps sessions elsewhere needs no count.
+    // The agent counts the streams in a `request` of its own; we keep sessions elsewhere and need no count.
     delete (node as Partial<ClientHttp2Session>).request
     node.on('error', error => {
       this.#error ??= error
@@ -235,7 +235,7 @@ class NativeClientSession implements ClientSession, NativeSession {
       this.#learnLimits(node)
       this.#owner.onFree(this)
     })
-    // Not before the agent is done with the event: streams opened inside it make it dial again.
+    // This waits until the agent is done with the event, because streams opened inside it make the agent dial again.
     queueMicrotask(() => {
       if (!this.#closed) this.#owner.onReady(this)
     })
@@ -298,8 +298,8 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   /**
-   * The session ends with its last stream. Node's `close` says GOAWAY at once; a client owes nobody one, and python-h2
-   * takes it for the end of the connection: grpclib cancels all calls.
+   * The session ends with its last stream. Node's `close` sends GOAWAY at once. A client does not have to send one, and
+   * python-h2 takes it for the end of the connection: grpclib cancels all calls.
    */
   retire(): void {
     this.#draining = true
@@ -316,8 +316,8 @@ class NativeClientSession implements ClientSession, NativeSession {
     if (this.#closed) return
     if (!this.#node.destroyed) this.#destroyed = true
     this.#node.destroy()
-    // Node waits for what is still to be written, which a peer that reads nothing never takes. And who waits for this
-    // session to be gone is told after that time even if Node's own `'close'` does not come.
+    // Node waits for what is still to be written, which a peer that reads nothing never takes. Whoever waits for the
+    // end of this session hears of it after that time, even if Node's own `'close'` does not come.
     const late = setTimeout(() => {
       this.#socket?.destroy()
       this.#close()
@@ -329,7 +329,7 @@ class NativeClientSession implements ClientSession, NativeSession {
 type ConnectOptions = object
 
 /**
- * http2-wrapper takes `https:` origins only and holds the certificate against the host in it, so
+ * http2-wrapper takes `https:` origins only and checks the certificate against the host in it, so
  * that must be the server name. Without TLS the origin is only a label.
  */
 function originOf(address: DialAddress): URL {

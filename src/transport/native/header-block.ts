@@ -1,5 +1,5 @@
 /**
- * Header blocks as Node's http2 wants and gives them: flat arrays of names and values in wire
+ * Header blocks as Node's http2 takes and gives them: flat arrays of names and values in wire
  * order (`rawHeaders`), with never-indexed names listed beside under a symbol.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, sensitiveHeaders } from 'node:http2'
@@ -18,7 +18,7 @@ export type RawHeaders = string[] & Marked
 
 const NONE: readonly string[] = []
 
-/** A session's option: else Node drops fields with spaces or tabs at an edge, without a word, and `grpc-message` with them. */
+/** An option of a session. Without it Node silently drops fields with spaces or tabs at an edge, `grpc-message` too. */
 export const KEEPS_BLANKS = { strictFieldWhitespaceValidation: false }
 
 /**
@@ -54,8 +54,8 @@ export function rawOfBlock(block: HeaderBlock): RawHeaders {
 }
 
 /**
- * Likewise of a request. Where it has no `:authority`, Node would add the one that its session was made with, whatever
- * `host` says: of a raw array it looks only for the property.
+ * The same for a request. Where it has no `:authority`, Node would add the one that its session was made with, whatever
+ * `host` says: in a raw array it looks only for the property.
  */
 export function rawOfRequest(block: HeaderBlock): RawHeaders {
   const raw = rawOfBlock(block)
@@ -95,11 +95,11 @@ function defineField(headers: object, name: string, value: string | string[]): v
   Object.defineProperty(headers, name, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** What bounds a header list that is sent on a session. */
+/** The bounds of a header list that is sent on a session. */
 export interface SendLimits {
-  /** Ours: above it Node would end the stream and the session with it. */
+  /** Our bound. Above it Node would end the stream, and the session with it. */
   readonly maxHeaderListBytes: number
-  /** The peer's, which nghttp2 does not look at; it may end its connection over more. */
+  /** The peer's bound. nghttp2 ignores it, but the peer may end its connection when it is exceeded. */
   readonly peerMaxHeaderListBytes: number
 }
 
@@ -113,7 +113,7 @@ export function checkBlock(block: HeaderBlock, { maxHeaderListBytes, peerMaxHead
 }
 
 /**
- * For Node's `maxSendHeaderBlockLength`, which ends the session of who exceeds it: above whatever
+ * For Node's `maxSendHeaderBlockLength`, which ends a session that exceeds it. It is above everything that
  * `checkBlock` lets through, as HPACK's worst case is below the size counted there.
  */
 export function sendBlockBytes({ maxHeaderListBytes }: { readonly maxHeaderListBytes: number }): number {

@@ -1,6 +1,6 @@
 /**
  * A JavaScript Duplex as an endpoint for `node:http2`. Before Node 26.9 an http2 session on such a
- * stream can wait for its peer for ever or abort the process (nodejs/node#65440; the assertion
+ * stream can wait for its peer forever or abort the process (nodejs/node#65440; the assertion
  * `stream_buf_.base != nullptr` in ConsumeHTTP2Data), so there the session gets a real socket, and
  * bytes are carried between that and the Duplex.
  */
@@ -19,7 +19,7 @@ export function inProcessStream(stream: Duplex): Duplex {
   return SAFE_ON_DUPLEX || stream instanceof net.Socket ? stream : bridged(stream)
 }
 
-/** By a unix socket in a folder that only this user can enter, open for one connection. */
+/** It uses a unix socket in a folder that only this user can enter, open for one connection. */
 function bridged(stream: Duplex): net.Socket {
   const folder = process.platform === 'win32' ? undefined : mkdtempSync(join(tmpdir(), 'grpc-verbatim-'))
   const path = folder === undefined ? `\\\\.\\pipe\\grpc-verbatim-${nodeCrypto().randomUUID()}` : join(folder, 'socket')

@@ -6,7 +6,7 @@
  *   are held until `'end'`.
  * - A RST_STREAM(NO_ERROR) makes `'end'` too; each half has its own way to tell (`endReceived`).
  * - Without `waitForTrailers`, `close(code)` first sends DATA(0, END_STREAM): a clean end that
- *   nobody meant. With it, `'wantTrailers'` must be answered, also when there are none.
+ *   nobody asked for. With it, `'wantTrailers'` must be answered, also when there are none.
  * - `sendTrailers(); close(0)` in one go loses the trailers.
  * - At a RST_STREAM Node ends the writable side before anybody is told; what is read afterwards is lost by a write.
  * - Node before 26 keeps a stream whose RST_STREAM(NO_ERROR) came while it was paused and writes waited for window.
@@ -21,17 +21,17 @@ import { blockOfRaw, checkBlock, objectOfBlock, type SendLimits } from './header
 
 export const FLAG_END_STREAM = 0x1
 
-/** The receive window of a session, where none is configured: Node's does not grow. */
+/** The receive window of a session, where none is configured. Node's window does not grow. */
 export const SESSION_WINDOW_BYTES = 1_048_576
 
 const kNative = Symbol('NativeStream')
 type Carrier = Http2Stream & { [kNative]: NativeStream }
 
-/** What a stream must know of its session. */
+/** What a stream must know about its session. */
 export interface NativeSession extends SendLimits {
   /** The connection is gone, so a stream that closes now was lost, whatever code Node reports. */
   readonly lost: boolean
-  /** Who ended it; the network counts as the peer. */
+  /** Who ended it. The network counts as the peer. */
   readonly lostBy: 'peer' | 'self'
   readonly lostReason: string
   /** Above this id the peer promised not to have processed anything (GOAWAY). */
@@ -41,7 +41,7 @@ export interface NativeSession extends SendLimits {
 
 const CLEAN: StreamEnd = { kind: 'clean' }
 
-/** Received bytes that are not released stop the reading; Node's stream window does the rest. */
+/** When this many received bytes are not released, reading stops. Node's stream window does the rest. */
 export abstract class NativeStream implements Stream {
   protected readonly session: NativeSession
   protected owner: StreamOwner
@@ -54,16 +54,18 @@ export abstract class NativeStream implements Stream {
   /** Our last DATA or HEADERS is on its way. */
   protected endSent = false
   #trailers: HeaderBlock | undefined
-  /** END_STREAM is with Node: nothing is queued before it any more. */
+  /** Node has the END_STREAM: nothing is queued before it any more. */
   #endWritten = false
   #resetBySelf: ErrorCode | undefined
   /** … after what is queued. */
   #resetWaits = false
-  /** What the peer broke, where that is why. */
+  /** The rule that the peer broke, where that is the reason. */
   #violation: string | undefined
   #closed = false
   #awaitsDrain = false
-  /** Within `'end'`: a reset now, with a request that is not whole, aborts the process (`Http2Stream::OnTrailers`). */
+  /**
+   * True during `'end'`: a reset then, while the request is not whole, aborts the process (`Http2Stream::OnTrailers`).
+   */
   #tellingEnd = false
 
   constructor(session: NativeSession, owner: StreamOwner) {
@@ -91,7 +93,7 @@ export abstract class NativeStream implements Stream {
       return true
     }
     if (end === start || node.write(keep(bytes, start, end))) return true
-    // An owner may send on after a false, a whole replay for one: it is told once all the same.
+    // An owner may go on sending after a false, for example a whole replay. It is still told only once.
     if (!this.#awaitsDrain) {
       this.#awaitsDrain = true
       node.once('drain', onDrain)
@@ -137,7 +139,7 @@ export abstract class NativeStream implements Stream {
     this.endSent = this.#endWritten = true
   }
 
-  /** Given up before its headers were sent: no peer has heard of it. */
+  /** It was given up before its headers were sent, so no peer has heard of it. */
   #forget(code: ErrorCode): void {
     this.#closed = true
     this.session.streamClosed()
@@ -150,7 +152,7 @@ export abstract class NativeStream implements Stream {
   }
 
   mute(): void {
-    // What is not read keeps Node from closing the stream: its window stays open.
+    // Bytes that nobody reads keep Node from closing the stream, and its window stays open.
   }
 
   /** Node closes a stream that ended without an error only once it was read to its end. */
@@ -165,7 +167,7 @@ export abstract class NativeStream implements Stream {
     return this.node?.writableEnded === true ? undefined : this.node
   }
 
-  /** Takes the Node stream into care. Listeners are shared functions: no closure a call. */
+  /** Takes over the Node stream. Listeners are shared functions, so a call needs no closure. */
   protected adopt(node: Http2Stream): void {
     this.node = node
     ;(node as Carrier)[kNative] = this
@@ -177,7 +179,7 @@ export abstract class NativeStream implements Stream {
   }
 
   /**
-   * Once the owner has had the headers: over a JavaScript Duplex Node emits `'data'` before
+   * Called once the owner has had the headers: over a JavaScript Duplex Node emits `'data'` before
    * `'response'`.
    */
   protected startReading(): void {
@@ -195,7 +197,7 @@ export abstract class NativeStream implements Stream {
     if (this.#unreleased > 0) this.hold()
   }
 
-  /** The owner keeps bytes: no more until they are released. */
+  /** The owner keeps bytes, so it gets no more until they are released. */
   protected hold(): void {
     this.node?.pause()
   }
@@ -204,7 +206,7 @@ export abstract class NativeStream implements Stream {
     if (!this.refusesSize(block)) this.#receivedTrailers = block
   }
 
-  /** Node announces MAX_HEADER_LIST_SIZE and does not hold the peer to it. */
+  /** Node announces MAX_HEADER_LIST_SIZE, but does not enforce it. */
   protected refusesSize(block: HeaderBlock): boolean {
     if (listBytesOf(block) <= this.session.maxHeaderListBytes) return false
     this.#violation = 'header-list-too-large'
@@ -213,13 +215,14 @@ export abstract class NativeStream implements Stream {
   }
 
   end(node: Http2Stream): void {
-    // The peer's RST_STREAM(NO_ERROR) came before this. Node before 26 then waits for writes that nobody takes any more.
+    // The peer's RST_STREAM(NO_ERROR) came before this. Node before 26 then waits for writes that nobody takes any
+    // more.
     if (node.closed && this.#resetBySelf === undefined) setImmediate(destroyClosed, node)
     if (!this.judgeEnd(node)) return
     this.tellEnd()
   }
 
-  /** END_STREAM came, and all before it was told. */
+  /** END_STREAM came, and the owner has all that came before it. */
   protected tellEnd(): void {
     if (this.endToldWithHeaders || this.endReceived || this.#resetBySelf !== undefined) return
     this.endReceived = true
@@ -232,10 +235,10 @@ export abstract class NativeStream implements Stream {
     }
   }
 
-  /** The last chance to tell what came. */
+  /** This is the last chance to tell what came. */
   protected beforeClosed(): void {}
 
-  /** Is this `'end'` an END_STREAM? */
+  /** Whether this `'end'` is an END_STREAM. */
   protected abstract judgeEnd(node: Http2Stream): boolean
 
   wantTrailers(node: Http2Stream): void {
@@ -243,7 +246,7 @@ export abstract class NativeStream implements Stream {
       node.sendTrailers(this.#trailers === undefined ? {} : objectOfBlock(this.#trailers))
       this.#endWritten = true
     } catch {
-      // Trailers that Node cannot send: an end without them would be a lie.
+      // Node cannot send these trailers, and an end without them would say something false.
       this.#resetBySelf = ErrorCode.INTERNAL_ERROR
       node.close(ErrorCode.INTERNAL_ERROR)
       return

@@ -1,4 +1,7 @@
-/** `node:http2`, loaded at its first use: it costs some 5 MiB, and a proxy with `frames` on both sides needs none of it. */
+/**
+ * `node:http2`, loaded at its first use: it costs about 5 MiB, and a proxy with `frames` on both sides needs none of
+ * it.
+ */
 import type http2 from 'node:http2'
 
 let loaded: typeof http2 | undefined

@@ -1,5 +1,5 @@
 /**
- * Downstream on `node:http2`: sessions made of accepted sockets, and streams that come from the
+ * The downstream side on `node:http2`: sessions made of accepted sockets, and streams that come from the
  * `'stream'` event of somebody else's server.
  */
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream, ServerOptions } from 'node:http2'
@@ -30,7 +30,7 @@ export interface NativeServerLimits {
   readonly floods: { readonly maxResets: { readonly burst: number; readonly perSecond: number } }
 }
 
-/** From `sendTrailers` until they are with the socket: the end of the writes, `wantTrailers`, one write. */
+/** The turns from `sendTrailers` until the socket has them: the end of the writes, `wantTrailers`, one write. */
 const LAST_TURNS = 5
 const BODYLESS: ReadonlySet<string> = new Set(['204', '205', '304'])
 const RESPOND_END = { endStream: true, sendDate: false }
@@ -67,12 +67,12 @@ class NativeServerStream extends NativeStream {
       throw refused(error)
     }
     this.#responded = true
-    // Somebody else wants to say what the trailers are: Node's layer for request listeners.
+    // Another listener decides on the trailers: Node's layer for request listeners.
     if (node.listenerCount('wantTrailers') > 1) letGo(node)
     if (endStream) this.endsWithHeaders()
   }
 
-  /** Where a listener of the host's answered the call, its trailers are its own. */
+  /** Where a listener of the host answered the call, it sends its own trailers. */
   override wantTrailers(node: ServerHttp2Stream): void {
     if (this.#responded) super.wantTrailers(node)
   }
@@ -86,7 +86,9 @@ class NativeServerStream extends NativeStream {
     if (!this.endSent) this.discard(node)
   }
 
-  /** Node sets `aborted` when the client's reset finds our side unfinished; finished, the code alone tells. */
+  /**
+   * Node sets `aborted` when the client's reset finds our side unfinished; where it was finished, only the code tells.
+   */
   protected judgeEnd(node: ServerHttp2Stream): boolean {
     return !node.aborted && (node.rstCode ?? ErrorCode.NO_ERROR) === ErrorCode.NO_ERROR
   }
@@ -117,7 +119,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   opened = 0
   #draining = false
   #error: Error | undefined
-  /** Why we closed it. */
+  /** The reason why we closed it. */
   #closedFor: string | undefined
 
   readonly maxHeaderListBytes: number
@@ -132,9 +134,9 @@ class NativeServerSession implements ServerSession, NativeSession {
       this.#error = error
     })
     node.on('frameError', () => {
-      // The stream's or the session's own end says the same.
+      // The end of the stream or of the session says the same.
     })
-    // Of a session of somebody else's server they may have come before.
+    // For a session of somebody else's server they may have come earlier.
     this.#learnLimit()
     node.on('remoteSettings', this.#learnLimit)
     node.once('remoteSettings', () => owner.onSessionReady(this))
@@ -178,16 +180,16 @@ class NativeServerSession implements ServerSession, NativeSession {
     if (this.#draining || this.#node.destroyed) return
     this.#draining = true
     this.#node.goaway(ErrorCode.NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID)
-    // The client's answer to the PING shows that it has seen the notice: what it opens after is
-    // its own fault, what it opened before is served.
-    // In the turn after: nghttp2 sends a PING before a GOAWAY that waits with it.
+    // The client's answer to the PING shows that it has seen the notice: streams that it opens later are
+    // its own fault, and those that it opened before are served.
+    // The PING goes out in the next turn, because nghttp2 sends a PING before a GOAWAY that waits with it.
     setImmediate(() => {
-      // Without streams nghttp2 reads no more, and so would not see the answer.
+      // Without streams nghttp2 stops reading, so it would not see the answer.
       if (this.streams === 0 || this.#node.destroyed || !this.#node.ping(this.#closeGently)) this.#closeGently()
     })
   }
 
-  /** Node writes trailers some turns after it was given them: they are to go out yet. */
+  /** Node writes trailers some turns after it got them, so they still have to go out. */
   destroy(reason = 'closed by the proxy'): void {
     if (!this.lost) this.#closedFor ??= reason
     let turns = LAST_TURNS
@@ -199,7 +201,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   }
 }
 
-/** Makes sessions of sockets whose preface was seen already (its bytes are unshifted). */
+/** Makes sessions of sockets whose preface was already seen (its bytes were put back). */
 export function nativeServerTransport(limits: NativeServerLimits): ServerTransport {
   const options = {
     settings: {
@@ -210,10 +212,10 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     },
     maxHeaderListPairs: limits.maxHeaderFields,
     maxSendHeaderBlockLength: sendBlockBytes(limits),
-    // Its default of 10 MB kills a session with some hundred blocked streams; what bounds us is
-    // the windows, and this is what they come to at their worst, both ways.
+    // Its default of 10 MB kills a session with about a hundred blocked streams. The windows are our
+    // bound, and this is what they add up to at worst, both ways.
     maxSessionMemory: Math.ceil((2 * limits.maxConcurrentStreams * limits.streamWindowBytes) / 1e6) + 10,
-    // Cumulative in Node, so a long-lived session with empty DATA frames would die of it.
+    // Node never resets this count, so it would end a long-lived session with empty DATA frames.
     maxSessionInvalidFrames: 2 ** 31 - 1,
     streamResetBurst: limits.floods.maxResets.burst,
     streamResetRate: limits.floods.maxResets.perSecond,

@@ -8,7 +8,7 @@ import type { DialAddress } from '../transport.ts'
 
 type Wrapper = typeof import('http2-wrapper')
 
-/** TLS tickets kept per endpoint: one is used again as often as the server lets it. */
+/** TLS tickets kept per endpoint: a ticket is used again as often as the server allows. */
 const TLS_TICKETS = 4
 
 /** http2-wrapper's cache of TLS sessions, by origin and options; its types do not show it. */
@@ -29,7 +29,7 @@ export class SessionAgents {
   readonly #tickets = new WeakMap<DialAddress, TicketKeeper>()
 
   constructor() {
-    // In time for the first call, most likely. If it fails, each session that asks hears of it.
+    // This is most likely in time for the first call. If it fails, each session that asks gets the error.
     load().catch(() => {})
   }
 
