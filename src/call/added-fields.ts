@@ -1,4 +1,4 @@
-/** Fields that the proxy adds to a request where it is told to; by default none. */
+/** Fields that the proxy adds to a request where it is told to. By default it adds none. */
 import type { Field, RequestHead } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
@@ -15,13 +15,13 @@ export type AddedFields = (peer: Peer, head: RequestHead, block: HeaderBlock, ta
 
 const NONE: readonly Field[] = []
 
-/** @returns a function that gives the same empty list each time when there is nothing to add */
+/** @returns a function that returns the same empty list each time when there is nothing to add */
 export function addedFields(options: AddedFieldsOptions): AddedFields {
   const byTarget = new WeakMap<Target, readonly Field[]>()
   const ofTarget = (target: Target): readonly Field[] => {
     const { metadata } = target
     if (metadata === undefined) return NONE
-    // A route's target never changes; a director may change the object that it returned before.
+    // A route's target never changes. A director may change an object that it has returned before.
     if (!Object.isFrozen(target) || !Object.isFrozen(metadata)) return fieldsOf(metadata)
     let fields = byTarget.get(target)
     if (fields === undefined) {
@@ -38,10 +38,10 @@ export function addedFields(options: AddedFieldsOptions): AddedFields {
 
 /** RFC 9110 §5.6.2 "token" without upper case (RFC 9113 §8.2); no pseudo-header fields. */
 const FIELD_NAME = /^[a-z0-9!#$%&'*+\-.^_`|~]+$/
-/** RFC 9110 §5.5 field-value: visible, obs-text, inner space and tab. Node checks neither of these. */
+/** RFC 9110 §5.5 field-value: visible characters, obs-text, spaces and tabs inside. Node checks neither of the two. */
 const FIELD_VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/
 
-/** @throws TypeError for what may not go on the wire: it would be somebody else's header */
+/** @throws TypeError for a value that HTTP/2 cannot carry: with a line break it may begin another header */
 export function checkAuthority(authority: string | undefined): void {
   if (authority !== undefined) checkValue(':authority', authority)
 }
@@ -52,7 +52,7 @@ function checkValue(name: string, value: unknown): void {
   }
 }
 
-/** @throws TypeError likewise */
+/** @throws TypeError for a name or a value that HTTP/2 cannot carry */
 function fieldsOf(metadata: NonNullable<Target['metadata']>): Field[] {
   const fields: Field[] = []
   for (const [given, values] of Object.entries(metadata)) {

@@ -1,4 +1,4 @@
-/** One try of a call on one upstream stream. Once it is closed or given up, its relay hears nothing more of it. */
+/** One try of a call, on one upstream stream. Once it is closed or given up, its relay hears no more of it. */
 import type { Lease } from '../backend/backend.ts'
 import type { ClientShare } from '../backend/client-share.ts'
 import type { Clock } from '../transport/clock.ts'
@@ -9,14 +9,14 @@ import { ErrorCode } from '../wire/errors.ts'
 /** How long a backend may take for what is left of a request whose response is complete. */
 const LINGER_MS = 5_000
 
-/** What a relay hears of its attempt. */
+/** What an attempt tells its relay. */
 export interface AttemptOwner {
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void
   onResponseData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   onResponseTrailers(block: HeaderBlock): void
   /** Bytes of the response that the client has not taken. */
   readonly responseWaitingBytes: number
-  /** The client takes almost nothing of the response, and others of the same session wait for that. */
+  /** The client takes almost nothing of the response, and other calls of the same session wait for that. */
   onResponseOverdue(): void
   /** The upstream stream takes request data again. */
   onRequestWritable(): void
@@ -30,7 +30,7 @@ export class Attempt implements StreamOwner {
   readonly #holder: AttemptOwner
   readonly #share: ClientShare
   #closed = false
-  /** Which of the lease's streams it is. */
+  /** Its place among the streams of the lease, in the order in which they were opened. */
   readonly #number: number
   #lingering: WheelTimer | undefined
 
@@ -51,13 +51,13 @@ export class Attempt implements StreamOwner {
   onHeaders(block: HeaderBlock, endStream: boolean): void {
     if (this.lease.seen < this.#number) this.lease.seen = this.#number
     this.lease.heard()
-    // Interim responses (RFC 9110 §15.2) are between this hop and the backend; gRPC has no use for them.
+    // Interim responses (RFC 9110 §15.2) are for this hop alone; gRPC does not use them.
     if (!endStream && isInterim(block)) return
     this.lease.session.answered = true
     this.#owner?.onResponseHeaders(block, endStream)
   }
 
-  /** The backend's program knows of it: it, or a later one, was answered. */
+  /** The backend's program has seen it: it was answered, or a later one was. */
   get seen(): boolean {
     return this.#number <= this.lease.seen
   }
@@ -75,12 +75,12 @@ export class Attempt implements StreamOwner {
     this.#owner?.onRequestWritable()
   }
 
-  /** Also once it is closed: what came of it may still wait for the client. */
+  /** Also after it is closed: what came of it may still wait for the client. */
   onOverdue(): void {
     this.#holder.onResponseOverdue()
   }
 
-  /** What a client does not take of many calls, it does not take. */
+  /** All calls of a client to this backend are judged together by what it takes. */
   get consumer(): object {
     return this.#share
   }
@@ -100,7 +100,7 @@ export class Attempt implements StreamOwner {
     owner?.onAttemptClosed(end)
   }
 
-  /** The call is over otherwise: RST_STREAM now, and not a word to the relay. */
+  /** The call has ended in another way: the stream is reset, and the relay hears no more of it. */
   abandon(code: ErrorCode): void {
     this.#owner = undefined
     if (!this.#closed) this.#reset(code)
@@ -112,8 +112,8 @@ export class Attempt implements StreamOwner {
   }
 
   /**
-   * Both sides have said all; what is left is on its way out. A backend that takes none of it must
-   * not keep the stream.
+   * The response is complete, and the client has sent all of its request. The rest of that goes on to the backend. A
+   * backend that takes none of it must not keep the stream.
    */
   linger({ clock, wheel }: { readonly clock: Clock; readonly wheel: TimerWheel }): void {
     if (this.#closed || this.#owner === undefined) return

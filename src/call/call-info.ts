@@ -1,4 +1,4 @@
-/** What a director sees of a call; made when it is asked for, no sooner. */
+/** What a director sees of a call. Its parts are made when they are asked for, not before. */
 import type { RequestHead } from '../grpc/metadata.ts'
 import type { CallInfo, MetadataView } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'

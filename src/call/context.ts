@@ -9,7 +9,7 @@ import type { AddedFields } from './added-fields.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { CallObserver } from './observer.ts'
 
-/** Of a downstream session, what a call needs. */
+/** The part of a downstream session that a call needs. */
 export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
 
 /**
@@ -28,19 +28,19 @@ export interface RelayContext {
   routes: RouteTable
   readonly clock: Clock
   readonly wheel: TimerWheel
-  /** What calls take beside DATA that windows bound. */
+  /** Counts what calls take in memory, apart from DATA, which windows bound. */
   readonly memory: CallMemory
-  /** Most payload bytes of a request that are kept to send them again; beyond, the call is committed. */
+  /** At most so many payload bytes of a request are kept to be sent again. Beyond that the call is committed. */
   readonly replayBytes: number
-  /** Forward requests whose content type is not gRPC's, instead of HTTP 415. */
+  /** Requests whose content type is not gRPC's are forwarded, not answered with HTTP 415. */
   readonly acceptNonGrpc: boolean
   /** Fields to add to a request, `x-forwarded-for` and the like. */
   readonly addedFields: AddedFields
   /** Undefined: nobody is told of calls, and nothing is counted. */
   readonly observer: CallObserver | undefined
-  /** A director threw what is no GrpcError, or named a backend that is not there. */
+  /** A mistake of the code around a call, which costs that call at most: of a director, an observer or the proxy. */
   readonly onFault: (message: string, path: string, cause: unknown) => void
-  /** A client did what is let through in part: counted by a token, `request-trailers` for one. */
+  /** A client did something that is let through in part. It is counted by a token, such as `request-trailers`. */
   readonly onOddity: (token: string) => void
   /** The calls that are not over. */
   readonly live: LiveCalls

@@ -12,8 +12,8 @@ export class Deadline {
 
   /**
    * @param text the value of `grpc-timeout`
-   * @param onPassed called at most once: now where the text is malformed or no time is left, else when the time is over,
-   * unless `disarm` comes first
+   * @param onPassed called at most once: now where the text is malformed or no time is left, else when the time is
+   * over, unless `disarm` comes first
    * @returns undefined where it was called now
    */
   static start(

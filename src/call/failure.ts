@@ -150,7 +150,7 @@ export const FAILURES = {
     retryable: false,
   },
   'upstream-refused': {
-    what: 'the backend refused the call unprocessed, and it cannot be sent again here: it was sent twice, or what came of it was not kept (`limits.replayBytes`, `limits.maxCallBytes`)',
+    what: 'the backend refused the call unprocessed, and it is not sent again: it was twice, or not kept (`limits.replayBytes`, `limits.maxCallBytes`)',
     status: Status.UNAVAILABLE,
     statusNote: 'before a response RST_STREAM(REFUSED_STREAM), and UNAVAILABLE in the log; within one UNAVAILABLE',
     message: 'the backend refused the call and did not process it',
@@ -190,11 +190,11 @@ export type FailureToken = keyof typeof FAILURES
 export interface Failure {
   readonly token: FailureToken
   readonly status: StatusCode
-  /** For the client, in `grpc-message`: no address, no name of a backend, nothing that a peer or a system call said. */
+  /** For the client, in `grpc-message`: no address, no name of a backend, nothing that the system or a peer said. */
   readonly message: string
   /** For RST_STREAM, when response headers are out already. */
   readonly code: ErrorCode
-  /** For the log alone: addresses, names, and what the system or the backend said. Empty when there is no more to tell. */
+  /** For the log alone: addresses, names, and what the system or the backend said. Empty where there is no more. */
   readonly cause: string
   /** The request is not gRPC: the answer is this HTTP status and nothing else. */
   readonly http: number | undefined

@@ -55,7 +55,7 @@ export function endsByTrailers(response: HeaderBlock): boolean {
   return grpc
 }
 
-/** A client that takes less than a 16th of what waits for it in this time does not hear the rest of it. */
+/** A client that takes less than a 16th of what waits for it in this time does not get the rest of it. */
 const PATIENCE_MS = 5_000
 
 export class Farewell {
@@ -65,7 +65,7 @@ export class Farewell {
   readonly #wheel: TimerWheel
   readonly #timer: WheelTimer = new WheelTimer(() => this.#look())
   #queuedBytes = 0
-  /** The end of the client's session is to say it. */
+  /** Nothing was sent: the end of the client's session says it. */
   #left = false
 
   constructor(down: Stream, failure: Failure, context: { readonly clock: Clock; readonly wheel: TimerWheel }) {
@@ -77,7 +77,7 @@ export class Farewell {
 
   /**
    * @param whole nothing of a message is missing, and trailers may end the response
-   * @param requestEnded the client has nothing more to say
+   * @param requestEnded the client has sent all of its request
    * @returns whether the client gets what is queued for it, and may take its time
    */
   say(whole: boolean, requestEnded: boolean): boolean {
@@ -97,18 +97,18 @@ export class Farewell {
       this.#down.sendTrailers(ownTrailers(this.#failure))
       return true
     } catch {
-      // The client wants no header list as large as this one.
+      // The client takes no header list as large as this one.
       return false
     }
   }
 
-  /** Not where the client's own time is over, the room is needed, or its connection ends. */
+  /** Whether it waits for what is queued: not where the time is over, the room is needed, or the connection ends. */
   get #waits(): boolean {
     const { token } = this.#failure
     return token !== 'deadline' && token !== 'slow-reader' && token !== 'shutting-down'
   }
 
-  /** No code of a reset says UNAVAILABLE: where the connection ends with the call, that says it. */
+  /** No reset code means UNAVAILABLE. Where the connection ends with the call, its end means that. */
   #cut(): void {
     if (this.#failure.token === 'shutting-down') this.#left = true
     else this.#down.reset(this.#failure.code)
@@ -121,7 +121,7 @@ export class Farewell {
     this.#wheel.arm(this.#timer, this.#clock.now() + PATIENCE_MS)
   }
 
-  /** The client's session was to end, and did not: it is one of somebody else's server. */
+  /** The client's session did not end with the call: it belongs to somebody else's server. */
   abort(): void {
     if (this.#left) this.#down.reset(this.#failure.code)
   }

@@ -8,9 +8,9 @@ import { ErrorCode } from '../wire/errors.ts'
 import { type Failure, type FailureToken, failureOf } from './failure.ts'
 
 /**
- * Notes in the head what is called.
+ * Also writes into the head what the path calls.
  * @param encrypted the connection is
- * @param acceptNonGrpc other requests than gRPC's go on
+ * @param acceptNonGrpc requests other than gRPC's go on too
  */
 export function checkHead(head: RequestHead, encrypted: boolean, acceptNonGrpc: boolean): Failure | undefined {
   const grpc = isGrpcContentType(head.contentType)
@@ -28,7 +28,7 @@ export function checkHead(head: RequestHead, encrypted: boolean, acceptNonGrpc: 
   return grpc ? failureOf('bad-authority', { cause }) : badRequest('bad-authority', cause)
 }
 
-/** 405 or 415, as PROTOCOL-HTTP2.md asks; a gRPC client that sees one makes UNKNOWN of it (http-grpc-status-mapping.md). */
+/** 405 or 415, as PROTOCOL-HTTP2.md asks. A gRPC client makes UNKNOWN of it (http-grpc-status-mapping.md). */
 function notGrpc(http: number): Failure {
   return failureOf('not-grpc', { http, cause: `HTTP ${http}` })
 }
@@ -53,7 +53,7 @@ export function checkResponse(block: HeaderBlock): Failure | undefined {
   })
 }
 
-/** What one side sent cannot go to the other: it is above what that one takes, or nothing that every peer bears. */
+/** What one side sent cannot go to the other: it is larger than that takes, or some peers end a connection for it. */
 export function unsendable({ message, tooLarge }: HeadersRefused): Failure {
   if (!tooLarge) return failureOf('unsendable-headers', { detail: message })
   return failureOf('headers-too-large', { message: `cannot forward the headers: ${message}` })

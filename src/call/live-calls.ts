@@ -1,10 +1,10 @@
-/** The calls that are not over, as a list through the calls themselves: in and out cost two stores each. */
+/** The calls that are not over, as a list whose links are in the calls: to add or remove one costs some stores. */
 
 /** A call in the list; the links are the list's. */
 export interface LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
-  /** It ends now; the second time, also where the client's connection was to end with it. */
+  /** Ends the call now. The second time it also ends a call that was left to the end of its client's connection. */
   abort(): void
 }
 

@@ -1,10 +1,10 @@
-/** Who is told of calls: the access log, metrics. */
+/** Who is told of calls when they are over, as the access log is. */
 import type { CallRecord } from './record.ts'
 
 export interface CallObserver {
   /**
-   * Once for each call, when it is over. What it throws is logged as a fault; the call and the other observers do not
-   * notice it.
+   * Called once for each call, when it is over. What it throws is logged as a fault, and harms neither the call nor
+   * other observers.
    */
   onEnd(record: CallRecord): void
 }

@@ -1,4 +1,4 @@
-/** Asks the director where a call goes. Its answer comes now or later, and may be whatever JavaScript has. */
+/** Asks the director where a call goes. The answer comes now or later, and may be any value that JavaScript has. */
 import type { Backend } from '../backend/backend.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
@@ -8,9 +8,9 @@ import type { RoutedCall } from './call-info.ts'
 import type { RelayContext, RouteTable } from './context.ts'
 import { type Failure, failureOf } from './failure.ts'
 
-/** Who asks, and hears one of the two once; nothing if it does not wait for it any more. */
+/** Who asks. It is told one of the two, once, and nothing if it does not wait any more. */
 export interface Asker {
-  /** False: it ended meanwhile, which aborted the director's signal, and needs no answer. */
+  /** False: the call has ended meanwhile, which aborted the director's signal, and needs no answer. */
   readonly waitsForRoute: boolean
   onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void
   onNoRoute(failure: Failure): void
@@ -58,7 +58,7 @@ function answer(
   let backend: Backend | undefined
   let authority: string | undefined
   let added: readonly Field[]
-  // Whatever a director in plain JavaScript may return: what throws here is its fault.
+  // A director in plain JavaScript may return anything: what throws here is its fault.
   try {
     backend = routes.backend(target.backend)
     if (backend === undefined) context.onFault('the director named an unknown backend', call.path, target.backend)

@@ -1,4 +1,4 @@
-/** What is told of a call when it is over: the source of the access log and of metrics. */
+/** What observers are told of a call when it is over. */
 import { MessageCounter } from '../grpc/message.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
 import { statusOf } from '../grpc/status.ts'
@@ -10,14 +10,14 @@ import { type Failure, messageOf } from './failure.ts'
 export type EndedBy = 'backend' | 'client' | 'proxy'
 
 export interface CallRecord {
-  /** Of the clock, when HEADERS arrived. */
+  /** When HEADERS arrived, by the clock. */
   readonly startMs: number
   readonly durationMs: number
   /** The client's address. */
   readonly peer: string
   readonly authority: string
   readonly path: string
-  /** What `grpc-timeout` said when the call came; undefined when it said nothing, or nothing that can be read. */
+  /** What `grpc-timeout` said when the call came; undefined where there was none, or a malformed one. */
   readonly timeoutMs: number | undefined
   /** Empty when the call was not routed. */
   readonly backend: string
@@ -28,9 +28,9 @@ export interface CallRecord {
   /** `grpc-message` as the backend or the proxy sent it, percent-encoded; empty where there was none. */
   readonly message: string
   readonly endedBy: EndedBy
-  /** A stable token for what the proxy or a reset did; empty for a status from the backend. */
+  /** The token of a failure, or how the client ended the call; empty for a status from the backend. */
   readonly reason: string
-  /** What the client is not told of it: which endpoint, and what the system said; empty where there is no more. */
+  /** What the client is not told: which endpoint, and what the system said. Empty where there is no more to tell. */
   readonly cause: string
   readonly request: MessageCounter
   readonly response: MessageCounter
@@ -38,7 +38,7 @@ export interface CallRecord {
   readonly retries: number
 }
 
-/** Gathers a call's record on the way; made only where somebody wants it. */
+/** Gathers the record of a call during its life. Made only where somebody observes calls. */
 export class CallRecorder {
   readonly request = new MessageCounter()
   readonly response = new MessageCounter()

@@ -134,7 +134,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     else request.wait(end - start)
   }
 
-  /** gRPC requests have none, and grpc-go ends a connection over them: they end the request (RFC 9110 §6.5.1). */
+  /** gRPC requests have none, and grpc-go ends a connection for them. They end the request (RFC 9110 §6.5.1). */
   onTrailers(): void {
     this.#context.onOddity('request-trailers')
     this.onData(NO_BYTES, 0, 0, true)

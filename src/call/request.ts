@@ -30,7 +30,7 @@ export class CallRequest {
   added: readonly Field[] = NO_FIELDS
   /** END_STREAM came. */
   ended = false
-  /** All that came is kept: it can be sent again. Once false, the call is committed to its attempt. */
+  /** All that came is kept, so that it can be sent again. Once this is false, the call is committed to its attempt. */
   kept = true
   /** Payload bytes that are kept. */
   bytes = 0
@@ -70,7 +70,7 @@ export class CallRequest {
     this.#memory.hold(this.#holder, end - start)
   }
 
-  /** Data goes to an attempt, and is kept besides, up to a bound and while there is memory; beyond, it commits the call. */
+  /** Data goes to an attempt, and is also kept: up to a bound, and while there is memory. More commits the call. */
   keep(bytes: Buffer, start: number, end: number, maxBytes: number): void {
     const length = end - start
     if (this.bytes + length > maxBytes || !this.#memory.take(this.#holder, length)) this.commit()
@@ -99,7 +99,7 @@ export class CallRequest {
     this.#more = undefined
   }
 
-  /** The call takes more memory, whatever its client may, until it is over. */
+  /** The call takes more memory until it is over, even if its client has its share already. */
   charge(bytes: number): void {
     this.#callBytes += bytes
     this.#memory.hold(this.#holder, bytes)

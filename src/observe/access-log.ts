@@ -39,7 +39,7 @@ function microseconds(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }
 
-/** A character has up to nine octets in it (three of UTF-8, each as %XX): more than this many cannot be shown. */
+/** A character takes up to nine characters here (three octets of UTF-8, each as %XX): no more than this is shown. */
 const MAX_ENCODED_CHARACTERS = 9 * MAX_MESSAGE_CHARACTERS + 1
 
 function shownMessage({ message, path }: CallRecord): string {
