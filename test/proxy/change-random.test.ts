@@ -77,7 +77,7 @@ t.test(`configurations under load, seed ${SEED}`, { timeout: 300_000 }, async t 
   }
   const unary = async (): Promise<void> => {
     const by = client(t, addresses[0]!)
-    while (!over) {
+    while (!over && wrong.length === 0) {
       // The change to the last one may not be made yet.
       const began = Math.max(0, all.length - 2)
       await ask(by, random.below(3)).then(
@@ -88,13 +88,13 @@ t.test(`configurations under load, seed ${SEED}`, { timeout: 300_000 }, async t 
   }
   const talking = async (): Promise<void> => {
     const by = client(t, addresses[0]!)
-    while (!over) {
+    while (!over && wrong.length === 0) {
       const began = Math.max(0, all.length - 2)
       const talk = new Talk(by)
       try {
         const name = await talk.say('begin')
         const until = calls + 2 * CALLS
-        while (!over && calls < until) {
+        while (!over && wrong.length === 0 && calls < until) {
           const again = await talk.say('go on')
           if (again !== name) wrong.push(`a call went from ${name} to ${again}`)
           await new Promise(setImmediate)
