@@ -45,7 +45,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.name = settings.name
     this.#settings = settings
     this.#context = context
-    this.shared = new SharedStreams(shareLimits(settings, context.clientHeldBytes), context.clock, this.#onShareFree)
+    this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
     this.#set = new EndpointSet(roundRobin, context.random, this)
     this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.#ask())
     this.#set.follow(sourceOf(settings))
@@ -84,7 +84,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   update(settings: BackendSettings): void {
     if (this.#retired !== undefined || this.#refusal !== undefined) return
     this.#settings = settings
-    this.shared.limits = shareLimits(settings, this.#context.clientHeldBytes)
+    this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
     this.#set.follow(sourceOf(settings))
     this.#set.update(settings)

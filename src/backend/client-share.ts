@@ -53,7 +53,7 @@ export interface ShareLimits {
   /** How many of its calls may be reset: cancelled, past their deadline, or with a response that it did not read. */
   readonly resets: Rate
   /** How many bytes of responses may wait for it. */
-  readonly heldBytes: number
+  readonly heldBytes: () => number
 }
 
 /**
@@ -132,7 +132,7 @@ export class ClientShare {
   /** So many bytes of a response wait for the client. If negative: they do not wait any more. */
   held(bytes: number): void {
     this.#heldBytes += bytes
-    if (this.#heldBytes > this.#all.limits.heldBytes) this.#apart = true
+    if (this.#heldBytes > this.#all.limits.heldBytes()) this.#apart = true
   }
 
   /** It must not share a session with others. This ends when there have been no resets for a while. */
@@ -140,7 +140,7 @@ export class ClientShare {
     if (!this.#apart) return false
     const { clock, limits } = this.#all
     this.#resets?.setRate(limits.resets, clock.now())
-    if (this.#heldBytes * 2 < limits.heldBytes && this.#resets?.isFull(clock.now()) !== false) this.#apart = false
+    if (this.#heldBytes * 2 < limits.heldBytes() && this.#resets?.isFull(clock.now()) !== false) this.#apart = false
     return this.#apart
   }
 

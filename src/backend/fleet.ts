@@ -10,10 +10,8 @@ export interface BackendSetup extends BackendSettings {
   readonly transport: TransportName
 }
 
-export interface FleetContext extends Omit<BackendContext, 'transport' | 'clientHeldBytes'> {
+export interface FleetContext extends Omit<BackendContext, 'transport'> {
   readonly transport: (name: TransportName) => ClientTransport
-  /** Bytes of responses that may wait for a client before it gets sessions apart. */
-  readonly clientHeldBytes: () => number
 }
 
 /** What of the fleet is open now. */
@@ -46,12 +44,7 @@ export class Fleet {
   }
 
   #open(setup: BackendSetup): Backend {
-    const { transport, clientHeldBytes, ...context } = this.#context
-    const backend = new Backend(setup, {
-      ...context,
-      transport: transport(setup.transport),
-      clientHeldBytes: clientHeldBytes(),
-    })
+    const backend = new Backend(setup, { ...this.#context, transport: this.#context.transport(setup.transport) })
     if (this.#closed) backend.close()
     return backend
   }
@@ -74,7 +67,6 @@ export class Fleet {
   #updated(known: Named | undefined, setup: BackendSetup): Backend {
     if (known?.setup.transport === setup.transport) {
       known.backend.update(setup)
-      known.backend.setEndpoints(endpointSpecs(setup.endpoints))
       return known.backend
     }
     if (known !== undefined) this.#leave(known.backend)

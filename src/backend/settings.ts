@@ -20,8 +20,8 @@ export interface BackendSettings extends EndpointOptions {
 /** This never changes. */
 export interface BackendContext extends PoolContext {
   readonly turn: Turn
-  /** How many bytes of responses may wait for a client before it gets a session apart. */
-  readonly clientHeldBytes: number
+  /** How many bytes of responses may wait for a client now before it gets a session apart. */
+  readonly clientHeldBytes: () => number
 }
 
 export function sourceOf({ source, endpoints }: BackendSettings): EndpointSource {
@@ -31,6 +31,9 @@ export function sourceOf({ source, endpoints }: BackendSettings): EndpointSource
 /** A client may cause this part of the resets that a shared session may carry. With more it gets a session apart. */
 const CLIENT_PART = 1 / 4
 
-export function shareLimits({ resets }: BackendSettings, heldBytes: number): ShareLimits {
-  return { resets: { burst: resets.burst * CLIENT_PART, perSecond: resets.perSecond * CLIENT_PART }, heldBytes }
+export function shareLimits({ resets }: BackendSettings, { clientHeldBytes }: BackendContext): ShareLimits {
+  return {
+    resets: { burst: resets.burst * CLIENT_PART, perSecond: resets.perSecond * CLIENT_PART },
+    heldBytes: clientHeldBytes,
+  }
 }

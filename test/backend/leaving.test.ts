@@ -75,7 +75,13 @@ class Scene {
     const sessions = { drainGraceMs }
     const { config } = resolveConfig({ backends: { main: { endpoints: [a.url, b.url], transport, sessions } } })
     const carriers = new Carriers(config.limits, { wheel: this.wheel, log: pino({ level: 'silent' }), count: t.fail })
-    const context = { clock: systemClock, wheel: this.wheel, turn: loopTurn, random: Math.random, clientHeldBytes: 1e6 }
+    const context = {
+      clock: systemClock,
+      wheel: this.wheel,
+      turn: loopTurn,
+      random: Math.random,
+      clientHeldBytes: () => 1e6,
+    }
     this.backend = new Backend(config.backends.main!, { ...context, transport: carriers.client(transport) })
     t.teardown(() => this.backend.close())
   }

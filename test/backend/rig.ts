@@ -101,6 +101,8 @@ export class BackendRig {
   /** Names of the calls that got a stream, in order. */
   readonly served: string[] = []
   chance = 0.5
+  /** What may wait for a client before it gets a session apart. */
+  heldBytes = 1_000
   #calls = 0
   readonly #client = new Client()
 
@@ -113,7 +115,7 @@ export class BackendRig {
       clock: this.clock,
       wheel: this.wheel,
       turn: options.turn === 'held' ? this.turn : INSTANT_TURN,
-      clientHeldBytes: 1_000,
+      clientHeldBytes: () => this.heldBytes,
       random: () => this.chance,
       log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
     })

@@ -220,6 +220,18 @@ t.test('a client whose calls are reset too often gets a session apart, until tha
   t.equal(rig.call('back', loud).lease!.session, shared)
 })
 
+t.test('what may wait for a client is changed: it holds for the clients that there are', async t => {
+  const rig = new BackendRig()
+  const share = rig.client().shareOf(rig.backend)
+  share.held(900)
+  t.equal(share.apart, false)
+  rig.heldBytes = 500
+  share.held(1)
+  t.equal(share.apart, true)
+  rig.heldBytes = 5_000
+  t.equal(share.apart, false)
+})
+
 t.test('clients apart: a session each, as far as they go, then the same', async t => {
   const rig = new BackendRig()
   const clients = [new Client(), new Client(), new Client()]

@@ -13,7 +13,7 @@ function attempt() {
   const owner = { onReady() {}, onFree() {}, onDraining() {}, onSpent() {}, onSessionClosed() {} }
   const session = new FakeSession({ name: 'a' }, owner)
   session.ready()
-  const limits = { resets: { burst: 10, perSecond: 1 }, heldBytes: 1_000 }
+  const limits = { resets: { burst: 10, perSecond: 1 }, heldBytes: () => 1_000 }
   const share = new Client().shareOf({ shared: new SharedStreams(limits, new FakeClock(), () => {}) })
   const made = new Attempt(new Lease(session.address, session, undefined, 0, { inFlight: 0 }, () => {}), share, {
     onResponseHeaders: (fields, endStream) => heard.push(`headers ${fields[0]?.value} ${endStream}`),

@@ -116,7 +116,7 @@ export class CallRig {
         clock: this.clock,
         wheel: this.wheel,
         turn: INSTANT_TURN,
-        clientHeldBytes: 1e6,
+        clientHeldBytes: () => 1e6,
         random: () => 0.5,
       },
     )
