@@ -133,10 +133,17 @@ async function alike(t: Tap, proxy: GrpcProxy, last: ProxyOptions, address: stri
   const [ours, others] = [() => open(proxy), () => open(fresh)]
   // The routes choose at random, so nobody knows when all endpoints had their first call.
   for (let i = 0; i < MOST_ROUNDS && ours() !== others(); i++) {
-    for (let calls = 0; calls < 10; calls++) await Promise.all([ask(by), ask(byFresh)])
+    for (let calls = 0; calls < 10; calls++) await Promise.all([by, byFresh].flatMap(one => [ask(one), chat(one)]))
     await new Promise(resolve => setTimeout(resolve, i))
   }
   t.equal(ours(), others())
+}
+
+/** Routes may send the two kinds of calls to different backends. */
+async function chat(by: ReturnType<typeof client>): Promise<void> {
+  const talk = new Talk(by)
+  await talk.say('hello')
+  await talk.end()
 }
 
 /** With pauses between them that get longer: some ten seconds, for a session that has still to go. */
