@@ -9,10 +9,13 @@ import t, { type Test } from 'tap'
 import { configSchema } from '../../src/config/schema.ts'
 import { createProxy } from '../../src/index.ts'
 import { PROTOCOL_TOKENS } from '../../src/wire/index.ts'
+import { served } from '../abuse/scene.ts'
 import { answer, answered, arrived, field, goesOn, requestFields, rig } from '../contract/rig.ts'
 import { PAIRING } from '../proxy/rig.ts'
 import { certificates } from '../support/certs.ts'
 import { Code } from '../support/frames.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { RawServer } from '../support/raw-server.ts'
 import { closing } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
 
@@ -160,6 +163,17 @@ t.test('transports: on native nine CONTINUATION frames, or a string above 64 KiB
   t.equal(await endsSession(values(5, 30_000)), true)
   t.equal(await endsSession(values(1, 60_000)), false)
   t.equal(await endsSession(values(1, 70_000)), true)
+})
+
+t.test('embed: a listener of proxy.listen stays where the configuration changes', async t => {
+  const [first, second] = [await RawServer.listen(t), await RawServer.listen(t)]
+  const options = ({ url }: RawServer) => ({ backends: { main: { endpoints: [url] } } })
+  const proxy = createProxy(options(first))
+  t.teardown(() => proxy.close())
+  const { port } = await proxy.listen({ port: 0 })
+  await proxy.apply(options(second))
+  await served(t, second, await RawClient.connect(t, port), '/pkg.Service/Method')
+  t.equal(first.requests.length, 0)
 })
 
 t.test('src/README.md: calls and streams read the time through transport/clock.ts only', async t => {
