@@ -4,7 +4,7 @@ import type { GrpcProxy } from './grpc-proxy.ts'
 import type { ProxyOptions } from './options.ts'
 
 /**
- * Makes a proxy; it connects and listens to nothing yet.
+ * Makes a proxy. It does not listen yet, and connects only where `sessions.ready` asks for it.
  *
  * ```ts
  * const proxy = createProxy('http://127.0.0.1:50051')
