@@ -1,5 +1,7 @@
 /** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
 import { resolve } from 'node:path'
+import type { BackendSetup } from '../backend/fleet.ts'
+import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress, parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
@@ -7,48 +9,7 @@ import { findingsOf } from './findings.ts'
 import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
-import {
-  type BackendConfig,
-  type Config,
-  configSchema,
-  type EndpointConfig,
-  type ListenerConfig,
-  type RouteConfig,
-} from './schema.ts'
-
-/** A configuration with nothing left to look up. */
-export interface ResolvedConfig extends Omit<Config, 'listeners' | 'backends' | 'routes'> {
-  readonly listeners: readonly ResolvedListener[]
-  /** By name. */
-  readonly backends: Readonly<Record<string, ResolvedBackend>>
-  /** As written; one that takes every call where there was none and there is one backend. Empty with a director. */
-  readonly routes: readonly RouteConfig[]
-}
-
-export interface ResolvedListener extends Omit<ListenerConfig, 'tls' | 'socketMode'> {
-  /** Empty with `path`. */
-  readonly host: string
-  /** 0 takes a free one; 0 with `path`. */
-  readonly port: number
-  /** The path of a unix socket, absolute. */
-  readonly path?: string
-  readonly socketMode?: number
-  readonly tls?: ResolvedListenerTls
-}
-
-/** PEM, ready for `tls.createSecureContext`. */
-export interface ResolvedListenerTls {
-  readonly cert: Buffer
-  readonly key: Buffer
-  readonly clientCa?: Buffer
-  readonly requireClientCertificate: boolean
-}
-
-export interface ResolvedBackend extends Omit<BackendConfig, 'endpoints' | 'tls'> {
-  readonly name: string
-  /** The endpoints. */
-  readonly endpoints: readonly DialAddress[]
-}
+import { type BackendConfig, type Config, configSchema, type EndpointConfig, type ListenerConfig } from './schema.ts'
 
 export interface ResolveOptions {
   /** Relative paths start here; default: the working directory. */
@@ -60,7 +21,7 @@ export interface ResolveOptions {
 }
 
 export interface Resolution {
-  readonly config: ResolvedConfig
+  readonly config: ProxySetup
   /** What works, but probably not as its author thinks. */
   readonly warnings: readonly Problem[]
 }
@@ -122,7 +83,7 @@ function readAllPems(input: unknown, folder: string): { files: PemIndex; finding
   return { files, findings }
 }
 
-function assemble(config: Config, pems: PemIndex, folder: string): ResolvedConfig {
+function assemble(config: Config, pems: PemIndex, folder: string): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
   return {
@@ -144,7 +105,7 @@ function resolveListener(
   { tls, socketMode, ...listener }: ListenerConfig,
   pem: PemFiles,
   folder: string,
-): ResolvedListener {
+): ListenerSetup {
   const address = parseListenAddress(listener.address)
   const place =
     address.kind === 'tcp'
@@ -173,7 +134,7 @@ function resolveBackend(
   { endpoints, tls, ...backend }: BackendConfig,
   pem: PemFiles,
   folder: string,
-): ResolvedBackend {
+): BackendSetup {
   const tlsFor = (serverName: string): DialAddress['tls'] => ({
     serverName: tls?.serverName ?? serverName,
     ...pem,

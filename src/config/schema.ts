@@ -44,7 +44,6 @@ export const configSchema = strict({
 export type Config = z.output<typeof configSchema>
 export type ListenerConfig = z.output<typeof listener>
 export type BackendConfig = z.output<typeof backend>
-export type RouteConfig = z.output<typeof route>
 export type EndpointConfig = BackendConfig['endpoints'][number]
 export type Limits = Config['limits']
 
