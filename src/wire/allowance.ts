@@ -1,20 +1,21 @@
 /**
- * How much a peer may do that is of use to nobody: the limits against floods, one connection's.
+ * How much useless work a peer may cause: the limits against floods, for one connection.
  *
  * Each kind has an allowance. It starts full (`burst`), each such frame takes one from it, each useful
  * frame, received or sent (HEADERS, DATA with content), gives `earned` back,
- * and so does time: `perSecond`, when the caller says what time it is (`tick`). Empty: the connection is
- * lost, with ENHANCE_YOUR_CALM. Who does work can therefore do the rest in proportion to it, for ever.
+ * and time gives back `perSecond`, when the caller says what time it is (`tick`). When an allowance is empty, the
+ * connection is lost with ENHANCE_YOUR_CALM. A peer that does useful work can therefore do the rest in proportion,
+ * forever.
  *
  * Honest peers that are chatty do one such frame, or two, for each useful one: PING for each DATA to measure the
  * path, an empty DATA as a flush, PRIORITY_UPDATE and GREASE for each request, 103 before each response. So all but
- * resets and ignored HEADERS earn at least that much. What they may cost others is bounded elsewhere: a connection
+ * resets and ignored HEADERS earn at least that much. Another bound limits what they may cost others: a connection
  * has its part of a turn and no more, whatever it sends.
  */
 import { type ConnectionToken, connectionError } from './protocol-error.ts'
 
 export interface FloodLimit {
-  /** Frames at once; time alone makes the allowance no larger. */
+  /** Frames at once. Time alone does not make the allowance larger. */
   readonly burst: number
   /** Frames that a second gives back. */
   readonly perSecond: number
@@ -24,8 +25,8 @@ export interface FloodLimit {
 
 /**
  * Defaults. `maxResets` (CVE-2023-44487, CVE-2025-8671): streams that the peer reset, or made us reset. HEADERS
- * earn nothing there, for they are what the attack is made of; a call that ended whole earns one. A client
- * that cancels 2,000 calls a second for ever stays within it.
+ * earn nothing there, because the attack is made of them; a call that ended whole earns one. A client
+ * that cancels 2,000 calls a second forever stays within it.
  */
 export const FLOOD_LIMITS = {
   maxResets: { burst: 10_000, perSecond: 3_000, earned: 1 },
@@ -41,7 +42,7 @@ export const FLOOD_LIMITS = {
 
 /** `maxPings` and the like. */
 export type FloodName = keyof typeof FLOOD_LIMITS
-/** What differs from `FLOOD_LIMITS`. */
+/** The values that differ from `FLOOD_LIMITS`. */
 export type FloodLimits = Readonly<Partial<Record<FloodName, Partial<FloodLimit>>>>
 
 /** Their numbers, in the order above. */
@@ -87,7 +88,7 @@ const TOKENS: readonly ConnectionToken[] = [
 ]
 
 export class Allowance {
-  /** Useful frames so far. */
+  /** The number of useful frames so far. */
   #useful = 0
   /** Calls that ended whole: what `maxResets` earns from. */
   #ended = 0
@@ -103,7 +104,7 @@ export class Allowance {
     this.#left = Float64Array.from(this.#limits, limit => limit.burst)
   }
 
-  /** A frame that does some work. */
+  /** A frame did some work. */
   useful(): void {
     this.#useful++
   }
@@ -113,12 +114,12 @@ export class Allowance {
     this.#ended++
   }
 
-  /** A WINDOW_UPDATE returned so many bytes that we had sent. `spend` follows. */
+  /** A WINDOW_UPDATE returned this many bytes that we had sent. `spend` follows. */
   returned(bytes: number): void {
     this.#left[Flood.WINDOW_UPDATES]! += bytes * EARNED_BY_BYTE
   }
 
-  /** Such a frame came. Throws the `ConnectionError` of its kind when there were too many. */
+  /** A frame of this kind came. Throws the `ConnectionError` of the kind when there were too many. */
   spend(flood: Flood): void {
     const earning = flood === Flood.RESETS ? this.#ended : this.#useful
     const limit = this.#limits[flood]!
@@ -131,7 +132,7 @@ export class Allowance {
     if (left < 0) throw connectionError(TOKENS[flood]!, `${this.#counts[flood]} in all`)
   }
 
-  /** Time passes: any clock in milliseconds that does not go back. The first call only sets it. */
+  /** Time passes, by any clock in milliseconds that does not go back. The first call only sets it. */
   tick(nowMs: number): void {
     const seconds = this.#tickedAt < 0 ? 0 : Math.max(0, nowMs - this.#tickedAt) / 1_000
     this.#tickedAt = nowMs
@@ -142,7 +143,7 @@ export class Allowance {
     }
   }
 
-  /** How many of each came so far. */
+  /** How many frames of each kind came so far. */
   get counts(): Readonly<Record<FloodName, number>> {
     return Object.fromEntries(NAMES.map((name, i) => [name, this.#counts[i]!])) as Record<FloodName, number>
   }

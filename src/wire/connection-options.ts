@@ -10,7 +10,7 @@ import { DEFAULT_WINDOW_SIZE, type Role, type SettingEntries, SettingId } from '
 import type { WireStream, WireStreamOwner } from './stream.ts'
 import type { Work } from './work.ts'
 
-/** Limits, each with its default in `CONNECTION_LIMITS`; those of parsing and of header lists beside them. */
+/** The limits, each with its default in `CONNECTION_LIMITS`, together with those of parsing and of header lists. */
 export interface ConnectionLimits
   extends Partial<typeof CONNECTION_LIMITS>,
     Omit<FrameReaderOptions, 'role' | 'work'>,
@@ -18,13 +18,13 @@ export interface ConnectionLimits
   readonly floods?: FloodLimits
 }
 
-/** Defaults. Bytes are those of payloads; what they allow in memory is said in flow-window.ts and outbound.ts. */
+/** Defaults. Bytes are those of payloads; flow-window.ts and outbound.ts say what they allow in memory. */
 export const CONNECTION_LIMITS: {
-  /** Streams open at a time: as server what we allow, as client what we use at most of what we are allowed. */
+  /** Streams open at a time. A server allows this many; a client opens at most this many of those it is allowed. */
   readonly maxConcurrentStreams: number
   /** Bytes that a peer may send on a stream before we gave anything back (SETTINGS_INITIAL_WINDOW_SIZE) … */
   readonly initialStreamWindow: number
-  /** … and up to where that grows for a stream that drains fast. The same value: it never grows. */
+  /** … and the size to which that grows for a stream that drains fast. With the same value it never grows. */
   readonly maxStreamWindow: number
   /** What it may send on all streams together, again and again while what we hold stays within the second. */
   readonly initialConnectionWindow: number
@@ -52,17 +52,20 @@ export interface ConnectionOwner {
   onPending(): void
   /** The peer's first SETTINGS came, once. A client may open streams from now on. */
   onReady(): void
-  /** Servers only: a client opened a stream. The owner returned is told its headers next. */
+  /** Servers only: a client opened a stream. The owner that is returned gets its headers next. */
   onStream(stream: WireStream): WireStreamOwner
-  /** Clients only: `free` is above 0 again, after it was asked and was 0. */
+  /** Clients only: `free` is above 0 again, after somebody read it as 0. */
   onFree(): void
-  /** GOAWAY came. Streams above its id have been told that they are lost. `debug`: latin1, 1,024 characters at most. */
+  /**
+   * GOAWAY came. The owners of streams above its id already know that they are lost. `debug`: latin1, 1,024 characters
+   * at most.
+   */
   onGoaway(code: ErrorCode, debug: string): void
   /** Clients only: no stream number is left (§5.1.1), `free` stays 0; the streams that are open run on. Once. */
   onSpent?(): void
   /** After `drain` (a server's: after its last GOAWAY), or after a GOAWAY that came: the last stream is gone. Once. */
   onDrained(): void
-  /** The ACK of a `ping()`. */
+  /** The ACK of a `ping()` came. */
   onPong(): void
   /** The peer broke a rule that cost it one stream (RST_STREAM was sent, if there was a stream). */
   onStreamError(error: StreamError): void
@@ -71,23 +74,25 @@ export interface ConnectionOwner {
 }
 
 export interface ConnectionOptions {
-  /** Which side we are. */
+  /** The side that we are. */
   readonly role: Role
   readonly limits?: ConnectionLimits
-  /** Told until it is over: no call comes from within the constructor. */
+  /** It hears what happens until the connection is over. No call comes from within the constructor. */
   readonly owner: ConnectionOwner
   /** Shared by the connections of a process; default: none, each connection's window alone is the bound. */
   readonly budget?: MemoryBudget
-  /** What `receive` may work off before it stops; who gives it some is who fills it up. Default: no bound. */
+  /** How much `receive` may work off before it stops. Whoever sets it refills it. Default: no bound. */
   readonly work?: Work
-  /** Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent; default: an `Error`. */
+  /**
+   * Makes the error that `sendHeaders` and `sendTrailers` throw for a block that cannot be sent; default: an `Error`.
+   */
   readonly refuse?: Refuse
 }
 
 /** The SETTINGS that say these limits. */
 export function settingsOf(role: Role, limits: typeof CONNECTION_LIMITS & ConnectionLimits): SettingEntries {
   const entries: [number, number][] = []
-  // §6.5.2: "A server MUST NOT explicitly set this value to 1", and push is not for us.
+  // §6.5.2: "A server MUST NOT explicitly set this value to 1", and we do not use push.
   if (role === 'client') entries.push([SettingId.ENABLE_PUSH, 0])
   else entries.push([SettingId.MAX_CONCURRENT_STREAMS, limits.maxConcurrentStreams])
   if (limits.headerTableSize !== 4_096) entries.push([SettingId.HEADER_TABLE_SIZE, limits.headerTableSize])

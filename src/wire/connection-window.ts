@@ -15,7 +15,7 @@ import { connectionError } from './protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE } from './settings.ts'
 import { type RoundTrips, WindowGrowth } from './window-growth.ts'
 
-/** The target grows to this part of the bound: the rest is for what is held. */
+/** The target grows to this part of the bound, and the rest is for held bytes. */
 const GROWTH_PART = 1 / 4
 
 export class ConnectionWindow {
@@ -49,12 +49,12 @@ export class ConnectionWindow {
     if (this.grows) this.#target = this.#growth.grown(this.#target, this.#mostBytes)
   }
 
-  /** It is not as large yet as it may become. */
+  /** Whether it may still grow. */
   get grows(): boolean {
     return this.#target < this.#mostBytes
   }
 
-  /** What the peer's bytes may come to: those that are held, and those that it may still send. */
+  /** How many bytes of the peer there may be: those that are held, and those that it may still send. */
   get promised(): number {
     return this.held + this.available
   }
@@ -65,7 +65,8 @@ export class ConnectionWindow {
   }
 
   /**
-   * The increment of the WINDOW_UPDATE that is due, or 0: half of what the window then is, for streams too; no crumbs.
+   * The increment of the WINDOW_UPDATE that is due, or 0: half of the size that the window then has, as for streams.
+   * Smaller updates are not worth a frame.
    * `growthBytes`: what it may have grown to, as memory stands now.
    */
   due(growthBytes: number): number {
@@ -75,12 +76,12 @@ export class ConnectionWindow {
     return increment <= 0 || increment * 2 < Math.max(most, DEFAULT_WINDOW_SIZE) ? 0 : increment
   }
 
-  /** So much goes to the peer. */
+  /** The peer gets this much. */
   give(increment: number): void {
     this.available += increment
   }
 
-  /** What is missing to the size it begins with: no setting can make it (§6.9.2). */
+  /** What is missing to its initial size, which no setting can announce (§6.9.2). */
   get unopened(): number {
     return this.#target - this.available
   }

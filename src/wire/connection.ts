@@ -12,7 +12,7 @@
  * `reuse` when it has sent them all; `tick` now and then; `closed` when the socket is gone.
  *
  * Nothing a peer does makes it throw: a wrong frame costs a stream (RST_STREAM) or the connection (GOAWAY,
- * `onFailed`). An owner is never called from within its own call: what it caused itself it is told by `flush`.
+ * `onFailed`). An owner is never called from within its own call: it hears in `flush` of what it caused itself.
  */
 import { Allowance } from './allowance.ts'
 import {
@@ -42,7 +42,7 @@ export class Connection implements InboundOwner {
   readonly role: Role
   /** What the peer announced. */
   readonly peer: Settings = new Settings()
-  /** What the peer did that is of no use, and how much more of it is let through. */
+  /** The useless things that the peer did, and how many more of them are allowed. */
   readonly floods: Allowance
   readonly #owner: ConnectionOwner
   readonly #limits: typeof CONNECTION_LIMITS & ConnectionLimits
@@ -59,10 +59,10 @@ export class Connection implements InboundOwner {
   #goawayReceived = false
   #drainedTold = false
   #spentTold = false
-  /** `free` has said 0: whoever asked wants to hear when there is room. */
+  /** `free` was read as 0, so its reader must hear when there is room. */
   #wasFull = false
   readonly #slowReaders = new SlowReaders()
-  /** Of the caller, without an ACK. */
+  /** PINGs of the caller that have no ACK yet. */
   #pings = 0
   /** Why it is over. */
   #over: string | undefined
@@ -94,7 +94,7 @@ export class Connection implements InboundOwner {
     this.#inbound.work = this.#reader.work
   }
 
-  /** Our preface. Before anything else. */
+  /** Sends our preface. It must come before anything else. */
   start(): void {
     if (this.role === 'client') this.#outbound.writer.preface()
     const entries = settingsOf(this.role, this.#limits)
@@ -104,14 +104,15 @@ export class Connection implements InboundOwner {
   }
 
   /**
-   * Bytes came: `chunk[0..end)`. It is the caller's again afterwards. With `rewritable` that is so only if
-   * `framesTaken()` then says false: streams of other connections may have taken DATA frames as they lie, heads
-   * written over, and `chunk` must stay as it is until those connections' sockets have sent them.
+   * Bytes came: `chunk[0..end)`. Afterwards the caller may use the chunk again, with `rewritable` only if
+   * `framesTaken()` then says false: streams of other connections may have taken DATA frames in place, with their heads
+   * written over, and `chunk` must stay as it is until the sockets of those connections have sent them.
    *
    * `nowMs`: any clock in milliseconds, for windows to grow only while that makes the sender faster. Without one
    * they grow whenever they are used up, and small calls may wait behind what large ones have on their way.
    *
-   * @returns `end`; or where it stopped, as there is no `work` left: there `start` is to go on with the same chunk
+   * @returns `end`; or the place where it stopped because no `work` is left. The next call continues the same chunk
+   * there
    */
   receive(chunk: Buffer, end: number = chunk.length, rewritable = false, nowMs = 0, start = 0): number {
     if (this.#over !== undefined) return end
@@ -132,7 +133,7 @@ export class Connection implements InboundOwner {
     }
   }
 
-  /** Tells what is to be told, lets waiting streams send, and hands out what the socket shall write, in order. */
+  /** Calls owners, lets waiting streams send, and hands out what the socket must write, in order. */
   flush(): Buffer[] {
     try {
       this.#table.settle()
@@ -162,17 +163,17 @@ export class Connection implements InboundOwner {
     if (this.#outbound.unfinished) this.#outbound.notice()
   }
 
-  /** Bytes that wait for a flush. While a peer lets them grow, do not read from it. */
+  /** Bytes that wait for a flush. Do not read from a peer that lets them grow. */
   get pendingBytes(): number {
     return this.#outbound.writer.pendingBytes
   }
 
-  /** Any clock in milliseconds: allowances refill. Once a second is enough. */
+  /** Refills the allowances, by any clock in milliseconds. Once a second is enough. */
   tick(nowMs: number): void {
     this.floods.tick(nowMs)
   }
 
-  /** The socket is gone: every stream is told. Not from within a call of an owner of a stream. */
+  /** The socket is gone, and every stream hears of it. Do not call this from within a call of a stream's owner. */
   closed(reason: string): void {
     this.#over ??= reason
     this.#reader.close()
@@ -208,12 +209,15 @@ export class Connection implements InboundOwner {
     return this.#outbound.queuedBytes
   }
 
-  /** Bytes of DATA sent so far: for who has the clock, to tell a slow peer from one that takes nothing. */
+  /** Bytes of DATA sent so far. With a clock, the caller can tell a slow peer from one that takes nothing. */
   get sentBytes(): number {
     return this.#outbound.sentBytes
   }
 
-  /** The number of the header block that began and has not ended, or 0: for who has the clock (slow headers). */
+  /**
+   * The number of the header block that began and has not ended, or 0. The caller, who has a clock, can find slow
+   * headers with it.
+   */
   get unfinishedBlock(): number {
     return this.#reader.unfinishedBlock
   }
@@ -223,7 +227,7 @@ export class Connection implements InboundOwner {
     return this.#reader.heldBytes + this.#decoder.heldBytes
   }
 
-  /** SETTINGS of ours without an acknowledgement: for who has the clock (SETTINGS_TIMEOUT). */
+  /** How many SETTINGS of ours have no acknowledgement. The caller, who has a clock, needs it for SETTINGS_TIMEOUT. */
   get settingsPending(): number {
     return this.#local.pending
   }
@@ -236,10 +240,11 @@ export class Connection implements InboundOwner {
   }
 
   /**
-   * A client's connection opens no more streams; it has nothing to say of that. A server's says GOAWAY. §6.8: "A server that is attempting to gracefully shut down a connection SHOULD send an initial
-   * GOAWAY frame with the last stream identifier set to 2^31-1 and a NO_ERROR code. … After allowing time for any
-   * in-flight stream creation (at least one round-trip time), the server MAY send another GOAWAY frame with an
-   * updated last stream identifier." `onDrained` follows.
+   * A client's connection opens no more streams, and need not announce it. A server's sends GOAWAY. §6.8: "A server
+   * that is attempting to gracefully shut down a connection SHOULD send an initial GOAWAY frame with the last stream
+   * identifier set to 2^31-1 and a NO_ERROR code. … After allowing time for any in-flight stream creation (at least one
+   * round-trip time), the server MAY send another GOAWAY frame with an updated last stream identifier." `onDrained`
+   * follows.
    */
   drain(): void {
     if (this.#draining || this.#over !== undefined) return
@@ -252,7 +257,7 @@ export class Connection implements InboundOwner {
     this.#outbound.ping(PING_BYTES, Ping.DRAIN * 8, false)
   }
 
-  /** The client has not answered `drain`'s PING in time: as if it had. */
+  /** The client did not answer the PING of `drain` in time. The connection goes on as if it had. */
   drainTimedOut(): void {
     if (this.#over === undefined) this.pingAcknowledged(Ping.DRAIN)
   }
@@ -282,15 +287,15 @@ export class Connection implements InboundOwner {
     return 0
   }
 
-  /** A client's new stream, only while `free > 0`. It is one of the wire once its HEADERS are sent. */
+  /** A client's new stream, only while `free > 0`. It exists on the wire once its HEADERS are sent. */
   openStream(owner: WireStreamOwner): WireStream {
     if (this.free < 1) throw new Error('no stream is free')
     return this.#table.addUnsent(owner)
   }
 
   /**
-   * The peer has no window left, because of what owners have not released: their streams hold up all others. For who
-   * has the clock: `markConsumers`, and `shed` if it is still so some seconds later.
+   * The peer has no window left, because of what owners have not released: their streams block all others. The caller,
+   * who has a clock, then calls `markConsumers`, and `shed` if this is still so some seconds later.
    */
   get starved(): boolean {
     return this.#table.starved
@@ -317,7 +322,7 @@ export class Connection implements InboundOwner {
     return this.#table.window.held
   }
 
-  // For `Inbound`
+  // What `Inbound` calls
 
   openedByPeer(stream: WireStream): WireStreamOwner {
     return this.#owner.onStream(stream)
@@ -342,7 +347,7 @@ export class Connection implements InboundOwner {
     this.#table.freed = true
   }
 
-  /** False: nothing was asked. */
+  /** False when nothing was asked. */
   pingAcknowledged(which: number): boolean {
     if (which === Ping.CALLER) {
       if (this.#pings === 0) return false
@@ -350,7 +355,7 @@ export class Connection implements InboundOwner {
       this.#owner.onPong()
       return true
     }
-    // A client that drains sent no PING.
+    // A client that drains sends no PING.
     if (!this.#draining || this.#goawaySent || this.role === 'client') return false
     this.#goawaySent = true
     this.#inbound.lastStreamId = this.#table.highest
@@ -359,7 +364,7 @@ export class Connection implements InboundOwner {
     return true
   }
 
-  /** An owner threw: whose mistake it is, the peer is told. */
+  /** An owner threw. The mistake is ours, and the peer must hear that the connection is over. */
   #failByOwner(): void {
     withdrawFrame()
     this.fail(new ConnectionError(ErrorCode.INTERNAL_ERROR, 'internal-error', 'an error of our own'))

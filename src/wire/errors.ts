@@ -20,7 +20,7 @@ export const ErrorCode = {
 
 /**
  * A code as it came off the wire. Not narrowed to the names above. RFC 9113 §7:
- * "Unknown or unsupported error codes MUST NOT trigger any special behavior", so they travel on.
+ * "Unknown or unsupported error codes MUST NOT trigger any special behavior", so they are passed on.
  */
 export type ErrorCode = number
 

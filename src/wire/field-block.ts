@@ -1,4 +1,4 @@
-/** A field block whose frames have not all come (RFC 9113 §4.3), and what it may have. */
+/** A field block whose frames have not all come (RFC 9113 §4.3), and its limits. */
 import { copyBytes } from './frame.ts'
 import { NO_BYTES } from './no-bytes.ts'
 import { connectionError } from './protocol-error.ts'
@@ -13,7 +13,7 @@ export interface FieldBlockOptions {
   readonly maxHeaderBlockBytes?: number
   /** CONTINUATION frames of one block (CVE-2024-28182). Default: the same in frames of 16 KiB, 1,024 or 16. */
   readonly maxContinuations?: number
-  /** Of them, empty ones that do not end the block: they have no use. Default 1. */
+  /** How many of them may be empty and not end the block, which is of no use. Default 1. */
   readonly maxEmptyContinuations?: number
 }
 
@@ -37,10 +37,10 @@ export interface FieldBlockLimits {
 /** A field block whose frames have not all come (§4.3): HEADERS or PUSH_PROMISE, then CONTINUATION. */
 export class FieldBlock {
   readonly streamId: number
-  /** 0: of HEADERS. */
+  /** It is 0 for HEADERS. */
   readonly promisedId: number
   readonly endStream: boolean
-  /** Its bytes are handed on as they come, and counted here only. */
+  /** Whether its bytes are handed on as they come, and only counted here. */
   readonly inPieces: boolean
   /** The block so far is `bytes[0..length)`, unless it comes in pieces. */
   bytes: Buffer = NO_BYTES

@@ -1,13 +1,13 @@
 /**
- * What may stand in names and values that are sent on: no wider than the strictest peer bears.
+ * What names and values that we send on may contain: no more than the strictest peer accepts.
  *
- * RFC 9113 §8.2.1 makes a message malformed for little; what RFC 9110 does not allow beyond that, some peers end their
- * whole connection for, and with it the calls of everybody who shares it: Rust's h2 crate for names that are no tokens,
+ * RFC 9113 §8.2.1 makes few messages malformed. For other things that RFC 9110 does not allow, some peers end their
+ * whole connection, and with it the calls of everybody who shares it: Rust's h2 crate for names that are not tokens,
  * control characters in values, octets above 0x7f in `:path` and `:authority`, and after 1,024 requests whose path or
- * authority is no part of a URI; nghttp2 and what is built on it (Node, Envoy) for some hundred such requests; Go's
- * net/http and grpc-java because of DATA that follows a request which they refused; grpc-java for `-bin` values that are
- * no base64; grpclib for octets above 0x7f in any value (Kestrel if they are no UTF-8), which gRPC's "ASCII-Value"
- * (PROTOCOL-HTTP2.md) has not either.
+ * authority cannot be part of a URI; nghttp2 and what is built on it (Node, Envoy) for about a hundred such requests;
+ * Go's net/http and grpc-java because of DATA that follows a request which they refused; grpc-java for `-bin` values
+ * that are not base64; grpclib for octets above 0x7f in any value (Kestrel if they are not UTF-8), which gRPC's
+ * "ASCII-Value" (PROTOCOL-HTTP2.md) does not allow either.
  */
 
 /** Classes of octets. */
@@ -26,11 +26,11 @@ const ALPHANUMERIC = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 // RFC 9110 §5.6.2.
 mark(TOKEN, `${ALPHANUMERIC}!#$%&'*+-.^_\`|~`)
 // RFC 3986 §3.2.2, reg-name and IP-literal, with a port; no userinfo, which RFC 9113 §8.3.1 forbids, and no escapes,
-// which the h2 crate takes for no host.
+// which the h2 crate does not accept in a host.
 mark(HOST, `${ALPHANUMERIC}-._~!$&'()*+,;=:[]`)
 mark(BASE64, `${ALPHANUMERIC}+/`)
 mark(HEX, '0123456789ABCDEFabcdef')
-// Wider than RFC 3986, as browsers are; these few characters the h2 crate does not take.
+// Wider than RFC 3986, as browsers are, but without these few characters, which the h2 crate does not accept.
 for (let c = 0x21; c <= 0x7e; c++) CLASSES[c]! |= PATH | QUERY
 clear(PATH | QUERY, '<>')
 clear(PATH, '`?%')
@@ -60,7 +60,7 @@ export function isPlain(value: string): boolean {
   return allAre(VALUE, value)
 }
 
-/** `/…`, `/…?…`, escapes whole; `*` is another matter (RFC 9113 §8.3.1: for OPTIONS only). */
+/** `/…` or `/…?…`, with whole escapes. `*` is a separate case (RFC 9113 §8.3.1: for OPTIONS only). */
 export function isPath(path: string): boolean {
   if (path.charCodeAt(0) !== SLASH) return false
   let bits = PATH

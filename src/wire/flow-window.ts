@@ -1,7 +1,7 @@
 /**
  * Flow control (RFC 9113 §5.2, §6.9) as arithmetic: what we may still send, and what we let the peer
- * send. For a stream, or with stream id 0 for the connection. Bytes are those of DATA payloads, padding
- * included, heads not.
+ * send. It is for a stream, or with stream id 0 for the connection. Bytes are those of DATA payloads, with
+ * padding and without heads.
  *
  * Receive windows, with numbers:
  *
@@ -21,9 +21,9 @@ import { type RoundTrips, WindowGrowth } from './window-growth.ts'
 /** What we may send. Negative after the peer made its INITIAL_WINDOW_SIZE smaller (§6.9.2). */
 export class SendWindow {
   readonly streamId: number
-  /** Bytes that may be sent now; below 1: none. */
+  /** Bytes that may be sent now; none if this is below 1. */
   available: number
-  /** The most that this ever was: what is missing to it was sent, and has not been returned. */
+  /** The most that this ever was: the difference to it was sent and has not been returned. */
   #widest: number
 
   constructor(streamId: number, initialBytes: number) {
@@ -31,7 +31,7 @@ export class SendWindow {
     this.available = this.#widest = initialBytes
   }
 
-  /** DATA of ours with so many bytes went out. */
+  /** We sent DATA with this many bytes. */
   consume(bytes: number): void {
     this.available -= bytes
   }
@@ -69,7 +69,7 @@ export class SendWindow {
 const GROWTH_HELD = 1 / 4
 
 /**
- * What we let the peer send on a stream. Always: `available + held + released === limit`.
+ * What we let the peer send on a stream. It always holds that `available + held + released === limit`.
  *
  * | part        | bytes that …                                             |
  * | ----------- | -------------------------------------------------------- |
@@ -85,7 +85,7 @@ export class ReceiveWindow {
   /** Size of the window. */
   limit: number
   #initial: number
-  /** Made when a round trip first falls into the stream's life: small calls have none. */
+  /** It is made when a round trip first falls into the stream's life, so small calls have none. */
   #growth: WindowGrowth | undefined
 
   constructor(streamId: number, initialBytes: number) {
@@ -113,7 +113,7 @@ export class ReceiveWindow {
     this.#growth.received(bytes, trips, this.limit)
   }
 
-  /** So many of the held bytes were consumed; `release(0, …)` gives them back. */
+  /** This many of the held bytes were consumed; `release(0, …)` gives them back. */
   consume(bytes: number): void {
     if (bytes > this.held) throw new RangeError(`released ${bytes} of ${this.held} bytes held`)
     this.held -= bytes
@@ -121,11 +121,11 @@ export class ReceiveWindow {
   }
 
   /**
-   * So many of the held bytes were consumed. Returns the increment of the WINDOW_UPDATE to send now, or 0.
+   * This many of the held bytes were consumed. Returns the increment of the WINDOW_UPDATE to send now, or 0.
    *
    * `ceiling`: bytes that the window may have at most, as the caller's budget stands now. A window above
    * it gives back less than it gets, and so shrinks as bytes pass; below its initial size it returns to
-   * that as soon as the ceiling lets it, at a `release(0, ceiling)` if nothing else happens.
+   * that as soon as the ceiling allows, at a `release(0, ceiling)` if nothing else happens.
    */
   release(bytes: number, ceiling: number): number {
     const waited = this.held
@@ -142,7 +142,9 @@ export class ReceiveWindow {
     return this.#announce()
   }
 
-  /** Our own INITIAL_WINDOW_SIZE counts from now on (`LocalSettings.acknowledge`): the peer's view moved by this much. */
+  /**
+   * Our own INITIAL_WINDOW_SIZE counts from now on (`LocalSettings.acknowledge`): the peer's view moved by this much.
+   */
   adjust(difference: number): void {
     this.#initial += difference
     this.limit += difference

@@ -1,19 +1,19 @@
 /**
- * The DATA frame that a stream's owner is being told of, where it lies: how a frame is forwarded without being
- * copied. An owner that hands `bytes[start..end)` on to another stream within its `onData` need not know of it:
- * that stream finds the frame here, writes its own stream id over the head, and sends frame and head as they lie.
+ * The DATA frame that a stream's owner is just being given, in place: this is how a frame is forwarded without being
+ * copied. An owner that hands `bytes[start..end)` on to another stream within its `onData` need not know about it:
+ * that stream finds the frame here, writes its own stream id over the head, and sends frame and head in place.
  *
- * One for the process, as only one owner is being told something at a time. Offered are only long frames without
- * padding that lie whole in a chunk which its receiver allows to be changed (`Connection.receive`).
+ * There is one for the process, because only one owner is called at a time. Only long frames without padding are
+ * offered, if they are whole in one chunk that its receiver allows to be changed (`Connection.receive`).
  */
 let bytesInHand: Buffer | undefined
 let headAtInHand = -1
 let startInHand = -1
 let endInHand = -1
-/** The chunk of which a frame was taken by reference since `framesTaken` was asked last. */
+/** The chunk from which a frame was taken by reference since `framesTaken` was last called. */
 let taken = false
 
-/** Before `onData`. */
+/** Call it before `onData`. */
 export function offerFrame(bytes: Buffer, headAt: number, start: number, end: number): void {
   bytesInHand = bytes
   headAtInHand = headAt
@@ -21,7 +21,7 @@ export function offerFrame(bytes: Buffer, headAt: number, start: number, end: nu
   endInHand = end
 }
 
-/** After `onData`. */
+/** Call it after `onData`. */
 export function withdrawFrame(): void {
   bytesInHand = undefined
 }
@@ -37,7 +37,7 @@ export function takeFrame(bytes: Buffer, start: number, end: number): number {
   return headAtInHand
 }
 
-/** Whether frames were taken since this was asked last: then the chunk may not be written again yet. */
+/** Whether frames were taken since the last call of this: then the chunk may not be written again yet. */
 export function framesTaken(): boolean {
   const were = taken
   taken = false

@@ -1,7 +1,7 @@
 /**
- * Bytes in, frames out (RFC 9113 §4, §6). Checks what a frame by itself can be wrong in: lengths,
+ * Bytes in, frames out (RFC 9113 §4, §6). Checks what can be wrong with a frame by itself: lengths,
  * stream 0 or not, padding, value ranges, and the order within a field block. Stream states, windows
- * and header fields are the connection's business.
+ * and header fields are left to the connection.
  *
  * Lifetimes: every range given to a handler is valid only during the call. It lies in the chunk given
  * to `read`, or, for a frame that was split over reads, in a buffer of the reader that the next frame
@@ -40,12 +40,12 @@ import { connectionError, streamError } from './protocol-error.ts'
 import { checkEntries, type Role, SETTING_BYTES } from './settings.ts'
 import { ENOUGH_UNITS, unitsOf, Work } from './work.ts'
 
-/** Where the reader is. It begins at PREFACE (server) or FIRST (client). */
+/** The phase of the reader. It begins with PREFACE (server) or FIRST (client). */
 const Phase = { PREFACE: 0, FIRST: 1, OPEN: 2, BLOCK: 3, DEAD: 4 } as const
 
-/** One connection's input: `read` each chunk, and the handler is told its frames. */
+/** The input of one connection: `read` each chunk, and the handler gets its frames. */
 export class FrameReader {
-  /** Raise when the peer may know of a greater value, lower only when it acknowledged the smaller one. */
+  /** Raise it when the peer may know of a greater value, lower it only when the peer acknowledged the smaller one. */
   maxFrameSize: number
   /** Clients only: whether PUSH_PROMISE is expected. False, as we announce ENABLE_PUSH 0. */
   pushEnabled = false
@@ -59,14 +59,14 @@ export class FrameReader {
   #phase: number
   /** Bytes of the preface seen. */
   #prefaceAt = 0
-  /** Bytes to come of a frame that is skipped. */
+  /** Bytes of a skipped frame that are still to come. */
   #skip = 0
   /** The frame that the last chunk did not complete: its beginning. */
   readonly #join = new FrameJoin()
   #handingJoined = false
   /** The field block that waits for its CONTINUATION frames: in phase BLOCK. */
   #block: FieldBlock | undefined
-  /** Frames and field blocks that were not complete, so far. */
+  /** How many frames and field blocks were not complete so far. */
   #begun = 0
 
   constructor(handler: FrameHandler, options: FrameReaderOptions) {
@@ -83,7 +83,7 @@ export class FrameReader {
   /**
    * Hands over every frame that `chunk[start..end)` completes. Throws the `ConnectionError` that a frame is; then,
    * and when a handler threw, the reader is dead and reads nothing more.
-   * @returns `end`; or where it stopped, as there is no work left: there `start` is to go on
+   * @returns `end`; or the place where it stopped because no work is left. The next call continues there
    */
   read(chunk: Buffer, end: number = chunk.length, start = 0): number {
     let sound = false
@@ -97,14 +97,14 @@ export class FrameReader {
     }
   }
 
-  /** Nothing more is handed over, not even what is left of the chunk being read. Frees the buffers. */
+  /** Stops: nothing more is handed over, not even the rest of the current chunk. Frees the buffers. */
   close(): void {
     this.#phase = Phase.DEAD
     this.#block = undefined
     if (!this.#handingJoined) this.#join.clear()
   }
 
-  /** In a call of the handler: the range is in the reader's own buffer. */
+  /** During a call of the handler: whether the range is in the reader's own buffer. */
   get joined(): boolean {
     return this.#handingJoined
   }
@@ -117,13 +117,13 @@ export class FrameReader {
     if (this.#handingJoined) this.#join.giveAway()
   }
 
-  /** A header block began, and what ends it (the rest of HEADERS, END_HEADERS) did not come: its number. Or 0. */
+  /** The number of the header block whose end (the rest of HEADERS, or END_HEADERS) has not come yet, or 0. */
   get unfinishedBlock(): number {
     const inHeaders = this.#join.have >= HEAD_BYTES && readType(this.#join.bytes, 0) === FrameType.HEADERS
     return this.#phase === Phase.BLOCK || inHeaders ? this.#begun : 0
   }
 
-  /** Bytes held for frames and field blocks that are not complete: capacity, not fill. */
+  /** Bytes held for frames and field blocks that are not complete: their capacity, not their fill level. */
   get heldBytes(): number {
     return this.#join.bytes.length + (this.#block?.bytes.length ?? 0)
   }

@@ -10,7 +10,7 @@
  * The round of a buffer: frames are written → `take()` hands out the spans → the caller writes them to
  * the socket → once the socket has taken every byte of every span ever taken (`writableLength === 0`),
  * the caller says `reuse()`, and the same memory is written again. Until then frames go behind what was
- * taken, so that a socket that is slow pins the bytes it has not sent, not a buffer a flush.
+ * taken, so that a slow socket keeps only the bytes that it has not sent, not one buffer for each flush.
  *
  * The writer keeps frames in the order of the calls. It knows no stream states and no windows.
  */
@@ -29,16 +29,16 @@ import {
 import { NO_BYTES } from './no-bytes.ts'
 import { SETTING_BYTES, type SettingEntries } from './settings.ts'
 
-/** One output buffer: some 500 small calls a flush. A flush that needs more takes another. */
+/** The size of one output buffer: about 500 small calls a flush. A flush that needs more takes another buffer. */
 export const OUTPUT_BYTES = 65_536
 
 /**
- * From this many bytes on a payload is sent from where it lies. To copy 4 KiB costs some 200 ns
- * (bench/micro/frames.ts), a span of its own some 70 ns here and then a chunk more in the socket's writev.
+ * From this many bytes on a payload is sent in place. Copying 4 KiB costs about 200 ns
+ * (bench/micro/frames.ts), a span of its own about 70 ns here, and then one more chunk in the socket's writev.
  */
 export const REFERENCE_BYTES = 4_096
 
-/** Full buffers that one writer remembers until `reuse`; further ones are the garbage collector's. */
+/** Full buffers that one writer remembers until `reuse`; further ones are left to the garbage collector. */
 const MAX_FULL = 4
 
 /**
@@ -68,9 +68,9 @@ export class OutputPool {
 
 const SHARED_POOL = new OutputPool()
 
-/** Frames that one connection has yet to send, in the order of the calls. Nothing is checked but `windowUpdate`. */
+/** Frames that one connection has yet to send, in the order of the calls. Only `windowUpdate` is checked. */
 export class FrameWriter {
-  /** The peer's SETTINGS_MAX_FRAME_SIZE: longer payloads are split. `forwardSpan` alone does not look. */
+  /** The peer's SETTINGS_MAX_FRAME_SIZE: longer payloads are split. Only `forwardSpan` does not check this. */
   maxFrameSize = DEFAULT_MAX_FRAME_SIZE
   readonly #pool: OutputPool
   /** The output buffer: `[0..#runFrom)` is in a span or taken, `[#runFrom..#at)` will be one. */
@@ -83,7 +83,7 @@ export class FrameWriter {
   #spanTo: number[] = []
   /** Bytes in them, without the open run. */
   #closedBytes = 0
-  /** Buffers that were filled; still read by the socket. */
+  /** Buffers that were filled and that the socket still reads. */
   readonly #full: Buffer[] = []
 
   constructor(pool: OutputPool = SHARED_POOL) {
@@ -114,8 +114,8 @@ export class FrameWriter {
   }
 
   /**
-   * The socket has taken all bytes of all spans that `take` ever returned: their memory is free. Said too
-   * early, frames not sent yet are overwritten by later ones. Without effect while there are frames that
+   * The socket has taken all bytes of all spans that `take` ever returned: their memory is free. When it is called too
+   * early, later frames overwrite frames that are not sent yet. It has no effect while there are frames that
    * were not taken: the next round frees the memory.
    */
   reuse(): void {
@@ -140,7 +140,7 @@ export class FrameWriter {
   }
 
   /**
-   * DATA with `bytes[start..end)`, which is taken before the call returns: at once the caller's again.
+   * DATA with `bytes[start..end)`, which is copied before the call returns, so the caller may reuse it at once.
    * An empty range is an empty frame.
    */
   data(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean): void {
@@ -175,8 +175,8 @@ export class FrameWriter {
   }
 
   /**
-   * Whole frames as they lie in `bytes[from..to)`, heads included: received, re-headed in place
-   * (`rewriteHead`). By reference if they are long, or go on where the last span ended: neighbours in one
+   * Whole frames in `bytes[from..to)` with their heads, which were received and got new heads in place
+   * (`rewriteHead`). They are kept by reference if they are long, or begin where the last span ended: neighbours in one
    * buffer become one span. A payload over the peer's `maxFrameSize` must not come this way.
    * @returns whether they are kept by reference: then they must not change until the socket has sent them
    */
@@ -200,7 +200,7 @@ export class FrameWriter {
     this.#copy(bytes, from, to)
   }
 
-  /** HEADERS with the field block `block[start..end)`, copied, and CONTINUATION as the peer's limit wants. */
+  /** HEADERS with the field block `block[start..end)`, copied, and CONTINUATION as the peer's limit requires. */
   headers(streamId: number, block: Buffer, start: number, end: number, endStream: boolean): void {
     const at = this.reserveHeaders(end - start)
     copyBytes(this.#out, at, block, start, end)
@@ -212,7 +212,7 @@ export class FrameWriter {
    * writes where the bytes go out. `commitHeaders` must follow before any other call.
    */
   reserveHeaders(maxBytes: number): number {
-    // One head a frame.
+    // Each frame has one head.
     const more = maxBytes > this.maxFrameSize ? Math.floor(maxBytes / this.maxFrameSize) : 0
     this.#ensure(maxBytes + HEAD_BYTES * (1 + more))
     return this.#at + HEAD_BYTES

@@ -1,6 +1,6 @@
 /**
  * What a connection receives in HEADERS: requests, responses, trailers, each against the rules of messages and the
- * limits of header lists, and on to the owner of its stream. What is wrong throws, as in inbound.ts.
+ * limits of header lists, and on to the owner of its stream. Whatever is wrong throws, as in inbound.ts.
  */
 import { type Allowance, Flood } from './allowance.ts'
 import type { HpackDecoder } from './hpack/decoder.ts'
@@ -20,7 +20,7 @@ import { checkNewStream, StreamEvent, StreamState, transition } from './stream-s
 import type { StreamTable } from './stream-table.ts'
 
 const CLEAN: StreamEnd = { kind: 'clean' }
-/** What a block that comes again was checked as (`CachedBlock.note`). */
+/** As what a block that comes again was checked (`CachedBlock.note`). */
 const Checked = { REQUEST: 1, RESPONSE: 2, TRAILERS: 3 } as const
 
 export interface InboundHeadersOwner {
@@ -51,7 +51,7 @@ export class InboundHeaders {
     this.#maxConcurrentStreams = maxConcurrentStreams
   }
 
-  /** As a server. A client has no business with streams that it did not open. */
+  /** For servers. A client has nothing to do with streams that it did not open. */
   onNew(id: number, block: readonly HeaderField[], endStream: boolean): void {
     const table = this.#table
     checkNewStream(id, table.highest, table.role)
@@ -62,7 +62,7 @@ export class InboundHeaders {
     const known = this.#decoder.known
     if (known === undefined || known.note !== Checked.REQUEST) {
       const fault = checkRequest(block)
-      // Of a list that was cut, what is there may be too little.
+      // Of a list that was cut, the required fields may be missing.
       if (tooLarge && fault !== undefined && fault !== 'mendable') throw this.#tooLarge(id)
       if (fault !== undefined) block = this.#mend(id, block, fault, checkRequest)
       if (known !== undefined) known.note = Checked.REQUEST
@@ -90,7 +90,7 @@ export class InboundHeaders {
     if (endStream && stream.state === StreamState.CLOSED) this.#table.endNow(stream, CLEAN)
   }
 
-  /** Who can say more than a reset does is told; the peer made us do it all the same. */
+  /** An owner that can answer better than with a reset hears of it. It still counts as caused by the peer. */
   #refuseList(stream: WireStream, block: readonly HeaderField[], endStream: boolean): void {
     const { owner } = stream
     const error = this.#tooLarge(stream.id)
@@ -136,7 +136,7 @@ export class InboundHeaders {
       this.#floods.useful()
       stream.headersReceived = true
       // §8.1.1: "A response that is defined to have no content … MAY have a non-zero content-length header field".
-      // nghttp2 ends the connection over content that comes with it all the same.
+      // nghttp2 ends the connection when content comes with it.
       const bodyless = stream.headRequest || status === 204 || status === 304
       stream.expectedBytes = bodyless ? 0 : contentLengthOf(block)
       if (endStream) checkLength(stream, 0, true)
@@ -144,7 +144,7 @@ export class InboundHeaders {
     if (!stream.resetWaits) stream.owner.onHeaders(block, endStream)
   }
 
-  /** @returns the block as it can be handed on, if that makes its fault good; it is then found so the next time */
+  /** @returns the block as it can be handed on, if that corrects its fault; the next time it is found in that form */
   #mend(
     streamId: number,
     block: readonly HeaderField[],

@@ -3,7 +3,7 @@
  * limits, and on to the owner of its stream.
  *
  * A frame that is wrong throws: a `ConnectionError` goes through the reader to `Connection`, a `StreamError`
- * is caught here and costs the stream alone.
+ * is caught here and costs only the stream.
  */
 import { type Allowance, Flood } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
@@ -28,7 +28,7 @@ const CLEAN: StreamEnd = { kind: 'clean' }
 export const PING_BYTES: Buffer = Buffer.from('verbati\0verbati\u0001verbati\u0002', 'latin1')
 export const Ping = { PROBE: 0, DRAIN: 1, CALLER: 2 } as const
 
-/** What the connection hears of frames that are about itself. Only `Connection` implements it. */
+/** What the connection hears about frames that concern itself. Only `Connection` implements it. */
 export interface InboundOwner extends InboundHeadersOwner {
   settingsCame(): void
   goawayCame(lastStreamId: number, code: ErrorCode, debug: string): void
@@ -49,9 +49,9 @@ export class Inbound implements FrameHandler {
   readonly #owner: InboundOwner
   readonly #server: boolean
   readonly #headers: InboundHeaders
-  /** When what is being read came, by any clock in milliseconds. */
+  /** When the current chunk came, by any clock in milliseconds. */
   nowMs = 0
-  /** The connection's, for what one frame costs more than another. */
+  /** The budget of the connection, because some frames cost more than others. */
   work: Work = new Work()
   readonly #trips = new RoundTrips()
 
@@ -77,12 +77,12 @@ export class Inbound implements FrameHandler {
 
   onData(id: number, bytes: Buffer, start: number, end: number, flow: number, endStream: boolean, headAt: number) {
     this.#arrived(flow)
-    // Nothing, many times, is no use.
+    // Many frames without content are of no use.
     if (start === end && !endStream) this.#floods.spend(Flood.EMPTY_DATA)
     const stream = this.#table.find(id)
     if (stream === undefined) return this.#dataOnClosed(id, flow, endStream)
     if (start < end) this.#floods.useful()
-    // From here on the bytes are the stream's, unless it does not take them.
+    // From here on the stream accounts for the bytes, unless it does not take them.
     let taken = false
     try {
       stream.state = transition(stream.state, endStream ? StreamEvent.RECV_DATA_END : StreamEvent.RECV_DATA, id)
@@ -93,7 +93,7 @@ export class Inbound implements FrameHandler {
       if (!taken) this.#table.giveBack(flow)
       return this.#caught(error)
     }
-    // Padding is not the owner's business, nor is what comes after it has given up.
+    // The owner does not see padding, nor bytes that come after it has given up.
     if (flow > end - start) this.#table.released(stream, flow - (end - start))
     if (stream.resetWaits) stream.release(end - start)
     else if (start < end || endStream) {
@@ -139,11 +139,11 @@ export class Inbound implements FrameHandler {
       if (id <= this.lastStreamId) transition(this.#table.stateOf(id), StreamEvent.RECV_RST_STREAM, id)
       return
     }
-    // It has our whole answer: gRPC clients end a request so whose response came early.
+    // The peer has our whole answer. gRPC clients end a request in this way when the response came early.
     const answered = stream.state === StreamState.HALF_CLOSED_LOCAL
     stream.state = transition(stream.state, StreamEvent.RECV_RST_STREAM, id)
     this.#table.endNow(stream, { kind: 'reset', code, by: 'peer' })
-    // As many as a client opens; a server can only answer what we asked.
+    // A client may open this many; a server can only answer what we asked.
     if (!this.#server) return
     if (answered) this.#floods.callEnded()
     else this.#floods.spend(Flood.RESETS)
@@ -195,7 +195,7 @@ export class Inbound implements FrameHandler {
     if (difference !== 0)
       for (const stream of this.#table.open()) {
         stream.receiveWindow.adjust(difference)
-        // Of a smaller window enough may be released by now for an update, and nothing else would send it.
+        // In a smaller window enough may have been released for an update, and nothing else would send it.
         this.#table.released(stream, 0)
       }
     this.#decoder.setLimit(this.#local.acknowledged.headerTableSize)
@@ -226,7 +226,7 @@ export class Inbound implements FrameHandler {
     this.#floods.spend(Flood.UNKNOWN)
   }
 
-  /** The reader tells of none unless `pushEnabled`. */
+  /** The reader reports none unless `pushEnabled`. */
   onPushPromise(): void {
     throw connectionError('push-disabled')
   }
@@ -262,7 +262,7 @@ export class Inbound implements FrameHandler {
     }
   }
 
-  /** A `StreamError` costs its stream; everything else goes on up. */
+  /** A `StreamError` costs its stream; all other errors go up. */
   #caught(error: unknown): void {
     if (!(error instanceof StreamError)) throw error
     const { streamId, code, token: violation } = error
@@ -271,7 +271,8 @@ export class Inbound implements FrameHandler {
     // §5.4.2: "To avoid looping, an endpoint MUST NOT send a RST_STREAM in response to a RST_STREAM frame"; and one
     // that was sent is enough.
     if (stream !== undefined) {
-      // What both sides have ended is not to be reset (§5.1, "closed"); servers count such frames against all calls.
+      // A stream that both sides have ended must not be reset (§5.1, "closed"), and servers count such frames against
+      // all calls.
       if (stream.state !== StreamState.CLOSED) {
         stream.state = StreamState.CLOSED_RESET_SENT
         this.#outbound.rstStream(streamId, code)

@@ -1,13 +1,14 @@
 /**
  * `grpc-verbatim/wire`: HTTP/2 as bytes (RFC 9113, RFC 7541), for clients, servers and tests. Exports only.
  *
- * Three layers, each of use without the one above:
+ * There are three layers, and each can be used without the one above:
  *
  * - `Connection`: one side of a connection whole: streams, windows, settings, limits. Begin with its documentation.
  * - `FrameReader`, `FrameWriter`, heads and constants: bytes to frames and back; a raw test peer is made of them.
  * - `HpackDecoder`, `HpackEncoder`: header blocks to fields and back.
  *
- * Beside them what a peer can do wrong, by name: `PROTOCOL_TOKENS`, `HPACK_TOKENS`, `ErrorCode`; and the limits.
+ * Next to them are the things that a peer can do wrong, by name: `PROTOCOL_TOKENS`, `HPACK_TOKENS`, `ErrorCode`; and
+ * the limits.
  * None of them does I/O or reads a clock: sockets and timers are the caller's. What is not exported here may
  * change at any time.
  */

@@ -1,6 +1,6 @@
 /**
- * The mark of a buffer that its owner will write again: what is given of it to a callback is valid only during
- * the call. The mark is on the buffer, so that nobody need know where the bytes came from.
+ * The mark of a buffer that its owner will write again: a range of it given to a callback is valid only during
+ * the call. The mark is on the buffer, so that nobody has to know where the bytes came from.
  */
 export const LENT = Symbol('lent')
 

@@ -1,15 +1,15 @@
 /**
- * Values that may not stand as they came, said as they may.
+ * Values that must not be sent as they came, in a form that may be sent.
  *
  * RFC 9113 §8.2.1 forbids spaces and tabs at the edges of a value; grpc-go and grpc-python send what they were given,
- * a status message `missing field: ` for one. PROTOCOL-HTTP2.md, "Requests": "ASCII-Value should not have leading or
- * trailing whitespace. If it contains leading or trailing whitespace, it may be stripped." A `grpc-message` is a text
- * whose octets may be percent-encoded ("Status-Message"), so that it need not lose any.
+ * for example a status message `missing field: `. PROTOCOL-HTTP2.md, "Requests": "ASCII-Value should not have leading
+ * or trailing whitespace. If it contains leading or trailing whitespace, it may be stripped." A `grpc-message` is a
+ * text whose octets may be percent-encoded ("Status-Message"), so that it need not lose any.
  */
 import { HeaderField, Mode } from './hpack/header-field.ts'
 import { internField } from './hpack/interning.ts'
 
-/** A list of its own, with the fields of `block` where they are as they may be. */
+/** A new list, with the fields of `block` that need no change. */
 export function mended(block: readonly HeaderField[]): HeaderField[] {
   return block.map(field => {
     const value = mendedValue(field.name, field.value)
@@ -18,7 +18,7 @@ export function mended(block: readonly HeaderField[]): HeaderField[] {
   })
 }
 
-/** The value itself, unless it has to be another. Pseudo-header fields stay as they are. */
+/** The value itself, unless it has to change. Pseudo-header fields stay as they are. */
 export function mendedValue(name: string, value: string): string {
   if (name === 'grpc-message') return NEEDS_ENCODING.test(value) ? encoded(value) : value
   const { length } = value

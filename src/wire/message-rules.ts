@@ -4,19 +4,19 @@
  * §8.1.1: "Malformed requests or responses that are detected MUST be treated as a stream error
  * (Section 5.4.2) of type PROTOCOL_ERROR." Each check gives the token of that error, or undefined.
  *
- * What a name and a value are by themselves is found out once for each field object and kept in its
+ * What a name and a value are by themselves is checked once for each field object and kept in its
  * `note`: the fields of a usual block come with every call, and are the same objects.
  */
 import { isAuthority, isBase64, isPath, isPlain, isToken } from './field-syntax.ts'
 import { HeaderField as Field, type HeaderField, type HeaderFieldLike } from './hpack/header-field.ts'
 import type { StreamToken } from './protocol-error.ts'
 
-/** What a field is; kept in `HeaderField.note`, where 0 says that nobody looked yet. */
+/** What a field is; kept in `HeaderField.note`, where 0 means that nobody looked yet. */
 const Kind = {
   REGULAR: 1,
   CONTENT_LENGTH: 2,
   HOST: 3,
-  /** A name in `-bin`; one whose value is right is regular. */
+  /** A name that ends in `-bin`. With a correct value the field is regular. */
   BINARY: 4,
   METHOD: 5,
   SCHEME: 6,
@@ -24,13 +24,16 @@ const Kind = {
   PATH: 8,
   STATUS: 9,
   UNKNOWN_PSEUDO: 10,
-  /** From here on wrong in any message. */
+  /** From here on a field is wrong in any message. */
   BAD_NAME: 11,
   BAD_VALUE: 12,
   CONNECTION_SPECIFIC: 13,
   BAD_TE: 14,
   MENDABLE: 15,
-  /** Beside one of those up to `UNKNOWN_PSEUDO`: not malformed, and not to be sent on (field-syntax.ts). */
+  /**
+   * Added to one of those up to `UNKNOWN_PSEUDO`: the field is not malformed, but must not be sent on
+   * (field-syntax.ts).
+   */
   UNSENDABLE: 16,
 } as const
 type Kind = number
@@ -38,7 +41,7 @@ type Kind = number
 const BARE = Kind.UNSENDABLE - 1
 
 /**
- * `mendable`: its value is not as it may stand, and `mended` makes another of it that says the same: spaces and tabs at
+ * `mendable`: its value must not be sent as it is, and `mended` makes an equivalent one: spaces and tabs at
  * its edges, or octets in a `grpc-message` that should be percent-encoded.
  */
 export type MessageFault = StreamToken | 'mendable'
@@ -123,7 +126,7 @@ export function checkResponse(block: readonly HeaderField[]): MessageFault | und
   // pseudo-header field MUST be included in all responses, including interim responses; otherwise, the
   // response is malformed". Before all other fields, it can only be the first.
   if (block.length === 0 || (kindOf(block[0]!) & BARE) !== Kind.STATUS) return withoutStatus(block)
-  // RFC 9110 §15: "a three-digit integer code". Codes above 599 are the client's to judge. §8.6: "HTTP/2 does not
+  // RFC 9110 §15: "a three-digit integer code". The client decides about codes above 599. §8.6: "HTTP/2 does not
   // support the 101 (Switching Protocols) informational status code".
   if (!isStatus(block[0]!.value)) return 'pseudo-header-value'
   let lengths = 0
@@ -164,7 +167,7 @@ export function checkTrailers(block: readonly HeaderField[]): MessageFault | und
   return undefined
 }
 
-/** Why a block must not be sent, in words for its sender; undefined for one that every peer bears. */
+/** Why a block must not be sent, in words for its sender; undefined for a block that every peer accepts. */
 export function unsendable(block: readonly HeaderFieldLike[]): string | undefined {
   let method = false
   let path: string | undefined
@@ -197,7 +200,7 @@ function unsendableRequest(
   if (path === undefined) return 'a tunnel (CONNECT)'
   if (path === '*' && !block.some(field => field.name === ':method' && field.value === 'OPTIONS'))
     return 'the value of :path'
-  // nghttp2 takes neither for malformed. Whether the two agree is judged in routing, which knows how they are compared.
+  // nghttp2 takes neither for malformed. Routing judges whether the two agree, because it knows how they are compared.
   return authority === undefined && host === undefined ? 'neither :authority nor host' : undefined
 }
 
@@ -266,7 +269,7 @@ function isSendable(kind: Kind, value: string): boolean {
   return kind === Kind.STATUS ? isStatus(value) : isPlain(value)
 }
 
-/** For TE it is `BAD_TE`, which its value may make good. */
+/** For TE it is `BAD_TE`, which its value may correct. */
 function kindOfName(name: string): Kind {
   if (name.charCodeAt(0) === COLON) return PSEUDO.get(name) ?? Kind.UNKNOWN_PSEUDO
   if (!isName(name)) return Kind.BAD_NAME
@@ -305,18 +308,20 @@ function isName(name: string): boolean {
 function isValue(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     const c = value.charCodeAt(i)
-    // Above U+00FF it is no octet: nothing that came, but something that we were asked to send.
+    // Above U+00FF it is not an octet: it did not come from a peer, but we were asked to send it.
     if (c > 0xff || (c <= 0x0d && (c === 0 || c === 0x0a || c === 0x0d))) return false
   }
   return true
 }
 
-/** §8.2.1: "A field value MUST NOT start or end with an ASCII whitespace character (ASCII SP or HTAB, 0x20 or 0x09)." */
+/**
+ * §8.2.1: "A field value MUST NOT start or end with an ASCII whitespace character (ASCII SP or HTAB, 0x20 or 0x09)."
+ */
 function isBlankAtEdge(value: string): boolean {
   return isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1))
 }
 
-/** From here on what looks at many characters at a time is faster than a loop, five times at 2 KiB. */
+/** From this length on, a search over many characters at a time is faster than a loop: five times at 2 KiB. */
 const SEARCHED_LENGTH = 128
 
 /** The same as `isPlain`: what JSON need not escape has no control character but DEL, and ASCII is as long in UTF-8. */
@@ -344,7 +349,7 @@ function isNumber(value: string): boolean {
   return true
 }
 
-/** Of digits only. */
+/** The value of a text of digits only. */
 function numberOf(digits: string): number {
   let number = 0
   for (let i = 0; i < digits.length; i++) number = number * 10 + digits.charCodeAt(i) - 0x30

@@ -1,2 +1,2 @@
-/** The empty buffer, one for all who need one. */
+/** The empty buffer, one for everybody who needs it. */
 export const NO_BYTES: Buffer = Buffer.alloc(0)

@@ -1,13 +1,14 @@
 /**
  * What a connection sends: the writer, the encoder, the connection's send window, and who may use it.
  *
- * Streams write straight into the output while there is room. What finds none waits in the stream's own
+ * Streams write directly into the output while there is room. Otherwise the bytes wait in the stream's own
  * queue, and the streams that could send wait here in a ring: each sends `QUANTUM_BYTES` in its turn, so
  * that a small call waits for one quantum of each other stream and never behind the whole of a bulk one.
  *
- * Room is the least of: the connection's window, and what `maxOutputBytes` leaves of one flush, where the last
- * frame may go over by itself so that it is not cut; none while the socket is congested. So what one connection
- * holds in memory is bounded even if its peer gives windows of 2 GiB and reads nothing. Control frames and HEADERS do not ask for room; allowance.ts bounds them.
+ * Room is the smaller of two: the connection's window, and what `maxOutputBytes` leaves of one flush, where the last
+ * frame may exceed it so that it is not cut. There is no room while the socket is congested. So what one connection
+ * holds in memory is bounded even if its peer gives windows of 2 GiB and reads nothing. Control frames and HEADERS do
+ * not ask for room; allowance.ts bounds them.
  */
 
 import type { Allowance } from './allowance.ts'
@@ -20,35 +21,41 @@ import { type HeaderFieldLike, listBytesOf } from './hpack/header-field.ts'
 import { tooLargeBy, unsendable } from './message-rules.ts'
 import { DEFAULT_WINDOW_SIZE, type SettingEntries, type Settings, UNLIMITED } from './settings.ts'
 
-/** What a stream sends in its turn: a frame of the default size. A flush may exceed its bound by as much. */
+/** What a stream sends in its turn: a frame of the default size. A flush may exceed its bound by this much. */
 export const QUANTUM_BYTES = 16_384
 
 /** A shorter part of what the owner gave in one piece earns the peer nothing; the last part does. */
 const CRUMB_BYTES = 1_024
 
-/** A stream, as the ring of those that wait knows it. The three links are the ring's. */
+/** A stream, as the ring of waiting streams sees it. The three links belong to the ring. */
 export interface Sender {
   waiting: boolean
   nextWaiting: Sender | undefined
   previousWaiting: Sender | undefined
   readonly queuedBytes: number
   readonly sendWindow: SendWindow
-  /** Sends up to `budget` bytes of the queue, and what was given in one piece in one where that fits. The windows have room. */
+  /**
+   * Sends up to `budget` bytes of the queue, and what was given in one piece in one where that fits. The windows have
+   * room.
+   */
   sendQueued(budget: number): void
 }
 
-/** Makes an error of why a block must not be sent; `tooLarge`: for the peer's SETTINGS_MAX_HEADER_LIST_SIZE. */
+/**
+ * Makes an error from the reason why a block must not be sent; `tooLarge`: for the peer's
+ * SETTINGS_MAX_HEADER_LIST_SIZE.
+ */
 export type Refuse = (reason: string, tooLarge: boolean) => Error
 
 export class Outbound {
   readonly writer: FrameWriter = new FrameWriter()
   readonly encoder: HpackEncoder = new HpackEncoder()
   readonly window: SendWindow = new SendWindow(0, DEFAULT_WINDOW_SIZE)
-  /** The socket has not taken what it was given. */
+  /** Whether the socket has not taken what it was given. */
   congested = false
   /** Bytes that streams have in their queues, all together. */
   queuedBytes = 0
-  /** Bytes of DATA that went out so far: whether the peer lets anything through. */
+  /** Bytes of DATA that went out so far: they tell whether the peer lets anything through. */
   sentBytes = 0
   readonly #peer: Settings
   readonly #maxOutputBytes: number
@@ -56,7 +63,7 @@ export class Outbound {
   readonly #notify: () => void
   readonly #floods: Allowance
   #noticed = false
-  /** The stream whose turn it is; the ring is closed. */
+  /** The stream whose turn it is. The ring is circular. */
   #turn: Sender | undefined
 
   constructor(peer: Settings, floods: Allowance, maxOutputBytes: number, refuse: Refuse, notify: () => void) {
@@ -67,14 +74,14 @@ export class Outbound {
     this.#notify = notify
   }
 
-  /** Bytes of DATA that may be written now. Only windows, and frames of more than `QUANTUM_BYTES`, are cut by it. */
+  /** Bytes of DATA that may be written now. It cuts only at windows, and frames of more than `QUANTUM_BYTES`. */
   get room(): number {
     if (this.congested) return 0
     const left = this.#maxOutputBytes - this.writer.pendingBytes
     return left <= 0 ? 0 : Math.min(this.window.available, Math.max(left, QUANTUM_BYTES))
   }
 
-  /** There is something to flush. Told once, until `take`. */
+  /** There is something to flush. It is told once, until `take`. */
   notice(): void {
     if (this.#noticed) return
     this.#noticed = true
@@ -89,14 +96,14 @@ export class Outbound {
   /** Throws what `refuse` makes of a block that must not or cannot be sent. */
   checkBlock(block: readonly HeaderFieldLike[]): void {
     const limit = this.#peer.maxHeaderListSize
-    // What was encoded before was checked, but for a limit that may have come since.
+    // A block that was encoded before was checked, but not against a limit that came since.
     if (this.encoder.find(block) === undefined) {
       const reason = unsendable(block)
       if (reason !== undefined) throw this.#refuse(reason, false)
     }
     if (limit === UNLIMITED) return
     // §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "This advisory setting informs a peer of the maximum field section
-    // size that the sender is prepared to accept". Sent all the same, it may cost the connection.
+    // size that the sender is prepared to accept". If it is sent all the same, it may cost the connection.
     const bytes = listBytesOf(block)
     if (bytes > limit) throw this.#refuse(tooLargeBy(bytes, limit), true)
   }
@@ -124,7 +131,8 @@ export class Outbound {
     cut: boolean,
   ): void {
     const length = end - start
-    // What a tiny window cut off is no work: it would pay for the WINDOW_UPDATE that asks for the next crumb.
+    // A piece that a tiny window cut off does not count as work, or it would pay for the WINDOW_UPDATE that opens the
+    // next one.
     if (!cut || length >= CRUMB_BYTES) this.#floods.useful()
     this.window.consume(length)
     this.sentBytes += length
@@ -187,7 +195,7 @@ export class Outbound {
     last.nextWaiting = turn.previousWaiting = stream
   }
 
-  /** It has nothing to send any more, or may not. */
+  /** The stream has nothing more to send, or must not send. */
   leave(stream: Sender): void {
     if (!stream.waiting) return
     stream.waiting = false
@@ -212,7 +220,7 @@ export class Outbound {
     }
   }
 
-  /** Someone waits who needs only the next flush. */
+  /** Whether a stream waits that only needs the next flush. */
   get unfinished(): boolean {
     return this.#turn !== undefined && this.room > 0
   }

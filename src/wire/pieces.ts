@@ -3,20 +3,20 @@
  *
  * A peer chooses how small they are, and the windows count bytes. So a piece costs no object: small ones lie in
  * pages, one behind the other, with a number each for where they end; from `MAX_BORDERS` on, small pieces that
- * follow each other are joined. What is kept of n bytes is then never more than 2 n and some 100 KiB.
+ * follow each other are joined. The memory for n bytes is then never more than 2 n and about 100 KiB.
  */
 import { NO_BYTES } from './no-bytes.ts'
 
-/** A piece from here on lies on its own, unless there is room for it. */
+/** A piece of this size or more has its own buffer, unless there is room for it. */
 const LARGE_BYTES = 4_096
 /** Pages begin with this size and double up to the second: most streams that wait have one small piece. */
 const FIRST_PAGE_BYTES = 256
 const MAX_PAGE_BYTES = 16_384
 /** A joined piece is a frame of the default size at most. */
 const MAX_JOINED_BYTES = 16_384
-/** So many pieces keep their borders whatever their size. */
+/** This many pieces keep their borders, whatever their size. */
 const MAX_BORDERS = 4_096
-/** What was taken stays in the lists up to here, and up to half of them: moving the rest is work too. */
+/** Taken pieces stay in the lists up to this number and up to half of them, because moving the rest is work too. */
 const MAX_TAKEN = 1_024
 
 interface Page {
@@ -24,7 +24,7 @@ interface Page {
   end: number
 }
 
-/** In the place of one that was taken, which is freed at once. */
+/** Takes the place of one that was taken, so that this is freed at once. */
 const TAKEN: Page = { buffer: NO_BYTES, end: 0 }
 
 export class Pieces {
@@ -39,7 +39,7 @@ export class Pieces {
   #first = 0
   #pageBytes = FIRST_PAGE_BYTES
 
-  /** How many there are. */
+  /** The number of pieces. */
   get count(): number {
     return this.#lengths.length - this.#first
   }
@@ -57,7 +57,7 @@ export class Pieces {
     if (this.count === 1) this.#show()
   }
 
-  /** So many bytes of the first piece are done with. */
+  /** This many bytes of the first piece are finished. */
   take(bytes: number): void {
     this.start += bytes
     this.length -= bytes

@@ -28,7 +28,7 @@ export const UNLIMITED = 0xffff_ffff
 export type Role = 'server' | 'client'
 
 /**
- * Throws the `ConnectionError` that a value out of range is.
+ * Throws the `ConnectionError` for a value that is out of range.
  * `fromServer`: the peer that sent it is a server. Unknown identifiers pass:
  * "An endpoint that receives a SETTINGS frame with any unknown or unsupported identifier MUST ignore
  * that setting" (§6.5.2).
@@ -70,7 +70,7 @@ export class Settings {
   maxFrameSize = DEFAULT_MAX_FRAME_SIZE
   maxHeaderListSize = UNLIMITED
   /**
-   * The smallest HEADER_TABLE_SIZE of the last `apply`, at most the one before it: RFC 7541 §4.2 wants
+   * The smallest HEADER_TABLE_SIZE of the last `apply`, at most the one before it: RFC 7541 §4.2 requires
    * "the smallest maximum table size that occurs in that interval" signalled before the last one.
    */
   lowestHeaderTableSize = 4_096
@@ -125,7 +125,7 @@ export const MAX_PENDING_SETTINGS = 8
 
 /**
  * Our own settings: what we announced, and what of it the peer has acknowledged, so that it counts.
- * Timing out an acknowledgement (SETTINGS_TIMEOUT) is for the caller, who has the clock: `pending`.
+ * Timing out an acknowledgement (SETTINGS_TIMEOUT) is up to the caller, who has a clock: see `pending`.
  */
 export class LocalSettings {
   /** What the peer has acknowledged. Until then it may act on the values before (§6.5.3). */

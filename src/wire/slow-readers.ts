@@ -1,21 +1,22 @@
 /**
- * Who holds what came for too long, from one look to the next: streams, and consumers, each of which may have many
- * streams. Progress is what went on to a consumer, released or not: owners may release all at the end of a queue.
+ * Finds who holds received bytes for too long, from one look to the next: streams, and consumers, each of which may
+ * have many streams. Progress is what went on to a consumer, released or not: owners may release all at the end of a
+ * queue.
  *
  * A stream is judged by itself only where it takes almost nothing. A consumer that holds much on many streams, and
- * takes a little of each or gives up some for new ones, holds up the others all the same: of what waited for it, half
- * has to have gone on.
+ * takes a little of each or gives up some for new ones, still blocks the others. Half of what waited for it must have
+ * gone on to it.
  */
 import type { WireStream } from './stream.ts'
 
-/** Who passes on less than this part of what waited at the one look until the next is overdue: a stream … */
+/** A stream is overdue if, until the next look, less than this part of what waited at the first look went on … */
 const LEAST_PASSED_ON = 1 / 16
-/** … and a consumer, all its streams together, … */
+/** … a consumer if less than this part went on, over all its streams, … */
 const LEAST_OF_CONSUMER = 1 / 2
-/** … if it holds this part of all that is held: less does not starve a connection. */
+/** … and if it holds this part of all that is held. Less does not starve a connection. */
 const LEAST_HELD = 1 / 4
 
-/** How a stream was found. */
+/** What a look found of a stream. */
 interface Mark {
   /** Bytes that had gone on to its consumer. */
   readonly passedOn: number
@@ -23,7 +24,7 @@ interface Mark {
   readonly waiting: number
 }
 
-/** What a consumer's streams come to. */
+/** The sums over the streams of a consumer. */
 interface Total {
   /** At the first look. */
   waited: number
@@ -36,7 +37,7 @@ interface Total {
 export class SlowReaders {
   #marks = new Map<WireStream, Mark>()
 
-  /** The one look. */
+  /** Takes the first look. */
   mark(streams: readonly WireStream[]): void {
     this.#marks = new Map(streams.map(stream => [stream, markOf(stream)]))
   }
@@ -76,7 +77,7 @@ export class SlowReaders {
     for (const [stream, { passedOn, waiting }] of this.#marks) {
       const total = of(stream)
       total.waited += waiting
-      // Of a stream that was given up, what waited went nowhere.
+      // The bytes that waited for a stream that was given up went nowhere.
       if (stream.end === undefined || stream.end.kind === 'clean')
         total.passedOn += Math.min(waiting, markOf(stream).passedOn - passedOn)
     }

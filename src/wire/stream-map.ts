@@ -12,7 +12,7 @@ interface Numbered {
 
 /** Places: what most connections have open at a time. A power of two. */
 const FIRST_PLACES = 16
-/** Beyond this many, the map takes the rest. */
+/** Beyond this number the map takes the rest. */
 const MOST_PLACES = 1_024
 
 export class StreamMap<S extends Numbered> {

@@ -48,7 +48,7 @@ export const StreamState = {
   CLOSED_RESET_RECEIVED: 8,
   /** Skipped when a higher one was opened, or promised: never used. */
   CLOSED_UNUSED: 9,
-  /** Closed so long ago that it is not known how. */
+  /** Closed so long ago that nobody knows how. */
   CLOSED_FORGOTTEN: 10,
 } as const
 export type StreamState = number
@@ -182,9 +182,9 @@ for (const state of [S.CLOSED_RESET_SENT, S.CLOSED_FORGOTTEN])
   for (let event: StreamEvent = E.RECV_HEADERS; event <= E.RECV_PUSH_PROMISE; event++) allow(state, [event, IGNORED])
 
 /**
- * The state after `event`, or `IGNORED`. Throws what the event is in this state: a `ConnectionError` or
+ * The state after `event`, or `IGNORED`. Throws when the event is wrong in this state: a `ConnectionError` or
  * `StreamError` for something received, a plain error for something that we must not send.
- * HEADERS on an idle stream wants `checkNewStream` first.
+ * HEADERS on an idle stream needs `checkNewStream` first.
  */
 export function transition(state: StreamState, event: StreamEvent, streamId: number): StreamState {
   const next = TABLE[state * EVENTS + event]!
@@ -230,7 +230,7 @@ function violation(state: StreamState, event: StreamEvent, streamId: number): Er
 
 /**
  * HEADERS for a stream that the peer has not used yet. `role`: ours; `highest`: the highest stream of the
- * peer so far. Throws the `ConnectionError` that a wrong identifier is.
+ * peer so far. Throws the `ConnectionError` for a wrong identifier.
  */
 export function checkNewStream(streamId: number, highest: number, role: Role): void {
   // §5.1.1: "Streams initiated by a client MUST use odd-numbered stream identifiers"; §5.1: HEADERS on an
@@ -243,12 +243,12 @@ export function checkNewStream(streamId: number, highest: number, role: Role): v
 }
 
 /**
- * How many closed streams a connection remembers. It bounds only how strict we are with a wrong peer: what
- * was forgotten is ignored, never an error, so a peer whose cancelled calls are under way is safe at any rate.
+ * How many closed streams a connection remembers. It only bounds how strict we are with a faulty peer: a frame for a
+ * forgotten stream is ignored, never an error, so a peer whose cancelled calls are under way is always safe.
  */
 export const REMEMBERED_STREAMS = 128
 
-/** How the last streams of one connection ended. Not for the hot path but for writing: reading is linear. */
+/** How the last streams of one connection ended. Writing is fast; reading is linear and not for the hot path. */
 export class ClosedStreams {
   #ids: Int32Array | undefined
   #states: Uint8Array | undefined
@@ -256,7 +256,7 @@ export class ClosedStreams {
   /** Highest stream that was pushed out. */
   #forgotten = 0
 
-  /** `state`: one of the closed ones. */
+  /** `state` is one of the closed states. */
   add(streamId: number, state: StreamState): void {
     this.#ids ??= new Int32Array(REMEMBERED_STREAMS)
     this.#states ??= new Uint8Array(REMEMBERED_STREAMS)

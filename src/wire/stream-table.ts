@@ -1,6 +1,6 @@
 /**
  * The streams of one connection: those that are open, how the last closed ones ended, and those whose owners
- * are to be told something. And the connection's receive window, into which everything flows back.
+ * must be told something. It also has the connection's receive window, into which everything flows back.
  *
  * A stream is in exactly one of these: `unsent` (a client's before its HEADERS), open, ended. It leaves the
  * table when it ends, before its owner hears of it.
@@ -17,10 +17,10 @@ import { StreamMap } from './stream-map.ts'
 import { ClosedStreams, StreamState } from './stream-state.ts'
 import type { RoundTrips } from './window-growth.ts'
 
-/** What the table must know of the settings of both sides. */
+/** What the table must know about the settings of both sides. */
 export interface BothSettings {
   readonly peer: Settings
-  /** Ours, as far as the peer has acknowledged them. */
+  /** Our settings, as far as the peer has acknowledged them. */
   readonly ours: Settings
 }
 
@@ -35,7 +35,7 @@ export interface WindowLimits {
 export class StreamTable implements StreamKeeper, Denied {
   readonly role: Role
   readonly outbound: Outbound
-  /** Of the connection: what the peer may send us on all streams. */
+  /** The window of the connection: what the peer may send us on all streams. */
   readonly window: ConnectionWindow
   /** Highest number that the client of this connection has used. */
   highest = 0
@@ -51,10 +51,10 @@ export class StreamTable implements StreamKeeper, Denied {
   /** The stream found last: most frames come next to another of the same stream. */
   #last: WireStream | undefined
   readonly #unsent: WireStream[] = []
-  /** Ended, and not all of what they hold was released. */
+  /** Streams that ended and whose held bytes are not all released. */
   readonly #late = new Set<WireStream>()
   #settling: WireStream[] = []
-  /** The connection is over: no window is of use. */
+  /** Whether the connection is over, so that windows no longer matter. */
   #lost = false
 
   constructor(
@@ -112,7 +112,7 @@ export class StreamTable implements StreamKeeper, Denied {
   beginStream(stream: WireStream, block: readonly HeaderFieldLike[]): void {
     this.#removeUnsent(stream)
     this.highest += this.highest === 0 ? 1 : 2
-    // It was the last number: the connection's owner is to hear of it.
+    // It was the last number, and the connection's owner must hear of it.
     if (this.highest === MAX_31_BIT) this.freed = true
     stream.headRequest = isHead(block)
     this.begin(stream, this.highest, StreamState.IDLE)
@@ -136,7 +136,7 @@ export class StreamTable implements StreamKeeper, Denied {
     this.#later(stream)
   }
 
-  /** The stream is over by what came from the wire: its owner is told at once. */
+  /** A frame from the wire ended the stream, and its owner hears of it at once. */
   endNow(stream: WireStream, end: StreamEnd): void {
     if (stream.end !== undefined) return
     this.#forget(stream, end)
@@ -176,7 +176,7 @@ export class StreamTable implements StreamKeeper, Denied {
     return window.available < DEFAULT_MAX_FRAME_SIZE && window.held > 0 && !this.#lost
   }
 
-  /** Streams of which something came and was not released. */
+  /** Streams with received bytes that are not released. */
   holding(): WireStream[] {
     return [...this.#open, ...this.#late].filter(({ receiveWindow }) => receiveWindow.held > 0)
   }
@@ -214,7 +214,7 @@ export class StreamTable implements StreamKeeper, Denied {
     const { window } = this
     const { promised } = window
     const increment = Math.min(due, this.#budget.room(promised))
-    // Less than half of what every connection has would be a crumb.
+    // Less than half of what every connection has is not worth an update.
     if (increment < due && increment * 2 < SHARE_BYTES) return this.#budget.deny(this)
     this.#budget.served(this)
     if (increment === 0) return
@@ -223,17 +223,17 @@ export class StreamTable implements StreamKeeper, Denied {
     this.outbound.windowUpdate(0, increment)
   }
 
-  /** Windows may grow: round trips are to be measured. */
+  /** Whether windows may grow, so that round trips must be measured. */
   get grows(): boolean {
     return this.window.grows || this.#limits.maxStreamWindow > this.#settings.ours.initialWindowSize
   }
 
-  /** Owners to be told something. */
+  /** Streams whose owners must be told something. */
   get unsettled(): boolean {
     return this.#settling.length > 0
   }
 
-  /** Tells them. What that causes in turn waits for the next time. */
+  /** Tells them. What this causes in turn waits until the next call. */
   settle(): void {
     if (this.#settling.length === 0) return
     const settling = this.#settling
@@ -242,7 +242,7 @@ export class StreamTable implements StreamKeeper, Denied {
     try {
       while (at < settling.length) this.#settleOne(settling[at++]!)
     } finally {
-      // An owner threw: the others hear of it later.
+      // An owner threw, so the other owners are told later.
       if (at < settling.length) this.#settling.push(...settling.slice(at))
     }
   }
@@ -259,7 +259,9 @@ export class StreamTable implements StreamKeeper, Denied {
     }
   }
 
-  /** A client's streams above `lastStreamId`, and those that have no number yet: GOAWAY says that they were not seen. */
+  /**
+   * A client's streams above `lastStreamId`, and those that have no number yet: GOAWAY says that they were not seen.
+   */
   loseAbove(lastStreamId: number, reason: string): void {
     const lost = [...this.#open, ...this.#unsent].filter(({ id }) => id === 0 || id > lastStreamId)
     // What still comes for it is ignored, as after a reset.
@@ -278,7 +280,7 @@ export class StreamTable implements StreamKeeper, Denied {
     while (this.#settling.length > 0) this.settle()
   }
 
-  /** All are over before the first is told: whatever its owner then does to another of them sends nothing. */
+  /** All are over before the first owner is told, so that whatever it does to another stream sends nothing. */
   #lose(streams: readonly WireStream[], end: StreamEnd): void {
     for (const stream of streams) {
       this.#forget(stream, end)

@@ -7,8 +7,8 @@
  * ```
  *
  * Life: made by `Connection` (server: HEADERS came; client: `openStream`), ended exactly once (`end`), then
- * out of every table of the connection; `onClosed` is the last that the owner hears. Once it has ended, every
- * call is without effect.
+ * out of every table of the connection; `onClosed` is the last call that the owner gets. Once the stream has ended,
+ * every call on it has no effect.
  */
 import { ErrorCode } from './errors.ts'
 import { ReceiveWindow, SendWindow } from './flow-window.ts'
@@ -17,7 +17,7 @@ import type { Outbound, Sender } from './outbound.ts'
 import { Pieces } from './pieces.ts'
 import { StreamEvent, StreamState, transition } from './stream-state.ts'
 
-/** Why a stream is over. */
+/** The reason why a stream is over. */
 export type StreamEnd =
   /** END_STREAM was sent and received. */
   | { readonly kind: 'clean' }
@@ -50,10 +50,10 @@ export interface WireStreamOwner {
   onTrailers(block: readonly HeaderField[]): void
   /**
    * Instead of `onHeaders` or `onTrailers`: the header list is above our limits, and `block` what there was of it until
-   * then. The owner is to answer, or to reset the stream. Without this method the connection resets it.
+   * then. The owner must answer, or reset the stream. Without this method the connection resets it.
    */
   onOversized?(block: readonly HeaderField[], endStream: boolean): void
-  /** `sendData` had returned false; what was queued is gone. */
+  /** `sendData` had returned false; the queue has been sent. */
   onWritable(): void
   /**
    * `Connection.shed`: it has released almost nothing of what it holds, and others wait for that room. It should
@@ -245,7 +245,10 @@ export class WireStream implements Sender {
     this.muted = true
   }
 
-  /** For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next turn. */
+  /**
+   * For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next
+   * turn.
+   */
   sendQueued(budget: number): void {
     const queue = this.#queue!
     for (let left = budget; left > 0 && this.queuedBytes > 0; ) {

@@ -22,7 +22,9 @@ export const DEFAULT_MAX_LIST_BYTES = 65_536
 /** Fields of a header list; each crumb of a cookie counts (RFC 9113 §8.2.3). */
 export const DEFAULT_MAX_FIELDS = 128
 
-/** Values and names known by their octets, process-wide: with RAW_BYTES_MAX, 1 MiB and 256 KiB of keys. */
+/**
+ * Values and names known by their octets, for the whole process. With RAW_BYTES_MAX this is 1 MiB and 256 KiB of keys.
+ */
 const VALUES_MAX = 1024
 const NAMES_MAX = 256
 const values = new RawCache<HeaderField>(VALUES_MAX)
@@ -31,7 +33,7 @@ const names = new RawCache<HeaderName>(NAMES_MAX)
 /** From here on a new value keeps its octets, which costs less than to code it again on its way out. */
 const KEPT_OCTETS_MIN = 128
 
-/** What Huffman coding decodes into; what needs more room gets a buffer of its own. */
+/** The buffer for decoded Huffman strings. A string that needs more room gets a buffer of its own. */
 const scratch = Buffer.allocUnsafeSlow(16_384)
 
 export interface DecoderOptions {
@@ -46,7 +48,7 @@ export class HpackDecoder {
   readonly maxFields: number
   /**
    * Whether the block decoded last went over a limit: its list then ends before the field that did.
-   * The dynamic table is in step all the same, and the session goes on.
+   * The dynamic table is still in step, and the session goes on.
    */
   tooLarge = false
   /** Bytes of the list decoded last, whole, as SETTINGS_MAX_HEADER_LIST_SIZE counts them. */
@@ -64,9 +66,9 @@ export class HpackDecoder {
   #owner: PieceOwner | undefined
 
   readonly #blocks = new BlockCache()
-  /** A never-indexed field was in the block: of a secret nothing is kept. */
+  /** Whether a never-indexed field was in the block. Nothing of a secret is kept. */
   #hadSecret = false
-  /** The last block, if it is remembered: its `note` is for the layer above. */
+  /** The last block, if it is remembered. Its `note` is for the layer above. */
   known: CachedBlock | undefined
 
   constructor(options: DecoderOptions = {}) {
@@ -94,10 +96,10 @@ export class HpackDecoder {
 
   /**
    * Decodes one whole header block, `bytes[start..end)`, whose frames were joined before. Blocks must
-   * come in the order of the wire, each exactly once. Nothing of `bytes` is kept.
+   * come in the order of the wire, each exactly once. It keeps nothing of `bytes`.
    *
    * @returns the fields in their order; fewer than the block has where `tooLarge` is set
-   * @throws ConnectionError COMPRESSION_ERROR with a token of `HPACK_TOKENS`; the decoder is then of no more use
+   * @throws ConnectionError COMPRESSION_ERROR with a token of `HPACK_TOKENS`; the decoder cannot be used afterwards
    */
   decode(bytes: Buffer, start: number, end: number): readonly HeaderField[] {
     const table = this.#table
@@ -120,7 +122,7 @@ export class HpackDecoder {
 
   /**
    * Decodes the next octets of a block that comes in several frames; `finish` ends it. No other block may come between.
-   * Nothing of `bytes` is kept, and of the block no more than `heldBytes`.
+   * It keeps nothing of `bytes`, and at most `heldBytes` of the block.
    *
    * @throws as `decode`
    */
@@ -129,7 +131,7 @@ export class HpackDecoder {
     this.#pieces.push(bytes, start, end)
   }
 
-  /** The block in pieces is whole. @returns as `decode` @throws as `decode` */
+  /** The block in pieces is complete. @returns as `decode` @throws as `decode` */
   finish(): readonly HeaderField[] {
     const pieces = this.#pieces ?? this.#newPieces()
     this.#pieces = undefined
@@ -140,7 +142,10 @@ export class HpackDecoder {
     return pieces.fields
   }
 
-  /** Of a block in pieces that is not whole: its fields, and a string. At most `maxListBytes` and what a piece has. */
+  /**
+   * Bytes held of an incomplete block in pieces: its fields and a string, at most `maxListBytes` and the size of a
+   * piece.
+   */
   get heldBytes(): number {
     return this.#pieces?.heldBytes ?? 0
   }
@@ -202,7 +207,9 @@ export class HpackDecoder {
     return fields
   }
 
-  /** §2.3.3: "Indices strictly greater than the sum of the lengths of both tables MUST be treated as a decoding error." */
+  /**
+   * §2.3.3: "Indices strictly greater than the sum of the lengths of both tables MUST be treated as a decoding error."
+   */
   #entry(index: number, table: DynamicTable): HeaderField {
     if (index <= STATIC_COUNT) {
       if (index === 0) throw hpackError('hpack-bad-index')
@@ -269,8 +276,8 @@ export class HpackDecoder {
   }
 
   /**
-   * A never-indexed value. §7.1.3 protects it from being guessed through what is kept of it; it goes
-   * into nothing that sessions share.
+   * A never-indexed value. §7.1.3 protects it from being guessed through what is kept of it, so it is never stored
+   * where sessions share it.
    */
   #secret(key: HeaderName, bytes: Buffer, end: number): HeaderField {
     const start = this.#at
@@ -365,13 +372,13 @@ function roomFor(codedLength: number): Buffer {
 /** Gives a new field the octets of its value, where that helps and they are not needlessly long. */
 function keepOctets(field: HeaderField, kept: Buffer | undefined, bytes: Buffer, start: number, end: number): void {
   const length = end - start
-  // What the encoder promises (`maxEncodedBytes`).
+  // The bound that the encoder promises (`maxEncodedBytes`).
   if (length > field.value.length + MAX_INTEGER_BYTES) return
   if (kept !== undefined) field.wire = kept
   else if (length >= KEPT_OCTETS_MIN) field.wire = Buffer.from(bytes.subarray(start, end))
 }
 
-/** What the process-wide caches hold now, for tests and for whoever watches memory. */
+/** What the process-wide caches hold now, for tests and for monitoring. */
 export function rawCached(): { readonly entries: number; readonly bytes: number } {
   return { entries: values.size.entries + names.size.entries, bytes: values.size.bytes + names.size.bytes }
 }

@@ -21,7 +21,7 @@ export class DynamicTable {
   count = 0
   /** The number of the newest entry. */
   inserted = 0
-  /** Goes up whenever an index may mean something else than before. */
+  /** It goes up whenever an index may have a new meaning. */
   changes = 0
   /** §4.1, in bytes. */
   size = 0
@@ -57,13 +57,16 @@ export class DynamicTable {
     return true
   }
 
-  /** What an entry larger than the table does (§4.4). */
+  /** An entry larger than the table has this effect (§4.4). */
   clear(): void {
     this.changes++
     this.#evictTo(0)
   }
 
-  /** §4.3: "entries are evicted from the end of the dynamic table until the size of the dynamic table is less than or equal to the maximum size." */
+  /**
+   * §4.3: "entries are evicted from the end of the dynamic table until the size of the dynamic table is less than or
+   * equal to the maximum size."
+   */
   resize(capacity: number): void {
     this.changes++
     this.capacity = capacity
@@ -74,7 +77,7 @@ export class DynamicTable {
     while (this.count > 0 && this.size > size) {
       const place = (this.inserted - this.count + 1) & this.mask
       this.size -= this.ring[place]!.size
-      // Let go: a ring outlives its fields.
+      // The slot is cleared, because the ring outlives its fields.
       this.ring[place] = undefined
       this.count--
     }

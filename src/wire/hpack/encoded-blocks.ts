@@ -21,7 +21,7 @@ export class EncodedBlocks {
   #last: EncodedBlock | undefined
   #next = 0
 
-  /** `changes`: of the table now. */
+  /** `changes`: the count of the table now. */
   find(list: readonly HeaderFieldLike[], changes: number): EncodedBlock | undefined {
     const last = this.#last
     if (last !== undefined && last.list === list) return last.changes === changes ? last : undefined
@@ -44,7 +44,7 @@ export class EncodedBlocks {
     this.#last = block
   }
 
-  /** Its own place, if it has one, or the oldest. */
+  /** The list's own place, if it has one, or the oldest place. */
   #place(list: readonly HeaderFieldLike[]): EncodedBlock {
     for (const block of this.#blocks) if (block.list === list) return block
     if (this.#blocks.length < LISTS) {

@@ -1,7 +1,7 @@
 /**
  * Header lists to header blocks (RFC 7541), one encoder for each direction of a session.
  *
- * A field goes out as it came: a static entry or one of the dynamic table as its index, a literal as
+ * A field goes out as it came: an entry of the static or dynamic table as its index, and a literal as
  * the same kind of literal. The dynamic table is asked by identity; where the fields are interned,
  * the usual block is a few octets without a look at a string.
  */
@@ -16,8 +16,8 @@ import { writeOctets, writeString } from './string-literal.ts'
 /**
  * A field is inserted if it is at most this part of the table. One endpoint's session carries the
  * calls of many clients: with a table of 4,096 bytes, four clients with tokens of 1 KiB would push
- * each other, and everything else, out with every call. As a literal such a field costs its octets,
- * copied; that is less than to insert it and all that it pushed out anew.
+ * each other, and everything else, out with every call. As a literal such a field costs a copy of its octets,
+ * which is less than inserting it, and later again all that it pushed out.
  */
 const INSERTED_PART = 1 / 4
 
@@ -48,9 +48,9 @@ export class HpackEncoder {
   readonly #table = new EncoderTable(DEFAULT_TABLE_BYTES)
   readonly #cap: number
   readonly #blocks = new EncodedBlocks()
-  /** What the table shall be from the next block on. */
+  /** The table size from the next block on. */
   #capacity = DEFAULT_TABLE_BYTES
-  /** The smallest that it should have been since the last block. */
+  /** The smallest table size asked for since the last block. */
   #smallest = DEFAULT_TABLE_BYTES
 
   /** @param cap bytes of dynamic table that we use at most, whatever the peer allows */
@@ -72,10 +72,10 @@ export class HpackEncoder {
 
   /**
    * Writes the block; `into` has room for `maxEncodedBytes(block)` from `at` on. The octets must be
-   * sent, and before those of any later call: the peer's table follows them.
+   * sent, and before those of any later call, because the peer's table follows them.
    * @returns where the next octet goes
-   * @throws RangeError for a field that is no `HeaderField` and has a character that is not latin1.
-   *   Nothing was encoded then as far as the table is concerned
+   * @throws RangeError for a field that is not a `HeaderField` and has a character that is not latin1.
+   *   The table is then unchanged
    */
   encode(block: readonly HeaderFieldLike[], into: Buffer, at: number): number {
     const known = this.find(block)
@@ -85,7 +85,7 @@ export class HpackEncoder {
     return at + length
   }
 
-  /** The octets of a list that was encoded before, if they are still true. It was checked then. */
+  /** The octets of a list that was encoded before, if they are still valid. The list was checked at that time. */
   find(block: readonly HeaderFieldLike[]): EncodedBlock | undefined {
     const table = this.#table
     if (this.#capacity !== table.capacity || this.#smallest < this.#capacity) return undefined
@@ -157,12 +157,12 @@ export class HpackEncoder {
   }
 }
 
-/** Whose string is written; `wire` is its octets once they are kept. */
+/** The owner of the string that is written; `wire` is its octets once they are kept. */
 interface Encoded {
   wire: Uint8Array
 }
 
-/** From the octets that are kept, or anew: the second time they are kept. */
+/** Writes the kept octets, or encodes anew; the second time the octets are kept. */
 function writeText(owner: Encoded, text: string, into: Buffer, at: number): number {
   const wire = owner.wire
   if (wire.length > 0) return writeOctets(wire, into, at)

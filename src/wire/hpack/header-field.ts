@@ -3,7 +3,7 @@
  *
  * A field is immutable for whoever reads it. What changes inside are caches: the encoded octets of
  * its strings, filled when they are encoded for the second time. These octets hold no index of any
- * dynamic table, so that they are true for every session and never grow stale.
+ * dynamic table, so they are valid for every session and never become stale.
  */
 
 /**
@@ -12,7 +12,7 @@
  * because their sender knows best what repeats.
  */
 export const Mode = {
-  /** Indexed (§6.1) or literal with incremental indexing (§6.2.1): its sender believes that it repeats. */
+  /** Indexed (§6.1), or a literal with incremental indexing (§6.2.1): its sender expects it again. */
   INDEXED: 0,
   /** Literal without indexing (§6.2.2). */
   LITERAL: 1,
@@ -29,7 +29,9 @@ export interface HeaderFieldLike {
   readonly neverIndexed: boolean
 }
 
-/** RFC 7541 §4.1: "The size of an entry is the sum of its name's length in octets […], its value's length […], and 32." */
+/**
+ * RFC 7541 §4.1: "The size of an entry is the sum of its name's length in octets […], its value's length […], and 32."
+ */
 export const ENTRY_OVERHEAD = 32
 
 /** Bytes of a header list, as SETTINGS_MAX_HEADER_LIST_SIZE counts them (RFC 9113 §6.5.2). */
@@ -43,7 +45,7 @@ export function listBytesOf(block: readonly HeaderFieldLike[]): number {
 export const NEVER_ENCODED = new Uint8Array(0)
 export const ENCODED_ONCE = new Uint8Array(0)
 
-/** Numbers for hash chains: they spread evenly, and no peer chooses them. */
+/** Numbers for hash chains. They spread evenly, and no peer can choose them. */
 let serials = 0
 function nextSerial(): number {
   serials = (serials + 1) & 0x3fffffff
@@ -58,7 +60,7 @@ export class HeaderName {
   readonly serial: number = nextSerial()
   /** The string literal of the name (§5.2), or why it is not there. Written by the encoder only. */
   wire: Uint8Array = NEVER_ENCODED
-  /** As `HeaderField.note`. */
+  /** The same as `HeaderField.note`. */
   note = 0
 
   constructor(text: string, staticIndex: number) {
@@ -74,7 +76,7 @@ export class HeaderField implements HeaderFieldLike {
   /** Came as a never-indexed literal and must go out as one. */
   readonly neverIndexed: boolean
   readonly mode: Mode
-  /** Of name and value together in the static table (1 to 61), or 0. Only where `mode` is INDEXED. */
+  /** The static index of name and value together (1 to 61), or 0. Only where `mode` is INDEXED. */
   readonly staticIndex: number
   /** Bytes in a header list and in a dynamic table: name + value + 32. */
   readonly size: number
@@ -83,8 +85,8 @@ export class HeaderField implements HeaderFieldLike {
   /** The string literal of the value (§5.2), or why it is not there. Written by encoder and decoder only. */
   wire: Uint8Array = NEVER_ENCODED
   /**
-   * For the layer above, which may note what it found out about name and value, to look only once
-   * at a field that comes a thousand times. 0: nothing yet. HPACK neither reads nor writes it.
+   * For the layer above, which may note what it found out about name and value, so that it looks only
+   * once at a field that comes a thousand times. 0 means nothing yet. HPACK neither reads nor writes it.
    */
   note = 0
 

@@ -19,13 +19,13 @@ const STATE_SHIFT = 18
 
 /** 256 inner nodes and DEAD, 256 octets each. */
 const STEPS = new Uint32Array(257 * 256)
-/** 1 where a string may end: nothing, or up to 7 one-bits, since the last symbol. */
+/** 1 where a string may end: after the last symbol there is nothing, or up to 7 one-bits. */
 const MAY_END = new Uint8Array(257)
 buildStates()
 
 const CODE = Uint32Array.from(CODES.slice(0, EOS))
 const LENGTH = Uint8Array.from(CODE_LENGTHS.slice(0, EOS))
-/** Where a code has at most 16 bits: `code << 5 | length`, for one look-up. Otherwise 0. */
+/** `code << 5 | length` for one look-up, where a code has at most 16 bits; otherwise 0. */
 const SHORT_CODE = Uint32Array.from(CODE, (code, octet) => (LENGTH[octet]! <= 16 ? (code << 5) | LENGTH[octet]! : 0))
 
 /** Room that `decodeHuffman` needs for `length` coded octets: the shortest code has five bits, and it writes ahead. */
@@ -67,7 +67,10 @@ function checkEnd(state: number): void {
 export class HuffmanRun {
   #state = 0
 
-  /** Decodes the next octets to `into` from `at` on, where there is room for `decodedBound` of them. @returns where the next byte goes */
+  /**
+   * Decodes the next octets to `into` from `at` on, where there is room for `decodedBound` of them. @returns where the
+   * next byte goes
+   */
   decode(bytes: Uint8Array, start: number, end: number, into: Uint8Array, at: number): number {
     let state = this.#state
     for (let i = start; i < end; i++) {
@@ -121,7 +124,7 @@ export function encodeHuffman(octets: Uint8Array, length: number, into: Uint8Arr
       bits = (bits << width) | (short >>> 5)
       held += width
     } else {
-      // Its upper bits first.
+      // The upper bits come first.
       const code = CODE[octet]!
       const upper = LENGTH[octet]! - 16
       bits = (bits << upper) | (code >>> 16)

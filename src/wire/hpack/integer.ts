@@ -1,5 +1,5 @@
 /**
- * Integers with a prefix (RFC 7541 §5.1), writing. Reading is the decoder's, which has the cursor.
+ * Integers with a prefix (RFC 7541 §5.1), writing. The decoder reads them, because it has the cursor.
  */
 
 /** Octets of the longest integer that is ever written: a prefix octet and 31 bits in groups of seven. */

@@ -4,14 +4,14 @@
  *
  * Both tables serve the whole process, and a peer decides what enters them: their bounds are
  * therefore in their shape. A field table of sets of two: a new field takes the second place of its
- * set, and only a field that is asked for again takes the first. Endless values that never repeat so
- * turn over the second places and nothing else, at the price of one store each; a forgotten field
+ * set, and only a field that is asked for again takes the first. So endless values that never repeat
+ * only replace the second places, at the price of one store each; a forgotten field
  * costs a new object and some compression, never correctness.
  */
 import { HeaderField, HeaderName, Mode } from './header-field.ts'
 import { STATIC_NAMES, staticField } from './static-table.ts'
 
-/** Names kept at most, apart from the static ones. A fleet uses some hundred; at the bound all are forgotten. */
+/** Names kept at most, apart from the static ones. A fleet uses about a hundred. At the bound all are forgotten. */
 export const INTERNED_NAMES_MAX = 1024
 /** The longest name kept, in bytes. */
 export const INTERNED_NAME_BYTES_MAX = 128
@@ -20,10 +20,12 @@ export const INTERNED_NAME_BYTES_MAX = 128
 export const INTERNED_FIELDS_MAX = 2048
 /**
  * The largest field kept, as HPACK counts it: what the encoder still inserts in a table of 4,096
- * bytes. A larger one never has an index, and gains nothing from being known.
+ * bytes. A larger field never has an index, so there is no gain in knowing it.
  */
 export const INTERNED_FIELD_BYTES_MAX = 1024
-/** What peers can make this file hold: 2 MiB, and no more again for the encoded octets of the values. */
+/**
+ * How much memory peers can make this file hold: 2 MiB, and at most as much again for the encoded octets of the values.
+ */
 export const INTERNED_BYTES_MAX = INTERNED_FIELDS_MAX * INTERNED_FIELD_BYTES_MAX
 
 /**
@@ -67,7 +69,7 @@ export function internField(key: HeaderName, value: string): HeaderField {
 /**
  * A field from strings: one that the proxy adds, or that comes from another transport.
  * It is indexed unless its name says that its value will not come again; `neverIndexed` is for secrets that are
- * short enough to be guessed (RFC 7541 §7.1.3). The name is taken as it is: HTTP/2 wants lower case.
+ * short enough to be guessed (RFC 7541 §7.1.3). The name is taken as it is: HTTP/2 requires lower case.
  * @throws RangeError when a character is not latin1
  */
 export function fieldOf(name: string, value: string, neverIndexed = false): HeaderField {
@@ -82,7 +84,7 @@ export function fieldOf(name: string, value: string, neverIndexed = false): Head
   return new HeaderField(key, value, neverIndexed ? Mode.NEVER : Mode.LITERAL)
 }
 
-/** What is held now, for tests and for whoever watches memory. `bytes` as HPACK counts them. */
+/** What is held now, for tests and for monitoring. `bytes` as HPACK counts them. */
 export function interned(): { readonly names: number; readonly fields: number; readonly bytes: number } {
   let count = 0
   let bytes = 0
@@ -114,7 +116,7 @@ function known(key: HeaderName, value: string): HeaderField | undefined {
   return other
 }
 
-/** Right after `known` did not find the same. */
+/** Call it right after `known` did not find the same field. */
 function remember(key: HeaderName, value: string): HeaderField {
   const field = new HeaderField(key, value, Mode.INDEXED)
   if (field.size <= INTERNED_FIELD_BYTES_MAX) {
@@ -129,8 +131,8 @@ function is(field: HeaderField, key: HeaderName, value: string): boolean {
 }
 
 /**
- * At most 20 characters are looked at: their end and a sample of the rest. Who makes values that
- * fall together only shares a set with himself.
+ * At most 20 characters are looked at: their end and a sample of the rest. Somebody who makes values that
+ * collide only shares a set with himself.
  */
 function hash(name: string, value: string): number {
   const length = value.length

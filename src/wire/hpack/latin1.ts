@@ -11,7 +11,7 @@ interface Latin1Methods {
 const chars = String.fromCharCode
 
 /**
- * `bytes[start..end)` as a string of its own. The shortest (a status, a timeout) are made without
+ * `bytes[start..end)` as a string of its own. The shortest strings (a status, a timeout) are made without
  * leaving JavaScript, in a third of the time.
  */
 export function readLatin1(bytes: Buffer, start: number, end: number): string {

@@ -3,10 +3,10 @@
  * decoding, no new string, and the object that was made the first time.
  *
  * Bounded in the number and in the size of what it keeps. An entry is made when the same octets are
- * seen for the second time: what does not repeat leaves a hash behind and nothing else. Sets of two
- * as in interning.ts: what is found often is not pushed out by what comes twice.
+ * seen for the second time: octets that do not repeat leave only a hash behind. Sets of two
+ * as in interning.ts: an entry that is found often is not pushed out by one that comes twice.
  *
- * A hash only chooses the place; an entry is used after each of its octets was compared.
+ * A hash only chooses the place; an entry is used only after each of its octets was compared.
  */
 
 /** Octets of the longest literal kept, its length prefix included. */
@@ -17,9 +17,9 @@ const SHORT = 48
 
 export class RawCache<Value> {
   readonly #mask: number
-  /** What else belongs to the key: for a value its name. */
+  /** The other part of the key: for a value it is the name. */
   readonly #owners: unknown[]
-  /** With the tag in it, the rest of the key: of equal octets, these are equal only if the tags are. */
+  /** The rest of the key, with the tag in it: for equal octets these are equal only if the tags are. */
   readonly #hashes: Int32Array
   readonly #raws: (Buffer | undefined)[]
   readonly #values: (Value | undefined)[]
@@ -73,7 +73,7 @@ export class RawCache<Value> {
     const replaced = this.#raws[place]
     if (replaced === undefined) this.#count++
     else this.#bytes -= replaced.length
-    // Not from Buffer's pool: a few octets that stay would hold a slab of it.
+    // It does not come from Buffer's pool, where a few octets that stay would hold a whole slab.
     const raw = Buffer.allocUnsafeSlow(end - start)
     bytes.copy(raw, 0, start, end)
     this.#bytes += raw.length

@@ -36,7 +36,7 @@ export const STATIC_FIELDS: readonly HeaderField[] = [ENTRIES[0]!, ...ENTRIES].m
 /** The entry that has both, or undefined. */
 export function staticField(name: HeaderName, value: string): HeaderField | undefined {
   if (name.staticIndex === 0) return undefined
-  // Entries of one name stand together.
+  // Entries with the same name are neighbours.
   for (let index = name.staticIndex; index <= STATIC_COUNT; index++) {
     const field = STATIC_FIELDS[index]!
     if (field.key !== name) return undefined

@@ -1,15 +1,21 @@
-/** A string literal (RFC 7541 §5.2) whose octets come in pieces: kept up to a bound, else only counted. */
+/**
+ * A string literal (RFC 7541 §5.2) whose octets come in pieces. They are kept up to a bound, and beyond it only
+ * counted.
+ */
 import { NO_BYTES } from '../no-bytes.ts'
 import { decodedBound, HuffmanRun } from './huffman.ts'
 import { readLatin1 } from './latin1.ts'
 
-/** What a string begins with; it doubles as its octets come, so that who announces much and sends little holds little. */
+/**
+ * What a string begins with; it doubles as its octets come, so a peer that announces much and sends little makes us
+ * hold little.
+ */
 const FIRST_BYTES = 256
 
 export class TextInPieces {
   /** Bytes so far, kept or not. */
   length = 0
-  /** It is longer than it may be: nothing of it is kept. */
+  /** Whether it is longer than it may be. Then nothing of it is kept. */
   dropped = false
   /** Octets to come. */
   left = 0
@@ -25,7 +31,7 @@ export class TextInPieces {
     this.#huffman = huffman
     this.#room = room
     this.dropped = false
-    // What cannot fit is not begun: a code has 30 bits at most.
+    // A string that cannot fit is not begun, because a code has at most 30 bits.
     if ((huffman ? Math.floor((octets * 8 - 7) / 30) : octets) > room) this.#drop()
   }
 
