@@ -1,4 +1,4 @@
-/** What is typed on a command line: numbers within bounds, and words as they can be typed again. */
+/** Arguments of a command line: numbers within bounds, and words in the form in which they can be typed again. */
 import type { Bound } from './bounds.ts'
 import { UsageError } from './problem.ts'
 

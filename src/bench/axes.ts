@@ -1,4 +1,4 @@
-/** Scales and places that charts need to know themselves: where ticks are, and where labels do not cover each other. */
+/** Scales and places that charts must know themselves: where ticks are, and where labels do not cover each other. */
 
 export interface LogAxis {
   readonly domain: readonly [number, number]
@@ -8,7 +8,7 @@ export interface LogAxis {
 /** Values of a log axis are above zero; these margins keep marks away from its ends. */
 const MARGIN = 1.12
 const MOST_HEADROOM = 0.5
-/** Beyond so many decades ticks at 2 and 5 are too many. */
+/** Over more decades than this, ticks at 2 and 5 are too many. */
 const WIDE_DECADES = 3.2
 
 /** @param headroom share of the axis that stays free at its upper end */
@@ -31,7 +31,7 @@ export function logAxis(values: readonly number[], headroom = 0): LogAxis {
 }
 
 /**
- * Where labels beside the ends of lines stand: each as near to its value as its neighbours let.
+ * Where labels beside the ends of lines stand: each as near to its value as its neighbours allow.
  * @returns values on the same log axis, in the order given
  */
 export function spreadLabels(values: readonly number[], axis: LogAxis, heightPx: number, gapPx: number): number[] {

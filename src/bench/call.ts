@@ -1,4 +1,4 @@
-/** One call of the load: what is sent for it, and how it ended. Of responses only prefixes are looked at. */
+/** One call of the load: what is sent for it, and how it ended. Only the prefixes of response messages are read. */
 import { MessageCounter } from '../grpc/message.ts'
 import { Status, type StatusCode, statusName, statusOfReset } from '../grpc/status.ts'
 import {
@@ -10,20 +10,23 @@ import {
 } from '../wire/index.ts'
 import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
 
-/** Whom a call tells. */
+/** The one that hears from a call. */
 export interface CallOwner {
-  /** Once, and last. */
+  /** It comes once, and last. */
   ended(call: Call): void
-  /** It was not processed by whoever refused it: it may go again, as gRPC's clients do. False: it ends with that. */
+  /** The peer refused it without processing it, so it may be sent again, as gRPC's clients do. False: it ends here. */
   again(call: Call): boolean
 }
 
-/** What carries a call: told when a response came. */
+/** What carries a call. It counts the responses that came. */
 export interface Carrier {
   answered: number
 }
 
-/** Longest detail that is kept of a failure. More than is shown: a secret that was cut in two would not be found. */
+/**
+ * The longest detail that is kept of a failure. It is longer than what is shown, so that a secret is not cut in two and
+ * missed.
+ */
 const DETAIL_CHARACTERS_MAX = DETAIL_SHOWN_MAX + METADATA_BYTES_MAX
 
 /** "HTTP to gRPC Status Code Mapping" (grpc/grpc doc/http-grpc-status-mapping.md); all others are UNKNOWN. */
@@ -41,12 +44,15 @@ const STATUS_OF_HTTP: Readonly<Record<string, StatusCode>> = {
 export class Call implements WireStreamOwner {
   /** When it should begin, of `performance.now()`: latency counts from here. */
   readonly intendedMs: number
-  /** When it began in truth; the difference is the load's own lateness. */
+  /** When it really began. The difference is the lateness of the load itself. */
   readonly begunMs: number
   endedMs = 0
   /** Undefined until it ended, or its end is known. */
   status: number | undefined
-  /** The server's `grpc-message`, or what happened instead; no control characters. Empty where the call is OK. */
+  /**
+   * The server's `grpc-message`, or what happened instead, without control characters. It is empty where the call is
+   * OK.
+   */
   detail = ''
   retried = false
   /** Undefined while it waits for a connection. */
@@ -61,12 +67,12 @@ export class Call implements WireStreamOwner {
     this.begunMs = begunMs
   }
 
-  /** Response messages. */
+  /** The number of response messages. */
   get responses(): number {
     return this.#counter.messages
   }
 
-  /** Ends it with this status, whatever comes after; the stream, if there is one, is reset. */
+  /** Ends it with this status, whatever comes later, and resets its stream if there is one. */
   fail(status: StatusCode, detail: string): void {
     if (this.status !== undefined) return
     this.#settle(status, detail)
@@ -117,7 +123,7 @@ export class Call implements WireStreamOwner {
     } else if (this.#counter.within)
       this.#settle(Status.INTERNAL, 'the response ended within a message, with status OK')
     else this.#settle(Status.OK, '')
-    // A server may answer before it has the whole request: then the rest need not go.
+    // A server may answer before it has the whole request. Then the rest need not be sent.
     this.stream?.reset(ErrorCode.CANCEL)
   }
 
@@ -129,7 +135,7 @@ export class Call implements WireStreamOwner {
   }
 }
 
-/** What a peer said, for a terminal: no control characters, and not without end. */
+/** What a peer said, for a terminal: without control characters, and not too long. */
 export function plainText(said: string): string {
   return said.replace(/\p{C}+/gu, ' ').slice(0, DETAIL_CHARACTERS_MAX)
 }
@@ -148,7 +154,7 @@ export function fieldValue(block: readonly HeaderFieldLike[], name: string): str
   return undefined
 }
 
-/** `grpc-message` is percent-encoded UTF-8; what is not stays as it came. */
+/** `grpc-message` is percent-encoded UTF-8. Other text stays as it came. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)

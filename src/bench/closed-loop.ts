@@ -1,11 +1,14 @@
-/** Closed loop: so many calls at a time; one that ends begins the next. Latency counts from when a call began. */
+/**
+ * The closed loop: a fixed number of calls is open, and one that ends begins the next. Latency counts from a call's
+ * beginning.
+ */
 import type { Call } from './call.ts'
 import { Slice } from './slice.ts'
 import type { Way } from './way.ts'
 
-/** When a slice is, from when it is begun. */
+/** The times of a slice, counted from its beginning. */
 export interface SliceTimes {
-  /** Before: calls that begin in it do not count. */
+  /** The time before it. Calls that begin in it do not count. */
   readonly leadInMs: number
   readonly durationMs: number
 }
@@ -40,7 +43,7 @@ export function closedLoop(way: Way, concurrency: number, times: SliceTimes, sig
     const onEnd = (call: Call): void => {
       if (over) return
       open--
-      // However slow calls are: each that began before those that count is followed by one that does.
+      // However slow calls are, each call of the lead-in is followed by one, until one counts.
       const counted = counts(call.intendedMs)
       if (counted) slice.end(call)
       if ((performance.now() < toMs || !counted) && !way.down) begin()

@@ -1,6 +1,6 @@
 /**
- * The command as a report shows it: what repeats the run, without what may be secret. That is metadata, and a message
- * that stands in the command itself.
+ * The command as a report shows it: it repeats the run, but hides what may be secret. Secret are metadata, and a
+ * message that is part of the command itself.
  */
 import { shellText } from './argument.ts'
 import { isInline } from './message.ts'
@@ -8,7 +8,7 @@ import { isSecret, parseMetadata, REDACTED } from './metadata.ts'
 import type { BenchOptions } from './options.ts'
 
 /**
- * Its options were checked before.
+ * The options were checked before.
  * @param messageBytes of the message, without gRPC's prefix
  */
 export function commandLine(options: BenchOptions, messageBytes: number): string {

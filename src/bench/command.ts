@@ -1,4 +1,4 @@
-/** `grpc-verbatim bench`: check, measure, tell. */
+/** `grpc-verbatim bench`: checks the options, measures, and reports. */
 import { writeFileSync } from 'node:fs'
 import { CHART_TITLE, curves } from './chart.ts'
 import { type Draw, loadDraw } from './draw.ts'
@@ -16,14 +16,15 @@ export { UsageError } from './problem.ts'
 export interface BenchOutput {
   readonly out: (text: string) => void
   readonly error: (text: string) => void
-  /** Takes the line that says how far it is, again and again; undefined where nobody looks. */
+  /** Takes the line that shows the progress, again and again. Undefined where nobody watches. */
   readonly progress?: (line: string) => void
 }
 
 /**
  * Measures, and writes what was found.
  * @param signal ends the measuring; what was measured so far is told
- * @returns the exit code: 0 measured as planned; 1 it cannot be measured, or too many calls failed or had no response; 130 ended by `signal`
+ * @returns the exit code: 0 measured as planned; 1 it cannot be measured, or too many calls failed or had no response;
+ * 130 ended by `signal`
  * @throws UsageError before anything is sent
  */
 export async function runBench(options: BenchOptions, signal: AbortSignal, output: BenchOutput): Promise<number> {

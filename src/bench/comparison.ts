@@ -1,11 +1,11 @@
 /**
- * What via has more than direct, at each percentile, with an interval.
+ * The difference of via to direct at each percentile, with an interval.
  *
- * Calls near in time are alike (a slow moment meets many), so that single calls are no independent samples: pairs of
- * slices are. The interval is a bootstrap over them: as many pairs are drawn with replacement as there are, their calls
- * put together, and the difference of the percentiles taken, thousands of times. With few pairs such an interval is
- * too narrow; the tails are therefore cut where Student's t would (T. Hesterberg, "What Teachers Should Know About the
- * Bootstrap", 2015: the expanded percentile interval).
+ * Calls near in time are alike (a slow moment meets many), so single calls are not independent samples, but pairs of
+ * slices are. The interval is a bootstrap over them: thousands of times, as many pairs are drawn with replacement as
+ * there are, their calls are put together, and the difference of the percentiles is taken. With few pairs such an
+ * interval is too narrow; the tails are therefore cut where Student's t would (T. Hesterberg, "What Teachers Should
+ * Know About the Bootstrap", 2015: the expanded percentile interval).
  */
 import type { JsHistogram } from 'hdr-histogram-js'
 import { SEED } from './bounds.ts'
@@ -20,14 +20,16 @@ export interface Difference {
   readonly percentile: number
   /** via − direct, microseconds. */
   readonly differenceUs: number
-  /** Undefined: too few calls lie beyond the percentile, or those that failed could be all that do. */
+  /** Undefined where too few calls lie beyond the percentile, or failed calls could be all that do. */
   readonly interval: { readonly lowUs: number; readonly highUs: number } | undefined
   readonly verdict: 'more' | 'less' | 'no difference shown' | 'too few calls' | 'too many failures'
 }
 
-/** Fewer pairs say too little of each other. */
+/** Fewer pairs say too little about their differences. */
 export const PAIRS_LEAST = 10
-/** Calls that must lie beyond a percentile, of each way: of fewer the bootstrap draws the same few again and again. */
+/**
+ * So many calls of each way must lie beyond a percentile. From fewer the bootstrap draws the same few again and again.
+ */
 export const BEYOND_LEAST = 20
 const RESAMPLES = 4_000
 
@@ -37,7 +39,7 @@ export const METHOD =
 
 /**
  * @param direct latencies of each slice
- * @param via those of the slices beside them
+ * @param via latencies of the slices that belong to them
  * @param failedShare of the calls, in the worse of the two: they are in no histogram, and may be the slowest
  * @returns undefined for fewer than `PAIRS_LEAST` pairs
  */
@@ -47,7 +49,7 @@ export function compare(
   failedShare = 0,
 ): Difference[] | undefined {
   const pairs = direct.length
-  if (pairs !== via.length) throw new RangeError(`${pairs} slices beside ${via.length} are no pairs`)
+  if (pairs !== via.length) throw new RangeError(`${pairs} slices and ${via.length} are not pairs`)
   if (pairs < PAIRS_LEAST) return undefined
   const before = new Distributions(direct)
   const after = new Distributions(via)

@@ -1,4 +1,4 @@
-/** Why a connection could not be had, and what to do, in a sentence. */
+/** A sentence that says why there is no connection, and what to do. */
 import { ConnectionError } from '../wire/index.ts'
 
 const WRONG_CERTIFICATE = 'its certificate is not signed by an authority that is known here: give --ca FILE'
@@ -25,7 +25,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name: give that as --server-name NAME',
 }
 
-/** What OpenSSL says, under whichever code. */
+/** What OpenSSL says, under any code. */
 const TLS_REASONS: readonly (readonly [pattern: RegExp, sentence: string])[] = [
   [
     /wrong version number|packet length too long|record layer failure/i,

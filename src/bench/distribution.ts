@@ -3,7 +3,7 @@ import type { JsHistogram } from 'hdr-histogram-js'
 
 /**
  * Several histograms on the values that any of them has, ascending. A resample is then a weight for each of them, and
- * a percentile of it a search.
+ * a search finds its percentile.
  */
 export class Distributions {
   readonly values: Float64Array

@@ -1,4 +1,4 @@
-/** Draws a vega-lite specification as SVG, without a browser. vega and vega-lite draw, where the user has them. */
+/** Draws a vega-lite specification as SVG, without a browser. It needs vega and vega-lite, which the user may have. */
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -9,7 +9,7 @@ const FONT = 'Arial, "Liberation Sans", Helvetica, sans-serif'
 const INK = '#222222'
 const PALE = '#666666'
 
-/** White behind all, so that a chart reads on a dark page too. */
+/** The background is white, so that a chart can be read on a dark page too. */
 const CONFIG = {
   background: '#ffffff',
   font: FONT,
@@ -41,12 +41,12 @@ interface VegaLite {
 interface Vega {
   parse(spec: object): object
   readonly View: new (runtime: object, options: { renderer: 'none' }) => { toSVG(): Promise<string>; finalize(): void }
-  /** Vega's own way to have text measured by somebody else; its types do not have it, and an old vega may not. */
+  /** Vega's own way to let somebody else measure text. Its types do not have it, and an old vega may not either. */
   readonly textMetrics?: { width: typeof textWidth }
 }
 
 /**
- * Finds the libraries; they are optional, so that who wants no page need not have them.
+ * Finds the libraries; they are optional, because they are needed only for a page.
  * @throws BenchFailure with the line that installs them
  */
 export async function loadDraw(): Promise<Draw> {
@@ -73,7 +73,10 @@ export async function loadDraw(): Promise<Draw> {
   }
 }
 
-/** Beside this package, or where the user is: `npm install` does not put them beside a global install or npx's. */
+/**
+ * Looks next to this package, then in the user's folder: `npm install` does not put them next to a global install or
+ * npx's.
+ */
 async function libraryOf<T>(name: string): Promise<T> {
   try {
     return await import(name)
@@ -93,7 +96,7 @@ function isMissing(error: unknown): boolean {
   return ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
-/** Widths in thousandths of the font size, as in Arial and Liberation Sans; of what is not here, 560. */
+/** Widths in thousandths of the font size, as in Arial and Liberation Sans. Other characters count as 560. */
 const CHARACTER_WIDTHS: readonly (readonly [characters: RegExp, width: number])[] = [
   [/[ijlI|']/, 230],
   [/[ ft.,:;!/\\[\]]/, 278],
@@ -106,7 +109,7 @@ const OTHER_WIDTH = 560
 /** Other fonts are wider. */
 const RESERVE = 1.04
 
-/** Without a canvas vega takes each character for as wide as a capital W nearly, and leaves gaps accordingly. */
+/** Without a canvas vega takes each character to be almost as wide as a capital W, and leaves large gaps. */
 function textWidth(item: { fontSize?: number; text?: unknown }, text: unknown = item.text): number {
   let width = 0
   for (const character of String(text ?? '')) {

@@ -36,7 +36,7 @@ export function merged(histograms: readonly JsHistogram[]): JsHistogram {
   return sum
 }
 
-/** Undefined where there is no call. Values are the upper ends of what a histogram keeps apart, the largest too. */
+/** Undefined where there is no call. Each value, the largest too, is the upper end of its bin in the histogram. */
 export function latencyOf(histogram: JsHistogram): Latency | undefined {
   if (histogram.totalCount === 0) return undefined
   const distribution = new Distributions([histogram])

@@ -1,4 +1,4 @@
-/** Pages that need nothing beside themselves: no script, no style sheet, no network. */
+/** Pages that need nothing else: no script, no style sheet, no network. */
 
 /** Light or dark as the reader's system is; charts are on white in both. */
 const STYLE = `

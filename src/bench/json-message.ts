@@ -1,6 +1,6 @@
 /**
- * Protobuf JSON to a message's bytes. protobufjs encodes; it also lets pass what it does not know (a field that is not
- * there, an enum's name that is none, a number that does not fit), so all is checked here first.
+ * Turns protobuf JSON into a message's bytes. protobufjs encodes, but it also accepts what it does not know (an unknown
+ * field, an unknown name of an enum, a number that does not fit), so everything is checked here first.
  *
  * Names of fields are those of the .proto file or of protobuf JSON (`pageSize` for `page_size`). 64-bit integers may
  * be strings, bytes are base64, enums names or numbers. Types of google.protobuf are written by their fields:
@@ -29,7 +29,9 @@ function noFields(): Fields {
   return Object.create(null)
 }
 
-/** The object that protobufjs takes, by the names of the .proto file. `where`: `a.b[2]`, empty for the message itself. */
+/**
+ * The object that protobufjs takes, by the names of the .proto file. `where`: `a.b[2]`, empty for the message itself.
+ */
 function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw wrong(where, `is ${nameOf(type)}: write an object, {"field": …}, not ${kindOf(value)}`)
@@ -47,7 +49,8 @@ function messageOf(type: protobuf.Type, value: unknown, where: string): Fields {
     const { partOf } = field
     if (partOf !== null && partOf !== undefined) {
       const other = givenOf.get(partOf)
-      if (other !== undefined) throw wrong(at, `cannot be given beside ${other}: both are of oneof ${partOf.name}`)
+      if (other !== undefined)
+        throw wrong(at, `cannot be given together with ${other}: both are of oneof ${partOf.name}`)
       givenOf.set(partOf, key)
     }
     out[field.name] = fieldValue(field, given, at)
@@ -120,7 +123,10 @@ function enumValue(type: protobuf.Enum, value: unknown, where: string): unknown 
   if (typeof value === 'number' && Number.isInteger(value) && value in type.valuesById) return value
   const names = Object.keys(type.values)
   const hint = typeof value === 'string' ? didYouMean(value, names) : ''
-  throw wrong(where, `${JSON.stringify(value)} is no value of ${nameOf(type)}${hint || `: it has ${names.join(', ')}`}`)
+  throw wrong(
+    where,
+    `${JSON.stringify(value)} is not a value of ${nameOf(type)}${hint || `: it has ${names.join(', ')}`}`,
+  )
 }
 
 function base64(value: unknown, where: string): Buffer {
@@ -144,7 +150,7 @@ function real(type: string, value: unknown, where: string): number {
   return number
 }
 
-/** As a string where it has 64 bits: not every such number is one of JavaScript's. */
+/** A string where it has 64 bits, because JavaScript cannot hold every such number. */
 function integer(type: string, value: unknown, where: string): number | string {
   const text = typeof value === 'number' && Number.isInteger(value) ? BigInt(value).toString() : value
   if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {

@@ -1,4 +1,4 @@
-/** Charts of lines, a line a subject, named at its end; among them latency by percentile. */
+/** Charts of lines, with one line for each subject and its name at the end. Latency by percentile is one of them. */
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js'
 import { logAxis, spreadLabels } from './axes.ts'
 import { wrapText } from './columns.ts'
@@ -15,10 +15,10 @@ export interface Point {
   readonly subject: string
   readonly x: number
   readonly y: number
-  /** Of the rounds. */
+  /** The range over the rounds. */
   readonly least?: number
   readonly most?: number
-  /** Drawn as a mark, and told to those who cannot see it. */
+  /** If it is there, the point gets a mark, and people who cannot see the chart get this text. */
   readonly about?: string
 }
 
@@ -29,7 +29,7 @@ export interface LinePanel {
   readonly xScale: Spec
   readonly yTitle: string
   readonly points: readonly Point[]
-  /** In red, a line each. */
+  /** Each is a line in red. */
   readonly failed: readonly string[]
 }
 
@@ -115,14 +115,14 @@ function panelSpec(panel: LinePanel, { looks }: LineStyle, width: number): Spec 
   }
 }
 
-/** Percent that are named on the axis: from the median on, as a proxy shows in the tail. */
+/** The percentiles that the axis names. They begin at the median, because a proxy shows in the tail. */
 const NAMED_PERCENT = [50, 90, 99, 99.9, 99.99, 99.999, 99.9999]
-/** Where the axis begins: at one of two calls, the median. */
+/** The axis begins where one of two calls is slower, at the median. */
 const FIRST = 2
 /** Points of a curve for each tenth part of calls that is left. */
 const STEPS = 24
 
-/** A curve ends where a histogram has fewer values above, but not before the median: what one call did is an anecdote. */
+/** A curve ends where a histogram has fewer values above, but not before the median: what one call did says nothing. */
 const VALUES_ABOVE = 10
 
 /** All rounds or slices of each together, as encoded histograms of microseconds. */
@@ -133,7 +133,7 @@ export interface LatencyPanel {
   readonly failed: readonly string[]
 }
 
-/** x: one of how many calls is slower, which spreads the tail out; y: latency. */
+/** The x axis says of how many calls one is slower, which spreads the tail out. The y axis is latency. */
 export function latencySpec(panels: readonly LatencyPanel[], style: LineStyle): Spec {
   const drawn = panels.map(({ curves, ...panel }): LinePanel => {
     const points = curves.flatMap(({ subject, histogram }) => curveOf(subject, histogram))

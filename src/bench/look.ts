@@ -4,11 +4,11 @@ import type { Spec } from './draw.ts'
 export interface Look {
   readonly colour: string
   readonly shape: 'circle' | 'square' | 'diamond' | 'triangle-up' | 'triangle-down' | 'cross'
-  /** Of a line: dashes and gaps in pixels. */
+  /** Dashes and gaps of a line, in pixels. */
   readonly dash: readonly number[]
 }
 
-/** The encoding of a subject's look, without a legend: its name stands beside it. */
+/** The encoding of a subject's look, without a legend: its name is next to it. */
 export function looked(looks: ReadonlyMap<string, Look>, what: 'colour' | 'shape' | 'dash'): Spec {
   return {
     field: 'subject',

@@ -1,6 +1,7 @@
 /**
- * The measurement: connect, one call each to see that it works, warm up, then slices in turn. Which way goes first
- * alternates (A B, B A, …), so that neither a slow moment of the machine nor a slow drift of it meets one alone.
+ * The measurement: connect, make one call to each to see that it works, warm up, then measure slices in turn. Which way
+ * goes first alternates (A B, B A, …), so that neither a slow moment of the machine nor a slow drift of it affects only
+ * one of them.
  */
 import { Status } from '../grpc/status.ts'
 import { SEED, SLICES } from './bounds.ts'
@@ -18,7 +19,7 @@ import { Way } from './way.ts'
 export interface Measurement {
   /** What was measured of each way, in order; the n-th slices of both are a pair. */
   readonly slices: Readonly<Partial<Record<WayName, readonly Slice[]>>>
-  /** Of each slice. */
+  /** The lead-in of each slice. */
   readonly leadInMs: number
   /** Why it ended before its time. */
   readonly stopped: { readonly by: 'user' | 'failure'; readonly reason: string } | undefined
@@ -26,7 +27,7 @@ export interface Measurement {
 
 export interface Progress {
   readonly way: WayName
-  /** From 1, of all; 0 while warming up. */
+  /** The number of the slice, from 1; 0 while warming up. */
   readonly slice: number
   readonly slices: number
   readonly secondsLeft: number
@@ -57,7 +58,7 @@ export async function measure(
 
 const INTERRUPTED = { by: 'user', reason: 'it was stopped before its end' } as const
 
-/** One call, so that no load goes where none is answered. */
+/** Makes one call first, so that no load goes where calls fail. */
 async function probe(way: Way, { path, secrets }: Plan): Promise<Call> {
   const call = await new Promise<Call>(resolve => way.begin(performance.now(), resolve))
   if (call.status === Status.OK) return call
@@ -123,7 +124,7 @@ class Turns {
     const { warmUpMs } = this.#plan
     this.#tell(way, 0, warmUpMs / 1_000)
     const slice = await this.#load(way, { leadInMs: 0, durationMs: warmUpMs }, 0, this.#signal)
-    // Of calls that last, the warm-up may have one or none.
+    // If calls last long, the warm-up may have one or none.
     slice.add(probed)
     return slice
   }
@@ -168,7 +169,7 @@ class Turns {
       throw error
     }
     const slice = await this.#load(way, this.#times, pair, signal)
-    // What ended in it are the fast ones, beside all those that are open: it is left out.
+    // The calls that ended in it are the fast ones, and many are still open, so the slice is left out.
     if (slice.overload !== undefined) return { by: 'failure', reason: slice.overload }
     const { name } = way.plan
     this.#slices[name] ??= []
@@ -176,7 +177,7 @@ class Turns {
     return signal.aborted ? INTERRUPTED : undefined
   }
 
-  /** The same times for both ways of a pair: what is drawn is no difference between them. */
+  /** Both ways of a pair get the same times, so that the random draw makes no difference between them. */
   #load(way: Way, times: SliceTimes, pair: number, signal: AbortSignal): Promise<Slice> {
     const { load, message } = this.#plan
     if (load.kind === 'closed') return closedLoop(way, load.concurrency, times, signal)

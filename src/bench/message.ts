@@ -1,5 +1,5 @@
 /**
- * The request that every call sends: `--message` as bytes, with gRPC's prefix before.
+ * The request that every call sends: `--message` as bytes, with gRPC's prefix in front.
  *
  * `FILE` and `@FILE` hold a protobuf message as bytes; `hex:…` has them itself; `json:{…}` and `json:FILE` are protobuf
  * JSON, which needs --proto. (`@json:` and `@hex:` are the same as without the @; a file whose name begins like one of
@@ -34,7 +34,7 @@ export function messageBytes(given: string | undefined, path: string, proto: Pro
   throw new UsageError(`--message has ${bytes.length} bytes: ${MESSAGE_BYTES_MAX} is the most that is sent`)
 }
 
-/** It stands in the command itself, and is in no file. */
+/** Whether it is part of the command itself and not in a file. */
 export function isInline(given: string): boolean {
   return /^@?(hex:|json:\s*\{)/.test(given)
 }
@@ -51,7 +51,8 @@ function rawBytes(source: string): Buffer {
   if (!source.startsWith('hex:')) return readBounded(source, MESSAGE_BYTES_MAX)
   const digits = source.slice(4).replace(/\s+/g, '')
   const odd = /[^0-9a-f]/i.exec(digits)
-  if (odd !== null) throw new UsageError(`--message hex: has ${JSON.stringify(odd[0])}, which is no hexadecimal digit`)
+  if (odd !== null)
+    throw new UsageError(`--message hex: has ${JSON.stringify(odd[0])}, which is not a hexadecimal digit`)
   if (digits.length % 2 === 1) {
     throw new UsageError(`--message hex: has ${digits.length} digits: each byte has two, 0a and not a`)
   }

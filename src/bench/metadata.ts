@@ -1,4 +1,4 @@
-/** What calls carry beside the message: `--metadata`, and which of it is nobody else's business. */
+/** What calls carry besides the message: `--metadata`, and which of it is secret. */
 import { DETAIL_SHOWN_MAX, METADATA_BYTES_MAX } from './bounds.ts'
 import { UsageError } from './problem.ts'
 
@@ -9,7 +9,7 @@ export interface MetadataField {
 
 export const REDACTED = '[redacted]'
 
-/** Set by us, or by whoever carries the call. */
+/** Names that we set, or that the carrier of the call sets. */
 const OURS: ReadonlySet<string> = new Set([
   ...['content-type', 'te', 'user-agent', 'host', 'connection', 'keep-alive', 'proxy-connection'],
   ...['transfer-encoding', 'upgrade', 'content-length'],
@@ -42,7 +42,9 @@ function parseField(text: string, index: number): MetadataField {
   return { name, value }
 }
 
-/** Names whose values tell nothing. All others are secret: no list has every name that a key is sent by. */
+/**
+ * Names whose values are harmless. All others are secret, because no list has every name under which a key may be sent.
+ */
 const HARMLESS: readonly string[] = [
   'accept-language',
   'traceparent',
@@ -58,7 +60,7 @@ export function isSecret(name: string): boolean {
 /** What must not be shown: the values, and of `Bearer x` the x alone as well. Longest first. */
 export function secretsOf(fields: readonly MetadataField[]): string[] {
   const values = fields.filter(({ name }) => isSecret(name)).flatMap(({ value }) => [value, ...value.split(/[ ;,=]+/)])
-  // Shorter ones are found in any text, and protect nothing.
+  // Shorter ones occur in any text and protect nothing.
   return [...new Set(values)].filter(value => value.length >= 4).sort((a, b) => b.length - a.length)
 }
 
@@ -67,7 +69,7 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, REDACTED), text)
 }
 
-/** What a server said, without the secrets, and no longer than is read. */
+/** What a server said, without the secrets, and not longer than anybody reads. */
 export function shownDetail(detail: string, secrets: readonly string[]): string {
   return withoutSecrets(detail, secrets).slice(0, DETAIL_SHOWN_MAX)
 }

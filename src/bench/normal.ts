@@ -2,7 +2,7 @@
 
 const TERMS = 200
 
-/** The share above `z` ≥ 0: a power series near the middle, a continued fraction in the tail. */
+/** The share above `z` ≥ 0, by a power series near the middle and a continued fraction in the tail. */
 export function normalTail(z: number): number {
   const density = Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)
   if (z < 3) {

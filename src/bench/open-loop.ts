@@ -1,6 +1,6 @@
 /**
- * Open loop: calls begin at times drawn beforehand, whatever became of those before, and latency counts from these
- * times. A service that stalls is so charged for all the calls that should have begun meanwhile (no coordinated
+ * The open loop: calls begin at times drawn beforehand, whatever became of the calls before, and latency counts from
+ * these times. So a service that stalls is charged for all the calls that should have begun meanwhile (no coordinated
  * omission), and without a connection they fail at their times. At most `OPEN_CALLS_MAX` calls are open: with more the
  * service does not carry the rate, and it stops.
  */
@@ -17,7 +17,7 @@ export interface OpenLoopOptions extends SliceTimes {
   readonly rate: number
   /** Uniform in [0, 1): the same draws give the same times. */
   readonly random: () => number
-  /** Of a request. */
+  /** The bytes of a request. */
   readonly messageBytes: number
 }
 
@@ -75,7 +75,7 @@ class OpenLoop implements TimetableOwner {
     this.#way.begin(intendedMs, this.#onEnd)
   }
 
-  /** Its time is waited for to the end: the next slice sooner would be more than the rate. */
+  /** The slice lasts until the end of its time. If the next one began sooner, the rate would be higher. */
   onOver(): void {
     if (this.#open === 0) this.#finish(true)
   }
@@ -107,7 +107,7 @@ class OpenLoop implements TimetableOwner {
     this.#way.kept = false
     this.#times.stop()
     this.#signal.removeEventListener('abort', this.#stop)
-    // Of the times at which calls were to begin: how long the last took is in latency.
+    // Counted by the times at which calls should begin. How long the last one took is in its latency.
     const seconds = (Math.min(performance.now(), this.#toMs) - this.#fromMs) / 1_000
     this.#slice.wallSeconds = this.#times.elapsedMs / 1_000
     this.#slice.seconds = complete ? this.#options.durationMs / 1_000 : Math.max(0, seconds)

@@ -1,4 +1,4 @@
-/** What `grpc-verbatim bench` can be told, with its help. Values are strings as they were given: plan.ts checks them. */
+/** The options of `grpc-verbatim bench`, with its help. Values are strings as they were given; plan.ts checks them. */
 import type { Command } from 'commander'
 import {
   BOUNDS,

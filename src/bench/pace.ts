@@ -1,4 +1,4 @@
-/** What slices are like, from how long calls last in the warm-up: the lead-in, and whether calls fit at all. */
+/** The shape of slices, by how long calls last in the warm-up: the lead-in, and whether calls fit at all. */
 import {
   BOUNDS,
   LEAD_IN_MARGIN,
@@ -13,8 +13,8 @@ import type { Plan, WayPlan } from './plan.ts'
 import type { Slice } from './slice.ts'
 
 /**
- * The same for all ways. In the open loop as many calls as the rate keeps open are to be open when the first begins
- * that counts: slices begin with none, and calls that last would else meet a service that has little to do.
+ * It is the same for all ways. In the open loop, as many calls as the rate keeps open must be open when the first call
+ * begins that counts. Slices begin without calls, so calls that last would otherwise meet a service with little to do.
  */
 export function leadInMsOf({ load, durationMs }: Plan, warm: readonly Slice[]): number {
   const sliceMs = durationMs / SLICES
@@ -24,15 +24,17 @@ export function leadInMsOf({ load, durationMs }: Plan, warm: readonly Slice[]): 
   return Math.min(sliceMs, Math.max(leastMs, longMs * LEAD_IN_MARGIN))
 }
 
-/** First calls may last so long for what is only done once, and a short warm-up has no others. */
+/**
+ * The first calls may last this long because of work that is done only once, and a short warm-up has no other calls.
+ */
 const COLD_MS = 1_000
 
-/** Why a way cannot be measured so: each slice waits for its calls, which would last much longer than it. */
+/** Says why a way cannot be measured: each slice waits for its calls, which would last much longer than the slice. */
 export function tooLong({ durationMs, warmUpMs }: Plan, { name, target }: WayPlan, warm: Slice): string | undefined {
   const sliceMs = durationMs / SLICES
   const typicalMs = percentileMs(warm, 0.5)
   const mostMs = warmUpMs < sliceMs ? Math.max(sliceMs, COLD_MS) : sliceMs
-  // Of those that fail nothing is known.
+  // Failing calls tell nothing about how long calls last.
   if (typicalMs <= mostMs || warm.failed * 2 > warm.calls) return undefined
   return (
     `calls to ${target.name} (--${name}) last ${seconds(typicalMs)} s, longer than a slice, which is ` +
@@ -40,12 +42,12 @@ export function tooLong({ durationMs, warmUpMs }: Plan, { name, target }: WayPla
   )
 }
 
-/** The load ends after it, whatever calls do. */
+/** The load ends after this time, whatever calls do. */
 export function loadMsMax({ durationMs, ways }: Plan): number {
   return (LOAD_TIMES_MAX * durationMs + LOAD_GRACE_MS) * ways.length
 }
 
-/** Why it ended there. */
+/** Says why the load ended there. */
 export function overdue(plan: Plan, slices: readonly Slice[]): string {
   const longestMs = Math.max(0, ...slices.map(slice => slice.longestMs))
   const sliceMs = plan.durationMs / SLICES
@@ -56,7 +58,7 @@ export function overdue(plan: Plan, slices: readonly Slice[]): string {
   )
 }
 
-/** With slices that are at least so long. */
+/** Advice that makes slices at least this long. */
 function durationFor(sliceMs: number): string {
   const duration = Math.ceil((sliceMs * SLICES) / 1_000)
   const { most } = BOUNDS.duration
@@ -65,7 +67,7 @@ function durationFor(sliceMs: number): string {
     : `even --duration ${most}, the longest, is too short for them`
 }
 
-/** Of the calls that ended with OK; 0 where there are none. */
+/** A percentile of the calls that ended with OK; 0 where there are none. */
 function percentileMs({ latency }: Slice, share: number): number {
   return latency.totalCount === 0 ? 0 : new Distributions([latency]).percentile(share, [1]) / 1_000
 }

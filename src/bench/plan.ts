@@ -1,4 +1,4 @@
-/** From options to what is measured: all is checked, and files are read, before anything is sent. */
+/** Turns options into a plan. Everything is checked, and files are read, before anything is sent. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { AddressError, type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from '../config/address.ts'
@@ -22,7 +22,7 @@ export interface WayPlan {
   readonly name: WayName
   readonly target: DialAddress
   readonly authority: string
-  /** What every call begins with. The same object for all: it is encoded once. */
+  /** The header block of every call. It is one object for all calls, so it is encoded once. */
   readonly block: readonly HeaderField[]
 }
 
@@ -32,7 +32,7 @@ export type Load =
   | { readonly kind: 'open'; readonly rate: number }
 
 export interface Plan {
-  /** Direct first; one or two. */
+  /** One or two ways, direct first. */
   readonly ways: readonly WayPlan[]
   readonly path: string
   /** With gRPC's prefix. */
@@ -44,7 +44,7 @@ export interface Plan {
   readonly timeoutMs: number
   readonly html: string | undefined
   readonly json: string | undefined
-  /** As it is shown: secrets are not in it. */
+  /** The command as it is shown, without secrets. */
   readonly command: string
   /** What no output may show. */
   readonly secrets: readonly string[]
@@ -125,7 +125,7 @@ function checkWritable(option: string, file: string | undefined): void {
   }
 }
 
-/** By whatever name, where it is there. */
+/** Whether both names lead to the same file, also where it exists under another name. */
 function isSameFile(one: string | undefined, other: string | undefined): boolean {
   if (one === undefined || other === undefined) return false
   return placeOf(one) === placeOf(other)
@@ -146,7 +146,9 @@ function waysOf(options: BenchOptions, path: string, timeoutMs: number, fields: 
   const encrypted = given.some(({ address }) => isEncrypted(address))
   const tls = tlsOf(options, encrypted)
   if (options.authority !== undefined && !/^[\w.:[\]%-]+$/.test(options.authority)) {
-    throw new UsageError(`--authority ${JSON.stringify(options.authority)} is none: write host or host:port`)
+    throw new UsageError(
+      `--authority ${JSON.stringify(options.authority)} is not an authority: write host or host:port`,
+    )
   }
   return given.map(({ name, address }) => {
     const authority = options.authority ?? authorityOf(address)
@@ -181,7 +183,7 @@ function isEncrypted(address: EndpointAddress): boolean {
   return address.kind === 'tcp' && address.scheme === 'https'
 }
 
-/** What a gRPC client sends: the port only where it is not the scheme's own. */
+/** The authority that a gRPC client sends: with the port only where it is not the scheme's default. */
 function authorityOf(address: EndpointAddress): string {
   if (address.kind === 'unix') return 'localhost'
   const { host, port, scheme } = address

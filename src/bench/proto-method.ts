@@ -10,13 +10,13 @@ import { UsageError } from './problem.ts'
 export interface ProtoFiles {
   /** As they were given: paths, or names below one of `importPaths`. */
   readonly files: readonly string[]
-  /** Folders that imports are looked for in; then the folder of the file that imports. */
+  /** Folders in which imports are looked for, before the folder of the importing file. */
   readonly importPaths: readonly string[]
 }
 
 /**
  * The request type of `/pkg.Service/Method`.
- * @throws UsageError for files that are not there or do not parse, and for what they do not have
+ * @throws UsageError for files that are missing or do not parse, and for services or methods that they do not have
  */
 export function requestTypeOf(path: string, { files, importPaths }: ProtoFiles): protobuf.Type {
   const root = new protobuf.Root()
@@ -37,7 +37,7 @@ export function requestTypeOf(path: string, { files, importPaths }: ProtoFiles):
 
 function loadFile(root: protobuf.Root, file: string): void {
   try {
-    // Names of fields as they are written: json-message.ts knows the names of JSON beside them.
+    // Field names stay as they are written; json-message.ts also knows their JSON names.
     root.loadSync(file, { keepCase: true })
   } catch (error) {
     if (error instanceof UsageError) throw error
@@ -45,7 +45,7 @@ function loadFile(root: protobuf.Root, file: string): void {
   }
 }
 
-/** protobufjs has google/protobuf/… itself, and does not ask for it. */
+/** protobufjs has google/protobuf/… built in, and does not ask for it. */
 function find(origin: string, target: string, importPaths: readonly string[]): string {
   const folders = origin === '' ? ['', ...importPaths] : [...importPaths, dirname(origin), '']
   const candidates = folders.map(folder => join(folder, target))
@@ -88,7 +88,7 @@ function servicesBelow(space: protobuf.NamespaceBase): protobuf.Service[] {
   })
 }
 
-/** `pkg.Service`: without the point that protobufjs puts before. */
+/** `pkg.Service`: without the dot that protobufjs puts in front. */
 function nameOf({ fullName }: protobuf.ReflectionObject): string {
   return fullName.replace(/^\./, '')
 }

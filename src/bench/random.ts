@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same again from the same seed. */
+/** Numbers that look random, and are always the same from the same seed. */
 
 /** splitmix32: uniform in [0, 1), in steps of 2⁻³². */
 export function seededRandom(seed: number): () => number {

@@ -1,4 +1,4 @@
-/** A measurement as it is told and kept: what `--json` writes, and what the table and the page are made of. */
+/** A measurement as it is reported: `--json` writes it, and the table and the page are made of it. */
 import os from 'node:os'
 import { encodeIntoCompressedBase64 } from 'hdr-histogram-js'
 import { PREFIX_BYTES } from '../grpc/message.ts'
@@ -20,17 +20,25 @@ export interface WayReport {
   readonly failed: number
   readonly endings: readonly Ending[]
   readonly seconds: number
-  /** False in the open loop where calls last longer than the lead-in, so that fewer are open than the rate keeps open. */
+  /**
+   * False in the open loop where calls last longer than the lead-in, so that fewer are open than the rate keeps open.
+   */
   readonly steady: boolean
-  /** That ended with OK. Where it is not steady, of all calls by all time, lead-ins and the wait for the last too. */
+  /**
+   * Calls that ended with OK. Where it is not steady, all calls by all the time, with lead-ins and the wait for the
+   * last.
+   */
   readonly callsPerSecond: number
-  /** Of calls that ended with OK: messages. A proxy that leaves them out would look fast. */
+  /** Response messages of calls that ended with OK. A proxy that leaves them out would look fast. */
   readonly responsesPerCall: number
-  /** Of calls that ended with OK; undefined where none did. */
+  /** The latency of calls that ended with OK; undefined where none did. */
   readonly latencyUs: Latency | undefined
-  /** Of the open loop: how much later than intended calls began. The load's own fault, and part of latency. */
+  /** For the open loop: how much later than intended calls began. That is the load's own fault, and part of latency. */
   readonly lateUs: Latency | undefined
-  /** Of `latencyUs`: an HDR histogram of microseconds, as hdr-histogram-js encodes it (V2, compressed, base64). */
+  /**
+   * The values of `latencyUs`: an HDR histogram of microseconds, as hdr-histogram-js encodes it (V2, compressed,
+   * base64).
+   */
   readonly histogram: string
   readonly slices: readonly SliceReport[]
 }
@@ -39,7 +47,7 @@ export interface Ending {
   readonly status: number
   readonly name: string
   readonly count: number
-  /** What the first of them said. */
+  /** The detail of the first of them. */
   readonly detail: string
 }
 
@@ -48,7 +56,7 @@ export interface SliceReport {
   readonly failed: number
   readonly seconds: number
   readonly complete: boolean
-  /** Calls that were open when it was stopped: in no percentile. */
+  /** Calls that were open when it was stopped. They are in no percentile. */
   readonly left: number
   /** Why it was cut short, where nobody stopped it. */
   readonly cut: string | undefined
@@ -59,7 +67,7 @@ export interface Report {
   readonly format: 1
   /** ISO 8601, when it ended. */
   readonly date: string
-  /** What repeats it, without secrets. */
+  /** The command that repeats it, without secrets. */
   readonly command: string
   readonly machine: { readonly cpu: string; readonly cores: number; readonly system: string; readonly node: string }
   readonly path: string
@@ -67,7 +75,7 @@ export interface Report {
   readonly messageBytes: number
   readonly load: Load
   readonly connections: number
-  /** Of each way, as planned. */
+  /** The planned number for each way. */
   readonly slices: number
   readonly sliceSeconds: number
   readonly leadInSeconds: number
@@ -75,7 +83,7 @@ export interface Report {
   readonly timeoutMs: number
   readonly seed: number
   readonly ways: readonly WayReport[]
-  /** via − direct. Undefined: `noDifference` says why. */
+  /** via − direct. Where it is undefined, `noDifference` says why. */
   readonly differences: readonly Difference[] | undefined
   readonly noDifference: string | undefined
   readonly method: string
@@ -117,7 +125,7 @@ export function reportOf(plan: Plan, { slices, leadInMs, stopped }: Measurement)
   }
 }
 
-/** Some way has too many failures for its numbers to be worth something. */
+/** Whether a way has too many failures for its numbers to mean something. */
 export function isFailing({ calls, failed }: Pick<WayReport, 'calls' | 'failed'>): boolean {
   return failed > calls * FAILED_SHARE_MAX
 }
@@ -171,7 +179,7 @@ function endingsOf(slices: readonly Slice[], secrets: readonly string[]): Ending
 }
 
 function whyNone(ways: readonly WayReport[]): string | undefined {
-  if (ways.length < 2) return 'one address alone was measured'
+  if (ways.length < 2) return 'only one address was measured'
   const failing = ways.filter(isFailing)
   if (failing.length === 0) return isMissing(ways) ? responsesDiffer(ways) : undefined
   const shares = failing.map(({ name, calls, failed }) => `${percent(failed / calls)} of the calls ${name}`)
@@ -185,14 +193,14 @@ export function responsesDiffer(ways: readonly WayReport[]): string {
   return `the same work was not done: messages in response to a call are ${each.join(' and ')}`
 }
 
-/** Of response messages: what the way that has fewer lacks. They are like calls that failed, and were not noticed. */
+/** The share of response messages that one way lacks. They are like failed calls that nobody noticed. */
 export function missingShare(ways: readonly WayReport[]): number {
   const counts = ways.map(({ responsesPerCall }) => responsesPerCall)
   const most = Math.max(...counts)
   return most === 0 ? 0 : 1 - Math.min(...counts) / most
 }
 
-/** Some way has too few responses for its numbers to be of the same work. */
+/** Whether a way has too few responses for its numbers to be about the same work. */
 export function isMissing(ways: readonly WayReport[]): boolean {
   return missingShare(ways) > FAILED_SHARE_MAX
 }

@@ -1,7 +1,7 @@
 /**
  * One client connection that makes calls for a measurement: a `Connection` of wire/ on a socket of its own. It sends
- * what one turn of the loop caused in one write, and takes all that comes; how many calls are open is its owner's
- * business.
+ * what one turn of the loop caused in one write, and reads all that comes; its owner decides how many
+ * calls are open.
  */
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -14,33 +14,35 @@ import type { ConnectionError, StreamError } from '../wire/protocol-error.ts'
 import type { WireStream, WireStreamOwner } from '../wire/stream.ts'
 
 export interface LoadSessionOptions {
-  /** Of our side: windows that responses come through, and the like. Default: `CONNECTION_LIMITS`. */
+  /** Limits of our side, such as the windows for responses. Default: `CONNECTION_LIMITS`. */
   readonly limits?: ConnectionLimits
-  /** Connecting, TLS and the server's SETTINGS together take no longer. */
+  /** Connecting, TLS and the server's SETTINGS together may take this long. */
   readonly timeoutMs?: number
 }
 
 /** What a session tells while it is open. */
 export interface LoadSessionOwner {
-  /** `free` is above 0 again, after it was asked and was 0. */
+  /** `free` is above 0 again, after somebody read it as 0. */
   onFree?(): void
   /** The server takes no new calls on this connection: `free` stays 0, and `onLost` follows the last open call. */
   onGoaway?(reason: string): void
-  /** The connection is over and nobody closed it; its streams have been told. Once. */
+  /** The connection is over and nobody closed it; its streams have been told. It comes once. */
   onLost(reason: string): void
 }
 
 const TIMEOUT_MS = 5_000
-/** What was written last, GOAWAY, has so long to leave. */
+/** The last bytes, GOAWAY, have this long to leave. */
 const CLOSE_MS = 500
-/** Allowances against floods refill: wire/connection.ts. */
+/** How often allowances against floods are refilled (see wire/connection.ts). */
 const TICK_MS = 1_000
 
 export class LoadSession implements ConnectionOwner {
   readonly #connection: Connection
   readonly #socket: Duplex
   readonly #owner: LoadSessionOwner
-  /** The bytes that a write took are the kernel's or copied: their memory may be written again. */
+  /**
+   * Whether the kernel has the bytes that a write took, or a copy of them, so that their memory may be written again.
+   */
   readonly #reusable: boolean
   #ready: (() => void) | undefined
   #reason: string | undefined
@@ -60,7 +62,9 @@ export class LoadSession implements ConnectionOwner {
     this.#socket.on('close', this.#onClose)
   }
 
-  /** Resolves when the server's SETTINGS came. @throws Error that says why they did not; its `cause`, where there is one */
+  /**
+   * Resolves when the server's SETTINGS came. @throws Error that says why they did not; its `cause`, where there is one
+   */
   static async open(
     target: DialAddress,
     owner: LoadSessionOwner,
@@ -87,7 +91,7 @@ export class LoadSession implements ConnectionOwner {
     return session
   }
 
-  /** Calls that may be opened now, as the server's settings are. */
+  /** Calls that may be opened now, by the server's settings. */
   get free(): number {
     return this.#connection.free
   }
@@ -102,7 +106,7 @@ export class LoadSession implements ConnectionOwner {
     this.#closed = true
     this.#connection.end('closed')
     this.#flush()
-    // A server that reads no more would keep it open, and the process with it.
+    // A server that stops reading would keep it open, and the process with it.
     const timer = setTimeout(() => this.#socket.destroy(), CLOSE_MS)
     this.#socket.once('close', () => clearTimeout(timer))
     this.#socket.end(() => this.#socket.destroy())

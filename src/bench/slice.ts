@@ -6,45 +6,45 @@ import { newHistogram, recordMs } from './histogram.ts'
 /** Calls that ended with one status. */
 export interface Ending {
   count: number
-  /** What came with the first of them. */
+  /** The detail of the first of them. */
   readonly detail: string
 }
 
-/** Different grpc-status values that are kept apart: there are 17, and a server may invent more. */
+/** So many different grpc-status values are counted apart. There are 17, and a server may invent more. */
 const ENDINGS_MAX = 32
 
 export class Slice {
-  /** Calls that ended, of those that count. */
+  /** How many of the calls that count have ended. */
   calls = 0
-  /** From the first that may count to the end of the last that does. */
+  /** The time from the first call that may count to the end of the last that does. */
   seconds = 0
-  /** All that began, those of the lead-in too, and the time from its start to the end of the last. */
+  /** All calls that began, also in the lead-in, and the time from the start to the end of the last. */
   begun = 0
   wallSeconds = 0
-  /** Of those that count, failed or not. */
+  /** The longest of the calls that count, failed or not. */
   longestMs = 0
-  /** Of the calls that ended with OK. */
+  /** Response messages of the calls that ended with OK. */
   responses = 0
-  /** It went to its end as planned. */
+  /** Whether it went to its end as planned. */
   complete = false
-  /** Calls that would count, and were open when it was stopped: perhaps the slowest, and in no percentile. */
+  /** Calls that would count and were open when it was stopped. They may be the slowest, and are in no percentile. */
   left = 0
   /** Why it was cut short, where nobody stopped it. */
   cut: string | undefined
   /** Why the load was stopped, where the service does not carry it. */
   overload: string | undefined
   readonly latency = newHistogram()
-  /** How much later than intended calls began: the load's own fault, and part of latency. */
+  /** How much later than intended calls began. That is the load's own fault, and part of latency. */
   readonly late = newHistogram()
   readonly endings = new Map<number, Ending>()
 
-  /** A call began. @param counts it is none of the lead-in */
+  /** A call began. @param counts whether it is not part of the lead-in */
   begin(counts: boolean): void {
     this.begun++
     if (counts) this.left++
   }
 
-  /** One that counts ended. */
+  /** A call that counts ended. */
   end(call: Call): void {
     this.left--
     this.add(call)

@@ -7,11 +7,11 @@ import { missingShare, type Report, responsesDiffer, type WayReport } from './re
 export interface Table {
   readonly head: readonly string[]
   readonly rows: readonly (readonly string[])[]
-  /** What holds for all of it, a sentence each. */
+  /** Sentences that hold for all of it. */
   readonly notes: readonly string[]
 }
 
-/** Later than this the load itself is in what it measures. */
+/** If the load is later than this, it measures itself too. */
 const LATE_US = 5_000
 
 const ROWS: readonly (readonly [name: string, key: keyof Latency, percentile: number | undefined])[] = [
@@ -53,7 +53,7 @@ export function tableOf(report: Report): Table {
   }
 }
 
-/** Columns of what is a sentence. */
+/** The width of lines with sentences. */
 const SENTENCE_COLUMNS = 100
 
 /** Lines for a terminal. */
@@ -116,7 +116,8 @@ function endingRows({ ways }: Report, compared: boolean): string[][] {
       const endings = ways.map(way => way.endings.find(ending => ending.status === status))
       const { name, detail } = endings.find(ending => ending !== undefined)!
       const counts = endings.map(ending => number(ending?.count ?? 0))
-      // The detail is last, where nothing is aligned; a lone way has no such column and gets it in the notes.
+      // The detail is last, where nothing is aligned; with one way alone there is no such column, and the detail is in
+      // the notes.
       return [`  ${status} ${name}`, ...counts, ...(compared ? [detail] : [])]
     })
 }
@@ -134,7 +135,7 @@ function notesOf(report: Report): string[] {
       }
     }
   }
-  // Beyond a bound it is the reason for no difference, and told above.
+  // Beyond a bound it is the reason why there is no difference, which is told above.
   if (differences !== undefined && missingShare(ways) > 0) notes.push(`Note that ${responsesDiffer(ways)}.`)
   for (const { name, calls, failed, responsesPerCall } of ways) {
     if (calls > failed && responsesPerCall === 0) notes.push(`${name}: calls ended with OK, and without a message.`)
@@ -161,7 +162,7 @@ function notesOf(report: Report): string[] {
   return notes
 }
 
-/** What is not in the numbers of a way, though it began. */
+/** Calls of a way that began but are not in its numbers. */
 function partsMissing({ name, slices }: WayReport): string[] {
   const cut = slices.filter(slice => slice.cut !== undefined)
   const left = slices.reduce((sum, slice) => sum + slice.left, 0)

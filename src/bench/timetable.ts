@@ -1,18 +1,22 @@
-/** The clock of an open loop: says when a call is due, by times known beforehand, whatever became of the calls before. */
+/**
+ * The clock of an open loop: says when a call is due, by times known beforehand, whatever became of the calls before.
+ */
 import { availableParallelism } from 'node:os'
 
 export interface TimetableOwner {
   /** A call is due. @param atMs from the start */
   onDue(atMs: number): void
-  /** After each look at the clock. */
+  /** It comes after each look at the clock. */
   onLooked?(): void
-  /** Its time is over. Once. */
+  /** Its time is over. It comes once. */
   onOver?(): void
 }
 
 /** Timers have steps of 1 ms: the last part of a wait is spent turning the loop. */
 const TURNING_MS = 2
-/** Between two turns where the service shares few cores with us, not to starve it. The kernel adds 0.05 ms of slack. */
+/**
+ * The nap between two turns where the service shares few cores with us, so that it can run. The kernel adds 0.05 ms.
+ */
 const NAP_MS = 0.05
 const FEW_CORES = 2
 const never = new Int32Array(new SharedArrayBuffer(4))
@@ -50,14 +54,15 @@ export class Timetable {
     return performance.now() - this.startMs
   }
 
-  /** No call is due any more. Its time is waited for to the end. */
+  /** Whether no call is due any more and its time has ended. */
   get over(): boolean {
     return this.#atMs >= this.#endMs && this.elapsedMs >= this.#endMs
   }
 
   readonly #turn = (): void => {
     if (this.#stopped) return
-    // One look for all that is due: calls that cost more than the time between them must not keep the loop from turning.
+    // One look at the clock for all calls that are due: if calls cost more than the time between them, the loop must
+    // still turn.
     for (const nowMs = this.elapsedMs; this.#atMs <= nowMs && this.#atMs < this.#endMs; ) {
       const atMs = this.#atMs
       this.#atMs = this.#next()
@@ -71,7 +76,7 @@ export class Timetable {
     else setImmediate(this.#naps ? this.#napAndTurn : this.#turn)
   }
 
-  /** The flush of what was begun before comes first: it was asked for before. */
+  /** The flush of the calls that just began comes first, because it was asked for earlier. */
   readonly #napAndTurn = (): void => {
     Atomics.wait(never, 0, 0, NAP_MS)
     this.#turn()

@@ -1,6 +1,7 @@
 /**
- * One way to the service: its connections, and the calls that are open or wait for one of them. What is lost is
- * replaced while calls run, or are due: servers and proxies end connections after so many calls, or so much time, by GOAWAY.
+ * One way to the service: its connections, and the calls that are open or wait for one of them. Lost connections are
+ * replaced while calls run or are due: servers and proxies end connections after a number of calls or some time, by
+ * GOAWAY.
  */
 import { Status } from '../grpc/status.ts'
 import { Call, type CallOwner, type Carrier, plainText } from './call.ts'
@@ -17,29 +18,34 @@ export interface WayOptions {
   readonly timeoutMs: number
 }
 
-/** How often deadlines are looked at. */
+/** How often deadlines are checked. */
 const SWEEP_MS = 20
 
-/** From one try to connect that came to nothing to the next. */
+/** The wait between a failed try to connect and the next. */
 const RECONNECT_MS = 100
 
-/** Place of one connection. `answered` is that of the session in it: one that answered nothing is not replaced at once. */
+/**
+ * The place of one connection. `answered` counts for the session in it: one that answered nothing is not replaced at
+ * once.
+ */
 interface Slot extends Carrier {
   session: LoadSession | undefined
   opening: boolean
-  /** Of `performance.now()`: no new try before. */
+  /** There is no new try before this time of `performance.now()`. */
   againMs: number
 }
 
 export class Way implements CallOwner {
   readonly plan: WayPlan
-  /** What is lost is replaced where no call is open, too: calls begin at their times, connection or not. */
+  /**
+   * Whether a lost connection is replaced also while no call is open, because calls begin at their times in any case.
+   */
   kept = false
   readonly #options: WayOptions
   readonly #slots: Slot[]
-  /** Those beyond a GOAWAY too, which are in no slot any more. */
+  /** All sessions, also those after a GOAWAY, which are in no slot any more. */
   readonly #sessions = new Set<LoadSession>()
-  /** In the order in which they began, which is that of their deadlines. */
+  /** The calls in the order in which they began, which is the order of their deadlines. */
   readonly #calls = new Map<Call, (call: Call) => void>()
   readonly #waiting = new Set<Call>()
   #next = 0
@@ -59,7 +65,7 @@ export class Way implements CallOwner {
     this.#sweeper = setInterval(() => this.#expire(), SWEEP_MS)
   }
 
-  /** Connects what is not connected. @throws BenchFailure that says why it cannot */
+  /** Connects the places that are not connected. @throws BenchFailure that says why it cannot */
   async open(): Promise<void> {
     const missing = this.#slots.filter(({ session, opening }) => session === undefined && !opening)
     await Promise.all(missing.map(slot => this.#fill(slot)))
@@ -70,12 +76,12 @@ export class Way implements CallOwner {
     return this.#calls.size
   }
 
-  /** No connection, and none coming: every call would fail. */
+  /** Whether there is no connection and none is coming, so that every call would fail. */
   get down(): boolean {
     return this.#slots.every(({ session, opening }) => session === undefined && !opening)
   }
 
-  /** Why the last connection that was lost was. */
+  /** Why the last lost connection was lost. */
   get lostReason(): string {
     return this.#lostReason
   }
@@ -106,7 +112,7 @@ export class Way implements CallOwner {
     if (call.retried || this.#closed) return false
     call.retried = true
     call.stream = undefined
-    // Not within the turn of the connection that is just being lost.
+    // This waits for a later turn, because the connection is just being lost.
     setImmediate(() => {
       if (this.#calls.has(call)) this.#place(call)
     })
@@ -133,7 +139,7 @@ export class Way implements CallOwner {
       stream.sendHeaders(plan.block, false)
       stream.sendData(message, 0, message.length, true)
     } catch (error) {
-      // More than the peer's MAX_HEADER_LIST_SIZE.
+      // The block is larger than the peer's MAX_HEADER_LIST_SIZE.
       call.fail(Status.RESOURCE_EXHAUSTED, (error as Error).message)
     }
   }
@@ -193,7 +199,7 @@ export class Way implements CallOwner {
     this.#placeWaiting()
   }
 
-  /** While calls run; between slices it waits for the next `open`. */
+  /** Replaces a connection while calls run. Between slices this waits for the next `open`. */
   #replace(slot: Slot): void {
     if (this.#closed) return
     if ((this.#calls.size > 0 || this.kept) && slot.answered > 0) return this.#refill(slot)

@@ -28,7 +28,7 @@ t.test('hexadecimal, with and without spaces; nothing is the empty message', asy
   t.same(messageBytes('hex:', PING, NONE), Buffer.alloc(0))
   t.same(messageBytes(undefined, PING, NONE), Buffer.alloc(0))
   refused(t, () => messageBytes('hex:0a0', PING, NONE), /3 digits: each byte has two/)
-  refused(t, () => messageBytes('hex:0x0a', PING, NONE), /"x", which is no hexadecimal digit/)
+  refused(t, () => messageBytes('hex:0x0a', PING, NONE), /"x", which is not a hexadecimal digit/)
 })
 
 t.test('the prefix of gRPC: not compressed, length in four bytes', async t => {
@@ -46,8 +46,8 @@ t.test('a file of bytes', async t => {
   t.same(messageBytes(`@${file}`, PING, NONE), bytes)
   refused(t, () => messageBytes(`${file}.none`, PING, NONE), /cannot read .*request\.bin\.none: no such file/)
   refused(t, () => messageBytes(path.dirname(file), PING, NONE), /cannot read .*: it is a directory/)
-  refused(t, () => messageBytes('/dev/null', PING, NONE), /\/dev\/null is no regular file/)
-  refused(t, () => messageBytes('json:{}', PING, { files: ['/dev/null'], importPaths: [] }), /is no regular file/)
+  refused(t, () => messageBytes('/dev/null', PING, NONE), /\/dev\/null is not a regular file/)
+  refused(t, () => messageBytes('json:{}', PING, { files: ['/dev/null'], importPaths: [] }), /is not a regular file/)
   refused(t, () => messageBytes('', PING, NONE), /is empty: give FILE, hex:… or json:…/)
   writeFileSync(file, Buffer.alloc(4_194_305))
   refused(t, () => messageBytes(file, PING, NONE), /4194305 bytes: 4194304 is the most/)
@@ -157,9 +157,9 @@ t.test('imports, 64 bits, maps, oneof, enums, json_name, types of google.protobu
   })
   t.same(encode('{"kind":2}'), encode('{"kind":"LARGE"}'))
   const wrong: [json: string, pattern: RegExp][] = [
-    ['{"name":"x","number":1}', /field number: cannot be given beside name: both are of oneof who/],
-    ['{"kind":"LARG"}', /field kind: "LARG" is no value of shop\.v1\.Order\.Kind, did you mean "LARGE"\?/],
-    ['{"kind":9}', /field kind: 9 is no value of shop\.v1\.Order\.Kind: it has NONE, SMALL, LARGE/],
+    ['{"name":"x","number":1}', /field number: cannot be given together with name: both are of oneof who/],
+    ['{"kind":"LARG"}', /field kind: "LARG" is not a value of shop\.v1\.Order\.Kind, did you mean "LARGE"\?/],
+    ['{"kind":9}', /field kind: 9 is not a value of shop\.v1\.Order\.Kind: it has NONE, SMALL, LARGE/],
     ['{"id":9007199254740993}', /field id: 9007199254740992 is not exact as a number of JSON: write it as a string/],
     ['{"id":"9223372036854775808"}', /field id: 9223372036854775808 is not int64/],
     ['{"flags":{"x":true}}', /field flags\["x"\]: is int32: write a whole number/],

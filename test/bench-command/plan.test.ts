@@ -72,7 +72,7 @@ t.test('what is refused, each with what to do', async t => {
       { message: `hex:${'00'.repeat(300_000)}`, concurrency: '1000' },
       /--concurrency 1000 is too much .* 894 is the most/,
     ],
-    [{ authority: 'a b' }, /--authority "a b" is none/],
+    [{ authority: 'a b' }, /--authority "a b" is not an authority/],
     [{ ca: 'ca.pem' }, /--ca is for TLS, and no address is https:\/\//],
     [{ serverName: 'x' }, /--server-name is for TLS/],
     [{ via: 'https://h', cert: 'x' }, /--cert and --key go together/],

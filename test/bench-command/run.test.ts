@@ -78,7 +78,7 @@ t.test('one address alone: its distribution, and no difference', async t => {
   t.equal(code, 0)
   t.match(out, /^latency +via$/m)
   t.notMatch(out, /direct|interval/)
-  t.match(report, { noDifference: 'one address alone was measured', ways: [{ name: 'via' }] })
+  t.match(report, { noDifference: 'only one address was measured', ways: [{ name: 'via' }] })
 })
 
 t.test('over 1 % of failing calls: no difference, exit code 1, and no secret in what the server said', async t => {
