@@ -32,7 +32,8 @@ export interface Resolution {
  */
 export function resolveConfig(input: unknown, options: ResolveOptions = {}): Resolution {
   const folder = options.folder ?? process.cwd()
-  const parsed = configSchema.safeParse(input, { reportInput: true })
+  // Not by code that zod generates for each object: that costs more than it saves where a process parses once or twice.
+  const parsed = configSchema.safeParse(input, { reportInput: true, jitless: true })
   const pems = readAllPems(input, folder)
   const findings = [
     ...(options.findings ?? []),
