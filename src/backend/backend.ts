@@ -36,7 +36,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   #spare: Waiter[] = []
   #asked = false
   /** Set once it is being retired; resolves when it is gone. */
-  #retired: Promise<void> | undefined
+  retired: Promise<void> | undefined
   #onNoCalls: (() => void) | undefined
   /** What a call is told that comes too late. */
   #refusal: Refusal | undefined
@@ -77,12 +77,12 @@ export class Backend implements EndpointSetOwner, TurnTask {
    * has. Calls that wait are placed again. If the list is empty, calls fail at once with UNAVAILABLE.
    */
   setEndpoints(all: readonly EndpointSpec[]): void {
-    if (this.#retired === undefined && this.#refusal === undefined) this.#set.replace(all)
+    if (this.retired === undefined && this.#refusal === undefined) this.#set.replace(all)
   }
 
   /** Replaces the settings, the list of endpoints with them. They also hold for waiting calls and open sessions. */
   update(settings: BackendSettings): void {
-    if (this.#retired !== undefined || this.#refusal !== undefined) return
+    if (this.retired !== undefined || this.#refusal !== undefined) return
     this.#settings = settings
     this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
@@ -106,7 +106,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   cancel(waiter: Waiter): void {
     waiter.arriving = false
     this.#waiting.remove(waiter)
-    if (this.#retired !== undefined) this.#ask()
+    if (this.retired !== undefined) this.#ask()
   }
 
   #ask(): void {
@@ -129,7 +129,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     }
     arrivals.length = 0
     this.#spare = arrivals
-    if (this.#retired !== undefined && this.calls === 0) this.#onNoCalls?.()
+    if (this.retired !== undefined && this.calls === 0) this.#onNoCalls?.()
   }
 
   readonly #placeAgain = (waiter: Waiter, expiresMs: number): void => this.#place(waiter, expiresMs)
@@ -172,7 +172,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   /** A session tells of room only if it had none before. A client that waits for its share waits for this. */
   readonly #onShareFree = (): void => {
     this.#waiting.onRoomAnywhere()
-    if (this.#retired !== undefined) this.#ask()
+    if (this.retired !== undefined) this.#ask()
   }
 
   onEndpointsChanged(): void {
@@ -184,9 +184,9 @@ export class Backend implements EndpointSetOwner, TurnTask {
    * period is over, it ends. Resolves when the last session is gone.
    */
   retire(): Promise<void> {
-    this.#retired ??= this.#retire()
+    this.retired ??= this.#retire()
     this.#ask()
-    return this.#retired
+    return this.retired
   }
 
   #retire(): Promise<void> {

@@ -98,11 +98,16 @@ export class Fleet {
 
   /**
    * The backends that there are now, by name, and those that belong to a definition. A director that is asked now and
-   * answers after a change names one of these: it serves the call, or tells it that it has been removed.
+   * answers after a change names one of these: it serves the call, or the one that has its name by then does, or the call
+   * is told that the backend has been removed.
    */
   lookup(): (named: unknown) => Backend | undefined {
     const now = new Map([...this.#named].map(([name, { backend }]) => [name, backend]))
-    return named => (typeof named === 'string' ? now.get(named) : this.#definedBy(named))
+    return named => {
+      if (typeof named !== 'string') return this.#definedBy(named)
+      const backend = now.get(named)
+      return backend?.retired === undefined ? backend : (this.#named.get(named)?.backend ?? backend)
+    }
   }
 
   /** A director in plain JavaScript may give anything. */

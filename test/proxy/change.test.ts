@@ -73,6 +73,31 @@ t.test(
   },
 )
 
+t.test(
+  'a director answers after its backend was made anew, on another transport: the new one serves the call',
+  async t => {
+    const a = await server(t, 'a')
+    const [asked, answers] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const options = (transport: 'frames' | 'native') => ({
+      ...SILENT,
+      listeners: LISTENERS,
+      backends: { main: { endpoints: [a.url], transport } },
+      director: async () => {
+        asked.resolve()
+        await answers.promise
+        return { backend: 'main' }
+      },
+    })
+    const { proxy, addresses } = await started(t, options('frames'))
+    const call = ask(client(t, addresses[0]!))
+    await asked.promise
+    await proxy.apply(options('native'))
+    await new Promise(setImmediate)
+    answers.resolve()
+    t.equal(await call, 'a')
+  },
+)
+
 t.test('backends: one that goes finishes its calls, then its sessions are gone; one that comes serves', async t => {
   const [a, b] = [await server(t, 'a'), await server(t, 'b')]
   const { proxy, addresses } = await started(t, { ...allTo(a), backends: { first: { endpoints: [a.url] } } })
