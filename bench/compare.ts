@@ -1,5 +1,5 @@
 /**
- * This tree beside another revision of it, in turn: which differences exceed the noise, and which way.
+ * Measures this tree and another revision in turn, and says which differences exceed the noise, and which way.
  * `npm run bench:compare -- REV`
  */
 import { numberOf, shellText } from '../src/bench/argument.ts'
@@ -156,7 +156,7 @@ function parseOptions(args: readonly string[]): CompareOptions | undefined {
   }
 }
 
-/** As it was asked for, unless that could be mistaken for this tree. */
+/** The name that was asked for, unless it could be mistaken for this tree. */
 function nameOf(asked: string, commit: string): string {
   return asked === THIS || !/^[\w.-]+$/.test(asked) || asked.length < SHORTEST_NAME ? commit : asked
 }

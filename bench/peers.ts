@@ -1,6 +1,8 @@
 /**
- * Installs the subjects that are missing on this machine, as far as it lets: from Debian, PyPI and Go's modules.
- * `npm run bench:peers`, with `-- --dry-run` only the lines. What is not to be had is said, and is no failure.
+ * Installs the subjects that are missing on this machine, as far as that is possible: from Debian, PyPI and Go's
+ * modules.
+ * `npm run bench:peers`, with `-- --dry-run` it only prints the lines. It names what it cannot install, and that is no
+ * failure.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
@@ -10,7 +12,7 @@ import { lookAround, planFor, type Step } from './subjects/installation.ts'
 import { CACHE } from './subjects/installed.ts'
 import { exitCodeOf, parsed } from './suite/usage.ts'
 
-/** One line: a slow mirror is given this long. */
+/** The time for one line, enough for a slow mirror. */
 const STEP_MS = 600_000
 
 const HELP = `npm run bench:peers -- [options]
@@ -64,7 +66,7 @@ function run({ line: [command, ...args], cwd }: Step): boolean {
   return status === 0
 }
 
-/** As one would type it. */
+/** The line as one would type it. */
 function lineOf({ what, line, cwd }: Step): string {
   const typed = shellText(line)
   return `# ${what}\n${cwd === undefined ? typed : `(cd ${cwd} && ${typed})`}`

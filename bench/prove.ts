@@ -1,6 +1,6 @@
 /**
- * The suite proves itself: what is known beforehand must be what it reports. `npm run bench:prove`; a few minutes, on a
- * machine where nothing else runs. Exit code 1 when something is not as it must be.
+ * The suite proves itself: it must report what is known beforehand. `npm run bench:prove` takes a few minutes, on a
+ * machine where nothing else runs. The exit code is 1 when something is not as it must be.
  */
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
 import { median, spread } from './measure/statistics.ts'
@@ -22,9 +22,9 @@ import { COUNTS_WORK } from './suite/work.ts'
 
 const PACE = { seconds: 1, warmUpSeconds: 1 }
 const ROUNDS = 7
-/** More, as no difference among many numbers is easy where few could have shown one. */
+/** There are more here, because to show no difference is easy where few rounds could have shown one. */
 const SAME_ROUNDS = 10
-/** So few calls a second that none waits for another. */
+/** A rate so low that no call waits for another. */
 const LOW_RATE = 500
 const CPU_US = 50
 const DELAY_US = 1_000
@@ -32,7 +32,7 @@ const TOLERANCE = 0.1
 /** Percent of the subject's core that others may have: interrupts, and what two ways of counting differ by. */
 const QUIET = 10
 
-/** What `busy` is, but without the CPU; and without the delay: each is the only difference. */
+/** The same as `busy`, once without the CPU time and once without the delay, so that each is the only difference. */
 const delayed = artificial('delayed', 'frames and 1 ms of delay a call', { cpuUs: 0, delayMs: DELAY_US / 1_000 })
 const burning = artificial('burning', 'frames and 50 µs of CPU a call', { cpuUs: CPU_US, delayMs: 0 })
 
@@ -86,7 +86,7 @@ async function provesDelay(): Promise<Evidence> {
   return addedText(run, P50.name, DELAY_US, `${DELAY_US} µs of delay a call`)
 }
 
-/** What the second has more than the first, round by round. */
+/** How much more the second has than the first, round by round. */
 function addedText({ scenarios }: RunRecord, metric: string, known: number, text: string): Evidence {
   const [base, more] = scenarios[0]!.entries
   const failure = base!.failure ?? more!.failure
@@ -102,7 +102,7 @@ function addedText({ scenarios }: RunRecord, metric: string, known: number, text
   }
 }
 
-/** Where somebody else was on the subject's core, times are not what they would be. */
+/** Where another program was on the subject's core, times are longer than they would be. */
 function disturbance({ samples }: Entry): string {
   const foreign = samples.flatMap(sample => sample[FOREIGN.name] ?? [])
   if (foreign.length === 0 || median(foreign) < QUIET) return ''

@@ -1,6 +1,6 @@
 /**
- * What a proxy costs: subjects in turn in one run, each alone on one core. `npm run bench -- --help`; the method is in
- * README.md.
+ * Measures what a proxy costs: subjects in turn in one run, each alone on one core. See `npm run bench -- --help`; the
+ * method is in README.md.
  */
 import { shellText } from '../src/bench/argument.ts'
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
@@ -64,7 +64,7 @@ function treeContender({ name, folder, pair }: RunOptions['trees'][number]): Con
   return verbatim(name, pair, folder)
 }
 
-/** Whoever can be named may be named; the short form has fewer by itself. */
+/** All subjects that can take part; the short form has fewer where none are named. */
 function subjectsOf(options: RunOptions): readonly Contender[] {
   const all = options.subjects.length > 0 || !isShort(options) || options.list
   return all ? CONTENDERS : CONTENDERS.filter(({ name }) => !NOT_SHORT.includes(name))
@@ -101,7 +101,7 @@ function courseOf(
   }
 }
 
-/** Nobody shall think that there is no more. */
+/** It says that there is more than the short form. */
 function notInThisForm(options: RunOptions): Course['leftOut'] {
   if (!isShort(options)) return []
   const why = 'this is the short form: npm run bench:full has all'

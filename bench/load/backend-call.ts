@@ -1,14 +1,14 @@
-/** One call at the suite's own backend: checks what comes, and answers as the call's plan says. */
+/** One call at the suite's own backend: it checks the request, and answers as the call's plan says. */
 import { fieldOf, type HeaderField, type WireStream, type WireStreamOwner } from '../../src/wire/index.ts'
 import type { CallPlan } from './call-plan.ts'
 import { MessageCheck } from './message-check.ts'
 import { MessageSender } from './message-sender.ts'
 
-/** Of gRPC. */
+/** Values of `grpc-status`. */
 const OK = '0'
 const INVALID_ARGUMENT = '3'
 
-/** The same lists each time: they are encoded once a connection. */
+/** These lists are the same each time, so a connection encodes them once. */
 const HEADERS = [fieldOf(':status', '200'), fieldOf('content-type', 'application/grpc')]
 const TRAILERS = [fieldOf('grpc-status', OK)]
 
@@ -17,7 +17,7 @@ export class BackendCall implements WireStreamOwner {
   /** @throws RangeError that says what is wrong */
   readonly #planOf: (block: readonly HeaderField[]) => CallPlan
   #plan: CallPlan | undefined
-  /** Of the request; undefined: it may be what it likes. */
+  /** Checks the request. Undefined where the request may be anything. */
   #check: MessageCheck | undefined
   #sender: MessageSender | undefined
   #requestEnded = false

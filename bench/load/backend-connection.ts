@@ -12,9 +12,9 @@ import {
 import { BackendCall } from './backend-call.ts'
 import { type CallPlan, readPlan } from './call-plan.ts'
 
-/** While more than this waits to be written, nothing is read: what waits are answers to what came. */
+/** While more than this waits to be written, nothing is read, because what waits are answers to requests. */
 const MAX_UNSENT_BYTES = 1_048_576
-/** Allowances against floods refill. */
+/** How often allowances against floods are refilled. */
 const TICK_MS = 1_000
 
 export class BackendConnection implements ConnectionOwner {
@@ -22,7 +22,7 @@ export class BackendConnection implements ConnectionOwner {
   readonly #socket: Socket
   #tickedMs = performance.now()
   #paused = false
-  /** Equal blocks are the same list, mostly: what was read of the last is true of the next. */
+  /** Equal blocks are mostly the same list, so the plan of the last one is also that of the next. */
   #lastBlock: readonly HeaderField[] | undefined
   #lastPlan: CallPlan | undefined
 
@@ -35,7 +35,7 @@ export class BackendConnection implements ConnectionOwner {
     this.#connection.start()
   }
 
-  /** For the flusher. */
+  /** The flusher calls it. */
   flush(): boolean {
     const connection = this.#connection
     const socket = this.#socket
@@ -91,7 +91,7 @@ export class BackendConnection implements ConnectionOwner {
     return new BackendCall(stream, this.#planOf)
   }
 
-  /** The client hears it as GOAWAY, and reports its calls as failed. */
+  /** The client gets GOAWAY, and reports its calls as failed. */
   onFailed(): void {
     flushSoon({
       flush: () => {

@@ -7,12 +7,12 @@ const PROGRAM = fileURLToPath(new URL('backend.ts', import.meta.url))
 const START_MS = 20_000
 
 export interface BackendOptions {
-  /** On 127.0.0.1. Default: a free one. */
+  /** The port on 127.0.0.1. Default: a free one. */
   readonly port?: number
-  /** Paths of PEM files: with both it speaks TLS. */
+  /** Paths of PEM files. With both it speaks TLS. */
   readonly cert?: string
   readonly key?: string
-  /** That a connection may have open, as SETTINGS say. Default 1,000. */
+  /** How many streams a connection may have open, as SETTINGS say. Default 1,000. */
   readonly maxConcurrentStreams?: number
 }
 

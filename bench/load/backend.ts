@@ -1,6 +1,7 @@
 /**
  * The suite's own backend as a process, on the wire layer: `backend.ts '{"cert":…}'` (BackendOptions) prints
- * `{"port":N}` once it listens. It serves every shape (see call-plan.ts), and as little of HTTP/2 beside as that needs.
+ * `{"port":N}` once it listens. It serves every shape (see call-plan.ts), and otherwise only as much of HTTP/2 as that
+ * needs.
  */
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
@@ -14,7 +15,7 @@ import { TIRELESS } from './tireless.ts'
 const STREAM_WINDOW = 4_194_304
 const CONNECTION_WINDOW = 67_108_864
 const DEFAULT_STREAMS = 1_000
-/** Connections that wait to be accepted: as many as the kernel lets. */
+/** Connections that wait to be accepted: as many as the kernel allows. */
 const BACKLOG = 4_096
 
 const options = JSON.parse(process.argv[2] ?? '{}') as BackendOptions
@@ -43,7 +44,7 @@ function listen({ cert, key }: BackendOptions): net.Server {
     { cert: readFileSync(cert), key: readFileSync(key), ALPNProtocols: ['h2'], noDelay: true },
     accept,
   )
-  // A client that gives up the handshake is no matter of others.
+  // A client that gives up the handshake does not affect others.
   secure.on('tlsClientError', () => {})
   return secure
 }

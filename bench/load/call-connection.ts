@@ -24,26 +24,26 @@ import type { Caller, CallerOwner } from './caller.ts'
 import { wrongByte } from './message-check.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 
-/** What calls of one connection bring with them. */
+/** What all calls of one connection share. */
 export interface SmallCalls {
   readonly images: CallImages
   readonly requestBytes: number
-  /** What each answer is: one frame of the default size at most. */
+  /** The expected answer, at most one frame of the default size. */
   readonly response: Buffer
-  /** Calls open at a time at most, whatever the peer allows. */
+  /** The most calls open at a time, whatever the peer allows. */
   readonly maxOpen: number
 }
 
-/** Streams between the oldest and the newest open one at most; numbers wrap there. */
+/** The most streams between the oldest and the newest open one. Stream numbers wrap there. */
 const SLOTS = 4_096
 /** States of a call in place of its bytes. */
 const NO_HEADERS = -1
 const OVER = -2
 const WINDOW = 2 ** 31 - 1
-/** Of the connection's window, given back in one piece. */
+/** How much of the connection's window is given back at once. */
 const WINDOW_STEP = 2 ** 24
 const OUT_BYTES = 32_768
-/** Connecting and the server's SETTINGS together take no longer. */
+/** Connecting and the server's SETTINGS together may take this long. */
 const TIMEOUT_MS = 5_000
 
 export class CallConnection implements FrameHandler, Caller {
@@ -54,9 +54,9 @@ export class CallConnection implements FrameHandler, Caller {
   readonly #decoder = new HpackDecoder()
   readonly #settings = new Settings()
   readonly #intended = new Float64Array(SLOTS)
-  /** Bytes that came; or one of the states above. */
+  /** The bytes that came, or one of the states above. */
   readonly #received = new Int32Array(SLOTS).fill(OVER)
-  /** For a stream or for window. */
+  /** Calls that wait for a stream or for window. */
   readonly #waiting = new WaitingCalls()
   #nextImage = 0
   #nextId = 1
@@ -66,7 +66,7 @@ export class CallConnection implements FrameHandler, Caller {
   #out: Buffer = Buffer.allocUnsafe(OUT_BYTES)
   #at = 0
   #greeted = () => {}
-  /** Who hears that it is lost: `open`, then the owner. */
+  /** The one that hears when the connection is lost: `open`, then the owner. */
   #lost: (reason: string) => void = () => {}
 
   private constructor(socket: net.Socket, calls: SmallCalls, owner: CallerOwner) {
@@ -109,7 +109,7 @@ export class CallConnection implements FrameHandler, Caller {
   flush(): void {
     if (this.#at === 0) return
     this.#socket.write(this.#out.subarray(0, this.#at))
-    // What the kernel took at once is ours again.
+    // A buffer that the kernel took at once can be used again.
     if (this.#socket.writableLength > 0) this.#out = Buffer.allocUnsafe(OUT_BYTES)
     this.#at = 0
   }
@@ -219,7 +219,7 @@ export class CallConnection implements FrameHandler, Caller {
     const before = this.#received[slot]!
     if (before < 0) return this.#lose(`DATA where none may be, on stream ${streamId}`)
     const { response } = this.#calls
-    // What is too much is told when the call ends.
+    // Excess bytes are reported when the call ends.
     const count = Math.min(end - start, response.length - before)
     if (count > 0 && response.compare(bytes, start, start + count, before, before + count) !== 0) {
       return this.#end(streamId, wrongByte(bytes, start, start + count, before, response.length))

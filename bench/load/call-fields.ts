@@ -1,5 +1,5 @@
 /**
- * Header lists of calls, made before the load begins. Fields travel as grpc-go sends them: every one with
+ * Header lists of calls, made before the load begins. Fields travel as grpc-go sends them: all of them with
  * incremental indexing, Huffman-coded where that is shorter. So a field that differs each call fills the receiver's
  * table.
  */
@@ -10,24 +10,24 @@ import type { HeaderKind, LoadOptions } from './shape.ts'
 /** What differs from call to call. */
 export interface Freshness {
   readonly kind: HeaderKind
-  /** With `same`: a fresh token of so many bytes; 0 for none. */
+  /** The size of a fresh token, with `same`; 0 for none. */
   readonly tokenBytes: number
 }
 
-/** One list if all calls are the same; else a ring, which begins again after its last. */
+/** One list if all calls are the same, or else a ring that begins again after its last list. */
 export type CallLists = readonly (readonly HeaderField[])[]
 
 /** Different calls of all connections together: more than any cache of ours holds … */
 const DIFFERENT_CALLS = 40_000
-/** … of one connection, and bytes of all of them: what the generator shall need of memory. */
+/** … of one connection, and the bytes of all of them, which bound the generator's memory. */
 const MAX_RING = 4_000
 const MAX_RING_BYTES = 40_000_000
-/** Below that a cache might hold them. */
+/** With fewer a cache might hold them. */
 const MIN_RING = 40
 const TOKEN_BYTES = 900
 const MAX_TOKEN_BYTES = 65_536
 const SCHEME = 'Bearer '
-/** Of the token, what no other has; the rest is cut from one text. */
+/** The characters of a token that no other has. The rest is cut from one text. */
 const UNIQUE = 12
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 /** RFC 7541 Appendix A: POST, http and https. */
@@ -44,7 +44,7 @@ export function freshnessOf({ headers = 'same', headerBytes }: LoadOptions): Fre
   return { kind: 'same', tokenBytes: headerBytes }
 }
 
-/** Makes the lists of a load's connections, each time those of another. */
+/** Makes the lists for the connections of a load, each time for another connection. */
 export class CallFields {
   readonly #freshness: Freshness
   readonly #constant: readonly HeaderField[]
@@ -75,7 +75,7 @@ export class CallFields {
     return this.#freshness.kind !== 'same' || this.#freshness.tokenBytes > 0
   }
 
-  /** Of one connection. */
+  /** The lists of one connection. */
   lists(): CallLists {
     const { kind, tokenBytes } = this.#freshness
     if (!this.#differs) return [this.#constant]

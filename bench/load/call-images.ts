@@ -1,4 +1,7 @@
-/** Calls as bytes, made before the load begins: HEADERS and DATA of a small unary call, to be copied and given a stream id. */
+/**
+ * Calls as bytes, made before the load begins: HEADERS and DATA of a small unary call, to be copied and given a stream
+ * id.
+ */
 import { Flag, FrameType, HEAD_BYTES, HpackEncoder, maxEncodedBytes, writeHead } from '../../src/wire/index.ts'
 import type { CallLists } from './call-fields.ts'
 
@@ -12,9 +15,9 @@ export interface CallImages {
 
 export function callImages(lists: CallLists, message: Buffer): CallImages {
   const encoder = new HpackEncoder()
-  // The same again: the second finds all of its fields in the table.
+  // The list is the same again, so the second image finds all of its fields in the table.
   if (lists.length === 1) return { images: [0, 1].map(() => image(encoder, lists[0]!, message)), again: 1 }
-  // The ring comes round: its first block empties the table, so that it is true each time.
+  // The ring begins again: its first block empties the table, so that it is correct each time.
   encoder.setLimit(0)
   encoder.setLimit(TABLE_BYTES)
   return { images: lists.map(list => image(encoder, list, message)), again: 0 }

@@ -1,6 +1,6 @@
 /**
- * What goes both ways in a call of a shape, and how a call says so: by its path and, on `Shapes`, by metadata. `Echo`
- * needs none, so that a server of files (nghttpd) can stand in for our backend.
+ * What goes both ways in a call of a shape, and how a call tells the backend: by its path and, on `Shapes`, by
+ * metadata. `Echo` needs none, so that a server of files (nghttpd) can stand in for our backend.
  *
  * | path                         | the backend answers                            |
  * | ---------------------------- | ---------------------------------------------- |
@@ -29,7 +29,7 @@ export interface CallPlan {
   readonly request: Messages
   readonly response: Messages
   readonly answer: Answer
-  /** The backend looks at neither metadata nor request. */
+  /** Whether the backend ignores metadata and request. */
   readonly echo: boolean
 }
 
@@ -49,7 +49,7 @@ const METHODS: Readonly<Record<Shape['kind'], string>> = {
   'ping-pong': 'PingPong',
   duplex: 'Duplex',
 }
-/** How a call on `Shapes` says its plan. */
+/** The metadata in which a call on `Shapes` carries its plan. */
 const NAMES = ['x-request-messages', 'x-request-bytes', 'x-response-messages', 'x-response-bytes'] as const
 
 /** @throws RangeError for a shape that no call can have */
@@ -74,14 +74,14 @@ export function bytesOf({ request, response }: CallPlan): number {
   return totalBytes(request) + totalBytes(response)
 }
 
-/** The metadata that says it. */
+/** The metadata that carries the plan. */
 export function metadataOf({ request, response, echo }: CallPlan): readonly (readonly [name: string, value: string])[] {
   if (echo) return []
   const values = [request.count, request.bytes, response.count, response.bytes]
   return NAMES.map((name, i) => [name, String(values[i])] as const)
 }
 
-/** The plan that a call's headers say. @throws RangeError that says what is wrong with them */
+/** The plan in a call's headers. @throws RangeError that says what is wrong with them */
 export function readPlan(block: readonly HeaderField[]): CallPlan {
   const path = fieldValue(block, ':path') ?? ''
   const echoed = ECHOES[path]

@@ -1,4 +1,4 @@
-/** Closed loop: keeps so many calls open on each connection; one that ends begins the next. */
+/** The closed loop keeps a fixed number of calls open on each connection. A call that ends begins the next. */
 import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import type { Caller, CallerOwner } from './caller.ts'
 import type { Connections } from './connections.ts'
@@ -34,7 +34,7 @@ export async function runClosed(connections: Connections, { streams, calls }: Cl
     onLost: reason => reject(new Error(reason)),
   }
   const callers = await connections.openAll(owner, streams)
-  /** Calls open at a time; the last of each place ends without a successor. */
+  /** The calls that are open at a time. The last call of each place has no successor. */
   const open = streams * callers.length
   try {
     const start = performance.now()

@@ -1,4 +1,7 @@
-/** Each call on a connection of its own: connect, preface, call, close; as many at a time as there shall be connections. */
+/**
+ * Makes each call on a connection of its own: connect, preface, call, close. As many run at a time as there are
+ * connections.
+ */
 import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import type { Caller } from './caller.ts'
 import type { Connections } from './connections.ts'
@@ -28,7 +31,7 @@ export async function runConnect(connections: Connections, { calls }: ConnectMod
   return { calls, seconds: (performance.now() - start) / 1_000, latency }
 }
 
-/** @returns why it is no success */
+/** @returns why the call did not succeed */
 async function oneCall(open: ReturnType<Connections['opener']>): Promise<string | undefined> {
   const ended = Promise.withResolvers<string | undefined>()
   const onEnd = (_caller: Caller, _intended: number, problem: string | undefined): void => ended.resolve(problem)

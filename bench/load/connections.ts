@@ -1,4 +1,4 @@
-/** Opens the connections of a load. Here alone is decided what carries its calls. */
+/** Opens the connections of a load. Only this file decides what carries its calls. */
 import { readFileSync } from 'node:fs'
 import { seededRandom } from '../../src/bench/random.ts'
 import type { DialAddress } from '../../src/transport/transport.ts'
@@ -13,12 +13,12 @@ import type { LoadOptions } from './shape.ts'
 import { StreamConnection } from './stream-connection.ts'
 import { wholeNumber } from './whole-number.ts'
 
-/** Connecting at the same time: fewer than any server's backlog. */
+/** So many connect at the same time, which is fewer than any server's backlog. */
 const AT_ONCE = 100
-/** What an image may hold: messages that fit in any window, and a block that fits in a frame. */
+/** An image may hold messages that fit in any window, and a block that fits in a frame. */
 const MAX_IMAGE_MESSAGE_BYTES = 1_024
 const MAX_IMAGE_HEADER_BYTES = 8_192
-/** Of the load's random numbers: the same in each run. */
+/** The seed of the load's random numbers, the same in each run. */
 const SEED = 1
 
 /** What a load needs to make its connections. */
@@ -63,8 +63,8 @@ export class Connections {
   }
 
   /**
-   * All of them, each greeted by the server.
-   * @param maxOpen calls open on each at most
+   * Opens all of them, and waits until the server has greeted each.
+   * @param maxOpen the most calls open on each
    * @throws Error with the reason when one does not come about; the others are closed then
    */
   async openAll(owner: CallerOwner, maxOpen: number): Promise<Caller[]> {
@@ -82,7 +82,7 @@ export class Connections {
     return callers
   }
 
-  /** @returns what opens one, over and over: for calls that have a connection each */
+  /** @returns a function that opens one connection at each call, for calls with a connection each */
   opener(maxOpen: number): (owner: CallerOwner) => Promise<Caller> {
     const plan = this.#plan
     if (this.fromImages) {
@@ -93,7 +93,7 @@ export class Connections {
         return CallConnection.open(this.#options.port, { images, requestBytes, response, maxOpen }, owner)
       }
     }
-    // A connection of one call has one list: the next has the next.
+    // A connection for one call has one list, and the next connection has the next list.
     const shared = this.#options.mode.kind === 'connect' ? this.#fields.lists() : undefined
     let turn = 0
     return owner => {
@@ -102,7 +102,7 @@ export class Connections {
     }
   }
 
-  /** Of readers that wait: nothing goes on after it. */
+  /** Stops readers that wait. Nothing continues after it. */
   stop(): void {
     this.#pace?.stop()
   }

@@ -1,7 +1,7 @@
 /**
- * What one bulk stream does to small calls beside it on the same session, a process of its own:
- * `fairness.ts '{"port":…}'` (FairnessOptions) keeps small calls open for some seconds, with a bulk stream beside them
- * or without, and prints a FairnessReport. A call that fails ends it with code 1.
+ * Measures what one bulk stream does to small calls on the same session, in a process of its own:
+ * `fairness.ts '{"port":…}'` (FairnessOptions) keeps small calls open for some seconds, with a bulk stream
+ * or without one, and prints a FairnessReport. A call that fails ends it with code 1.
  */
 import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
 import { LoadSession } from '../../src/bench/session.ts'
@@ -20,9 +20,9 @@ export interface FairnessOptions {
 }
 
 export interface FairnessReport {
-  /** Small ones. */
+  /** How many small calls ended. */
   readonly calls: number
-  /** Of small calls, from their beginning. */
+  /** The latency of small calls, from their beginning. */
   readonly latency: Percentiles
   readonly bulkBytesPerSecond: number
 }
@@ -31,10 +31,10 @@ const SMALL: Shape = { kind: 'unary', requestBytes: 39, responseBytes: 39 }
 const BULK: Shape = { kind: 'server-stream', messages: 4_096, messageBytes: 16_384 }
 const SMALL_PLAN = planOf(SMALL)
 const BULK_PLAN = planOf(BULK)
-/** The client's own windows hold up neither. */
+/** The client's own windows slow neither of them. */
 const LIMITS = { maxStreamWindow: 1_048_576, initialStreamWindow: 262_144 }
 
-/** One call after the other: small ones are timed, of bulk the bytes are counted. */
+/** Makes one call after the other. Small calls are timed, and the bytes of bulk calls are counted. */
 class Client implements StreamCallOwner {
   readonly #latency = newHistogram()
   readonly #session: LoadSession

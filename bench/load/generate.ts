@@ -1,6 +1,6 @@
 /**
  * The suite's own load as a process: `generate.ts '{"port":…}'` (LoadOptions) prints a LoadReport. It ends with 1 and
- * a reason on stderr when a single call failed: what drops calls is not fast.
+ * a reason on stderr when a single call failed, because a proxy that drops calls is not fast.
  */
 import { load } from './load.ts'
 import type { LoadOptions } from './shape.ts'

@@ -6,15 +6,15 @@ import { bytesOf, planOf } from './call-plan.ts'
 import type { LoadOptions, LoadReport } from './shape.ts'
 
 const PROGRAM = fileURLToPath(new URL('generate.ts', import.meta.url))
-/** To start, and to open the connections. */
+/** The time to start, and to open the connections. */
 const START_MS = 30_000
-/** Of an open loop whose queue grows: as often as long as it should take. */
+/** An open loop whose queue grows may take this many times as long as it should. */
 const OPEN_FACTOR = 10
-/** What even the slowest proxy on a busy machine does not take: for a call, a message, a connection … */
+/** Even the slowest proxy on a busy machine takes less: for a call, a message, a connection … */
 const CALL_MS = 5
 const MESSAGE_MS = 1
 const CONNECT_MS = 50
-/** … and for a byte; and a slow reader's time, as often. */
+/** … and for a byte. A slow reader's time counts this often. */
 const BYTES_PER_MS = 5_000
 const READ_FACTOR = 3
 
@@ -31,7 +31,7 @@ export async function generate(options: LoadOptions): Promise<LoadReport> {
   }
 }
 
-/** In proportion to the work. */
+/** The limit in proportion to the work. */
 export function timeLimitMs({ shape, mode, connections, readBytesPerSecond }: LoadOptions): number {
   const plan = planOf(shape)
   if (mode.kind === 'open') return START_MS + OPEN_FACTOR * (mode.warmUpSeconds + mode.seconds) * 1_000

@@ -1,10 +1,10 @@
-/** Load from `h2load`, closed loop, and what it says of it. */
+/** The closed loop of `h2load`, and what it reports. */
 import { Child } from '../measure/child.ts'
 
 export interface ClosedLoad {
   readonly clients: number
   readonly streams: number
-  /** Bits of the client's stream and connection windows, where h2load's default of 30 is not meant. */
+  /** Bits of the client's stream and connection windows, where h2load's default of 30 does not fit. */
   readonly windowBits?: readonly [stream: number, connection: number]
 }
 
@@ -13,7 +13,7 @@ export interface LoadResult {
   readonly seconds: number
 }
 
-/** What is asked for, and what each call must bring. */
+/** The request, and what each call must bring. */
 export interface Request {
   readonly url: string
   /** File with the request's body. */

@@ -8,11 +8,11 @@ import { CLIENT_PREFACE, FrameType, HEAD_BYTES, readFlags, readType, writeHead }
 
 export interface IdleReport {
   readonly open: number
-  /** Whose server sent its SETTINGS: the others are only TCP. */
+  /** Connections whose server sent its SETTINGS. The others are only TCP. */
   readonly greeted: number
 }
 
-/** Connecting at the same time: fewer than any server's backlog. */
+/** So many connect at the same time, which is fewer than any server's backlog. */
 const AT_ONCE = 100
 const SETTINGS = head(0)
 const SETTINGS_ACK = head(1)

@@ -1,4 +1,4 @@
-/** One load from its options to its report, in this process. `generate.ts` is the process of it. */
+/** One load from its options to its report, in this process. `generate.ts` is the process around it. */
 import { bytesOf, planOf } from './call-plan.ts'
 import { runClosed } from './closed-mode.ts'
 import { runConnect } from './connect-mode.ts'
@@ -16,7 +16,7 @@ export async function load(options: LoadOptions): Promise<LoadReport> {
     return {
       calls,
       seconds,
-      // Each call was checked to be all of its plan.
+      // Each call was checked against its whole plan.
       dataBytes: calls * bytesOf(plan),
       messages: calls * (plan.request.count + plan.response.count),
       latency: percentilesOf(latency),

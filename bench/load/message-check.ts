@@ -1,11 +1,11 @@
-/** Checks the messages of one direction of a call, byte by byte: as many as there should be, and each as it was sent. */
+/** Checks the messages of one direction of a call, byte by byte: whether all came, and each as it was sent. */
 import { type Messages, messageOf, PREFIX_BYTES, patternOf, totalBytes } from './messages.ts'
 
 export class MessageCheck {
   receivedBytes = 0
   /** Of one message. */
   readonly #length: number
-  /** What must come, over and over. */
+  /** The bytes that must come, over and over. */
   readonly #pattern: Buffer
   readonly #bytes: number
 
@@ -15,17 +15,17 @@ export class MessageCheck {
     this.#bytes = totalBytes(messages)
   }
 
-  /** Messages that came whole. */
+  /** How many messages came whole. */
   get messages(): number {
     return Math.floor(this.receivedBytes / this.#length)
   }
 
-  /** All of them came. */
+  /** Whether all of them came. */
   get whole(): boolean {
     return this.receivedBytes === this.#bytes
   }
 
-  /** `bytes[start..end)` came. @returns what is wrong with it */
+  /** `bytes[start..end)` came. @returns what is wrong with the bytes */
   push(bytes: Buffer, start: number, end: number): string | undefined {
     const before = this.receivedBytes
     const received = before + end - start
@@ -44,7 +44,7 @@ export class MessageCheck {
     return undefined
   }
 
-  /** What is wrong at the end of the direction. */
+  /** Says what is wrong at the end of the direction. */
   end(): string | undefined {
     return this.whole ? undefined : `${this.receivedBytes} bytes came instead of ${this.#bytes}`
   }

@@ -2,7 +2,7 @@
 import type { WireStream } from '../../src/wire/index.ts'
 import { type Messages, messageOf, totalBytes } from './messages.ts'
 
-/** What a stream is given in one piece, so that what it must copy when a window is used up stays small: a frame. */
+/** A stream is given one frame at a time, so that it must copy little when a window is used up. */
 const PIECE_BYTES = 16_384
 
 export class MessageSender {
@@ -21,18 +21,18 @@ export class MessageSender {
     this.#endStream = endStream
   }
 
-  /** The stream was given everything. */
+  /** Whether the stream was given everything. */
   get done(): boolean {
     return this.#sentBytes === this.#bytes
   }
 
-  /** Lets so many messages in all go out, and sends them. */
+  /** Allows this many messages in all, and sends them. */
   allow(count: number): void {
     this.#allowedBytes = Math.min(this.#bytes, count * this.#message.length)
     this.send()
   }
 
-  /** Goes on: for `onWritable`. Each message begins a DATA frame, as with the usual libraries. */
+  /** Continues to send, for `onWritable`. Each message begins a DATA frame, as with the usual libraries. */
   send(): void {
     const message = this.#message
     while (this.#sentBytes < this.#allowedBytes) {

@@ -3,7 +3,7 @@ import { grpcMessage } from '../subjects/world.ts'
 
 export interface Messages {
   readonly count: number
-  /** Of each, its prefix included. */
+  /** The size of each, with its prefix. */
   readonly bytes: number
 }
 
@@ -11,7 +11,7 @@ export interface Messages {
 export const PREFIX_BYTES = 5
 /** The one size that no message has: its payload is a field of Protocol Buffers, or nothing (see `grpcMessage`). */
 export const NO_MESSAGE_BYTES = 6
-/** What a call can ask for at most, so that a wrong number is told and not tried. */
+/** The most that a call can ask for, so that a wrong number is an error and not tried. */
 export const MAX_MESSAGES = 1_000_000
 export const MAX_MESSAGE_BYTES = 67_108_864
 
@@ -19,15 +19,15 @@ export const MAX_MESSAGE_BYTES = 67_108_864
 const KEPT = 8
 const made = new Map<number, Buffer>()
 const patterns = new Map<number, Buffer>()
-/** Of small messages: a frame is compared with them in one piece. */
+/** The length of a run of small messages, so that a frame is compared in one piece. */
 const PATTERN_BYTES = 32_768
 
-/** One message of that size, the same buffer each time: not to be written to. */
+/** One message of that size, the same buffer each time. Do not write to it. */
 export function messageOf(bytes: number): Buffer {
   return kept(made, bytes, grpcMessage)
 }
 
-/** Messages of that size one after the other: one, or more where it is small. Not to be written to. */
+/** Messages of that size one after the other: one, or more where it is small. Do not write to it. */
 export function patternOf(bytes: number): Buffer {
   return kept(patterns, bytes, () => {
     const message = messageOf(bytes)

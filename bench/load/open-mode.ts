@@ -1,5 +1,5 @@
 /**
- * Open loop: calls begin at times drawn beforehand, whatever the proxy does, and latency counts from those times. A
+ * The open loop: calls begin at times drawn beforehand, whatever the proxy does, and latency counts from those times. A
  * proxy that stalls is charged for all the calls that should have begun meanwhile (no coordinated omission).
  */
 import { newHistogram, recordMs } from '../../src/bench/histogram.ts'
@@ -10,7 +10,7 @@ import type { Connections } from './connections.ts'
 import type { Outcome } from './outcome.ts'
 import type { OpenMode } from './shape.ts'
 
-/** For the first call not to be late. */
+/** The wait before the start, so that the first call is not late. */
 const HEAD_START_MS = 10
 
 /** @throws Error with the first call that failed, or the connection that was lost; or when no call was due */
@@ -59,7 +59,7 @@ class OpenLoop implements CallerOwner, TimetableOwner {
     return this.#result.promise
   }
 
-  /** On whichever connection's turn it is. */
+  /** Calls go on the connection whose turn it is. */
   onDue(atMs: number): void {
     if (atMs >= this.#countedFromMs) recordMs(this.#lag, this.times.elapsedMs - atMs)
     this.#callers[this.#begun++ % this.#callers.length]!.call(atMs)

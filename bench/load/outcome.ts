@@ -1,10 +1,10 @@
-/** What a mode of load comes to. */
+/** The outcome of one mode of load. */
 import { encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
 import { latencyOf } from '../../src/bench/histogram.ts'
 import type { Percentiles } from './shape.ts'
 
 export interface Outcome {
-  /** That count; each ended as it should. */
+  /** The calls that count. Each ended as it should. */
   readonly calls: number
   readonly seconds: number
   readonly latency: JsHistogram

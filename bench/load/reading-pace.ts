@@ -1,24 +1,24 @@
 /**
- * Readers that take what comes at a fixed rate and no faster: what they have not taken holds their sender back, by
+ * Readers that take what comes at a fixed rate and no faster: bytes that they have not taken hold their sender back, by
  * the window of the stream. A reader that had nothing to take does not make up for it later.
  */
 
-/** What has come for one reader. */
+/** One reader, and what came for it. */
 export interface PacedReader {
   heldBytes: number
-  /** Until when, by `performance.now()`, the rate has been used up. */
+  /** The time of `performance.now()` until which the rate is used up. */
   paidMs: number
   take(bytes: number): void
 }
 
-/** Between two looks. */
+/** The time between two looks. */
 const TICK_MS = 10
-/** Faster, and the window of a stream would be the limit and not the rate: it gives half of 65,535 bytes a tick. */
+/** With a faster rate the window of a stream would be the limit: it gives half of 65,535 bytes a tick. */
 export const MAX_READ_BYTES_PER_SECOND = 3_000_000
 
 export class ReadingPace {
   readonly #bytesPerMs: number
-  /** That have something to take. */
+  /** Readers that have something to take. */
   readonly #readers = new Set<PacedReader>()
   #timer: NodeJS.Timeout | undefined
 
@@ -30,7 +30,7 @@ export class ReadingPace {
     this.#bytesPerMs = bytesPerSecond / 1_000
   }
 
-  /** So many bytes came for it. */
+  /** This many bytes came for the reader. */
   hold(reader: PacedReader, bytes: number): void {
     if (reader.heldBytes === 0) {
       reader.paidMs = performance.now()

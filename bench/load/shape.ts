@@ -1,4 +1,4 @@
-/** What is asked of the suite's own load, and what it reports. Shared by generator, backend and scenarios. */
+/** The options of the suite's own load, and its report. Generator, backend and scenarios share them. */
 import type { Latency } from '../../src/bench/histogram.ts'
 
 /** What a call is. Bytes are those of whole gRPC messages, the prefix of five included. */
@@ -10,7 +10,7 @@ export type Shape =
   | { readonly kind: 'client-stream'; readonly messages: number; readonly messageBytes: number }
   /** Each response is waited for before the next request. */
   | { readonly kind: 'ping-pong'; readonly messages: number; readonly messageBytes: number }
-  /** Both ways at once, as fast as windows let. */
+  /** Both ways at once, as fast as windows allow. */
   | { readonly kind: 'duplex'; readonly messages: number; readonly messageBytes: number }
 
 /**
@@ -26,16 +26,16 @@ export interface LoadOptions {
   readonly tls?: { readonly ca: string }
   readonly connections: number
   readonly shape: Shape
-  /** Which fields differ from call to call; `same` where nothing is said. */
+  /** Which fields differ from call to call. Default: `same`. */
   readonly headers?: HeaderKind
-  /** Each call has an `authorization` of so many bytes that no call before it had; with `headers: 'same'` only. */
+  /** Each call has a new `authorization` of this many bytes. Only with `headers: 'same'`. */
   readonly headerBytes?: number
   readonly mode: ClosedMode | OpenMode | ConnectMode
-  /** Each call's reader takes no more than this: what it does not take waits at its sender. */
+  /** Each call's reader takes no more than this: other bytes wait at the sender. */
   readonly readBytesPerSecond?: number
 }
 
-/** A call that ends begins the next: `streams` at a time on each connection, until so many have ended. */
+/** A call that ends begins the next: `streams` at a time on each connection, until this many have ended. */
 export interface ClosedMode {
   readonly kind: 'closed'
   readonly streams: number
@@ -48,7 +48,7 @@ export interface OpenMode {
   /** Calls a second, all connections together. */
   readonly rate: number
   readonly seconds: number
-  /** Before, at the same rate, and not counted. */
+  /** The warm-up before, at the same rate, which is not counted. */
   readonly warmUpSeconds: number
 }
 
@@ -59,7 +59,7 @@ export interface ConnectMode {
 }
 
 export interface LoadReport {
-  /** That ended as they should: grpc-status 0 and all of their bytes. */
+  /** Calls that ended as they should: with grpc-status 0 and all of their bytes. */
   readonly calls: number
   readonly seconds: number
   /** Bytes of DATA, both ways. */
@@ -68,7 +68,10 @@ export interface LoadReport {
   readonly messages: number
   /** Microseconds from the intended time (open), or from the beginning of the call (closed, connect). */
   readonly latency: Percentiles
-  /** Of an open loop: how much later than intended calls did begin. The generator's own fault, and part of `latency`. */
+  /**
+   * For an open loop: how much later than intended calls began. That is the generator's own fault, and part of
+   * `latency`.
+   */
   readonly lag?: Percentiles
 }
 

@@ -1,4 +1,4 @@
-/** One call on a stream of the wire layer, of whatever shape: sends what its plan says, and checks what comes. */
+/** One call of any shape on a stream of the wire layer: it sends what its plan says, and checks what comes. */
 import { fieldValue } from '../../src/bench/call.ts'
 import {
   ErrorCode,
@@ -14,7 +14,7 @@ import { MessageSender } from './message-sender.ts'
 import type { PacedReader, ReadingPace } from './reading-pace.ts'
 
 export interface StreamCallOwner {
-  /** @param problem why the call is no success */
+  /** @param problem why the call did not succeed */
   onCallEnd(call: StreamCall, problem: string | undefined): void
 }
 
@@ -30,10 +30,10 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   #stream!: WireStream
   #sender!: MessageSender
   #problem: string | undefined
-  /** The stream is over. */
+  /** Whether the stream is over. */
   #closed = false
 
-  /** @param pace of its reader; undefined: it takes what comes */
+  /** @param pace the pace of its reader; undefined for a reader that takes everything at once */
   constructor(owner: StreamCallOwner, plan: CallPlan, intended: number, pace: ReadingPace | undefined) {
     this.#owner = owner
     this.#plan = plan
@@ -57,7 +57,7 @@ export class StreamCall implements WireStreamOwner, PacedReader {
 
   onHeaders(block: readonly HeaderField[], endStream: boolean): void {
     const status = fieldValue(block, ':status')
-    // A response of 1xx is none.
+    // A response of 1xx is not the final one.
     if (status?.startsWith('1')) return
     if (status !== '200') this.#fail(`:status ${status}`)
     else if (endStream) this.#ended(block)
@@ -87,7 +87,7 @@ export class StreamCall implements WireStreamOwner, PacedReader {
     if (this.#problem !== undefined || this.heldBytes === 0) this.#owner.onCallEnd(this, this.#problem)
   }
 
-  /** Of `ReadingPace`. A call is over when its reader has taken all of it. */
+  /** `ReadingPace` calls it. A call is over when its reader has taken all of it. */
   take(bytes: number): void {
     this.#stream.release(bytes)
     if (this.#closed && this.#problem === undefined && this.heldBytes === 0) this.#owner.onCallEnd(this, undefined)

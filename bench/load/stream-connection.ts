@@ -14,13 +14,16 @@ import { WaitingCalls } from './waiting-calls.ts'
 export interface StreamCalls {
   readonly plan: CallPlan
   readonly lists: CallLists
-  /** Calls open at a time at most, whatever the peer allows. */
+  /** The most calls open at a time, whatever the peer allows. */
   readonly maxOpen: number
-  /** Of each call's reader; undefined: it takes what comes. */
+  /** The pace of each call's reader; undefined for readers that take everything at once. */
   readonly pace?: ReadingPace
 }
 
-/** As h2load is asked to for bulk: no proxy waits for the client's window. It does not grow, so no PING is sent for that. */
+/**
+ * The same as for h2load with bulk, so that no proxy waits for the client's window. It does not grow, so no PING is
+ * sent for that.
+ */
 const STREAM_WINDOW = 16_777_216
 const CONNECTION_WINDOW = 67_108_864
 

@@ -1,4 +1,4 @@
-/** Limits for both ends of a load: what a proxy between them sends is part of the measurement, and no attack. */
+/** Limits for both ends of a load: what a proxy between them sends is part of the measurement and not an attack. */
 import { type ConnectionLimits, FLOOD_LIMITS, type FloodLimits } from '../../src/wire/index.ts'
 
 const FRAMES = 1_000_000_000

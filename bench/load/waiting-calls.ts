@@ -1,4 +1,6 @@
-/** Calls that wait for a place on their connection, by the times that are given back with their ends; first in, first out. */
+/**
+ * Calls that wait for a place on their connection, first in, first out. Each is the time that comes back with its end.
+ */
 export class WaitingCalls {
   #times: number[] = []
   #from = 0

@@ -1,17 +1,20 @@
-/** Programs that the suite starts: pinned to a core, each the leader of a process group of its own, and never left over. */
+/**
+ * Programs that the suite starts: pinned to a core, each is the leader of its own process group, and none is left
+ * running.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What is measured has the first core for itself; load and backend have the second. */
+/** The subject has the first core for itself; load and backend have the second. */
 export type Core = 0 | 1
 
-/** Whether this machine can give the subject a core of its own: Linux, taskset, and both cores are ours to use. */
+/** Whether this machine can give the subject a core of its own: Linux, taskset, and we may use both cores. */
 export const PINS: boolean =
   process.platform === 'linux' && ['0', '1'].every(core => spawnSync('taskset', ['-c', core, 'true']).status === 0)
 const START_MS = 20_000
-/** What is kept of a program's output, to say why it failed. */
+/** How much of a program's output is kept, to say why it failed. */
 const KEPT_OUTPUT = 4_000
 
 /** For `Launch.openFiles`: ten thousand clients and a reserve. */
@@ -24,7 +27,7 @@ export interface Launch {
   readonly args: readonly string[]
   readonly core: Core
   readonly cwd?: string
-  /** Least number of files that it may have open. */
+  /** The number of files that it must be allowed to open. */
   readonly openFiles?: number
 }
 
@@ -65,7 +68,7 @@ export class Child {
     return running.has(this)
   }
 
-  /** Its error, or else the end of what it said, on one line. */
+  /** Its error, or else the end of its output, on one line. */
   get complaint(): string {
     const lines = `${this.#stdout}\n${this.#errors}`.trim().split('\n')
     const errors = lines.filter(line => /^\w*Error\b.*:/.test(line))
@@ -111,7 +114,7 @@ export class Child {
     return this.#stdout
   }
 
-  /** The whole group: nghttpx, for one, works in a process of its own. */
+  /** Kills the whole group, because nghttpx, for example, works in a second process. */
   killNow(): void {
     if (!running.has(this) || this.pid <= 0) return
     try {
@@ -131,7 +134,7 @@ export function killAll(): void {
   for (const child of running) child.killNow()
 }
 
-/** From now on nothing that was started outlives this process. */
+/** From now on no started program outlives this process. */
 export function leaveNothingBehind(): void {
   process.on('exit', killAll)
   for (const [signal, code] of [

@@ -1,13 +1,17 @@
-/** How busy a core is with anything at all: shows whether what is pinned there was alone. */
+/** How busy a core is with any work: this shows whether the program that is pinned there was alone. */
 import { readFileSync } from 'node:fs'
 import { TICK_MS } from './process-tree.ts'
 
-/** Milliseconds of work on this core since the machine started, interrupts and time stolen by other machines included. */
+/**
+ * Milliseconds of work on this core since the machine started, interrupts and time stolen by other machines included.
+ */
 export function coreBusyMs(core: number): number {
   return parseCoreBusy(readFileSync('/proc/stat', 'latin1'), core) * TICK_MS
 }
 
-/** `/proc/stat` (proc(5)): user nice system idle iowait irq softirq steal guest guest_nice; user holds guest already. */
+/**
+ * `/proc/stat` (proc(5)): user nice system idle iowait irq softirq steal guest guest_nice; user holds guest already.
+ */
 export function parseCoreBusy(text: string, core: number): number {
   const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(text)?.[1]
   if (line === undefined) throw new Error(`no core ${core} in /proc/stat`)

@@ -1,25 +1,28 @@
 /**
  * The rank test of Mann and Whitney (Wilcoxon), and the interval that belongs to it (Hodges and Lehmann): whether one
- * sample lies below another, and by how much, with nothing assumed of how values are distributed.
+ * sample lies below another, and by how much, without any assumption on how values are distributed.
  */
 import { normalTail } from '../../src/bench/normal.ts'
 import { median } from './statistics.ts'
 
 export interface RankTest {
-  /** Of the first sample: how many pairs it wins; a tie is half a pair. */
+  /** How many pairs the first sample wins. A tie is half a pair. */
   readonly u: number
   /** Two-sided. */
   readonly p: number
-  /** Counted, not by the normal approximation. */
+  /** Whether it was counted exactly and not by the normal approximation. */
   readonly exact: boolean
 }
 
-/** Where a number lies. */
+/** An interval for a number. */
 export interface Interval {
   readonly estimate: number
   readonly least: number
   readonly most: number
-  /** Of the interval, in truth: more than was asked where that can be had, and less where the samples are too small. */
+  /**
+   * The real coverage of the interval: at least what was asked where possible, and less where the samples are too
+   * small.
+   */
   readonly coverage: number
 }
 
@@ -27,8 +30,8 @@ export interface Interval {
 const EXACT_VALUES = 40
 
 /**
- * Up to 40 values the p-value is exact: of all ways to deal the values out to two samples of these sizes, the share that
- * is at least as far to one side, doubled. With ties it is the same count on their mean ranks. Above, the normal
+ * Up to 40 values the p-value is exact: of all ways to deal the values out to two samples of these sizes, the share
+ * that is at least as far to one side, doubled. With ties it is the same count on their mean ranks. Above, the normal
  * approximation, corrected for ties and continuity.
  * @throws RangeError for an empty sample, or a value that is not finite
  */
@@ -86,7 +89,9 @@ export function ratioOf(a: readonly number[], b: readonly number[], coverage = 0
   }
 }
 
-/** How many differences lie outside at each end. None where samples are too small: then the interval is all there is. */
+/**
+ * How many differences lie outside at each end. None where samples are too small: then the interval is all there is.
+ */
 function bound(sizeA: number, sizeB: number, alpha: number): { outside: number; coverage: number } {
   if (sizeA + sizeB > EXACT_VALUES) {
     const deviation = Math.sqrt((sizeA * sizeB * (sizeA + sizeB + 1)) / 12)

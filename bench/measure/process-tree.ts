@@ -2,20 +2,22 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
-/** What the kernel counts CPU time in, for programs. */
+/** The unit in which the kernel counts CPU time for programs. */
 export const TICK_MS = 1000 / Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 
 export interface TreeUsage {
-  /** Time on a processor so far, in nanoseconds where the kernel tells; children that were waited for are in it. */
+  /** Time on a processor so far, in nanoseconds where the kernel tells. It includes children that were waited for. */
   readonly cpuMs: number
-  /** The same as user and system time, but in steps of 10 ms each: for the split of it. */
+  /** The same as user and system time, but in steps of 10 ms each, for the split between the two. */
   readonly userMs: number
   readonly systemMs: number
   /** Pages that several processes of the tree share count once, where the kernel tells which they are. */
   readonly rssBytes: number
-  /** The most that it was since the peak was reset, or ever: the sum of each process's own, maybe of different moments. */
+  /**
+   * The most that it was since the peak was reset, or ever: the sum of each process's own, maybe of different moments.
+   */
   readonly peakBytes: number
-  /** Voluntary (it waited) and not (it was sent away), of all threads that live. */
+  /** Voluntary and involuntary switches of all living threads. */
   readonly contextSwitches: number
 }
 
@@ -96,8 +98,8 @@ export function treeUsage(root: number, proc = '/proc'): TreeUsage {
 }
 
 /**
- * What processes of one program hold together and each has in its sum: taken as what the one that shares most shares.
- * Not Pss, which would hand out pages of Node to all the other Nodes on the machine, whoever they are.
+ * The memory that processes of one program share and that is in each one's sum. It is taken as the largest share of one
+ * process. Pss would not do, because it divides pages of Node among all Node processes on the machine.
  */
 function sharedTwice(pids: readonly number[], proc: string): number {
   let [sum, most] = [0, 0]
@@ -116,7 +118,7 @@ function sharedTwice(pids: readonly number[], proc: string): number {
 /** In `/proc/PID/clear_refs` (proc(5)): the peak of memory becomes what the process holds now. */
 const RESET_PEAK = '5'
 
-/** Peaks count from now. @returns whether they do: a kernel without that, or a foreign process, keeps the old peak */
+/** Resets the peaks. @returns whether that worked: a kernel without it, or a foreign process, keeps the old peak */
 export function resetPeak(root: number, proc = '/proc'): boolean {
   let reset = true
   for (const pid of processTree(root, proc)) {
@@ -129,7 +131,7 @@ export function resetPeak(root: number, proc = '/proc'): boolean {
   return reset
 }
 
-/** Of the threads that live. @throws Error when the process is gone */
+/** Sums over the living threads. @throws Error when the process is gone */
 function threadsOf(pid: number, proc: string): { runMs: number; switches: number } {
   let [runMs, switches] = [0, 0]
   for (const thread of readdirSync(`${proc}/${pid}/task`)) {
@@ -144,7 +146,7 @@ function threadsOf(pid: number, proc: string): { runMs: number; switches: number
   return { runMs, switches }
 }
 
-/** It and all that descend from it, by their ids. */
+/** The ids of the process and all its descendants. */
 export function processTree(root: number, proc = '/proc'): number[] {
   const children = new Map<number, number[]>()
   for (const entry of readdirSync(proc)) {

@@ -1,7 +1,7 @@
-/** Which processors are threads of one core: they share what computes, so that neither has it alone. */
+/** Which processors are threads of one core: they share the units that compute, so neither has them alone. */
 import { readFileSync } from 'node:fs'
 
-/** @returns as Linux numbers them, itself among them; itself alone where the kernel does not say */
+/** @returns as Linux numbers them, with itself; only itself where the kernel does not say */
 export function siblingsOf(cpu: number, folder = '/sys/devices/system/cpu'): number[] {
   try {
     return parseCpuList(readFileSync(`${folder}/cpu${cpu}/topology/thread_siblings_list`, 'latin1'))

@@ -5,19 +5,19 @@ import { type Interval, mannWhitney, ratioOf, shiftOf, smallestP } from './mann-
 export const ALPHA = 0.05
 
 /**
- * Of the first against the second. `not enough rounds`: no values whatever could have shown a difference, as 3 and 3
- * rounds have no p-value below 0.1, and 5 and 5 none below 0.008.
+ * The verdict on the first against the second. `not enough rounds`: no values could have shown a difference, because 3
+ * and 3 rounds have no p-value below 0.1, and 5 and 5 none below 0.008.
  */
 export type Verdict = 'less' | 'more' | 'no difference shown' | 'not enough rounds'
 
 export interface Comparison {
   /** The first divided by the second, where all values are above zero. */
   readonly ratio: Interval | undefined
-  /** The first less the second. */
+  /** The first minus the second. */
   readonly difference: Interval
   /** Two-sided, of the rank test of Mann and Whitney, of this pair alone. */
   readonly p: number
-  /** The same, where many pairs were judged together: what the verdict follows. */
+  /** The same, corrected for many pairs that were judged together. The verdict follows it. */
   readonly adjustedP: number
   readonly verdict: Verdict
 }
@@ -27,7 +27,7 @@ export interface Pair {
   readonly second: readonly number[]
 }
 
-/** Corrects p-values for being many. In the order given. */
+/** Corrects many p-values, and returns them in the order given. */
 export type Adjust = (ps: readonly number[]) => number[]
 
 export function compare(first: readonly number[], second: readonly number[], alpha = ALPHA): Comparison {

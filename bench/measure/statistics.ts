@@ -1,4 +1,4 @@
-/** Numbers about numbers. */
+/** Simple statistics of numbers. */
 
 export interface Spread {
   readonly median: number

@@ -1,4 +1,6 @@
-/** Makes the calls of a closed loop: `h2load`, which counts them and their bytes, or our own, which checks each byte. */
+/**
+ * Makes the calls of a closed loop: `h2load`, which counts them and their bytes, or our own, which checks each byte.
+ */
 import { generate } from '../load/generator.ts'
 import { h2load } from '../load/h2load.ts'
 import type { LoadOptions, Percentiles, Shape } from '../load/shape.ts'
@@ -30,7 +32,7 @@ export const SMALL: Shape = { kind: 'unary', requestBytes: SMALL_BYTES, response
 export interface Download {
   readonly path: string
   readonly responseBytes: number
-  /** Bits of the client's stream and connection windows, where h2load's default of 30 is not meant. */
+  /** Bits of the client's stream and connection windows, where h2load's default of 30 does not fit. */
   readonly windowBits?: readonly [stream: number, connection: number]
 }
 
