@@ -1,8 +1,9 @@
 /**
- * What a call costs a whole `Connection`, without sockets: bytes in, bytes out, and an owner that answers at once.
+ * Measures what a call costs a whole `Connection` without sockets: bytes in, bytes out, and an owner that answers at
+ * once.
  *
- * What the peer sends besides calls (the window that we used, the ACK of a PING: once in some 800 small calls) is fed
- * between the runs and not timed; nor is the renumbering of streams.
+ * What the peer sends besides calls (the window that we used, the ACK of a PING: once in about 800 small calls) is fed
+ * between the runs and not timed; and neither is the renumbering of streams.
  */
 import type { Connection } from '../../src/wire/connection.ts'
 import type { HeaderField } from '../../src/wire/hpack/header-field.ts'
@@ -12,7 +13,7 @@ import { FRESH_BLOCKS, fieldsOf, freshFields, REQUEST, RESPONSE, sessionOf, TRAI
 import { Calls, data, flush, flushed, headers, MESSAGE, openConnection, request, upkeep } from './wire-calls.ts'
 
 const CALLS_A_RUN = 200
-/** In one read, in one turn of the loop. */
+/** The calls in one read, in one turn of the loop. */
 const MANY_CALLS = 100
 const LARGE_BYTES = 16_384
 const LARGE_FRAMES = 64
@@ -42,7 +43,7 @@ class Answering implements WireStreamOwner {
   }
 }
 
-/** A server that is sent small calls. */
+/** A server that gets small calls. */
 export class ServerCase implements Case {
   readonly name: string
   readonly unit = 'call'
@@ -53,7 +54,7 @@ export class ServerCase implements Case {
   ended = 0
   readonly #connection: Connection = openConnection('server', stream => new Answering(this, stream))
   readonly #upkeep = upkeep(CALLS_A_RUN * MESSAGE.length)
-  /** What a turn brings, in turn: a run's, or with fresh values those of many runs. */
+  /** The bytes of the turns: those of one run, or with fresh values those of many runs. */
   readonly #turns: readonly Calls[]
   readonly #turnCalls: number
   #nextTurn = 0
@@ -86,7 +87,7 @@ export class ServerCase implements Case {
     return this.ended - before
   }
 
-  /** The same, with what the connection sent. */
+  /** The same run, with what the connection sent. */
   output(): Buffer {
     const sent: Buffer[] = []
     for (let calls = 0; calls < CALLS_A_RUN; calls += this.#turnCalls) {
@@ -112,13 +113,13 @@ export class ServerCase implements Case {
   }
 }
 
-/** Those of whole runs; the first empties the table. */
+/** The blocks of whole runs. The first block empties the table. */
 function freshBlocks(): readonly Buffer[] {
   const length = Math.floor(FRESH_BLOCKS / CALLS_A_RUN) * CALLS_A_RUN
   return sessionOf({ name: '', lists: Array.from({ length }, () => [...REQUEST, ...freshFields('literal')]) }).steady
 }
 
-/** Hears of one call's response. */
+/** The owner of one call, which gets the response. */
 class Asking implements WireStreamOwner {
   stream: WireStream | undefined
   readonly #case: ClientCase
@@ -136,7 +137,7 @@ class Asking implements WireStreamOwner {
   }
 }
 
-/** A client that makes small calls, and is answered. */
+/** A client that makes small calls and gets answers. */
 export class ClientCase implements Case {
   readonly name: string
   readonly unit = 'call'
@@ -156,7 +157,7 @@ export class ClientCase implements Case {
   constructor(name: string) {
     this.name = name
     const head = sessionOf({ name, lists: [RESPONSE] })
-    // A literal of a static name and no index: the same in every block of the session.
+    // A literal with a static name and no index, which is the same in every block of the session.
     const trailers = headers(sessionOf({ name, lists: [TRAILERS] }).steady[0]!, true)
     const answer = (block: Buffer) => [headers(block, false), data(MESSAGE, false), trailers]
     const rest = new Array<Buffer>(MANY_CALLS - 1).fill(head.steady[0]!)
@@ -180,7 +181,7 @@ export class ClientCase implements Case {
     return this.ended - before
   }
 
-  /** The same, with what the connection sent. */
+  /** The same run, with what the connection sent. */
   output(): Buffer {
     this.#ask()
     const sent = flushed(this.#connection)
@@ -204,7 +205,7 @@ export class ClientCase implements Case {
   }
 }
 
-/** A server that is sent DATA without end on one stream, and releases it at once. */
+/** A server that gets endless DATA on one stream, and releases it at once. */
 export class UploadCase implements Case {
   readonly name: string
   readonly unit = 'frame'
@@ -236,7 +237,7 @@ export class UploadCase implements Case {
     this.#reads = starts.map(start => Buffer.from(bytes.subarray(start, start + READ_BYTES)))
   }
 
-  /** The ACK of a PING and no window worth the name: nothing is sent that would use it. */
+  /** It sends the ACK of a PING and almost no window, because nothing is sent that would use it. */
   prepare(): void {
     this.#connection.receive(this.#upkeep)
   }

@@ -1,8 +1,8 @@
-/** A reader's handler that only counts: what remains is the reader. */
+/** A handler that only counts, so that only the reader costs time. */
 import type { FrameHandler } from '../../src/wire/frame.ts'
 
 export class Counter implements FrameHandler {
-  /** Of those kinds that calls are made of. */
+  /** How many frames came of the kinds that calls consist of. */
   frames = 0
   /** Their payloads, without padding. */
   bytes = 0

@@ -1,5 +1,6 @@
 /**
- * What the frame layer costs by itself: reading, writing, forwarding, and the copies that decide how.
+ * Measures what the frame layer costs by itself: reading, writing, forwarding, and the copies that decide how to
+ * forward.
  *
  * No sockets: reads of 64 KiB are cut from a prepared stream, as the platform delivers them, and what is written is
  * thrown away, as if the kernel took all of it at once.
@@ -18,7 +19,7 @@ const LARGE_BYTES = 16_384
 const HEAD_BLOCK_BYTES = 12
 const MESSAGE_BYTES = 44
 const TRAILER_BLOCK_BYTES = 8
-/** What a turn of the loop answers at most: within one output buffer. */
+/** The most calls that a turn of the loop answers, within one output buffer. */
 const CALLS_A_FLUSH = 500
 /** The forwarded stream: another, of the same kind, and after two runs the same again as the stream lies in place. */
 const OTHER_STREAM = 2
@@ -47,7 +48,7 @@ function largeFrames(): Buffer {
 
 function inReads(stream: Buffer): Buffer[] {
   const reads: Buffer[] = []
-  // Each read in memory of its own, as from a socket.
+  // Each read has memory of its own, as from a socket.
   for (let at = 0; at < stream.length; at += READ_BYTES) reads.push(Buffer.from(stream.subarray(at, at + READ_BYTES)))
   return reads
 }
@@ -87,7 +88,7 @@ export class ReadCase implements Case {
 /** How long DATA is forwarded. A connection copies the frames that two reads brought, and no others. */
 type Way = 'in place' | 'in place, joined ones copied' | 'all copied'
 
-/** Sends on what it is told, as a proxy does: on other streams, headers copied. */
+/** Sends on what it gets, as a proxy does: on other streams, with copied headers. */
 class Forwarder extends Counter {
   readonly reader: FrameReader = new FrameReader(this, { role: 'client' })
   readonly writer = new FrameWriter()
@@ -227,7 +228,7 @@ function writeCases(): WriteCase[] {
   ]
 }
 
-/** Copying by loop and by `Buffer.copy`: where `LOOP_COPY_BYTES` (src/wire/frame.ts) belongs. */
+/** Copying by loop and by `Buffer.copy`, which shows where `LOOP_COPY_BYTES` (src/wire/frame.ts) belongs. */
 function copyCase(size: number, loop: boolean): Case {
   const from = Buffer.alloc(READ_BYTES, 1)
   const to = Buffer.alloc(READ_BYTES)
@@ -249,7 +250,10 @@ function copyCase(size: number, loop: boolean): Case {
   return { name, unit: 'copy', perRun: times, bytes: times * size, yields: 2, prepare, run }
 }
 
-/** 16 payloads and a flush, copied or by reference: where `REFERENCE_BYTES` (src/wire/frame-writer.ts) belongs. */
+/**
+ * 16 payloads and a flush, copied or by reference, which shows where `REFERENCE_BYTES` (src/wire/frame-writer.ts)
+ * belongs.
+ */
 function spanCase(size: number, copied: boolean): Case {
   const from = Buffer.alloc(17 * (size + 100), 1)
   const writer = new FrameWriter()

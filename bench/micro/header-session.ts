@@ -9,8 +9,8 @@ import { internField, nameOf } from '../../src/wire/hpack/interning.ts'
 import { type Field, HpackEncoder as PlainEncoder } from '../../test/support/hpack.ts'
 
 /**
- * Blocks of a session whose values are new in each: then it begins again. The decoder's caches keep what they see
- * twice while less than that passes; interning remembers 2,048 fields.
+ * How many blocks a session has whose values are new in each block. Then it begins again. The decoder's caches keep
+ * what they see twice while less than that passes; interning remembers 2,048 fields.
  */
 export const FRESH_BLOCKS = 4_096
 
@@ -26,9 +26,9 @@ export const REQUEST: FieldList = [
   ['user-agent', 'grpc-node-js/1.14.0', 'indexed'],
   ['grpc-accept-encoding', 'identity,deflate,gzip', 'indexed'],
 ]
-/** As nghttp2's client sends it: the path is never in its table. */
+/** The request as nghttp2's client sends it, where the path is never in the table. */
 const H2LOAD: FieldList = REQUEST.map(([name, value]) => [name, value, name === ':path' ? 'literal' : 'indexed'])
-/** Of nghttpd. */
+/** The response of nghttpd. */
 export const RESPONSE: FieldList = [
   [':status', '200', 'indexed'],
   ['server', 'nghttpd nghttp2/1.52.0', 'indexed'],
@@ -40,7 +40,7 @@ export const RESPONSE: FieldList = [
 ]
 export const TRAILERS: FieldList = [['grpc-status', '0', 'literal']]
 
-/** V8 joins the parts of a string when it is read for the first time: not in a run that is timed. */
+/** V8 joins the parts of a string when it is first read, which must not happen in a timed run. */
 function flat(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }
@@ -79,9 +79,9 @@ export function freshFields(how: 'literal' | 'incremental'): FieldList {
 
 export interface Kind {
   readonly name: string
-  /** The lists of the session, in turn. One: it repeats. More: new values in each. */
+  /** The lists of the session, in turn. A single list repeats; with more, each has new values. */
   readonly lists: readonly FieldList[]
-  /** Strings as they are; else Huffman-coded where that is shorter, as most clients do. */
+  /** Whether strings stay as they are. Otherwise they are Huffman-coded where that is shorter, as most clients do. */
   readonly plain?: boolean
 }
 
@@ -121,7 +121,7 @@ export function kinds(): Kind[] {
   ]
 }
 
-/** A session's blocks: `opening` once, then `steady` for ever. */
+/** A session's blocks: `opening` once, then `steady` again and again. */
 export interface Session {
   readonly opening: readonly Buffer[]
   readonly steady: readonly Buffer[]
@@ -168,7 +168,7 @@ export function emptyTable(encoder: HpackEncoder): void {
   encoder.setLimit(DEFAULT_TABLE_BYTES)
 }
 
-/** From strings, so that no field has octets that came from a wire. */
+/** The fields are made from strings, so that none has octets that came from a wire. */
 export function fieldsOf(list: FieldList): HeaderField[] {
   return list.map(([name, value, how]) => {
     const key = nameOf(name)

@@ -1,7 +1,7 @@
 /**
- * What HPACK costs a header block, decoding and encoding apart, by kind of block (header-session.ts).
+ * Measures what a header block costs in HPACK, for decoding and encoding apart, by kind of block (header-session.ts).
  *
- * Each case is a session in its steady state. Where values are fresh they stay so: thousands of other blocks pass
+ * Each case is a session in its steady state. Where values are fresh they stay fresh: thousands of other blocks pass
  * before one comes again, and what is encoded was decoded just before, as in a proxy.
  */
 import { HpackDecoder } from '../../src/wire/hpack/decoder.ts'
@@ -21,11 +21,11 @@ import {
   traceparent,
 } from './header-session.ts'
 
-/** A session that comes again needs more blocks a run: one costs some 20 ns. */
+/** A session that repeats needs more blocks in a run, because one costs about 20 ns. */
 const REPEATED_PER_RUN = 1_024
 /** A part of `FRESH_BLOCKS`: a session begins again at the beginning of a run. */
 const FRESH_PER_RUN = 64
-/** What a run of the longest blocks fills; an output buffer of the writer has as much. */
+/** The bytes that a run of the longest blocks fills, as many as an output buffer of the writer has. */
 const OUTPUT_BYTES = 65_536
 
 function perRunOf({ steady }: Session): number {
@@ -102,7 +102,7 @@ export class DecodeCase implements Case {
   }
 }
 
-/** Lists to blocks, one behind the other as in the output of a connection. */
+/** Encodes lists to blocks, one behind the other as in the output of a connection. */
 class Encoding {
   readonly encoder = new HpackEncoder()
   readonly out: Buffer = Buffer.alloc(OUTPUT_BYTES)
@@ -175,7 +175,7 @@ export class EncodeCase implements Case {
   }
 }
 
-/** A literal that came from no wire, as those that the proxy adds: its string is coded, not copied. */
+/** A literal that did not come from a wire, like those that the proxy adds: its string is encoded and not copied. */
 export class EncodeStringCase implements Case {
   readonly name: string
   readonly unit = 'block'
@@ -199,7 +199,7 @@ export class EncodeStringCase implements Case {
     const key = nameOf(this.field)
     const from = this.#next
     this.#next = (from + FRESH_PER_RUN) % this.values.length
-    // New objects: a field that is encoded twice keeps its octets.
+    // These are new objects, because a field that is encoded twice keeps its octets.
     this.#lists = Array.from({ length: FRESH_PER_RUN }, (_, i) => [
       new HeaderField(key, this.values[from + i]!, Mode.LITERAL),
     ])

@@ -4,7 +4,7 @@
  *
  * All cases of the part are warmed up before the first is measured, those that nobody asked for too: what V8 has seen
  * of the part decides how it compiles it, so a filter must not change a figure. Then the cases take turns, round by
- * round, so that a slow moment of the machine meets all of them and not one.
+ * round, so that a slow moment of the machine affects all of them and not only one.
  */
 import { do_not_optimize, measure } from 'mitata'
 import { type Case, runOnce } from './case.ts'
@@ -12,18 +12,18 @@ import { isWanted, PARTS, type PartName } from './parts.ts'
 import { type CaseResult, resultOf } from './result.ts'
 
 export interface Request {
-  /** As `isWanted` takes them. */
+  /** The words, as `isWanted` takes them. */
   readonly words: readonly string[]
-  /** Measured in all rounds together, by case. */
+  /** The time that each case is measured, in all rounds together. */
   readonly minCpuMs: number
 }
 
 export const ROUNDS = 5
-/** Of `minCpuMs`, for each case of the part, wanted or not. */
+/** The warm-up as a part of `minCpuMs`, for each case of the part, wanted or not. */
 const WARM_UP_PART = 1 / 4
-/** Also where a run takes longer than the time there is. */
+/** The least number of samples, also where a run takes longer than the time there is. */
 const MIN_SAMPLES = 12
-/** Of one case and round. mitata makes room for 2^20 samples; more would be slow to sort. */
+/** The most samples of one case and round. mitata makes room for 2^20 samples; more would be slow to sort. */
 const MAX_SAMPLES = 100_000
 
 async function measurePart(part: PartName, { words, minCpuMs }: Request): Promise<CaseResult[]> {
@@ -36,7 +36,7 @@ async function measurePart(part: PartName, { words, minCpuMs }: Request): Promis
       for (const ns of await sample(its, minCpuMs / ROUNDS)) samplesNs.push(ns)
     }
   }
-  // Whatever drifted away from the work in all those runs is not what was measured.
+  // A last check that each case still does its work after all those runs.
   for (const { its } of wanted) runOnce(its)
   return wanted.map(({ its, samplesNs }) => resultOf(part, its, samplesNs))
 }
@@ -53,19 +53,21 @@ async function sample(its: Case, ms: number): Promise<readonly number[]> {
     min_cpu_time: ms * 1e6,
     min_samples: MIN_SAMPLES,
     max_samples: MAX_SAMPLES,
-    // A sample is one run: runs are made long enough, and `prepare` comes before each.
+    // A sample is one run, because runs are long enough and `prepare` comes before each.
     batch_threshold: 0,
-    // Once before the first sample, so that nobody collects another's garbage; what a case makes itself, it pays for.
+    // The collector runs once before the first sample, so that a case pays only for its own garbage.
     gc: globalThis.gc as (() => void) | undefined,
   })
   return samples
 }
 
-/** mitata calls `0` before each sample, untimed, and hands what it returns to `bench`. Its types know only functions. */
+/**
+ * mitata calls `0` before each sample, untimed, and hands what it returns to `bench`. Its types know only functions.
+ */
 function repeatedly(its: Case): () => Generator<() => number> {
   const prepared = {
     0: () => its.prepare?.(),
-    // What a run yields goes where no compiler can know that nobody reads it, so it cannot leave the work out.
+    // The compiler cannot know that nobody reads what a run yields, so it cannot leave the work out.
     bench: (_: unknown) => do_not_optimize(its.run()),
   }
   return function* () {

@@ -7,8 +7,8 @@ export interface Part {
 }
 
 /**
- * The parts, each in a file of its own. Loaded only when asked for: a process that measures one of them
- * shall not have run any of the others.
+ * The parts, each in a file of its own. A file is loaded only when it is asked for, because a process that measures one
+ * part must not have run any of the others.
  */
 export const PARTS = {
   hpack: (): Promise<Part> => import('./hpack.ts'),
@@ -20,7 +20,7 @@ export const PARTS = {
 export type PartName = keyof typeof PARTS
 export const PART_NAMES: readonly PartName[] = Object.keys(PARTS) as PartName[]
 
-/** Whether one of the words is in `part: name`. No words: everything. */
+/** Whether one of the words is in `part: name`. Without words every case is wanted. */
 export function isWanted(part: PartName, { name }: Case, words: readonly string[]): boolean {
   return words.length === 0 || words.some(word => `${part}: ${name}`.includes(word))
 }

@@ -1,4 +1,4 @@
-/** What came of a case, and the table that says so. */
+/** The result of a case, and the table of results. */
 import { alignedLines } from '../../src/bench/columns.ts'
 import { percentile } from '../measure/statistics.ts'
 import type { Case, Unit } from './case.ts'
@@ -10,7 +10,7 @@ export interface CaseResult {
   /** Units in a sample. */
   readonly perRun: number
   readonly samples: number
-  /** Of one unit. */
+  /** The time of one unit. */
   readonly nanoseconds: Spread
   /** Units a second, by the median. */
   readonly perSecond: number
@@ -56,7 +56,7 @@ export function tableOf(results: readonly CaseResult[]): string {
   return alignedLines(rows, column => column === 0 || column === 2).join('\n')
 }
 
-/** Three that count. */
+/** The number with three significant digits. */
 function digits(number: number): string {
   if (number >= 100) return number.toFixed(0)
   return number >= 10 ? number.toFixed(1) : number.toFixed(2)

@@ -1,6 +1,6 @@
 /**
- * What it costs to decide where a call goes, with 10, 100 and 1,000 routes: the router (src/routing/router.ts) asked
- * as the relay asks it, with a `RoutedCall` of each call's own.
+ * Measures what it costs to decide where a call goes, with 10, 100 and 1,000 routes: the router (src/routing/router.ts)
+ * asked as the relay asks it, with a separate `RoutedCall` for each call.
  */
 import { RoutedCall } from '../../src/call/call-info.ts'
 import { type RequestHead, readHead } from '../../src/grpc/metadata.ts'
@@ -14,12 +14,15 @@ import { HpackEncoder } from '../../test/support/hpack.ts'
 import type { Case } from './case.ts'
 
 const ROUTES = [10, 100, 1_000] as const
-/** A run asks so often, or less where many routes are looked at each time. */
+/** How often a run asks, or less where it looks at many routes each time. */
 const DECISIONS = 512
 const LOOKS_A_RUN = 8_192
 const PEER: Peer = { address: '127.0.0.1:50000', encrypted: false }
 
-/** What routes are told apart by, and the call that takes the i-th of them. `looks`: it is found by trying one after the other. */
+/**
+ * What routes are told apart by, and the call that takes the i-th of them. `looks`: it is found by trying one after the
+ * other.
+ */
 interface Scheme {
   readonly name: string
   readonly looks: boolean
@@ -95,7 +98,7 @@ export class RouteCase implements Case {
   readonly unit = 'decision'
   readonly perRun: number
   readonly yields: number
-  /** Where the calls shall go. */
+  /** Where the calls must go. */
   readonly backend: string | undefined
   readonly #director: Director
   readonly #fields: readonly HeaderField[]
@@ -135,7 +138,7 @@ export function cases(): readonly RouteCase[] {
   )
 }
 
-/** As the relay has it when it asks. */
+/** The head as the relay has it when it asks. */
 function headOf(fields: readonly HeaderField[]): RequestHead {
   const head = readHead(fields)
   head.called = calledMethod(head.path)

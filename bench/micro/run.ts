@@ -1,11 +1,11 @@
 /**
- * What the hot parts cost by themselves: `npm run bench:micro -- [FILTER…] [options]`. README.md says what it cannot
- * tell.
+ * Measures what the hot parts cost by themselves: `npm run bench:micro -- [FILTER…] [options]`. README.md says what it
+ * cannot tell.
  *
  * Each part is measured in a process of its own. V8 compiles a function for the shapes and types that it has met so
- * far, and its inline caches remember them for all callers: a reader that was run with two handlers is another
- * reader than one that knows only its own. In one process the first part would be measured alone and the last after
- * all the others. Within a part that is as in a proxy, where each piece meets all kinds of calls.
+ * far, and its inline caches remember them for all callers: a reader that was run with two handlers is not the same
+ * reader as one that knows only its own. In one process the first part would be measured alone and the last after
+ * all the others. Within a part this is the same as in a proxy, where each piece meets all kinds of calls.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,9 +20,9 @@ import type { Request } from './measure.ts'
 import { PART_NAMES, type PartName } from './parts.ts'
 import { type CaseResult, tableOf } from './result.ts'
 
-/** Per case, of all rounds together. */
+/** The time for each case, in all rounds together. */
 const MIN_CPU_MS: Bound = { least: 1, most: 60_000, usual: 400 }
-/** A part that is not done then hangs: at the default, the longest takes half a minute. */
+/** A part that takes longer hangs. At the default, the longest takes half a minute. */
 const PART_TIMEOUT_MS = 900_000
 const MEASURE = fileURLToPath(new URL('measure.ts', import.meta.url))
 
@@ -65,7 +65,7 @@ async function main(args: readonly string[]): Promise<number> {
   return 0
 }
 
-/** Whether it is worth a process: words that name other parts are not for this one. */
+/** Whether the part needs a process: words that name other parts do not concern it. */
 function mayHave(part: PartName, words: readonly string[]): boolean {
   const named = (word: string): PartName | undefined => PART_NAMES.find(name => word.startsWith(`${name}:`))
   return words.length === 0 || words.some(word => (named(word) ?? part) === part)

@@ -1,6 +1,6 @@
 /**
- * What flow control costs a DATA frame: arithmetic alone, no frames. WINDOW_UPDATEs, ours and the peer's, take
- * effect at once, so that no window runs out.
+ * Measures what flow control costs a DATA frame: only the arithmetic, without frames. WINDOW_UPDATEs, ours and the
+ * peer's, take effect at once, so that no window runs out.
  */
 import { CONNECTION_LIMITS } from '../../src/wire/connection-options.ts'
 import { ConnectionWindow } from '../../src/wire/connection-window.ts'
@@ -10,7 +10,7 @@ import { RoundTrips } from '../../src/wire/window-growth.ts'
 import type { Case } from './case.ts'
 
 const FRAMES = 8_192
-/** Frames of a round trip, where there are round trips. */
+/** The frames of a round trip, where there are round trips. */
 const ROUND_FRAMES = 64
 const CEILING_BYTES = CONNECTION_LIMITS.maxStreamWindow
 
@@ -89,7 +89,7 @@ function receivingInRounds(label: string, sizes: Uint16Array): Case {
   })
 }
 
-/** `receive`, `consume` and what is due a frame: the window of all streams together. */
+/** `receive`, `consume` and the due increment for each frame, in the window of all streams together. */
 function receivingForAll(label: string, sizes: Uint16Array): Case {
   const window = newConnectionWindow()
   return windowCase(`connection window, ${label}`, sizes, () => {
@@ -104,7 +104,9 @@ function receivingForAll(label: string, sizes: Uint16Array): Case {
   })
 }
 
-/** All windows that a forwarded frame goes through: of stream and connection, where it comes in and where it goes out. */
+/**
+ * All windows that a forwarded frame goes through: of stream and connection, where it comes in and where it goes out.
+ */
 function forwarding(label: string, sizes: Uint16Array): Case {
   const ofStream = new ReceiveWindow(1, DEFAULT_WINDOW_SIZE)
   const ofConnection = newConnectionWindow()

@@ -12,7 +12,7 @@ export const MESSAGE: Buffer = Buffer.alloc(44, 7)
 
 const NOTHING = Buffer.alloc(0)
 
-/** What our side of a role is greeted with. */
+/** The bytes with which the peer greets our side of a role. */
 const GREETING: Readonly<Record<Role, Buffer>> = {
   server: Buffer.concat([CLIENT_PREFACE, settings(0, NOTHING), settings(Flag.ACK, NOTHING)]),
   client: Buffer.concat([
@@ -70,7 +70,7 @@ export class Calls {
     }
   }
 
-  /** Makes them calls on new streams, `first` and those that follow: a connection sees a number once. */
+  /** Turns them into calls on new streams from `first` on, because a connection sees a number only once. */
   renumber(first: number): this {
     for (let i = 0; i < this.#places.length; i++)
       writeUint32(this.bytes, this.#places[i]!, first + 2 * Math.floor(i / this.#framesACall))
@@ -78,10 +78,10 @@ export class Calls {
   }
 }
 
-/** A connection that both sides have greeted. What goes wrong on it is thrown. */
+/** A connection that both sides have greeted. It throws when something goes wrong. */
 export function openConnection(role: Role, onStream: (stream: WireStream) => WireStreamOwner): Connection {
   const fail = (error: ConnectionError | StreamError): void => {
-    // What an owner threw comes out by itself.
+    // What an owner threw comes out anyway.
     if (error.token !== 'internal-error') throw error
   }
   const none = (): void => {}
@@ -93,7 +93,7 @@ export function openConnection(role: Role, onStream: (stream: WireStream) => Wir
   return connection
 }
 
-/** As the layer above does when the socket takes all at once. @returns bytes */
+/** Does what the layer above does when the socket takes all at once. @returns bytes */
 export function flush(connection: Connection): number {
   let bytes = 0
   for (const span of connection.flush()) bytes += span.length
@@ -101,7 +101,7 @@ export function flush(connection: Connection): number {
   return bytes
 }
 
-/** The same, with the bytes. */
+/** The same, and gives the bytes. */
 export function flushed(connection: Connection): Buffer {
   const bytes = Buffer.concat(connection.flush())
   connection.reuse()

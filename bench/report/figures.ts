@@ -9,7 +9,7 @@ import { failedOf, headlinesOf, headOf, kindOf, type MetricKind, subjectsOf } fr
 import { distinct, sameMetric } from './table.ts'
 
 export interface Figure {
-  /** For a file's name: `cost-a-call`. */
+  /** The name of its file: `cost-a-call`. */
   readonly id: string
   readonly title: string
   readonly svg: string
@@ -17,7 +17,7 @@ export interface Figure {
 
 const ROUNDS = 'A faint dot is a round; the mark and the number beside are the median.'
 
-/** In the order of a page. */
+/** The charts in the order of a page. */
 export async function figuresOf(run: RunRecord): Promise<Figure[]> {
   const looks = looksOf(subjectsOf(run))
   const single = run.scenarios.filter(scenario => !isOnlyPoint(scenario))
@@ -74,7 +74,7 @@ const GROWTHS: readonly (readonly [kind: MetricKind, id: string, title: string])
   ['memory', 'growth-memory', 'How memory grows'],
 ]
 
-/** `connections-10` is there for its curve, `size-1k` for that of the message size; `m10` has a name of its own. */
+/** Whether a scenario is only a point of its curve, as `connections-10` and `size-1k` are. `m10` is more than that. */
 function isOnlyPoint({ name, curve }: ScenarioRecord): boolean {
   if (curve === undefined) return false
   const words = curve.name.split(' ')
@@ -88,7 +88,7 @@ function panelsOf(scenarios: readonly ScenarioRecord[], metric: Metric): Panel[]
   })
 }
 
-/** Those that are about latency, or else all that measured it. */
+/** The scenarios about latency, or else all that measured it. */
 function latencyScenarios(scenarios: readonly ScenarioRecord[]): ScenarioRecord[] {
   const measured = scenarios.filter(({ entries }) => entries.some(({ histogram }) => histogram !== undefined))
   const about = measured.filter(scenario => kindOf(headlinesOf(scenario)[0] ?? NO_METRIC) === 'latency')

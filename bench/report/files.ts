@@ -8,7 +8,9 @@ import type { RunRecord } from './record.ts'
 export interface ReportFiles {
   readonly json?: string
   readonly html?: string
-  /** A chart a file, by its id: `cpu-a-call.svg`. It is made where it is not there; files of other names stay. */
+  /**
+   * The folder gets one file for each chart, named by its id: `cpu-a-call.svg`. It is made if needed; other files stay.
+   */
   readonly svgFolder?: string
 }
 
@@ -19,7 +21,7 @@ export async function writeReport(run: RunRecord, { json, html, svgFolder }: Rep
     writeWhole(file, text)
     written.push(file)
   }
-  // First: what was measured is not lost when a chart cannot be drawn.
+  // The record comes first, so that it is not lost when a chart cannot be drawn.
   if (json !== undefined) {
     writeRecord(run, json)
     written.push(json)
@@ -33,12 +35,14 @@ export async function writeReport(run: RunRecord, { json, html, svgFolder }: Rep
   return written
 }
 
-/** The record alone; it may be written again and again. */
+/** Writes only the record. It may be written again and again. */
 export function writeRecord(run: RunRecord, file: string): void {
   writeWhole(file, `${JSON.stringify(run, null, 2)}\n`)
 }
 
-/** Before hours are spent. @throws the system's error for the first that cannot be written; folders are made */
+/**
+ * Checks this before hours are spent. @throws the system's error for the first that cannot be written; folders are made
+ */
 export function checkWritable({ json, html, svgFolder }: ReportFiles): void {
   for (const file of [json, html, svgFolder && path.join(svgFolder, 'chart.svg')]) {
     if (file === undefined) continue
@@ -52,7 +56,10 @@ export function checkWritable({ json, html, svgFolder }: ReportFiles): void {
   }
 }
 
-/** Whoever reads it meanwhile, or ends this process, finds the old file or the new one, whole. */
+/**
+ * Writes a file in one step: whoever reads it meanwhile, or ends this process, finds the whole old file or the whole
+ * new one.
+ */
 function writeWhole(file: string, text: string): void {
   if (isSpecial(file)) return writeFileSync(file, text)
   const next = besides(file)
@@ -60,12 +67,14 @@ function writeWhole(file: string, text: string): void {
   renameSync(next, file)
 }
 
-/** `/dev/null`, a pipe: nothing that a file may take the place of. (A folder refuses to be written.) */
+/**
+ * Whether it is `/dev/null`, a pipe or the like, which a file must not replace. (A folder cannot be written anyway.)
+ */
 function isSpecial(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFile() === false
 }
 
-/** A name of this process in the same folder, which is made. */
+/** A name for this process in the same folder. It makes the folder. */
 function besides(file: string): string {
   mkdirSync(path.dirname(file), { recursive: true })
   return `${file}.${process.pid}`

@@ -1,11 +1,11 @@
-/** Charts of growth: a panel a curve, a line a subject. */
+/** Charts of growth: each curve has a panel, and each subject a line. */
 import type { Spec } from '../../src/bench/draw.ts'
 import { type LinePanel, type LineStyle, linesSpec, type Point } from '../../src/bench/lines.ts'
 import { spread } from '../measure/statistics.ts'
 import type { Metric, ScenarioRecord } from './record.ts'
 import { failedOf, headOf, numberText, valuesOf } from './rows.ts'
 
-/** A panel a curve: medians as marks and a line, what the rounds spread over as a band. */
+/** One panel for each curve: medians are marks on a line, and the range of the rounds is a band. */
 export function growthSpec(scenarios: readonly ScenarioRecord[], metricOf: MetricOf, style: LineStyle): Spec {
   const names = [...new Set(scenarios.map(({ curve }) => curve!.name))]
   const panels = names.map((name): LinePanel => {
@@ -36,7 +36,7 @@ export function growthSpec(scenarios: readonly ScenarioRecord[], metricOf: Metri
   return linesSpec(panels, style)
 }
 
-/** The title of the last point, with N where it has another number than the first. */
+/** The title of the last point, with N in place of a number that differs from the first. */
 function titleOf(points: readonly ScenarioRecord[]): string {
   const [first, last] = [points[0]!, points.at(-1)!].map(({ title }) => title.split(' '))
   if (first!.length !== last!.length) return last!.join(' ')

@@ -1,4 +1,4 @@
-/** A run as one HTML page that asks for nothing else: charts and styles are in it, and it has no script. */
+/** A run as one HTML page that needs nothing else: charts and styles are in it, and it has no script. */
 import { escapeText, htmlPage, htmlTable } from '../../src/bench/html.ts'
 import type { Figure } from './figures.ts'
 import type { Metric, RunRecord, ScenarioRecord } from './record.ts'
@@ -17,7 +17,7 @@ import {
 import { againstBase, againstSubject, type Judged, pText } from './verdicts.ts'
 
 const TITLE = 'grpc-verbatim: what a proxy costs'
-/** Whom peers are held against in words. */
+/** The subject that the text compares peers with. */
 const OURS = 'frames'
 
 export function pageOf(run: RunRecord, figures: readonly Figure[]): string {
@@ -75,7 +75,7 @@ function subjectsTable(run: RunRecord): string {
   return htmlTable(['<th>subject</th>', ...head], rows)
 }
 
-/** `nghttpx 1.52.0` has its name already. */
+/** A text such as `nghttpx 1.52.0` already has the name. */
 function versionText(name: string, text: string): string {
   return text.toLowerCase().startsWith(name.toLowerCase()) ? text : `${name} ${text}`
 }
@@ -102,7 +102,7 @@ function failuresSection(run: RunRecord): string {
   return `<h2>Failures</h2><ul>${items.join('')}</ul>`
 }
 
-/** Where a peer is better, and where ours is: nothing chosen by hand. */
+/** Says where a peer is better and where ours is. Nothing in it is chosen by hand. */
 function contestOf(run: RunRecord): string {
   const peers = subjectsOf(run).flatMap(({ kind, name }) => (kind === 'peer' ? [name] : []))
   const judged = againstSubject(run, OURS).filter(({ subject }) => peers.includes(subject))

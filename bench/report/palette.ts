@@ -1,6 +1,7 @@
 /**
- * How a subject looks: the same in each chart of each run. Colours are those of Okabe and Ito and of Tol, which colour-
- * blind people tell apart, the pale ones darkened until letters in them can be read on white; shapes differ as well.
+ * How a subject looks, the same in each chart of each run. The colours are those of Okabe and Ito and of Tol, which
+ * colour-blind people can tell apart. The pale ones are darkened so that letters in them can be read on white. Shapes
+ * differ too.
  */
 import type { Look } from '../../src/bench/look.ts'
 import type { SubjectRecord } from './record.ts'

@@ -1,4 +1,7 @@
-/** Charts of values side by side: a panel a scenario, in it a line a subject, with each round's value and the median. */
+/**
+ * Charts of values side by side: each scenario has a panel, with a line for each subject, each round's value and the
+ * median.
+ */
 import { type LogAxis, logAxis } from '../../src/bench/axes.ts'
 import { wrapText } from '../../src/bench/columns.ts'
 import type { Spec } from '../../src/bench/draw.ts'

@@ -1,8 +1,10 @@
-/** A bar for whoever waits at a terminal, with an estimate of what is left; nothing where nobody looks. */
+/**
+ * A progress bar in a terminal, with an estimate of the time left. It shows nothing where the output is not a terminal.
+ */
 import { SingleBar } from 'cli-progress'
 
 export interface ProgressOptions {
-  /** Where the bar is. Default: standard error. */
+  /** The stream of the bar. Default: standard error. */
   readonly bar?: NodeJS.WriteStream
   /** Where `print` goes. Default: standard output. */
   readonly out?: { write(text: string): unknown }
@@ -10,7 +12,7 @@ export interface ProgressOptions {
 }
 
 const BAR_WIDTH = 24
-/** Of the whole line; what is longer would wrap, and leave its first line behind. */
+/** The width of the whole line. A longer one would wrap, and its first line would stay. */
 const LINE_WIDTH = 110
 
 export class Progress {
@@ -29,7 +31,7 @@ export class Progress {
     this.#nowMs = nowMs
   }
 
-  /** @param totalSteps each about as long as the others, for the estimate */
+  /** @param totalSteps steps of about the same length, for the estimate */
   begin(totalSteps: number): void {
     this.end()
     this.#total = totalSteps
@@ -39,14 +41,14 @@ export class Progress {
     this.#show()
   }
 
-  /** Before a step: what comes now. Steps beyond those announced, or less, do no harm. */
+  /** Call it before each step, with a text of what comes now. More or fewer steps than announced do no harm. */
   step(text: string): void {
     this.#begun++
     this.#text = text
     this.#bar?.update(this.#done)
   }
 
-  /** A text above the bar, with a line end of its own. */
+  /** Prints a text above the bar, with a line end. */
   print(text: string): void {
     const shown = this.#bar !== undefined
     this.end()
@@ -84,7 +86,7 @@ export class Progress {
     return (head + this.#text).slice(0, Math.min(LINE_WIDTH, (this.#stream.columns ?? LINE_WIDTH) - 1))
   }
 
-  /** As long a step as those before took. */
+  /** The estimate assumes that a step takes as long as those before. */
   #left(share: number): string {
     if (share === 0) return '– left'
     return `${durationText(((this.#nowMs() - this.#startMs) / 1000) * (1 / share - 1))} left`

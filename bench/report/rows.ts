@@ -1,17 +1,23 @@
-/** What tables and charts have in common: a subject's values of a metric, and what they are divided by the base's. */
+/** What tables and charts have in common: a subject's values of a metric, and their ratios to those of the base. */
 import { type Spread, spread } from '../measure/statistics.ts'
 import type { Entry, Metric, RunRecord, ScenarioRecord, SubjectRecord } from './record.ts'
 
 export interface Row {
   readonly subject: string
-  /** A value a round. */
+  /** One value for each round. */
   readonly values: readonly number[]
   readonly value: Spread
-  /** Of each round's value to the base's of the same round; not there without a base, or where one is not above zero. */
+  /**
+   * The ratio of each round's value to the base's of the same round. It is missing without a base, or where one is not
+   * above 0.
+   */
   readonly ratio?: Spread
 }
 
-/** Those that have the metric; a subject that failed has none. @param base where the metric names none */
+/**
+ * The rows of subjects that have the metric; a subject that failed has none. @param base used where the metric names
+ * none
+ */
 export function rowsOf(metric: Metric, entries: readonly Entry[], base: string): Row[] {
   const against =
     metric.better === undefined ? undefined : entries.find(({ subject }) => subject === baseOf(metric, base))
@@ -38,7 +44,7 @@ export function baseOf(metric: Metric, base: string): string {
 
 export type MetricKind = 'cost' | 'rate' | 'latency' | 'memory' | 'other'
 
-/** By name and unit: `CPU a call`, `calls/s`, `p99`, `MiB`. */
+/** The kind by name and unit: `CPU a call`, `calls/s`, `p99`, `MiB`. */
 export function kindOf({ name, unit, better }: Metric): MetricKind {
   if (better === undefined) return 'other'
   if (name.startsWith('CPU')) return 'cost'
@@ -47,13 +53,13 @@ export function kindOf({ name, unit, better }: Metric): MetricKind {
   return /^([KMG]i?)?B$/.test(unit) ? 'memory' : 'other'
 }
 
-/** For a tail that rounds of some seconds still show. */
+/** The tail that rounds of a few seconds still show. */
 const TAIL = 'p99'
 
 /**
- * What is looked at first, and judged for significance: what the scenario is about, and the first of cost, of rate, and
- * of tail latency. The others are parts of these (user and system time) or follow from them; memory is one where it is
- * what the scenario is about, as it hardly differs from one load to the next.
+ * The metrics that are looked at first and judged for significance: the subject of the scenario, and the first of cost,
+ * of rate, and of tail latency. The others are parts of these (user and system time) or follow from them; memory is a
+ * headline only where the scenario is about it, because it hardly differs from one load to the next.
  */
 export function headlinesOf({ metrics, entries }: ScenarioRecord): Metric[] {
   const there = metrics.filter(
@@ -67,7 +73,7 @@ export function headlinesOf({ metrics, entries }: ScenarioRecord): Metric[] {
   return there.filter(metric => chosen.includes(metric))
 }
 
-/** `CPU a call, µs`, but `calls/s`, whose name says it. */
+/** `CPU a call, µs`, but `calls/s`, whose name contains the unit. */
 export function headOf({ name, unit }: Metric): string {
   return unit === '' || name.endsWith(unit) ? name : `${name}, ${unit}`
 }
@@ -115,7 +121,7 @@ export function failuresOf(run: RunRecord): Failure[] {
 
 /** What others had of a subject's core, in percent: the suite's metric of that name. */
 const FOREIGN = 'foreign'
-/** Above, one looks at the others' work as well. */
+/** Above this percentage, one also looks at the work of others. */
 const QUIET_PERCENT = 10
 
 /** Scenarios in which a subject was not alone on its core, with the worst median. */

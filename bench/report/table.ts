@@ -14,7 +14,7 @@ import {
 } from './rows.ts'
 import { againstBase, type Judged } from './verdicts.ts'
 
-/** Columns that do not fit go below. */
+/** The width of a terminal. Columns that do not fit go below. */
 const WIDTH = 120
 const INDENT = '    '
 
@@ -24,7 +24,10 @@ interface Column {
   readonly cells: readonly string[]
 }
 
-/** Headlines as `median (least–most) ratio`, one line a subject; below it the medians of all the rest; then who failed. */
+/**
+ * Headlines as `median (least–most) ratio`, with one line for each subject; below it the medians of the other metrics,
+ * then the subjects that failed.
+ */
 export function tableOf(scenario: ScenarioRecord, base: string): string {
   const headlines = headlinesOf(scenario)
   const rest = scenario.metrics.filter(metric => !headlines.includes(metric))
@@ -71,7 +74,7 @@ function cellsOf(entries: readonly Entry[], rows: readonly Row[], texts: readonl
   return entries.map(({ subject }) => texts[rows.findIndex(row => row.subject === subject)] ?? '–')
 }
 
-/** Ratios of what each scenario is about, on one page; then failures, and what was not measured. */
+/** Ratios of each scenario's first metric, on one page; then failures, and what was not measured. */
 export function summaryOf(run: RunRecord): string {
   const judged = againstBase(run)
   const subjects = subjectsOf(run).map(({ name }) => name)
@@ -121,7 +124,7 @@ function summaryCell(scenario: ScenarioRecord, subject: string, base: string, ju
   return `${ratioText(ratio.median)}${sign}`
 }
 
-/** How each is installed. */
+/** A line for each that says how to install it. */
 export function missingLines(missing: RunRecord['missing']): string[] {
   return missing.map(({ name, install }) => `Missing: ${name}; ${install}`)
 }
@@ -143,7 +146,9 @@ export function distinct(metrics: readonly Metric[]): Metric[] {
   return metrics.filter((metric, i) => metrics.findIndex(other => sameMetric(other, metric)) === i)
 }
 
-/** Columns side by side as far as they fit, the rest in another block below, with the rows' names again. */
+/**
+ * Puts columns side by side as far as they fit, and the rest in another block below, with the names of the rows again.
+ */
 function grid(names: readonly string[], columns: readonly Column[], width: number): string[] {
   const nameWidth = Math.max(...names.map(({ length }) => length))
   const widths = columns.map(({ head, cells }) => Math.max(head.length, ...cells.map(({ length }) => length)))

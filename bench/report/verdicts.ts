@@ -11,14 +11,14 @@ export interface Judged extends Comparison {
   readonly against: string
   readonly subjectMedian: number
   readonly againstMedian: number
-  /** Of the subject; undefined where no difference was shown. */
+  /** The outcome for the subject; undefined where no difference was shown. */
   readonly outcome: 'better' | 'worse' | undefined
 }
 
 /**
- * All other subjects against the base of each metric. A report holds hundreds of pairs, so what is held is the rate of
- * false discoveries: about one in twenty of the differences that are called shown may not be there. (Holm's bound, that
- * not even one is wrong, needs ten rounds.)
+ * All other subjects against the base of each metric. A report holds hundreds of pairs, so the rate of false
+ * discoveries is bounded: about one in twenty of the differences that are called shown may not be there. (Holm's bound,
+ * that not even one is wrong, needs ten rounds.)
  */
 export function againstBase(run: RunRecord): Judged[] {
   return judge(run, falseDiscovery, headlinesOf, metric => baseOf(metric, run.base))
@@ -30,8 +30,8 @@ export function againstSubject(run: RunRecord, subject: string): Judged[] {
 }
 
 /**
- * One subject against another: each metric that a change is judged by, all together. The chance that even one difference
- * is claimed that is not there is at most 5 % (Holm).
+ * One subject against another: each metric that a change is judged by, all together. The chance that even one
+ * difference is claimed that is not there is at most 5 % (Holm).
  */
 export function differences(run: RunRecord, subject: string, against: string): Judged[] {
   const two = run.scenarios.map(({ entries, ...scenario }) => ({
@@ -43,7 +43,7 @@ export function differences(run: RunRecord, subject: string, against: string): J
 }
 
 /**
- * What is a part of another number, or is shown by chance, costs all others certainty. So these are not judged: user and
+ * Metrics that are a part of another, or differ by chance, cost all others certainty. So these are not judged: user and
  * system time, which make up the CPU's; the extremes of a tail, of which a round has a handful; latency added to
  * `direct`, who takes no part; system calls, counted once.
  */

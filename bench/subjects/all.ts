@@ -9,7 +9,7 @@ import { nginx } from './nginx.ts'
 import { byHand, grpcJs, http2Proxy, tcpRelay } from './node-program.ts'
 import { PAIRS, verbatim } from './verbatim.ts'
 
-/** Nothing and the floors, this project, then its peers: in C and C++, in Node, in Go. */
+/** First no proxy and the floors, then this project, then its peers: in C and C++, in Node, in Go. */
 export const CONTENDERS: readonly Contender[] = [
   direct,
   tcpRelay,

@@ -1,6 +1,6 @@
 /**
- * Subjects that prove the harness: `frames` with a known cost, a known delay or a known loss a call. They are in no
- * list of subjects; each is compared with the same program that does none of it.
+ * Subjects that prove the suite: `frames` with a known cost, a known delay or a known loss for each call. They are in
+ * no list of subjects; each is compared with the same program that does none of it.
  */
 import type { Contender } from './contender.ts'
 import { nodeProgram } from './node-program.ts'
@@ -9,9 +9,9 @@ import { nodeProgram } from './node-program.ts'
 export interface Artifice {
   /** CPU time of the process, in microseconds. Default: 0. */
   readonly cpuUs?: number
-  /** Before it is forwarded, in milliseconds, the CPU time included; never less. Default: 0. */
+  /** The least delay before a call is forwarded, in milliseconds, with the CPU time. Default: 0. */
   readonly delayMs?: number
-  /** Every so many-th call ends with UNAVAILABLE. Default: 0, none. */
+  /** One of this many calls ends with UNAVAILABLE. Default: 0, none. */
   readonly dropEvery?: number
 }
 
@@ -25,5 +25,5 @@ export const busy = artificial('busy', 'frames and 50 µs of CPU and 1 ms of del
 /** 1 % of its calls fail. */
 export const dropper = artificial('dropper', 'frames that drops every 100th call', { dropEvery: 100 })
 
-/** What `dropper` is compared with. */
+/** The subject that `dropper` is compared with. */
 export const dropperBase = artificial('dropper-base', 'frames that drops no call', { dropEvery: 0 })

@@ -1,16 +1,16 @@
-/** Who takes part: each kind of proxy knows how it is found, and how it is started in a world. */
+/** The subjects that take part. Each kind of proxy knows how to find it, and how to start it in a world. */
 import type { Child } from '../measure/child.ts'
 import type { Found, Missing } from './installed.ts'
 import type { World, WorldOptions } from './world.ts'
 
 export interface Contender {
-  /** For `--subjects`, tables and charts. */
+  /** The name for `--subjects`, tables and charts. */
   readonly name: string
   /** One line: what it is. */
   readonly title: string
-  /** It can be configured with `WorldOptions.routes`: this project's proxy alone. */
+  /** Whether it can be configured with `WorldOptions.routes`. Only this project's proxy can. */
   readonly routed?: boolean
-  /** Looks for it on this machine. It starts nothing that lasts. */
+  /** Looks for it on this machine, and leaves nothing running. */
   find(): Found | Missing
   /** Why it cannot take part in such a world (it has no TLS, say); undefined: it can. */
   unfit?(options: WorldOptions): string | undefined
@@ -19,7 +19,7 @@ export interface Contender {
 }
 
 export interface RunningProxy {
-  /** Not there where nothing is between load and backend (`direct`): then there is no CPU to count. */
+  /** Missing where nothing is between load and backend (`direct`), so that there is no CPU to count. */
   readonly child?: Child
   readonly port: number
 }

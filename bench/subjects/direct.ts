@@ -1,4 +1,4 @@
-/** Nobody between load and backend: what latency and throughput are without a proxy. */
+/** Nothing between load and backend: it shows latency and throughput without a proxy. */
 import type { Contender } from './contender.ts'
 
 export const direct: Contender = {

@@ -29,7 +29,7 @@ export const envoy: Contender = {
     writeFileSync(file, stringify(envoyConfiguration(world, port)))
     const child = new Child({
       command: requireCommand(PROGRAM),
-      // Without hot restart there is no shared memory that two on one machine would fight for.
+      // Without hot restart there is no shared memory that two processes on one machine would fight for.
       args: ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'error', '--config-path', file],
       core: 0,
       openFiles: OPEN_FILES,
@@ -50,10 +50,10 @@ const WINDOWS = {
 
 const DOWNSTREAM_HTTP2 = { ...WINDOWS, max_concurrent_streams: 1000 }
 
-// It opens so many on a connection before the backend's settings come; nghttpd takes 100, and would refuse the others.
+// It opens this many on a connection before the backend's settings come. nghttpd takes 100 and would refuse the others.
 const UPSTREAM_HTTP2 = { ...WINDOWS, max_concurrent_streams: 100 }
 
-/** Far above what is asked for: its defaults of 1,024 would refuse calls at a thousand with a few that wait. */
+/** This is far above what is asked for. Its defaults of 1,024 would refuse calls at a thousand with a few that wait. */
 const NO_BREAKER = {
   max_connections: 100_000,
   max_pending_requests: 100_000,
@@ -108,7 +108,7 @@ function connectionManager(): object {
     stat_prefix: 'clients',
     codec_type: 'HTTP2',
     http2_protocol_options: DOWNSTREAM_HTTP2,
-    // Headers that it would make up for each call, and the others do not.
+    // It would make these headers for each call, which the others do not.
     generate_request_id: false,
     server_header_transformation: 'PASS_THROUGH',
     // Long streams and idle clients: its defaults of 5 minutes and an hour would end them.
@@ -119,7 +119,7 @@ function connectionManager(): object {
         {
           name: 'all',
           domains: ['*'],
-          // A call may last: its default ends it after 15 s.
+          // A call may last long, but the default ends it after 15 s.
           routes: [{ match: { prefix: '/' }, route: { cluster: 'servers', timeout: '0s' } }],
         },
       ],
@@ -129,7 +129,7 @@ function connectionManager(): object {
         name: 'envoy.filters.http.router',
         typed_config: {
           '@type': `${TYPES}.filters.http.router.v3.Router`,
-          // No headers of its own, and no statistics that only they need.
+          // It adds no headers of its own, and no statistics that only they need.
           suppress_envoy_headers: true,
           dynamic_stats: false,
         },

@@ -7,7 +7,7 @@ import { CACHE, findProgram, type Program, requireCommand } from './installed.ts
 
 /** Its main package. */
 export const GRPC_PROXY_SOURCE = fileURLToPath(new URL('grpc-proxy', import.meta.url))
-/** What `npm run bench:peers` builds from it. */
+/** The program that `npm run bench:peers` builds from it. */
 export const GRPC_PROXY_BINARY = join(CACHE, 'grpc-proxy')
 
 const PROGRAM: Program = {
@@ -31,7 +31,7 @@ export const grpcProxy: Contender = {
     const args = [`127.0.0.1:${port}`, addresses, ...(tls === undefined ? [] : [tls.cert, tls.key, tls.ca])]
     const child = new Child({
       command: 'env',
-      // It has one core: more of Go's own threads would only take turns on it.
+      // It has one core, so more of Go's own threads would only take turns on it.
       args: ['GOMAXPROCS=1', requireCommand(PROGRAM), ...args],
       core: 0,
       openFiles: OPEN_FILES,

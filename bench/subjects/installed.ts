@@ -1,13 +1,13 @@
-/** Looks for what subjects are made of: programs on this machine, packages from npm. */
+/** Looks for the programs on this machine and the npm packages that subjects need. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { nodeVersion, packageVersion, THIS_TREE } from './node.ts'
 
-/** What `npm run bench:peers` builds and unpacks; not a tracked file of the tree. */
+/** The folder in which `npm run bench:peers` builds and unpacks. It is not tracked. */
 export const CACHE = join(THIS_TREE, 'node_modules/.cache/grpc-verbatim-bench')
 
 export interface Found {
-  /** As the program says it: `nghttpx 1.52.0`. */
+  /** The version as the program says it: `nghttpx 1.52.0`. */
   readonly version: string
 }
 
@@ -18,9 +18,9 @@ export interface Missing {
 }
 
 export interface Program {
-  /** As tables name it. */
+  /** The name in tables. */
   readonly title: string
-  /** Where it may be, the likeliest first: a name is looked for on PATH. */
+  /** The commands to try, the likeliest first. A name is looked for on PATH. */
   readonly commands: readonly string[]
   readonly versionArgs: readonly string[]
   /** Its first group is the version. */
@@ -28,7 +28,7 @@ export interface Program {
   readonly install: string
 }
 
-/** A version takes a program milliseconds, but never longer. */
+/** The limit for saying a version, which takes a program milliseconds. */
 const VERSION_MS = 10_000
 
 /** @returns the first of its commands that says a version; undefined: none does */

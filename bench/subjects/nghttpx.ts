@@ -26,7 +26,7 @@ export const nghttpx: Contender = {
 
 export function nghttpxArgs({ backends, tls }: Pick<World, 'backends' | 'tls'>, port: number): string[] {
   return [
-    // No file of the machine's.
+    // It must not read a configuration file of the machine.
     '--conf=/dev/null',
     `--frontend=127.0.0.1,${port}${tls === undefined ? ';no-tls' : ''}`,
     // Without a pattern, several are one group and take calls in turn. It verifies its backends, as the

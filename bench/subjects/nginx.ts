@@ -8,7 +8,7 @@ import type { World } from './world.ts'
 
 const PROGRAM: Program = {
   title: 'nginx',
-  // Debian has it where not every user's PATH leads.
+  // Debian installs it in a folder that is not on every user's PATH.
   commands: ['nginx', '/usr/sbin/nginx'],
   versionArgs: ['-v'],
   version: /nginx\/([\d.]+)/,
@@ -23,7 +23,7 @@ export const nginx: Contender = {
     const port = await freePort()
     const file = join(world.folder, `nginx-${port}.conf`)
     writeFileSync(file, nginxConfiguration(world, port))
-    // -e: what it says before it has read the file must not go to the machine's log.
+    // -e: messages from before it has read the file must not go to the machine's log.
     const args = ['-p', world.folder, '-e', 'stderr', '-c', file]
     const child = new Child({ command: requireCommand(PROGRAM), args, core: 0, openFiles: OPEN_FILES })
     return { child: await child.listening(port), port }
@@ -35,7 +35,8 @@ export function nginxConfiguration(
   port: number,
 ): string {
   const servers = backends.map(backend => `    server 127.0.0.1:${backend};`)
-  // Started by root, it would look for an account for its worker; by somebody else, it warns of this line.
+  // When root starts it, it would look for an account for its worker. When somebody else starts it, it warns about this
+  // line.
   const user = process.getuid?.() === 0 ? 'user root;\n' : ''
   return `daemon off;
 ${user}# It has one core.

@@ -1,4 +1,4 @@
-/** Subjects that are programs of this suite: started on its Node, told by one argument. */
+/** Subjects that are programs of this suite. They run on its Node and get one argument. */
 import { fileURLToPath } from 'node:url'
 import { Child, freePort, OPEN_FILES } from '../measure/child.ts'
 import type { Contender } from './contender.ts'
@@ -9,11 +9,11 @@ import type { Assignment } from './programs/assignment.ts'
 export interface NodeProgram {
   readonly name: string
   readonly title: string
-  /** In programs/. */
+  /** The file in programs/. */
   readonly file: string
-  /** The npm package that it is about, where it is about one. */
+  /** The npm package that it uses, where it uses one. */
   readonly package?: string
-  /** Joins its assignment. */
+  /** Additions to its assignment. */
   readonly more?: object
 }
 

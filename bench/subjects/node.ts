@@ -1,4 +1,4 @@
-/** This tree, and the Node that everything in JavaScript runs on. */
+/** This tree, and the Node on which everything in JavaScript runs. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

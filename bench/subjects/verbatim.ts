@@ -36,7 +36,7 @@ export function verbatim(name: string, transports: Transports, tree = THIS_TREE)
       if (!existsSync(join(tree, 'src/cli.ts'))) {
         return { missing: `no src/cli.ts in ${tree}`, install: 'a checkout of this project is wanted' }
       }
-      // Of another checkout: without them it would start, and fail.
+      // Another checkout needs them. Without them it would start, and fail.
       if (!existsSync(join(tree, 'node_modules'))) {
         return { missing: `no node_modules in ${tree}`, install: `npm ci in ${tree}` }
       }
@@ -80,12 +80,12 @@ export function verbatimConfiguration(
       },
     },
     ...(routes === undefined ? {} : { routes: routesTo('main', routes) }),
-    // The others write none either. All else is as it comes.
+    // The others write none either. Everything else has its default.
     log: { level: 'warn', access: false },
   }
 }
 
-/** So many: calls of the suite take the last. */
+/** This many routes; the calls of the suite take the last. */
 function routesTo(backend: string, count: number): object[] {
   const others = Array.from({ length: count - 1 }, (_, i) => `verbatim.bench.Other${i}`)
   return [...others, ['verbatim.bench.Echo', 'verbatim.bench.Shapes']].map(service => ({ match: { service }, backend }))

@@ -1,4 +1,4 @@
-/** Where subjects work: the backends behind them, whether all speak TLS, and a folder for files. */
+/** The world of the subjects: the backends behind them, whether all speak TLS, and a folder for files. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -26,11 +26,11 @@ export interface World {
   /** Ports on 127.0.0.1. */
   readonly backends: readonly number[]
   readonly tls?: TlsFiles
-  /** As `WorldOptions.routes`. */
+  /** The same as `WorldOptions.routes`. */
   readonly routes?: number
   /** A file with a small message. */
   readonly message: string
-  /** What no subject can be blamed for: a backend that is gone. */
+  /** Says what is not a subject's fault: that a backend is gone. */
   lost(): string | undefined
   close(): Promise<void>
 }
@@ -98,7 +98,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
 }
 
 /**
- * A message as it travels: prefix, then Protocol Buffers with one field of bytes, as there are proxies that parse.
+ * A message as it travels: prefix, then Protocol Buffers with one field of bytes, because there are proxies that parse.
  * @param bytes all of them, the prefix included; @throws RangeError for 6 and for less than 5, which no message has
  */
 export function grpcMessage(bytes: number): Buffer {
@@ -110,7 +110,7 @@ export function grpcMessage(bytes: number): Buffer {
   if (length === 0) return message
   const lengthBytes = varintBytes(length)
   message[PREFIX_BYTES] = FIELD_1_BYTES
-  // All of its bytes but the last say that more follow, be they needed or not: so every length comes out.
+  // All of its bytes but the last say that more follow, whether needed or not, so that every length is possible.
   let left = length - 1 - lengthBytes
   for (let i = 0; i < lengthBytes; i++, left >>>= 7) {
     message[PREFIX_BYTES + 1 + i] = (left & 0x7f) | (i < lengthBytes - 1 ? 0x80 : 0)
@@ -118,7 +118,7 @@ export function grpcMessage(bytes: number): Buffer {
   return message
 }
 
-/** Of a gRPC message: a flag, and the length in four bytes. */
+/** The prefix of a gRPC message: a flag, and the length in four bytes. */
 const PREFIX_BYTES = 5
 /** Number 1, wire type 2. */
 const FIELD_1_BYTES = 0x0a

@@ -26,12 +26,12 @@ const M = [1, 10, 100] as const
 const BULK_CROWD: Crowd = { connections: 4, streams: 4 }
 const BULK: Shape = { kind: 'unary', requestBytes: SMALL_BYTES, responseBytes: BULK_BYTES }
 const PROBES = { small: 1_000, bulk: 64, streams: 20 } as const
-/** Connections of one measurement of `connect`: a port that was used rests for a minute, and there are 28,000. */
+/** The connections of one measurement of `connect`. A used port rests for a minute, and there are 28,000. */
 const CONNECT_CALLS = 4_000
 /** Calls a second, all connections together, of the curve over connections: what the slowest subject can carry. */
 const CONNECTIONS_RATE = 2_000
 
-/** Scenarios as the sources allow. Their names are always the same. */
+/** The scenarios that the sources allow. Their names are always the same. */
 export function catalogue(sources: Sources): Scenario[] {
   const plain: WorldOptions = { backends: 1, tls: false, backend: sources.backend }
   const own: WorldOptions = { ...plain, backend: 'own' }
@@ -87,7 +87,7 @@ function matches(scenario: Scenario, name: string): boolean {
 type Base = Omit<ClosedLoop, 'make' | 'check' | 'load'>
 type Downloads = Base & { readonly crowd: Crowd; readonly shape: Shape; readonly download: Download }
 
-/** What h2load can do too. It counts calls and bytes; what they were is for our own load to see. */
+/** A scenario that h2load can measure too. It counts calls and bytes; our own load checks their content. */
 function download(sources: Sources, { crowd, shape, download: file, ...base }: Downloads): Scenario {
   const own = ownLoad(shape, crowd)
   if (sources.load === 'own') return closedLoop({ ...base, load: 'own', make: own })

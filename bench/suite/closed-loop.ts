@@ -15,19 +15,19 @@ export interface ClosedLoop
    */
   readonly check?: Load
   readonly unit: Unit
-  /** Calls that are surely over soon: the first look at how fast the target is. */
+  /** A number of calls that ends soon, for the first look at how fast the target is. */
   readonly probe: number
   /** Calls of one measurement at most, whatever the pace. Default: no limit. */
   readonly most?: number
 }
 
-/** Of a process to start, to connect, and to report. */
+/** The time for a process to start, to connect, and to report. */
 const START_SECONDS = { h2load: 0.1, own: 0.5 } as const
-/** What may be left of the time to warm up: no more calls for so little. */
+/** If this share or less of the warm-up is left, no more calls are made for it. */
 const WARM_ENOUGH = 0.2
-/** As often as calls are made for that, mostly. */
+/** How often calls are mostly made for the warm-up. */
 const WARM_UPS = 2
-/** While somebody counts system calls, of the calls of a measurement. */
+/** The share of a measurement's calls that are made while somebody counts system calls. */
 const FEW = 0.1
 
 export function closedLoop(of: ClosedLoop): Scenario {
@@ -63,9 +63,9 @@ async function open(target: Target, pace: Pace, of: ClosedLoop): Promise<Opened>
 }
 
 /**
- * Calls until the seconds are over. A cold subject is slow, so that the first look at it promises too few calls for
- * them: then there are more.
- * @returns calls a second, of the last that were made
+ * Makes calls until the seconds are over. A cold subject is slow, so the first look suggests too few calls for them,
+ * and more follow.
+ * @returns the rate of the last calls that were made
  */
 async function warmRate(target: Target, seconds: number, of: ClosedLoop): Promise<number> {
   const { make, probe, most = Number.POSITIVE_INFINITY } = of

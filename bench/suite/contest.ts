@@ -1,4 +1,4 @@
-/** Measures subjects in turn, round by round (A B C, B C A, …): a slow moment of the machine meets all of them. */
+/** Measures subjects in turn, round by round (A B C, B C A, …): a slow moment of the machine affects all of them. */
 import { decodeFromCompressedBase64, encodeIntoCompressedBase64, type JsHistogram } from 'hdr-histogram-js'
 import { merged } from '../../src/bench/histogram.ts'
 import type { Entry, Sample, ScenarioRecord } from '../report/record.ts'
@@ -21,7 +21,7 @@ export interface ContestOptions {
    * live (what was compiled when, where the heap lies): for small differences that must be part of the noise.
    */
   readonly freshProcesses?: boolean
-  /** Told before each step; there are `stepsOf` of them. */
+  /** It is called before each step; there are `stepsOf` of them. */
   readonly progress: (text: string) => void
   /** Default: `openWorld`. */
   readonly openWorld?: (options: WorldOptions) => Promise<World>
@@ -31,7 +31,7 @@ export interface Result {
   readonly scenario: Scenario
   readonly entries: readonly Entry[]
   readonly leftOut: readonly LeftOutHere[]
-  /** What was found out on the way. */
+  /** A remark on what was found out. */
   readonly note?: string
 }
 
@@ -42,7 +42,7 @@ export interface LeftOutHere {
 
 export type Turns = Pick<ContestOptions, 'rounds' | 'syscalls' | 'freshProcesses'>
 
-/** Of one scenario. */
+/** The number of steps of one scenario. */
 export function stepsOf(scenario: Scenario, contenders: number, turns: Turns): number {
   const fresh = isFresh(scenario, turns)
   const more = fresh ? 0 : 1 + (turns.syscalls === true ? 1 : 0)
@@ -80,7 +80,7 @@ export async function* contest(
   }
 }
 
-/** A contender in one scenario. Whoever failed takes no further part: half a series compares with nothing. */
+/** A contender in one scenario. One that failed takes no further part, because half a series compares with nothing. */
 interface Runner {
   readonly contender: Contender
   samples: Sample[]
@@ -146,8 +146,8 @@ class Heat {
   }
 
   /**
-   * @param first who begins, counted round and round. Each round another: whoever always came behind the same subject
-   * would have its heat, or its leftovers in a cache, as if they were his own
+   * @param first the index of who begins, which wraps around. It changes each round: a subject that always came after
+   * the same one would always have its heat, or its leftovers in a cache
    */
   async #turn(step: string, action: (runner: Runner) => Promise<void>, first = 0): Promise<void> {
     const at = first % Math.max(1, this.#runners.length)
@@ -183,7 +183,7 @@ class Heat {
     this.#note = runner.opened.note ?? this.#note
   }
 
-  /** Once, after all rounds: strace slows what it looks at. */
+  /** Counts once, after all rounds, because strace slows what it watches. */
   async #count(runner: Runner): Promise<void> {
     const target = this.#targets.find(({ name }) => name === runner.contender.name)
     const few = runner.opened?.few
@@ -193,7 +193,7 @@ class Heat {
     const counted = await countSyscalls(target.proxy.child.pid, async () => {
       made = await few()
     }).catch((error: Error) => {
-      // Its rounds are good nevertheless.
+      // Its rounds are still valid.
       this.#uncounted.push({
         subject: runner.contender.name,
         why: `its system calls were not counted: ${error.message}`,
@@ -228,7 +228,7 @@ class Heat {
   }
 }
 
-/** Of all rounds. */
+/** The histogram of all rounds together. */
 function mergedText(histograms: readonly string[]): string {
   return encodeIntoCompressedBase64(merged(histograms.map(text => decodeFromCompressedBase64(text) as JsHistogram)))
 }
@@ -269,7 +269,7 @@ class Stable {
     return target
   }
 
-  /** Its last words, where the subject's process is gone. */
+  /** The last output of the subject, where its process is gone. */
   ended(name: string): string | undefined {
     const child = this.#targets.get(name)?.proxy.child
     return child === undefined || child.isRunning

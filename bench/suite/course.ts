@@ -1,4 +1,4 @@
-/** A whole run: who and what takes part, told as it goes, kept as a record. */
+/** A whole run: the subjects and scenarios that take part, reported as it goes and kept as a record. */
 import type { Machine, RunRecord, ScenarioRecord, SubjectRecord } from '../report/record.ts'
 import type { Contender } from '../subjects/contender.ts'
 import { type ContestOptions, contest, recordOf, stepsOf } from './contest.ts'
@@ -12,7 +12,7 @@ export interface Course {
   readonly syscalls: boolean
   readonly freshProcesses?: boolean
   readonly base: string
-  /** What repeats it. */
+  /** The command that repeats it. */
   readonly command: string
   readonly machine: Machine
   readonly versions: RunRecord['versions']
@@ -23,9 +23,11 @@ export interface Course {
 }
 
 export interface Audience {
-  /** Before each of `totalSteps`. */
+  /** It is called before each of `totalSteps`. */
   readonly step: (text: string) => void
-  /** After each. @param soFar the run, as if it ended here: what was measured must outlive what comes */
+  /**
+   * It is called after each. @param soFar the run as if it ended here, so that it can be kept whatever happens later
+   */
   readonly scenario: (record: ScenarioRecord, soFar: RunRecord) => void
 }
 
@@ -76,7 +78,7 @@ function runOf(
   }
 }
 
-/** The same reason for the same subject in many scenarios is said once. */
+/** The same reason for the same subject in many scenarios appears once. */
 function joined(leftOut: RunRecord['leftOut']): RunRecord['leftOut'] {
   const found = Map.groupBy(leftOut, ({ what, why }) => `${what.split(' in ')[0]}\n${why}`)
   return [...found.values()].map(same => {
@@ -93,7 +95,7 @@ function subjectOf({ name, title, routed }: Contender): SubjectRecord {
   return { name, title, kind: routed === true ? 'ours' : isFloor ? 'floor' : 'peer' }
 }
 
-/** Somebody failed: the exit code says so. */
+/** Whether a subject failed, for the exit code. */
 export function hasFailed({ scenarios }: RunRecord): boolean {
   return scenarios.some(({ entries }) => entries.some(({ failure }) => failure !== undefined))
 }

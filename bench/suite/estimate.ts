@@ -1,12 +1,12 @@
-/** How long a run takes, before it begins. */
+/** An estimate of how long a run takes. */
 import { isFresh, roundsOf } from './contest.ts'
 import type { Pace, Scenario } from './scenario.ts'
 
-/** To start one subject, and to stop it. */
+/** The time to start one subject and to stop it. */
 const START_SECONDS = 0.6
-/** A backend, or certificates, for each world. */
+/** The time for a backend, or certificates, in each world. */
 const WORLD_SECONDS = 1
-/** strace attaches, and everything is slow meanwhile. */
+/** The time to count system calls: strace attaches, and everything is slow meanwhile. */
 const SYSCALLS_SECONDS = 1.5
 
 export interface Plan {

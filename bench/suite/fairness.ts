@@ -1,4 +1,4 @@
-/** What one bulk stream does to small calls beside it on the same session, alone and beside it in each round. */
+/** What one bulk stream does to small calls on the same session: each round measures them alone and beside it. */
 import { fileURLToPath } from 'node:url'
 import type { FairnessOptions, FairnessReport } from '../load/fairness.ts'
 import { Child } from '../measure/child.ts'
@@ -8,11 +8,11 @@ import type { WorldOptions } from '../subjects/world.ts'
 import type { Measurement, Scenario, Target } from './scenario.ts'
 
 const PROGRAM = fileURLToPath(new URL('../load/fairness.ts', import.meta.url))
-/** With the bulk stream they are the hundred that servers allow on a session. */
+/** Together with the bulk stream they are the hundred that servers allow on a session. */
 const SMALL_CALLS = 99
 const TIMEOUT_MS = 60_000
 const START_SECONDS = 0.5
-/** Of the time of one measurement; the other half is beside the bulk stream. */
+/** The share of one measurement's time; the other half is beside the bulk stream. */
 const ALONE_SHARE = 0.5
 
 const us = (name: string): Metric => ({ name, unit: 'µs', digits: 0, better: 'less' })

@@ -1,4 +1,4 @@
-/** Who takes part in a run: found on this machine, or missing with the line that installs it. */
+/** The subjects of a run: those found on this machine, and those missing with the line that installs them. */
 import { UsageError } from '../../src/bench/problem.ts'
 import type { RunRecord } from '../report/record.ts'
 import type { Contender } from '../subjects/contender.ts'
@@ -34,7 +34,7 @@ export function fieldOf(all: readonly Contender[], names: readonly string[], mor
   return { taking, missing, versions }
 }
 
-/** Whom ratios are against. @throws UsageError for somebody who takes no part */
+/** The subject that ratios are against. @throws UsageError for somebody who takes no part */
 export function baseOf(taking: readonly Contender[], asked: string | undefined): string {
   const has = (name: string): boolean => taking.some(contender => contender.name === name)
   if (asked !== undefined && !has(asked)) {

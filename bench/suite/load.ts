@@ -22,13 +22,13 @@ export type Load = (target: Target, calls: number) => Promise<Outcome>
 
 export interface Crowd {
   readonly connections: number
-  /** Open on each, all the time. */
+  /** The calls open on each, all the time. */
   readonly streams: number
 }
 
 export const SMALL: Shape = { kind: 'unary', requestBytes: SMALL_BYTES, responseBytes: SMALL_BYTES }
 
-/** What `h2load` can do with what `nghttpd` serves. */
+/** A download that `h2load` can make from `nghttpd`. */
 export interface Download {
   readonly path: string
   readonly responseBytes: number
@@ -37,7 +37,7 @@ export interface Download {
 }
 
 export const SMALL_DOWNLOAD: Download = { path: SMALL_PATH, responseBytes: SMALL_BYTES }
-/** With windows of 16 MiB a stream and 64 MiB a connection: the subject is the limit, not the client. */
+/** Windows of 16 MiB for a stream and 64 MiB for a connection, so that the subject is the limit and not the client. */
 export const BULK_DOWNLOAD: Download = { path: BULK_PATH, responseBytes: BULK_BYTES, windowBits: [24, 26] }
 
 export function loadOfH2load({ path, responseBytes, windowBits }: Download, crowd: Crowd): Load {
@@ -49,7 +49,7 @@ export function loadOfH2load({ path, responseBytes, windowBits }: Download, crow
   }
 }
 
-/** @param more headers of the calls, for instance */
+/** @param more further options, for example headers of the calls */
 export function ownLoad(shape: Shape, { connections, streams }: Crowd, more: Partial<LoadOptions> = {}): Load {
   return (target, calls) =>
     generate({ ...addressOf(target), connections, shape, ...more, mode: { kind: 'closed', streams, calls } })

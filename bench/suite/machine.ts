@@ -1,4 +1,4 @@
-/** What the run was made on, and what this machine cannot measure. */
+/** The machine of the run, and what it cannot measure. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import os from 'node:os'
 import { type Core, PINS } from '../measure/child.ts'
@@ -8,7 +8,7 @@ import { NODE, THIS_TREE } from '../subjects/verbatim.ts'
 import { canCountSyscalls, STRACE_INSTALL } from './syscalls.ts'
 import { COUNTS_WORK } from './work.ts'
 
-/** Who has which, as children are pinned. */
+/** The cores that children are pinned to. */
 const SUBJECT: Core = 0
 const LOAD: Core = 1
 
@@ -36,7 +36,7 @@ export function shortcomings(
 ): RunRecord['leftOut'] {
   const leftOut = []
   if (!COUNTS_WORK) {
-    const why = 'they are read from /proc, which this machine has not'
+    const why = 'they are read from /proc, which this machine does not have'
     leftOut.push({ what: 'CPU time, memory and context switches', why })
   }
   if (pins && siblings.includes(LOAD)) {
@@ -58,12 +58,12 @@ export function shortcomings(
   return leftOut
 }
 
-/** Of the Node that subjects and load run on. */
+/** The version of the Node that subjects and load run on. */
 export function nodeVersion(): string {
   return execFileSync(NODE, ['--version'], { encoding: 'utf8' }).trim()
 }
 
-/** Of this tree; undefined where there is no repository. */
+/** The revision of this tree; undefined where there is no repository. */
 export function revision(): string | undefined {
   const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty', '--tags'], {
     cwd: THIS_TREE,

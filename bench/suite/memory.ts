@@ -14,14 +14,14 @@ import { COUNTS_WORK } from './work.ts'
 const IDLE_PROGRAM = fileURLToPath(new URL('../load/idle.ts', import.meta.url))
 /** Our proxy's own limit. */
 const IDLE_CONNECTIONS = 10_000
-/** Before: what is loaded or compiled with the first connection is not the price of the others. */
+/** These come before, so that what is loaded or compiled with the first connection does not count for the others. */
 const WARM_UP_CONNECTIONS = 200
 const SETTLE_MS = 3_000
 const CONNECT_SECONDS = 3
 const TIMEOUT_MS = 60_000
 const START_SECONDS = 1
 const MEBIBYTE = 2 ** 20
-/** Fewer could never show a difference; more take long, at a process each. */
+/** Fewer rounds could never show a difference; more take long, because each needs a process. */
 const MAX_ROUNDS = 5
 
 const IN_ALL: Metric = { name: 'memory', unit: 'MiB', digits: 0, better: 'less' }
@@ -73,7 +73,7 @@ async function idleSample({ proxy }: Target, pid: number, connections: number): 
 }
 
 const READERS = { connections: 10, streams: 10 } as const
-/** Of each reader: four seconds for what the backend could send in one moment. */
+/** The rate of each reader: it needs four seconds for what the backend could send at once. */
 const READ_BYTES_PER_SECOND = 1_048_576
 const DOWNLOAD = { kind: 'server-stream', messages: 256, messageBytes: 16_384 } as const
 const OFFERED_BYTES = READERS.connections * READERS.streams * DOWNLOAD.messages * DOWNLOAD.messageBytes
@@ -81,12 +81,12 @@ const SLOW_SECONDS = (DOWNLOAD.messages * DOWNLOAD.messageBytes) / READ_BYTES_PE
 
 const GROWTH: Metric = { name: 'memory grown by', unit: 'MiB', digits: 1, better: 'less' }
 const PER_CALL: Metric = { name: 'held a call', unit: 'KiB', digits: 0, better: 'less' }
-/** Of what the backend had to send: near 100, the sender was not held back. */
+/** The share of all that the backend had to send. Near 100, the sender was not held back. */
 const HELD: Metric = { name: 'held of all', unit: '%', digits: 1, better: 'less' }
 
 /**
- * A hundred readers that take less than the backend could send. What the subject holds of it at most is its memory's
- * growth; a subject that holds its sender back does not hold all.
+ * A hundred readers that take less than the backend could send. The growth of the subject's memory
+ * is the most that it holds of it; a subject that holds its sender back does not hold all.
  */
 export function slowReader(world: WorldOptions): Scenario {
   return {
@@ -131,6 +131,6 @@ async function slowSample(target: Target, pid: number, calls: number): Promise<S
 
 function pidOf({ proxy }: Target): number {
   if (proxy.child === undefined) throw new LeftOut('there is no process whose memory could be measured')
-  if (!COUNTS_WORK) throw new LeftOut('memory is read from /proc, which this machine has not')
+  if (!COUNTS_WORK) throw new LeftOut('memory is read from /proc, which this machine does not have')
   return proxy.child.pid
 }

@@ -46,17 +46,20 @@ export const LATENCIES: readonly Metric[] = [P50, P90, P99, P999, MAX, ...ADDED.
 export const STEADY: Metric = { name: 'memory', unit: 'MiB', digits: 0, better: 'less' }
 export const PEAK: Metric = { name: 'peak memory', unit: 'MiB', digits: 0, better: 'less' }
 
-/** Of the time that the load lasted: far below 100, the load was the limit, and rates are its, not the subject's. */
+/**
+ * CPU as a share of the load's time. Far below 100 the load was the limit, and rates are the load's and not the
+ * subject's.
+ */
 export const BUSY: Metric = { name: 'busy', unit: '%', digits: 0 }
-/** Whether the subject was alone on its core: what others had of it. */
+/** What others had of the subject's core, which shows whether it was alone. */
 export const FOREIGN: Metric = { name: 'foreign', unit: '%', digits: 0 }
-/** How late the load itself was; part of each latency, alike for all. */
+/** How late the load itself was. It is part of each latency, in the same way for all. */
 export const LAG: Metric = { name: 'lag p99', unit: 'µs', digits: 0 }
 export const RATE: Metric = { name: 'rate', unit: '/s', digits: 0 }
 
 const UNIT_RATES = { call: [CALLS], message: [MESSAGES, MEGABYTES], GB: [MEGABYTES] } as const
 
-/** All of a closed loop; what a subject or a machine cannot have is left out of the record. */
+/** All metrics of a closed loop. The record leaves out those that a subject or a machine cannot have. */
 export function closedMetrics(of: Unit): Metric[] {
   const { cpu, user, system, switches, syscalls } = unitMetrics(of)
   const rest = [STEADY, PEAK, switches, syscalls, BUSY, FOREIGN]

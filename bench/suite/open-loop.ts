@@ -8,7 +8,7 @@ import { BUSY, FOREIGN, LAG, LATENCIES, PEAK, RATE, STEADY, unitMetrics } from '
 import { LeftOut, type Measurement, type Opened, type Pace, type Scenario, type Target } from './scenario.ts'
 import { startWork, workSample } from './work.ts'
 
-/** Whose full load the rate of `latency` is a share of, where it takes part. */
+/** The subject whose full load gives the rate of `latency`, where it takes part. */
 export const REFERENCE = 'nghttpx'
 
 const CONNECTIONS = 10
@@ -17,10 +17,10 @@ const FULL_LOAD_STREAMS = 100
 const FULL_LOAD_PROBE_CALLS = 2_000
 const FULL_LOAD_RUNS = 2
 const FULL_LOAD_SECONDS = 0.5
-/** In each run, at most: its first answers are those of a generator that is not compiled yet. */
+/** The most in each run. Its first answers come from a generator that is not compiled yet. */
 const MAX_RAMP_SECONDS = 1
 const START_SECONDS = 0.5
-/** With its start; the probe before them is short. */
+/** The time of a run with its start. The probe before the runs is short. */
 const FULL_LOAD_COST_SECONDS = FULL_LOAD_SECONDS + START_SECONDS
 
 const { cpu, user, system, switches } = unitMetrics('call')
@@ -29,15 +29,17 @@ const METRICS = [...LATENCIES, cpu, user, system, STEADY, PEAK, switches, LAG, B
 export interface Latency {
   readonly name: string
   readonly world: WorldOptions
-  /** Of the full load of nghttpx, or of the slowest that takes part. */
+  /** The share of the full load of nghttpx, or of the slowest that takes part. */
   readonly share: number
   readonly of: 'reference' | 'slowest'
   readonly short?: boolean
 }
 
 /**
- * At a share of somebody's full load. Where nghttpx is the measure and is not there, or fails, the slowest is. Whoever cannot
- * carry the rate at all is left out: his queue would grow as long as the load lasts, and say how long that was.
+ * Latency at a share of a subject's full load. Where nghttpx is the measure and is missing or fails, the slowest is
+ * used.
+ * A subject that cannot carry the rate is left out: its queue would grow as long as the load lasts, and its latency
+ * would only say how long that was.
  */
 export function latency({ name, world, share, of, short }: Latency): Scenario {
   const whose = of === 'reference' ? `${REFERENCE}'s full load (without it: the slowest's)` : `the slowest's full load`
@@ -122,7 +124,10 @@ async function measure(target: Target, at: Omit<OpenMode, 'kind'>, count: number
   return { sample, histogram: latency.histogram }
 }
 
-/** Whose full load is the measure, and what it is. Of `direct` there is none: it would be the load's own. */
+/**
+ * The subject whose full load is the measure, and its rate. `direct` has none, because it would be that of the load
+ * itself.
+ */
 export async function measureOf(
   of: Latency['of'],
   all: readonly Target[],
@@ -130,7 +135,7 @@ export async function measureOf(
 ): Promise<{ readonly name: string; readonly callsPerSecond: number }> {
   const proxies = all.filter(({ proxy }) => proxy.child !== undefined)
   const reference = proxies.filter(({ name }) => of === 'reference' && name === REFERENCE)
-  // Where the reference cannot be measured, it is out, and not all the others with it.
+  // Where the reference cannot be measured, only it is out, and not all the others.
   const found = (await slowestOf(reference, full)) ?? (await slowestOf(proxies.length > 0 ? proxies : all, full))
   if (found === undefined) throw new Error('nobody is there whose full load could be measured')
   return found
@@ -143,7 +148,7 @@ async function slowestOf(
 ): Promise<{ readonly name: string; readonly callsPerSecond: number } | undefined> {
   let slowest: { name: string; callsPerSecond: number } | undefined
   for (const target of targets) {
-    // Whoever fails a call there says so when it is his turn.
+    // A subject that fails a call here reports it when it is measured.
     const callsPerSecond = await full(target).catch(() => undefined)
     if (callsPerSecond !== undefined && callsPerSecond < (slowest?.callsPerSecond ?? Number.POSITIVE_INFINITY)) {
       slowest = { name: target.name, callsPerSecond }
@@ -154,7 +159,7 @@ async function slowestOf(
 
 const known = new WeakMap<Target, Promise<number>>()
 
-/** Calls a second in a closed loop: the best of some runs, as others on the machine only ever take from it. */
+/** Calls a second in a closed loop: the best of some runs, because others on the machine can only make it lower. */
 function fullLoad(target: Target): Promise<number> {
   const full = known.get(target) ?? measureFullLoad(target)
   known.set(target, full)

@@ -18,9 +18,9 @@ export interface Tree {
 
 export interface RunOptions {
   readonly full: boolean
-  /** Names of scenarios or families; none: the form's own. */
+  /** Names of scenarios or families. Without any, the scenarios of the form. */
   readonly only: readonly string[]
-  /** None: all. */
+  /** Without any name, all subjects. */
   readonly subjects: readonly string[]
   readonly trees: readonly Tree[]
   readonly base: string | undefined
@@ -34,7 +34,7 @@ export interface RunOptions {
   readonly help: boolean
 }
 
-/** More is a slip of the finger, not a measurement. */
+/** More is a typing mistake, not a measurement. */
 const ROUNDS: Bound = { least: 1, most: 1_000, usual: 5 }
 export const SECONDS: Bound = { least: 0.01, most: 60, usual: 1 }
 const RATE: Bound = { least: 0.01, most: 1_000_000, usual: 0 }

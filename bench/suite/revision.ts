@@ -32,7 +32,7 @@ export function checkOut(revision: string): Checkout {
     if (removed) return
     removed = true
     process.off('exit', remove)
-    // First the link, so that whatever removes the folder cannot reach this tree's packages.
+    // The link goes first, so that removing the folder cannot reach this tree's packages.
     rmSync(join(folder, 'node_modules'), { force: true })
     spawnSync('git', ['worktree', 'remove', '--force', folder], { cwd: THIS_TREE })
     rmSync(parent, { recursive: true, force: true })

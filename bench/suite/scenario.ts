@@ -14,7 +14,7 @@ export interface Pace {
   /** Seconds of one measurement, about. */
   readonly seconds: number
   readonly warmUpSeconds: number
-  /** Calls a second in `latency`, where it is not to be found out. */
+  /** Calls a second in `latency`, where a rate is given. */
   readonly rate?: number
 }
 
@@ -26,31 +26,34 @@ export interface Measurement {
 
 /** A subject that has been warmed up. */
 export interface Opened {
-  /** Takes one measurement. @throws Error when a call failed: what drops calls is not fast */
+  /** Takes one measurement. @throws Error when a call failed, because a proxy that drops calls is not fast */
   measure(): Promise<Measurement>
-  /** Makes a few calls while somebody counts system calls. @returns how many: calls, or messages where these are the unit */
+  /**
+   * Makes a few calls while somebody counts system calls. @returns how many: calls, or messages where these are the
+   * unit
+   */
   few?(): Promise<number>
-  /** What was found out on the way and belongs beside the title. */
+  /** A remark that belongs beside the title. */
   readonly note?: string
 }
 
 export interface Scenario {
-  /** For `--only`. */
+  /** The name for `--only`. */
   readonly name: string
   readonly title: string
   readonly world: WorldOptions
   readonly metrics: readonly Metric[]
   readonly load: 'own' | 'h2load'
   readonly curve?: ScenarioRecord['curve']
-  /** It is in the short form too. */
+  /** Whether it is in the short form too. */
   readonly short?: boolean
-  /** A process that is measured once and then replaced: memory that was given once is not given back. */
+  /** Whether a process is measured once and then replaced, because memory is not given back. */
   readonly freshProcess?: boolean
-  /** Where more rounds say no more. */
+  /** The number of rounds beyond which more say no more. */
   readonly maxRounds?: number
   /** Seconds of `open` and of one `measure`, about: for the estimate. */
   cost(pace: Pace): Cost
-  /** Why somebody takes no part here; undefined: he does. */
+  /** Why a subject takes no part here; undefined when it does. */
   unfit?(contender: Contender): string | undefined
   /**
    * Warms the target up and finds how many calls fill the time. `all`: the targets of this scenario, in turn.

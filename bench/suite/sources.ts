@@ -1,4 +1,4 @@
-/** Who makes the calls and who answers them: h2load and nghttpd where they are, or else our own. */
+/** Who makes the calls and who answers them: h2load and nghttpd where they are installed, or else our own. */
 import { spawnSync } from 'node:child_process'
 
 export interface Sources {
@@ -14,14 +14,14 @@ export const SOURCE_INSTALLS = {
 
 export type SourceProgram = keyof typeof SOURCE_INSTALLS
 
-/** What it says of its version; undefined: it is not here. */
+/** The version that it says; undefined where it is not installed. */
 export function versionOf(program: SourceProgram): string | undefined {
   const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' })
   return status === 0 ? stdout.trim().split('\n')[0] : undefined
 }
 
 /**
- * @param asked what is to be used whatever is here, where a scenario can
+ * @param asked the sources to use in any case, where a scenario can
  * @throws RangeError for what is asked for and not here
  */
 export function chooseSources(asked: Partial<Sources>, has: (program: SourceProgram) => boolean): Sources {

@@ -1,4 +1,7 @@
-/** Counts the system calls of a process tree while something is done, with `strace -c`: a run of its own, as it slows. */
+/**
+ * Counts the system calls of a process tree while something is done, with `strace -c`, in a run of its own because that
+ * is slow.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -10,7 +13,7 @@ const ATTACH_MS = 5_000
 const DETACH_MS = 5_000
 export const STRACE_INSTALL = 'apt-get install strace'
 
-/** Whether it is here and may look at a process that is not its child. */
+/** Whether strace is installed and may watch a process that is not its child. */
 export function canCountSyscalls(): boolean {
   return process.platform === 'linux' && spawnSync('strace', ['-V']).status === 0
 }

@@ -1,18 +1,21 @@
-/** What was typed wrong is said in a sentence, and not with a stack. */
+/** Mistakes on the command line are reported in a sentence, without a stack. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { UsageError } from '../../src/bench/problem.ts'
 
-/** As `parseArgs`. @throws UsageError for what it does not know */
+/** The same as `parseArgs`. @throws UsageError for what it does not know */
 export function parsed<Config extends ParseArgsConfig>(config: Config): ReturnType<typeof parseArgs<Config>> {
   try {
     return parseArgs(config)
   } catch (error) {
-    // What it says after the first sentence is about writing `--` in front.
+    // The rest of its message is about writing `--` in front.
     throw new UsageError((error as Error).message.split('. ')[0]!)
   }
 }
 
-/** What was asked for and is not there, or cannot be written, is the asker's affair. @throws UsageError for these */
+/**
+ * Something that was asked for and is missing, or a file that cannot be written, is a mistake of the caller. @throws
+ * UsageError
+ */
 export function usage<Value>(action: () => Value): Value {
   try {
     return action()
@@ -23,7 +26,10 @@ export function usage<Value>(action: () => Value): Value {
   }
 }
 
-/** Of a program of the suite: 2 for what was typed wrong, which is said with the help behind it. */
+/**
+ * The exit code of a program of the suite: 2 for a mistake on the command line, which is printed with the help behind
+ * it.
+ */
 export async function exitCodeOf(main: () => Promise<number>, help: string): Promise<number> {
   try {
     return await main()

@@ -1,4 +1,4 @@
-/** What a subject does during a measurement, and what others do on its core. */
+/** The work of a subject during a measurement, and that of others on its core. */
 import { existsSync } from 'node:fs'
 import { PINS } from '../measure/child.ts'
 import { coreBusyMs } from '../measure/core-usage.ts'
@@ -7,7 +7,7 @@ import type { Sample } from '../report/record.ts'
 import { BUSY, FOREIGN, PEAK, STEADY, type Unit, unitMetrics } from './metrics.ts'
 import type { Target } from './scenario.ts'
 
-/** As a child is pinned. */
+/** The core that the subject is pinned to. */
 const CORE = 0
 const MEBIBYTE = 2 ** 20
 /** CPU time, memory and context switches are read there. */
@@ -15,14 +15,14 @@ export const COUNTS_WORK = existsSync('/proc/self/stat')
 
 export interface Work {
   readonly cpuMs: number
-  /** Of `cpuMs`, as far as ticks of 10 ms tell. */
+  /** The user part of `cpuMs`, as far as ticks of 10 ms tell. */
   readonly userMs: number
   readonly contextSwitches: number
   readonly steadyBytes: number
   readonly peakBytes: number
   /**
-   * Percent of the core's time that somebody else had: the kernel, another process, another machine. Of all the time
-   * that was looked at, the start of the load included: others do not wait for it.
+   * Percent of the core's time that somebody else had: the kernel, another process, another machine. It counts all the
+   * time that was watched, with the start of the load, because others do not wait for it.
    */
   readonly foreign: number | undefined
 }
@@ -54,7 +54,7 @@ export function startWork({ proxy: { child } }: Target): () => Work | undefined 
 
 /**
  * @param count units of work: calls, messages, or gigabytes
- * @param seconds that the load lasted, without the start of its process: of these `busy` is a share
+ * @param seconds how long the load lasted, without the start of its process; `busy` is a share of it
  */
 export function workSample(work: Work | undefined, unit: Unit, count: number, seconds: number): Sample {
   if (work === undefined) return {}
@@ -67,7 +67,7 @@ export function workSample(work: Work | undefined, unit: Unit, count: number, se
     [switches.name]: work.contextSwitches / count,
     [STEADY.name]: work.steadyBytes / MEBIBYTE,
     [PEAK.name]: work.peakBytes / MEBIBYTE,
-    // Connections are made before the load, so that a little more than all of its time can come out.
+    // Connections are made before the load, so the result can be a little more than all of its time.
     [BUSY.name]: Math.min(100, work.cpuMs / seconds / 10),
     ...(work.foreign === undefined ? {} : { [FOREIGN.name]: work.foreign }),
   }

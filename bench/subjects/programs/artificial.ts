@@ -9,10 +9,10 @@ const delay = delayMs === undefined ? undefined : new Delay(delayMs)
 const MAIN = { backend: 'main' }
 let calls = 0
 
-/** What calls before have burnt too much, as the clock of CPU time is looked at in steps: the next burns less. */
+/** The excess that earlier calls have burnt, because the clock of CPU time moves in steps. The next call burns less. */
 let ahead = 0
 
-/** By the process's own account, which a thread that had to wait for its core does not fool. */
+/** It counts the CPU time of the process, so that waiting for the core does not count. */
 function burn(us: number): void {
   const before = cpuTimeUs()
   for (;;) {
@@ -43,7 +43,7 @@ const proxy = createProxy({
     if (dropEvery > 0 && calls % dropEvery === 0) {
       throw new GrpcError(Status.UNAVAILABLE, `every call of ${dropEvery} is dropped`)
     }
-    // The delay runs meanwhile: all that is added to a call's time is the delay.
+    // The delay runs meanwhile, so that only the delay is added to a call's time.
     const passed = delay?.pass()
     if (cpuUs > 0) burn(cpuUs)
     await passed

@@ -1,12 +1,12 @@
-/** What a subject that is a program of this suite is told: its one argument, as JSON. */
+/** The one argument of a subject that is a program of this suite, as JSON. */
 import type { TlsFiles } from '../world.ts'
 
 export interface Assignment {
-  /** On 127.0.0.1, to listen on. */
+  /** The port on 127.0.0.1 to listen on. */
   readonly port: number
   /** Ports on 127.0.0.1, taken in turn. */
   readonly backends: readonly number[]
-  /** On both sides; the backends' certificate is for `localhost` and 127.0.0.1. */
+  /** TLS on both sides. The backends' certificate is for `localhost` and 127.0.0.1. */
   readonly tls?: TlsFiles
 }
 

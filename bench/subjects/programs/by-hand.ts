@@ -1,15 +1,15 @@
 /**
- * The smallest correct pass-through that one can write on node:http2 by hand: what the native transport is measured
- * against. One session a backend, calls in turn; headers and trailers as raw arrays, data with back-pressure,
+ * The smallest correct pass-through that one can write on node:http2 by hand: the native transport is measured
+ * against it. One session a backend, calls in turn; headers and trailers as raw arrays, data with back-pressure,
  * Trailers-Only, resets both ways. No routing, deadline, retry, log or drain.
  */
 import { readFileSync } from 'node:fs'
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2'
 import { readAssignment } from './assignment.ts'
 
-/** Of a stream. Node's default of 64 KiB holds bulk up. */
+/** The window of a stream. Node's default of 64 KiB slows bulk. */
 const STREAM_WINDOW = 262_144
-/** Of a connection, for all of its uploads or downloads together. */
+/** The window of a connection, for all of its uploads or downloads together. */
 const CONNECTION_WINDOW = 1_048_576
 /** Node's default of 10 MB ends the session under bulk load. */
 const SESSION_MEMORY_MB = 1000
@@ -34,13 +34,13 @@ server.listen({ port, host: '127.0.0.1', backlog: 1024 })
 
 function connect(backend: number): ClientHttp2Session {
   const session = http2.connect(`${tls === undefined ? 'http' : 'https'}://127.0.0.1:${backend}`, {
-    // Until the backend's settings come: calls are not to wait for them.
+    // The limit until the backend's settings come, so that calls need not wait for them.
     peerMaxConcurrentStreams: 2 ** 31 - 1,
     maxSessionMemory: SESSION_MEMORY_MB,
     settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
     ...(tls === undefined ? {} : { ca: readFileSync(tls.ca), servername: 'localhost' }),
   })
-  // Node's default of 64 KiB would hold up all responses that share the session.
+  // Node's default of 64 KiB would slow all responses that share the session.
   session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW))
   session.on('error', error => {
     throw error

@@ -1,11 +1,11 @@
-/** The thread of delay.ts: sleeps until the time that it was given, wakes the loop, and waits for the next. */
+/** The thread of delay.ts: it sleeps until the time that it was given, wakes the loop, and waits for the next. */
 import { workerData } from 'node:worker_threads'
 import { ASKED, DUE, WOKEN } from './delay.ts'
 
 const NS_PER_MS = 1e6
 const counters = new Int32Array(workerData as SharedArrayBuffer)
 const times = new BigInt64Array(workerData as SharedArrayBuffer)
-/** Nobody ever changes it: to wait for it is to sleep, by the kernel's clock and not in milliseconds. */
+/** Nobody ever changes it, so waiting for it is a sleep by the kernel's clock and not in milliseconds. */
 const never = new Int32Array(new SharedArrayBuffer(4))
 
 for (let seen = 0; ; ) {

@@ -1,17 +1,18 @@
 /**
- * A delay that is exact to some tens of microseconds. A timer of the event loop counts in whole milliseconds and fires
- * early or late by up to one; so a thread sleeps instead (`delay-thread.ts`), and wakes the loop when the time has come.
+ * A delay that is exact to tens of microseconds. A timer of the event loop counts in whole milliseconds and fires
+ * early or late by up to one; so a thread sleeps instead (`delay-thread.ts`), and wakes the loop when the time has
+ * come.
  * All delays are alike, so they end in the order in which they began.
  */
 import { Worker } from 'node:worker_threads'
 
 /** Shared with the thread: two counters of 32 bits, and a time of 64 bits. */
 export const SHARED_BYTES = 16
-/** Counter: the loop wants to be woken. */
+/** A counter: the loop asks to be woken. */
 export const ASKED = 0
-/** Counter: it was. */
+/** A counter: the loop was woken. */
 export const WOKEN = 1
-/** In 64 bits: when, in nanoseconds of `process.hrtime`. */
+/** The time to wake, in 64 bits, in nanoseconds of `process.hrtime`. */
 export const DUE = 1
 
 const NS_PER_MS = 1e6
@@ -25,7 +26,7 @@ export class Delay {
   readonly #ns: bigint
   readonly #counters: Int32Array
   readonly #times: BigInt64Array
-  /** As many as there are calls in flight: those that share the process bound them. */
+  /** The waiting calls. There are as many as calls in flight, which other limits bound. */
   readonly #waiting: Waiting[] = []
   readonly #thread: Worker
 
@@ -46,7 +47,7 @@ export class Delay {
     })
   }
 
-  /** Those that wait do so for ever. */
+  /** Calls that wait then do so forever. */
   async close(): Promise<void> {
     await this.#thread.terminate()
   }

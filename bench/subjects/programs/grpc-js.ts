@@ -19,10 +19,10 @@ import { readAssignment } from './assignment.ts'
 const { port, backends, tls } = readAssignment()
 
 const SHARED: ChannelOptions = {
-  // Its defaults are 4 MiB for what comes; a proxy has no opinion on size.
+  // Its default limit is 4 MiB for received messages. A proxy should not limit their size.
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
-  // Node's default window of 64 KiB holds bulk up.
+  // Node's default window of 64 KiB slows bulk.
   'grpc-node.flow_control_window': 1_048_576,
   // Node's default of 10 MB ends a session under bulk load.
   'grpc-node.max_session_memory': 1000,
@@ -75,11 +75,11 @@ function forward(call: Call): void {
     status = ended
     finish()
   })
-  // It comes as a status too.
+  // The same error comes as a status too.
   up.on('error', () => {})
 }
 
-/** grpc-js has no public handler for methods that nobody registered: this is what its table of methods answers. */
+/** grpc-js has no public handler for methods that nobody registered: so its table of methods answers with this. */
 class AnyMethod extends Map<string, unknown> {
   override get(path: string): unknown {
     return { func: forward, serialize: asItIs, deserialize: asItIs, type: 'bidi', path }

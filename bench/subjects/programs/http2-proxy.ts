@@ -13,18 +13,20 @@ import { readAssignment } from './assignment.ts'
 
 const { port, backends, tls } = readAssignment()
 
-/** Of a stream. Node's default of 64 KiB holds bulk up. */
+/** The window of a stream. Node's default of 64 KiB slows bulk. */
 const STREAM_WINDOW = 1_048_576
 /** Of a connection: all of its streams together. */
 const CONNECTION_WINDOW = 16_777_216
 /** Node's default of 10 MB ends the session under bulk load. */
 const SESSION_MEMORY_MB = 1000
 
-/** One a backend, made when it is wanted and again when it is gone: what a user of http2-wrapper keeps. */
+/** One session for each backend, made when it is needed and again when it is gone, as a user of http2-wrapper does. */
 const sessions = new Map<number, ClientHttp2Session>()
 let turn = 0
 
-/** http2-proxy would wait for a `connect` that http2-wrapper never tells: so only what is connected is given. */
+/**
+ * http2-proxy would wait for a `connect` that http2-wrapper never emits, so it only gets sessions that are connected.
+ */
 async function nextSession(): Promise<ClientHttp2Session> {
   const backend = backends[turn++ % backends.length]!
   let session = sessions.get(backend)
@@ -64,12 +66,12 @@ async function onReq(_req: Http2ServerRequest, options: object): Promise<unknown
   return request
 }
 
-/** Its types want a host and a port, which the session has, and know no requests but Node's own. */
+/** Its types require a host and a port, which the session has, and only know Node's own requests. */
 const options = { onReq, onRes } as never
 
 function answer(req: Http2ServerRequest, res: Http2ServerResponse): void {
   proxy.web(req, res, options, error => {
-    // 502 and 503 are for HTTP; a gRPC client wants the stream's end.
+    // 502 and 503 are for HTTP. A gRPC client expects the end of the stream.
     if (error != null) res.stream?.close(http2.constants.NGHTTP2_INTERNAL_ERROR)
   })
 }
