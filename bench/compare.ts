@@ -70,7 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
     const contenders = [verbatim(THIS, pair), verbatim(other, pair, checkout.folder)]
     const course = courseOf(args, options, scenarios, contenders, other)
     const seconds = estimateSeconds({ ...course, subjects: () => 2 })
-    console.log(`This tree (${course.revision}) beside ${other} (${checkout.commit}), ${options.pair}`)
+    console.log(`This tree (${course.revision}) compared with ${other} (${checkout.commit}), ${options.pair}`)
     for (const line of leftOutLines(course.leftOut)) console.log(line)
     console.log(`${scenarios.length} scenarios, ${course.rounds} rounds in turn: ${durationText(seconds)}`)
     const progress = new Progress()
@@ -94,7 +94,7 @@ function conclude(run: RunRecord, other: string, { failOnWorse }: CompareOptions
   const worse = shown.filter(({ outcome }) => outcome === 'worse')
   const better = shown.length - worse.length
   console.log(`\n${better} better, ${worse.length} worse, ${all.length - shown.length} with no difference shown`)
-  if (hasFailed(run)) console.log('A subject FAILED: see above (a revision from before `frames` wants --pair native)')
+  if (hasFailed(run)) console.log('A subject FAILED: see above (a revision from before `frames` needs --pair native)')
   return hasFailed(run) || (failOnWorse && worse.length > 0) ? 1 : 0
 }
 
@@ -140,8 +140,7 @@ function parseOptions(args: readonly string[]): CompareOptions | undefined {
   })
   if (values.help) return undefined
   const [revisionName, ...more] = positionals
-  if (revisionName === undefined || more.length > 0)
-    throw new UsageError('one revision is wanted: a commit, branch or tag')
+  if (revisionName === undefined || more.length > 0) throw new UsageError('give one revision: a commit, branch or tag')
   if (PAIRS[values.pair] === undefined) {
     throw new UsageError(`--pair ${values.pair}: there are ${Object.keys(PAIRS).join(', ')}`)
   }

@@ -15,7 +15,7 @@ export interface Figure {
   readonly svg: string
 }
 
-const ROUNDS = 'A faint dot is a round; the mark and the number beside are the median.'
+const ROUNDS = 'A faint dot is a round; the mark and the number beside it are the median.'
 
 /** The charts in the order of a page. */
 export async function figuresOf(run: RunRecord): Promise<Figure[]> {

@@ -163,7 +163,7 @@ function own({ crowd, shape, download: _, ...base }: Downloads, more: Parameters
 }
 
 function throughput(world: WorldOptions): Scenario {
-  return own({ ...smallOf('throughput', ', our own load, whoever else is here', world, 100) }, {})
+  return own({ ...smallOf('throughput', ', our own load, whatever else is installed', world, 100) }, {})
 }
 
 function streams(world: WorldOptions): Scenario[] {

@@ -137,7 +137,7 @@ export async function measureOf(
   const reference = proxies.filter(({ name }) => of === 'reference' && name === REFERENCE)
   // Where the reference cannot be measured, only it is out, and not all the others.
   const found = (await slowestOf(reference, full)) ?? (await slowestOf(proxies.length > 0 ? proxies : all, full))
-  if (found === undefined) throw new Error('nobody is there whose full load could be measured')
+  if (found === undefined) throw new Error('there is no subject whose full load could be measured')
   return found
 }
 

@@ -7,7 +7,7 @@
  *    24 bit   8      8       1   31
  * ```
  *
- * `read…` and `write…` check nothing. `parse…` and `check…` throw the `ConnectionError` that a frame is
+ * `read…` and `write…` check nothing. `parse…` and `check…` throw a `ConnectionError` for a frame
  * whose length or stream is wrong; they are the counterparts of the writer's methods.
  */
 
@@ -91,13 +91,13 @@ export function writeHead(
   writeUint32(bytes, at + 5, streamId)
 }
 
-/** Makes a frame that was received one of another stream, where it lies. Length and type stay. */
+/** Changes a received frame in place into one of another stream. Length and type stay. */
 export function rewriteHead(bytes: Uint8Array, at: number, flags: number, streamId: number): void {
   bytes[at + 4] = flags
   writeUint32(bytes, at + 5, streamId)
 }
 
-/** 31 bits, the reserved one ignored. */
+/** 31 bits; the reserved bit is ignored. */
 export function readUint31(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! & 0x7f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }
@@ -154,7 +154,7 @@ export function parseRstStream(bytes: Uint8Array, payload: number, length: numbe
   return readUint32(bytes, payload)
 }
 
-/** WINDOW_UPDATE's increment; 0 is an error whose scope is the caller's to tell. */
+/** The increment of a WINDOW_UPDATE. 0 is an error, and the caller knows its scope. */
 export function parseWindowUpdate(bytes: Uint8Array, payload: number, length: number): number {
   // §6.9: "A WINDOW_UPDATE frame with a length other than 4 octets MUST be treated as a connection error
   // (Section 5.4.1) of type FRAME_SIZE_ERROR."
@@ -191,7 +191,7 @@ export function checkSettings(streamId: number, length: number, ack: boolean): v
   if (length % 6 !== 0) throw connectionError('settings-length', `${length}`)
 }
 
-/** Undefined for a frame that is as it must be. */
+/** Undefined for a correct frame. */
 export function checkPriority(streamId: number, length: number): StreamError | undefined {
   // §6.3: "If a PRIORITY frame is received with a stream identifier of 0x00, the recipient MUST respond
   // with a connection error (Section 5.4.1) of type PROTOCOL_ERROR."
@@ -211,7 +211,7 @@ export function parsePromisedId(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Below this many bytes a loop is taken, above it `Buffer.copy`. By themselves they meet at some 24 bytes;
+ * Below this many bytes a loop copies, above it `Buffer.copy`. By themselves they are equally fast at about 24 bytes;
  * among other work (bench/micro/frames.ts, "forward, small calls") 64 is the fastest, by a fifth over 24.
  */
 export const LOOP_COPY_BYTES = 64
@@ -234,9 +234,11 @@ export function frameTypeName(type: FrameType): string {
 
 /** A whole frame of the default size is joined in one of these. */
 const JOIN_BYTES = HEAD_BYTES + DEFAULT_MAX_FRAME_SIZE
-/** … but only from half of this on: who sends a head and stalls pins 2 KiB, not 16. */
+/** … but only when half of this has come, so that a peer which sends a head and stalls holds 2 KiB and not 16. */
 const SMALL_JOIN_BYTES = 2_048
-/** Join buffers of each size kept for all readers together: one is in use at a time, unless peers stall in a frame. */
+/**
+ * Join buffers of each size kept for all readers together: one is in use at a time, unless peers stall within a frame.
+ */
 const MAX_SPARE_JOINS = 8
 const joins: Buffer[] = []
 const smallJoins: Buffer[] = []
@@ -259,13 +261,13 @@ export class FrameJoin {
     this.have = needed
   }
 
-  /** The frame is done with. */
+  /** The frame is finished. */
   clear(): void {
     giveJoin(this.bytes)
     this.giveAway()
   }
 
-  /** The buffer belongs to someone else from now on. */
+  /** From now on the buffer belongs to somebody else. */
   giveAway(): void {
     this.bytes = NO_BYTES
     this.have = 0
@@ -285,8 +287,8 @@ function giveJoin(buffer: Buffer): void {
 }
 
 /**
- * What a reader tells. Calls come in wire order, inside `read`; what a handler throws, `read` throws. All ranges of
- * bytes are valid during the call only.
+ * What a reader reports. Calls come in wire order, inside `read`, and `read` throws what a handler throws. All ranges
+ * of bytes are valid during the call only.
  */
 export interface FrameHandler {
   /**
@@ -310,12 +312,12 @@ export interface FrameHandler {
   ): void
   /**
    * A whole field block, CONTINUATION frames joined unless there is `onFragment`, padding and priority taken off.
-   * Decode it, each exactly once, even if the stream is of no interest: HPACK's state depends on it.
+   * Decode each block exactly once, even if the stream does not matter: HPACK's state depends on it.
    */
   onHeaders(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean): void
   /**
-   * With it, what a block of several frames has in each, as they come, instead of the block: nothing of it is held.
-   * `last`: the block is whole. No other frame comes between.
+   * With this method, a block of several frames is handed over piece by piece instead, and nothing of it is held.
+   * `last`: the block is complete. No other frame comes between.
    */
   onFragment?(streamId: number, bytes: Buffer, start: number, end: number, endStream: boolean, last: boolean): void
   /** `code` may be one that `ErrorCode` does not name. */
@@ -330,12 +332,12 @@ export interface FrameHandler {
   onGoaway(lastStreamId: number, code: number, bytes: Buffer, start: number, end: number): void
   /** `streamId` 0: the connection's window. `increment` is 1 to 2^31-1. */
   onWindowUpdate(streamId: number, increment: number): void
-  /** Deprecated (§5.3.2) and without effect; told so that floods can be counted. */
+  /** Deprecated (§5.3.2) and without effect; reported so that floods can be counted. */
   onPriority(streamId: number): void
   /** Only for clients with `pushEnabled`. The field block as in `onHeaders`. */
   onPushPromise(streamId: number, promisedId: number, bytes: Buffer, start: number, end: number): void
-  /** A frame of a type that RFC 9113 does not name, discarded; told so that floods can be counted. */
+  /** A frame of a type that RFC 9113 does not name, discarded; reported so that floods can be counted. */
   onUnknown(type: number, streamId: number, length: number): void
-  /** A frame was skipped. `flowBytes`: what it costs of the connection's window all the same (§6.9). */
+  /** A frame was skipped. `flowBytes`: what it still costs of the connection's window (§6.9). */
   onStreamError(error: StreamError, flowBytes: number): void
 }

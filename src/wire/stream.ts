@@ -6,9 +6,9 @@
  *      └──does not fit──▶ queue (copied) ──pump──▶ outbound        END_STREAM or trailers after the queue
  * ```
  *
- * Life: made by `Connection` (server: HEADERS came; client: `openStream`), ended exactly once (`end`), then
- * out of every table of the connection; `onClosed` is the last call that the owner gets. Once the stream has ended,
- * every call on it has no effect.
+ * Its life: `Connection` makes it (server: HEADERS came; client: `openStream`), it ends exactly once (`end`), and then
+ * it is in no table of the connection any more; `onClosed` is the last call that the owner gets. Once the stream has
+ * ended, every call on it has no effect.
  */
 import { ErrorCode } from './errors.ts'
 import { ReceiveWindow, SendWindow } from './flow-window.ts'
@@ -33,39 +33,39 @@ export type StreamEnd =
    */
   | { readonly kind: 'lost'; readonly by: 'peer' | 'self'; readonly unprocessed: boolean; readonly reason: string }
 
-/** What a stream tells its owner. Each arrives in wire order; `onClosed` comes last and once. */
+/** What a stream tells its owner. Calls come in wire order; `onClosed` comes last and once. */
 export interface WireStreamOwner {
   /**
-   * The first block, pseudo-header fields first, checked against RFC 9113 §8; it is the owner's and may be kept. For
+   * The first block, pseudo-header fields first, checked against RFC 9113 §8; the owner may keep it. For
    * a client also each response of 1xx before it, which never has `endStream`.
    */
   onHeaders(block: readonly HeaderField[], endStream: boolean): void
   /**
-   * `bytes[start..end)` is valid only during the call, and may be empty with `endStream`. Its window is the sender's
-   * again once `release` was called for as many bytes. So it is of the connection's after a clean end, as they may
-   * wait for somebody yet; at any other end the rest is given back, but for `waitingBytes`.
+   * `bytes[start..end)` is valid only during the call, and may be empty with `endStream`. The sender gets its window
+   * back once `release` was called for as many bytes. After a clean end this still holds for the connection's window,
+   * because bytes may still wait for somebody. At any other end the rest is given back, except `waitingBytes`.
    */
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void
   /** The last block. The peer's side of the stream is over; there is no `endStream` besides. */
   onTrailers(block: readonly HeaderField[]): void
   /**
-   * Instead of `onHeaders` or `onTrailers`: the header list is above our limits, and `block` what there was of it until
-   * then. The owner must answer, or reset the stream. Without this method the connection resets it.
+   * It comes instead of `onHeaders` or `onTrailers`: the header list exceeds our limits, and `block` is the part of it
+   * that fits. The owner must answer, or reset the stream. Without this method the connection resets it.
    */
   onOversized?(block: readonly HeaderField[], endStream: boolean): void
   /** `sendData` had returned false; the queue has been sent. */
   onWritable(): void
   /**
    * `Connection.shed`: it has released almost nothing of what it holds, and others wait for that room. It should
-   * give up: reset this stream, or release what it holds. Also after a clean end.
+   * give up: reset this stream, or release what it holds. It may also come after a clean end.
    */
   onOverdue?(): void
   /**
-   * Of what it has not released, the bytes that still wait for its own consumer; default: all. Whoever has this
+   * How many of the bytes that it has not released still wait for its own consumer. Default: all. Whoever has this
    * releases them also after a stream that did not end cleanly: they count until then.
    */
   readonly waitingBytes?: number
-  /** Who takes what came; streams of one consumer are judged together. Default: each by itself. */
+  /** The consumer of what came; streams of one consumer are judged together. Default: each by itself. */
   readonly consumer?: object
   onClosed(end: StreamEnd): void
 }
@@ -79,16 +79,16 @@ export const NO_OWNER: WireStreamOwner = {
   onClosed() {},
 }
 
-/** What a stream needs of its connection beside the output. Only `Connection` implements it. */
+/** What a stream needs of its connection besides the output. Only `Connection` implements it. */
 export interface StreamKeeper {
   readonly outbound: Outbound
   /** A client's stream sends its HEADERS: gives it its number and its windows. */
   beginStream(stream: WireStream, block: readonly HeaderFieldLike[]): void
-  /** The stream is over by what we sent: its owner is told in a later turn. */
+  /** The stream is over because of what we sent. Its owner is told in a later turn. */
   endLater(stream: WireStream, end: StreamEnd): void
   /** `onWritable` is due, in a later turn. */
   writableLater(stream: WireStream): void
-  /** So many received bytes were consumed. */
+  /** This many received bytes were consumed. */
   released(stream: WireStream, bytes: number): void
   /** … of a stream that has ended. */
   releasedLate(stream: WireStream, bytes: number): void
@@ -102,24 +102,24 @@ export class WireStream implements Sender {
   /** 0 until a client sent its HEADERS. */
   id = 0
   owner: WireStreamOwner
-  /** RFC 9113 §5.1. What is queued has not been sent as far as this goes. */
+  /** The state of RFC 9113 §5.1. It treats queued bytes as not sent. */
   state: StreamState = StreamState.IDLE
   /** Set once, when it is over. */
   end: StreamEnd | undefined
   sendWindow: SendWindow = NO_SEND_WINDOW
   receiveWindow: ReceiveWindow = NO_RECEIVE_WINDOW
-  /** The message's HEADERS came (a response of 1xx does not count): what follows are trailers. */
+  /** Whether the message's HEADERS came (a response of 1xx does not count), so that trailers follow. */
   headersReceived = false
-  /** Content-Length of what we receive, −1: none; and what came of it. */
+  /** The Content-Length of what we receive (−1: none), and how much of it came. */
   expectedBytes = -1
   receivedBytes = 0
-  /** It asked with HEAD, so Content-Length says nothing about DATA. */
+  /** Whether the request was HEAD, so that Content-Length says nothing about DATA. */
   headRequest = false
-  /** A reset waits for the queue (`resetWhenSent`); nothing more is told to the owner until the end. */
+  /** Whether a reset waits for the queue (`resetWhenSent`); the owner hears nothing more until the end. */
   resetWaits = false
   muted = false
   #resetCode: ErrorCode = ErrorCode.NO_ERROR
-  /** In the connection's list of those to tell something; what was told. */
+  /** Whether it is in the connection's list of streams to tell something, and what was told. */
   settling = false
   endTold = false
   writableDue = false
@@ -133,7 +133,7 @@ export class WireStream implements Sender {
   readonly #keeper: StreamKeeper
   /** Most streams never wait. */
   #queue: Pieces | undefined
-  /** The owner gave END_STREAM or trailers: nothing may follow. */
+  /** Whether the owner gave END_STREAM or trailers, so that nothing may follow. */
   #sendEnded = false
   #trailers: readonly HeaderFieldLike[] | undefined
 
@@ -142,7 +142,7 @@ export class WireStream implements Sender {
     this.owner = owner
   }
 
-  /** The stream has a number: from now on it is one of the wire. */
+  /** The stream has a number and exists on the wire from now on. */
   begin(id: number, state: StreamState, sendBytes: number, receiveBytes: number): void {
     this.id = id
     this.state = state
@@ -168,7 +168,7 @@ export class WireStream implements Sender {
   }
 
   /**
-   * DATA; `bytes[start..end)` is the caller's again at once. An empty range without `endStream` is nothing.
+   * Sends DATA. The caller may use `bytes[start..end)` again at once. An empty range without `endStream` sends nothing.
    * @returns false: some of it waits for a window, so stop until `onWritable`; it was taken all the same
    */
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
@@ -233,20 +233,20 @@ export class WireStream implements Sender {
     this.#keeper.endLater(this, { kind: 'reset', code, by: 'self' })
   }
 
-  /** These received bytes were forwarded or dropped: the sender gets that much window back. */
+  /** These received bytes were forwarded or dropped: the sender gets this much window back. */
   release(bytes: number): void {
     if (bytes <= 0) return
     if (this.end === undefined) this.#keeper.released(this, bytes)
     else this.#keeper.releasedLate(this, bytes)
   }
 
-  /** Nothing more of it is wanted: the peer gets no more window for it. */
+  /** The owner wants nothing more of it, so the peer gets no more window for it. */
   mute(): void {
     this.muted = true
   }
 
   /**
-   * For `Outbound`: its turn. A frame that came whole goes out whole, if windows let it: at worst it begins the next
+   * For `Outbound`: its turn. A frame that came whole goes out whole, if windows allow: at worst it begins the next
    * turn.
    */
   sendQueued(budget: number): void {
@@ -266,7 +266,7 @@ export class WireStream implements Sender {
     if (this.queuedBytes === 0) this.#afterQueue()
   }
 
-  /** For `Connection`: it is over, the queue with it. */
+  /** `Connection` calls it: the stream is over, and its queue is dropped. */
   dropQueue(): void {
     this.#queue = undefined
     this.#keeper.outbound.queuedBytes -= this.queuedBytes

@@ -2,12 +2,13 @@
  * Header blocks that come again octet by octet, as those of a client that repeats a call do: remembered with what
  * they decode to, so that the next is compared and not decoded.
  *
- * A block is true only for the table that it was decoded with. Kept are only blocks that changed nothing in it, and
- * found only while nothing else did (`DynamicTable.changes`). Fields are immutable, and so is the list of them.
+ * A block is valid only for the table that it was decoded with. Only blocks that changed nothing in it are kept, and
+ * they are found only while nothing else changed it (`DynamicTable.changes`). Fields are immutable, and so is the list
+ * of them.
  */
 import type { HeaderField } from './header-field.ts'
 
-/** The longest block kept: some 60 indexed fields, or some short literals among them. */
+/** The longest block kept: about 60 indexed fields, or fewer with some short literals. */
 export const CACHED_BLOCK_BYTES = 64
 /** A power of two: some kinds of calls, responses and trailers of one connection. */
 const PLACES = 8
@@ -18,7 +19,7 @@ export class CachedBlock {
   changes = -1
   listBytes = 0
   fields: HeaderField[] = []
-  /** As `HeaderField.note`: what the layer above found out about the whole list; 0: nothing yet. */
+  /** The same as `HeaderField.note`, for what the layer above found out about the whole list; 0 means nothing yet. */
   note = 0
 }
 

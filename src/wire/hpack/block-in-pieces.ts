@@ -1,9 +1,9 @@
 /**
  * A header block of several frames, decoded as they come.
  *
- * Nothing waits for the end of the block: its octets are not kept, a field above the limits is not either, and of a
- * string that is too long only the length. What is held is the list within its limits, and one string. The dynamic
- * table follows all the same (RFC 9113 §4.3): an entry that is too long to be kept is longer than the table, and empties
+ * Nothing waits for the end of the block: its octets are not kept, neither is a field above the limits, and only the
+ * length is kept of a string that is too long. It holds the list within its limits, and one string. The dynamic
+ * table still follows (RFC 9113 §4.3): an entry that is too long to be kept is longer than the table, and empties
  * it (RFC 7541 §4.4).
  *
  * ```
@@ -29,7 +29,7 @@ export interface PieceOwner {
   readonly maxFields: number
   /** Of the dynamic table. */
   readonly capacity: number
-  /** @throws ConnectionError for an index that there is not */
+  /** @throws ConnectionError for an index that does not exist */
   entry(index: number): HeaderField
   add(field: HeaderField): void
   /** An entry came that is larger than the table. */
@@ -46,7 +46,7 @@ export class BlockInPieces {
   readonly #owner: PieceOwner
   #at: number = At.FIELD
   #updates = true
-  /** The integer that is being read: its octets so far, 0 outside of one. */
+  /** The octets read so far of the current integer, or 0. */
   #octets = 0
   #value = 0
   #factor = 1
@@ -60,7 +60,7 @@ export class BlockInPieces {
     this.#owner = owner
   }
 
-  /** Bytes held: the list, and a string that is not whole. */
+  /** Bytes held by the list and by an incomplete string. */
   get heldBytes(): number {
     return Math.min(this.listBytes, this.#owner.maxListBytes) + this.#text.heldBytes
   }
@@ -77,7 +77,7 @@ export class BlockInPieces {
     }
   }
 
-  /** The block is whole. */
+  /** Ends the block. */
   end(): void {
     if (this.#at !== At.FIELD || this.#octets > 0) throw hpackError('hpack-truncated')
     if (this.#updates) this.#owner.updatesOver()
@@ -144,9 +144,9 @@ export class BlockInPieces {
     this.#at = this.#key === undefined ? At.NAME_LENGTH : At.VALUE_LENGTH
   }
 
-  /** How long the string may be that comes now, to be of use: in the list, or in the table. */
+  /** How long the next string may be and still be needed, in the list or in the table. */
   get #room(): number {
-    // Its name was too long already.
+    // The name was already too long.
     if (this.#at === At.VALUE_LENGTH && this.#key === undefined) return -1
     const list = this.tooLarge ? 0 : this.#owner.maxListBytes - this.listBytes
     const most = this.#kind === Mode.INDEXED ? Math.max(list, this.#owner.capacity) : list
@@ -178,7 +178,7 @@ export class BlockInPieces {
     else this.tooLarge = true
   }
 
-  /** It was larger than what is left of the list, and than the table. */
+  /** The field was larger than the rest of the list and than the table. */
   #drop(): void {
     this.listBytes += this.#nameBytes + this.#text.length + ENTRY_OVERHEAD
     this.tooLarge = true
