@@ -27,7 +27,7 @@ export interface Refused {
   readonly detail: string
 }
 
-/** So often a timeout is looked at while it runs: none is noticed later than by an eighth. */
+/** A timeout is looked at this often while it runs, so none is noticed late by more than an eighth. */
 const LOOKS_PER_TIMEOUT = 8
 /**
  * After a look at all places found none idle, the next one waits this long for each place. A flood of connections at
@@ -38,7 +38,8 @@ const PAUSE_MS_PER_PLACE = 0.01
 /** The last tenth of all places is for addresses that do not hold more than half of them. */
 const RESERVE = 0.1
 /**
- * At most so many connections that were told to leave have a moment left to read it. Beyond that the first is cut off.
+ * At most this many connections that were told to leave have a moment left to read it. Beyond that the first is cut
+ * off.
  */
 const MAX_LEAVING = 64
 

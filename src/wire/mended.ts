@@ -9,7 +9,7 @@
 import { HeaderField, Mode } from './hpack/header-field.ts'
 import { internField } from './hpack/interning.ts'
 
-/** A new list, with the fields of `block` that need no change. */
+/** A new list, in which the fields that need no change are those of `block`. */
 export function mended(block: readonly HeaderField[]): HeaderField[] {
   return block.map(field => {
     const value = mendedValue(field.name, field.value)

@@ -74,7 +74,7 @@ export class Outbound {
     this.#notify = notify
   }
 
-  /** Bytes of DATA that may be written now. It cuts only at windows, and frames of more than `QUANTUM_BYTES`. */
+  /** Bytes of DATA that may be written now. A frame is cut only at a window, or if it has more than `QUANTUM_BYTES`. */
   get room(): number {
     if (this.congested) return 0
     const left = this.#maxOutputBytes - this.writer.pendingBytes

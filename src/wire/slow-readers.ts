@@ -43,8 +43,8 @@ export class SlowReaders {
   }
 
   /**
-   * The next. @returns those of `streams` that were too slow since, or whose consumer was: that hold most first, and
-   * half of `heldBytes`
+   * Takes the next look. @returns those of `streams` that were too slow since, or whose consumer was: the ones that
+   * hold most come first, up to half of `heldBytes`
    */
   overdue(streams: readonly WireStream[], heldBytes: number): WireStream[] {
     const consumers = this.#consumers(streams, heldBytes)
