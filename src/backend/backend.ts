@@ -5,8 +5,8 @@
  * All of this happens at the end of a turn of the event loop. By then everything that came in the turn is known, and a
  * call that its client has given up is never sent.
  */
+
 import type { TurnTask } from '../transport/turn.ts'
-import { roundRobin } from './balance/round-robin.ts'
 import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'
 import { Endpoint } from './endpoint.ts'
 import { EndpointSet, type EndpointSetOwner, type OpenAtEndpoints } from './endpoint-set.ts'
@@ -46,7 +46,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.#context = context
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
-    this.#set = new EndpointSet(roundRobin, context.random, this)
+    this.#set = new EndpointSet(settings.balancer, context.random, this)
     this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.#ask())
     this.#set.follow(sourceOf(settings))
   }
@@ -87,7 +87,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
     this.#set.follow(sourceOf(settings))
-    this.#set.update(settings)
+    this.#set.update(settings, settings.balancer)
     this.#waiting.onEndpointsChanged()
   }
 

@@ -37,6 +37,7 @@ export class CallQueue {
   push(ticket: Ticket): void {
     const { share } = ticket.waiter
     ticket.waiter.ticket = ticket
+    if (ticket.endpoint !== undefined) ticket.endpoint.awaited++
     ticket.previous = this.#last
     ticket.next = undefined
     if (this.#last === undefined) this.#first = ticket
@@ -64,6 +65,7 @@ export class CallQueue {
     if (nextOwn === undefined) share.lastWaiting = previousOwn
     else nextOwn.previousOwn = previousOwn
     ticket.previous = ticket.next = ticket.previousOwn = ticket.nextOwn = ticket.waiter.ticket = undefined
+    if (ticket.endpoint !== undefined) ticket.endpoint.awaited--
     this.size--
     if (--share.waiting === 0) this.#leave(share)
     // The timer stays armed for the next one in the queue: when it fires, it sees how long that one may wait.

@@ -25,6 +25,8 @@ export interface Waiter {
 export interface AwaitedEndpoint {
   readonly state: string
   readonly failing: boolean
+  /** Calls that wait for its first session. */
+  awaited: number
 }
 
 /** A place in the queue. Only the queue uses the links. */

@@ -2,7 +2,9 @@
  * The endpoints of a backend, as the source told them last, and their balancer. When a new list comes, endpoints that
  * were on the old one keep their sessions, new ones are made, and those that are missing finish their calls.
  */
-import type { Balancer, MakeBalancer } from './balance/balancer.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Balancer } from './balance/balancer.ts'
+import { type BalancerSettings, makerOf } from './balance/kinds.ts'
 import type { Endpoint, EndpointOptions } from './endpoint.ts'
 import type { EndpointSource, EndpointSpec } from './endpoint-source.ts'
 
@@ -18,16 +20,13 @@ export interface OpenAtEndpoints {
   readonly streams: number
 }
 
-/** The first list, and a list after an empty one, begin with their first endpoint. */
-const FROM_THE_FIRST = () => 0
-
 export class EndpointSet {
   /** Endpoints that take calls, in the order of the source. */
   all: readonly Endpoint[] = []
   balancer: Balancer
   /** Endpoints that have left and still finish their calls. */
   readonly #leaving = new Set<Endpoint>()
-  readonly #makeBalancer: MakeBalancer
+  #settings: BalancerSettings | undefined
   readonly #random: () => number
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
@@ -36,11 +35,20 @@ export class EndpointSet {
   /** Why there has been no list. */
   #error: string | undefined
 
-  constructor(makeBalancer: MakeBalancer, random: () => number, owner: EndpointSetOwner) {
-    this.#makeBalancer = makeBalancer
+  constructor(balancer: BalancerSettings | undefined, random: () => number, owner: EndpointSetOwner) {
+    this.#settings = balancer
     this.#random = random
     this.#owner = owner
-    this.balancer = makeBalancer(this.all, FROM_THE_FIRST)
+    this.balancer = makerOf(balancer)(this.all, random, 0)
+  }
+
+  /**
+   * The first list, and a list after an empty one, begin with their first endpoint, the others anywhere. A list may change
+   * often, and in many proxies at the same time: if each began with the first endpoint, that one would get too many calls.
+   */
+  #balance(isFirst: boolean): void {
+    const turn = isFirst ? 0 : Math.floor(this.#random() * this.all.length)
+    this.balancer = makerOf(this.#settings)(this.all, this.#random, turn)
   }
 
   /** Listens to this source from now on. Until it has told a list, the list of the one before stays. */
@@ -89,7 +97,7 @@ export class EndpointSet {
     }
     if (changed || gone.size > 0) {
       this.all = [...all.values()]
-      this.balancer = this.#makeBalancer(this.all, before.length === 0 ? FROM_THE_FIRST : this.#random)
+      this.#balance(before.length === 0)
       for (const endpoint of this.all) endpoint.keepReady()
       for (const endpoint of gone.values()) this.#retire(endpoint)
     }
@@ -102,8 +110,11 @@ export class EndpointSet {
     this.#leaving.delete(endpoint)
   }
 
-  update(options: EndpointOptions): void {
+  update(options: EndpointOptions, balancer: BalancerSettings | undefined): void {
     for (const endpoint of this.all) endpoint.update(options)
+    if (isDeepStrictEqual(balancer, this.#settings)) return
+    this.#settings = balancer
+    this.#balance(false)
   }
 
   /** The source has not told anything, so calls have to wait for it. */

@@ -39,10 +39,15 @@ export interface EndpointSource {
 }
 
 /** The list of the configuration. */
-export class StaticSource implements EndpointSource {
-  readonly #addresses: readonly DialAddress[]
+/** An address of a list, and its part of the calls: 1 where none is given. */
+export interface WeightedAddress extends DialAddress {
+  readonly weight?: number
+}
 
-  constructor(addresses: readonly DialAddress[]) {
+export class StaticSource implements EndpointSource {
+  readonly #addresses: readonly WeightedAddress[]
+
+  constructor(addresses: readonly WeightedAddress[]) {
     this.#addresses = addresses
   }
 
@@ -60,13 +65,19 @@ export class StaticSource implements EndpointSource {
 }
 
 /** Makes equal endpoints of addresses. An address that is there twice is two endpoints and gets two shares. */
-export function endpointSpecs(addresses: readonly DialAddress[]): EndpointSpec[] {
+export function endpointSpecs(addresses: readonly WeightedAddress[]): EndpointSpec[] {
   const times = new Map<string, number>()
   return addresses.map(address => {
     const key = keyOf(address)
     const before = times.get(key) ?? 0
     times.set(key, before + 1)
-    return { key: before === 0 ? key : `${key}#${before + 1}`, address, weight: 1, locality: '', priority: 0 }
+    return {
+      key: before === 0 ? key : `${key}#${before + 1}`,
+      address,
+      weight: address.weight ?? 1,
+      locality: '',
+      priority: 0,
+    }
   })
 }
 

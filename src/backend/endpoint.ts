@@ -53,6 +53,8 @@ export class Endpoint implements StreamCounter {
   spec: EndpointSpec
   /** Calls that have a stream here now, on any of its sessions. */
   inFlight = 0
+  /** Calls that wait for its first session; the queue counts them. */
+  awaited = 0
   #options: EndpointOptions
   readonly #context: PoolContext
   readonly #owner: EndpointOwner

@@ -1,17 +1,19 @@
 /** The settings of a backend, which may change while it runs, and what it is given for its whole life. */
 
-import type { DialAddress } from '../transport/transport.ts'
 import type { Turn } from '../transport/turn.ts'
+import type { BalancerSettings } from './balance/kinds.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
-import { type EndpointSource, StaticSource } from './endpoint-source.ts'
+import { type EndpointSource, StaticSource, type WeightedAddress } from './endpoint-source.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './waiting-calls.ts'
 
 /** Everything here may change, except the name. */
 export interface BackendSettings extends EndpointOptions {
   readonly name: string
-  readonly endpoints: readonly DialAddress[]
+  readonly endpoints: readonly WeightedAddress[]
+  /** By default they take turns. */
+  readonly balancer?: BalancerSettings
   /** Tells the endpoints, instead of the list. */
   readonly source?: EndpointSource
   readonly queue: QueueOptions

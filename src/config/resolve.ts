@@ -1,5 +1,6 @@
 /** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
 import { resolve } from 'node:path'
+import type { WeightedAddress } from '../backend/endpoint-source.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
 import type { DialAddress } from '../transport/transport.ts'
@@ -140,16 +141,14 @@ function resolveBackend(
     serverName: tls?.serverName ?? serverName,
     ...pem,
   })
-  const resolveEndpoint = (endpoint: EndpointConfig): DialAddress => {
+  const resolveEndpoint = (endpoint: EndpointConfig): WeightedAddress => {
+    const { weight } = typeof endpoint === 'string' ? {} : endpoint
+    const weighted = weight === undefined ? {} : { weight }
     if (typeof endpoint !== 'string' && 'connect' in endpoint) {
-      return {
-        name: endpoint.name,
-        connect: endpoint.connect,
-        tls: tls && tlsFor(''),
-      }
+      return { name: endpoint.name, connect: endpoint.connect, tls: tls && tlsFor(''), ...weighted }
     }
     const address = parseEndpointAddress(typeof endpoint === 'string' ? endpoint : endpoint.address)
-    return dialAddressOf(address, folder, tlsFor, tls !== undefined)
+    return { ...dialAddressOf(address, folder, tlsFor, tls !== undefined), ...weighted }
   }
   return { ...backend, name, endpoints: endpoints.map(resolveEndpoint) }
 }

@@ -101,6 +101,8 @@ export class BackendRig {
   /** Names of the calls that got a stream, in order. */
   readonly served: string[] = []
   chance = 0.5
+  /** Injected instead of `chance`. */
+  random: (() => number) | undefined
   /** What may wait for a client before it gets a session apart. */
   heldBytes = 1_000
   #calls = 0
@@ -116,7 +118,7 @@ export class BackendRig {
       wheel: this.wheel,
       turn: options.turn === 'held' ? this.turn : INSTANT_TURN,
       clientHeldBytes: () => this.heldBytes,
-      random: () => this.chance,
+      random: () => this.random?.() ?? this.chance,
       log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
     })
   }

@@ -22,5 +22,8 @@ export interface Balancer {
   next(): Endpoint | undefined
 }
 
-/** @param random a number from 0 up to 1, without 1 */
-export type MakeBalancer = (endpoints: readonly Endpoint[], random: () => number) => Balancer
+/**
+ * @param random from 0 up to 1
+ * @param turn the number of the endpoint that takes turns first, where endpoints take turns
+ */
+export type MakeBalancer = (endpoints: readonly Endpoint[], random: () => number, turn: number) => Balancer

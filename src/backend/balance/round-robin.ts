@@ -34,11 +34,3 @@ export class RoundRobin implements Balancer {
     return endpoint
   }
 }
-
-/**
- * Begins at a random endpoint. A list may change often, and in many proxies at the same time: if each began with the
- * first endpoint, that one would get too many calls.
- */
-export function roundRobin(endpoints: readonly Endpoint[], random: () => number): RoundRobin {
-  return new RoundRobin(endpoints, Math.floor(random() * endpoints.length))
-}

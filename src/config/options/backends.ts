@@ -6,14 +6,15 @@ import type { PemOption, TransportOption } from './listeners.ts'
 export interface BackendOptions {
   /**
    * `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is
-   * given); in code also `{ name, connect: () => Duplex }`.
+   * given); an object `{ address, weight }` where it has more; in code also `{ name, connect: () => Duplex }`.
    */
   readonly endpoints: readonly EndpointOptions[]
   /**
-   * Which endpoint takes the next call.
+   * Which endpoint takes the next call: each in turn, the one with the fewest calls of some that are chosen at random,
+   * or the first of the list that can.
    * @defaultValue `round-robin`
    */
-  readonly balancer?: 'round-robin'
+  readonly balancer?: BalancerOptions
   /**
    * How HTTP/2 is carried toward the endpoints.
    * @defaultValue `frames`
@@ -46,6 +47,8 @@ export type EndpointOptions = string | AddressedEndpoint | ConnectedEndpoint
 export interface AddressedEndpoint {
   /** Where the endpoint is, written as without the object. */
   readonly address: string
+  /** Its part of the calls beside the other endpoints, whose weight is 1 by default. */
+  readonly weight?: number
 }
 
 /** An endpoint that brings its own byte stream: a tunnel, a process, something within this process. */
@@ -54,6 +57,33 @@ export interface ConnectedEndpoint {
   readonly name: string
   /** Makes the byte stream of one new session, at once (in code only). */
   readonly connect: () => Duplex
+  /** Its part of the calls beside the other endpoints, whose weight is 1 by default. */
+  readonly weight?: number
+}
+
+/** A balancer by its name, or with settings of its own. */
+export type BalancerOptions =
+  | 'round-robin'
+  | 'least-request'
+  | 'pick-first'
+  | PlainBalancerOptions
+  | LeastRequestOptions
+
+/** A balancer without settings. */
+export interface PlainBalancerOptions {
+  /** `round-robin`: each in turn, by weight; `pick-first`: the first of the list, the next while it cannot. */
+  readonly kind: 'round-robin' | 'pick-first'
+}
+
+/** The endpoint with the fewest calls in flight for its weight, of some that are chosen at random. */
+export interface LeastRequestOptions {
+  /** Says that these are the settings of `least-request`. */
+  readonly kind: 'least-request'
+  /**
+   * How many endpoints, chosen at random, `least-request` looks at.
+   * @defaultValue `2`
+   */
+  readonly choices?: number
 }
 
 /** TLS toward endpoints. */

@@ -1,6 +1,7 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
+import { DEFAULT_CHOICES } from '../../backend/balance/kinds.ts'
 import {
   codeOnly,
   endpointAddress,
@@ -13,15 +14,23 @@ import {
   transport,
 } from './fields.ts'
 
+const weight = z.number().positive().max(1_000).optional().meta({
+  description: 'Its part of the calls beside the other endpoints, whose weight is 1 by default',
+})
+
 /** An endpoint is its address; in code also an object, which may bring its own byte stream. */
 export const endpoint = z.union([
   endpointAddress,
-  strict({ address: endpointAddress.meta({ description: 'Where the endpoint is, written as without the object' }) }),
+  strict({
+    address: endpointAddress.meta({ description: 'Where the endpoint is, written as without the object' }),
+    weight,
+  }),
   strict({
     name: z.string().min(1).meta({ description: 'For logs and messages' }),
     connect: codeOnly<() => Duplex>(isFunction, '() => Duplex', 'a function that returns a Duplex').meta({
       description: 'Makes the byte stream of one new session, at once',
     }),
+    weight,
   }).meta({ 'x-code-only': '{ name, connect: () => Duplex }' }),
 ])
 
@@ -128,13 +137,39 @@ const queue = section('Calls for which no endpoint has a free stream', {
   timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),
 })
 
+const choices = integer(DEFAULT_CHOICES, 'How many endpoints, chosen at random, `least-request` looks at', {
+  min: 2,
+  max: 10,
+})
+
+const balancer = z
+  .union([
+    z.enum(['round-robin', 'least-request', 'pick-first']),
+    strict({
+      kind: z.enum(['round-robin', 'pick-first']).meta({
+        description:
+          '`round-robin`: each in turn, by weight; `pick-first`: the first of the list, the next while it cannot',
+      }),
+    }),
+    strict({
+      kind: z.literal('least-request').meta({ description: 'Says that these are the settings of `least-request`' }),
+      choices,
+    }),
+  ])
+  .default('round-robin')
+  .meta({
+    description:
+      'Which endpoint takes the next call: each in turn, the one with the fewest calls of some that are chosen at random, or the first of the list that can',
+    'x-type': '`round-robin`, `least-request`, `pick-first`, or `{ kind, choices }`',
+  })
+
 export const backend = strict({
   endpoints: z.array(endpoint).min(1).meta({
     description:
-      '`host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); in code also `{ name, connect: () => Duplex }`',
+      '`host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); an object `{ address, weight }` where it has more; in code also `{ name, connect: () => Duplex }`',
     'x-type': 'list of addresses',
   }),
-  balancer: z.enum(['round-robin']).default('round-robin').meta({ description: 'Which endpoint takes the next call' }),
+  balancer,
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward the endpoints',
   }),
