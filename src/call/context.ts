@@ -12,20 +12,16 @@ import type { CallObserver } from './observer.ts'
 /** The part of a downstream session that a call needs. */
 export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
 
-/**
- * Where calls go. A change replaces the table as a whole, so that no call meets the director of one configuration and
- * the backends of another.
- */
+/** Where calls go: a director, and the backends that it can name. */
 export interface RouteTable {
   readonly director: Director
   /** The backend that a director named, or the one that belongs to its definition. */
   backend(named: Target['backend']): Backend | undefined
 }
 
-/** What all relays of a proxy share. */
+/** What all relays of a proxy share. A change replaces it as a whole, and a call keeps the one that it began with. */
 export interface RelayContext {
-  /** A call reads it once, when it is routed; what it read then holds for it until it ends. */
-  routes: RouteTable
+  readonly routes: RouteTable
   readonly clock: Clock
   readonly wheel: TimerWheel
   /** Counts what calls take in memory, apart from DATA, which windows bound. */

@@ -95,7 +95,7 @@ export const FAILURES = {
     causeNote: 'the name',
   },
   unreachable: {
-    what: 'no endpoint could be reached',
+    what: 'no endpoint could be reached, or the backend has been removed',
     status: Status.UNAVAILABLE,
     message: 'no endpoint of the backend can be reached',
     retryable: true,

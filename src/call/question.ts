@@ -5,7 +5,7 @@ import { GrpcError } from '../grpc/status.ts'
 import type { Target } from '../routing/director.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
-import type { RelayContext, RouteTable } from './context.ts'
+import type { RelayContext } from './context.ts'
 import { type Failure, failureOf } from './failure.ts'
 
 /** Who asks. It is told one of the two, once, and nothing if it does not wait any more. */
@@ -16,17 +16,13 @@ export interface Asker {
   onNoRoute(failure: Failure): void
 }
 
-/**
- * A synchronous director costs no promise. An answer that comes later is read by the table that was asked, whatever
- * has replaced it meanwhile.
- */
+/** A synchronous director costs no promise. */
 export function askDirector(context: RelayContext, call: RoutedCall, head: RequestHead, asker: Asker): void {
-  const { routes } = context
   try {
-    const target = routes.director(call)
-    if (!isPromise(target)) return answer(context, routes, call, head, asker, target)
+    const target = context.routes.director(call)
+    if (!isPromise(target)) return answer(context, call, head, asker, target)
     target.then(
-      late => answer(context, routes, call, head, asker, late),
+      late => answer(context, call, head, asker, late),
       thrown => refuse(context, call, asker, thrown),
     )
   } catch (thrown) {
@@ -46,7 +42,6 @@ function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: u
 
 function answer(
   context: RelayContext,
-  routes: RouteTable,
   call: RoutedCall,
   head: RequestHead,
   asker: Asker,
@@ -60,7 +55,7 @@ function answer(
   let added: readonly Field[]
   // A director in plain JavaScript may return anything: what throws here is its fault.
   try {
-    backend = routes.backend(target.backend)
+    backend = context.routes.backend(target.backend)
     if (backend === undefined) context.onFault('the director named an unknown backend', call.path, target.backend)
     authority = target.authority
     checkAuthority(authority)

@@ -100,12 +100,15 @@ function replaced(rig: CallRig) {
   const [session] = rig.transport.to(endpoint)
   session!.ready()
   const asked: string[] = []
-  rig.context.routes = {
-    director: call => {
-      asked.push(call.path)
-      return { backend: 'main' }
+  rig.context = {
+    ...rig.context,
+    routes: {
+      director: call => {
+        asked.push(call.path)
+        return { backend: 'main' }
+      },
+      backend: named => (named === 'main' ? backend : undefined),
     },
-    backend: named => (named === 'main' ? backend : undefined),
   }
   return { asked, streams: session!.opened }
 }

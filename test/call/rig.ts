@@ -75,7 +75,8 @@ export class CallRig {
   /** How often a relay said that it is over. */
   over = 0
   readonly backend: Backend
-  readonly context: RelayContext
+  /** Of the calls that come from now on. */
+  context: RelayContext
 
   constructor(options: RigOptions = {}) {
     this.backend = this.backendTo('http://192.0.2.1:50051', options)
