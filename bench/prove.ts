@@ -5,7 +5,8 @@
 import { leaveNothingBehind, moveTo } from './measure/child.ts'
 import { median, spread } from './measure/statistics.ts'
 import { Progress } from './report/progress.ts'
-import type { Entry, RunRecord } from './report/record.ts'
+import type { RunRecord } from './report/record.ts'
+import { disturbanceText } from './report/rows.ts'
 import { differences, differenceText } from './report/verdicts.ts'
 import { artificial, busy, dropper, dropperBase } from './subjects/artificial.ts'
 import type { Contender } from './subjects/contender.ts'
@@ -13,7 +14,7 @@ import { PAIRS, verbatim } from './subjects/verbatim.ts'
 import { catalogue, select } from './suite/catalogue.ts'
 import { type Course, runCourse, totalSteps } from './suite/course.ts'
 import { describeMachine, nodeVersion, revision, shortcomings } from './suite/machine.ts'
-import { FOREIGN, P50, unitMetrics } from './suite/metrics.ts'
+import { P50, unitMetrics } from './suite/metrics.ts'
 import { connections } from './suite/open-loop.ts'
 import type { Scenario } from './suite/scenario.ts'
 import { type Sources, versionOf } from './suite/sources.ts'
@@ -29,8 +30,6 @@ const LOW_RATE = 500
 const CPU_US = 50
 const DELAY_US = 1_000
 const TOLERANCE = 0.1
-/** Percent of the subject's core that others may have: interrupts, and what two ways of counting differ by. */
-const QUIET = 10
 
 /** The same as `busy`, once without the CPU time and once without the delay, so that each is the only difference. */
 const delayed = artificial('delayed', 'frames and 1 ms of delay a call', { cpuUs: 0, delayMs: DELAY_US / 1_000 })
@@ -87,26 +86,20 @@ async function provesDelay(): Promise<Evidence> {
 }
 
 /** How much more the second has than the first, round by round. */
-function addedText({ scenarios }: RunRecord, metric: string, known: number, text: string): Evidence {
-  const [base, more] = scenarios[0]!.entries
+function addedText(run: RunRecord, metric: string, known: number, text: string): Evidence {
+  const [base, more] = run.scenarios[0]!.entries
   const failure = base!.failure ?? more!.failure
   if (failure !== undefined) return { text: `${text}: FAILED: ${failure}`, ok: false }
   const added = more!.samples.map((sample, round) => sample[metric]! - base!.samples[round]![metric]!)
   const { least, most } = spread(added)
   const found = median(added)
   const without = median(base!.samples.map(sample => sample[metric]!))
+  const disturbed = disturbanceText(run)
   const rounds = `${least.toFixed(1)} – ${most.toFixed(1)} in ${added.length} rounds`
   return {
-    text: `${text}: ${found.toFixed(1)} µs found (${rounds}; ${metric} without it ${without.toFixed(1)})${disturbance(more!)}`,
+    text: `${text}: ${found.toFixed(1)} µs found (${rounds}; ${metric} without it ${without.toFixed(1)})${disturbed === undefined ? '' : `; ${disturbed}`}`,
     ok: Math.abs(found - known) <= known * TOLERANCE,
   }
-}
-
-/** Where another program was on the subject's core, times are longer than they would be. */
-function disturbance({ samples }: Entry): string {
-  const foreign = samples.flatMap(sample => sample[FOREIGN.name] ?? [])
-  if (foreign.length === 0 || median(foreign) < QUIET) return ''
-  return `; NOT QUIET: others had ${median(foreign).toFixed(0)} % of its core`
 }
 
 async function provesFailure(load: Sources['load']): Promise<Evidence> {

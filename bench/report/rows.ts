@@ -95,7 +95,7 @@ export function subjectsOf(run: RunRecord): SubjectRecord[] {
   return [...known, ...[...names].map(name => ({ name, title: '', kind: kindByName(name) }))]
 }
 
-function kindByName(name: string): SubjectRecord['kind'] {
+export function kindByName(name: string): SubjectRecord['kind'] {
   if (/^(direct|relay|tcp\b.*|.*-tcp)$/.test(name)) return 'floor'
   return /^(frames|native)(-(frames|native))?$/.test(name) ? 'ours' : 'peer'
 }

@@ -1,5 +1,6 @@
 /** A whole run: the subjects and scenarios that take part, reported as it goes and kept as a record. */
 import type { Machine, RunRecord, ScenarioRecord, SubjectRecord } from '../report/record.ts'
+import { kindByName } from '../report/rows.ts'
 import type { Contender } from '../subjects/contender.ts'
 import { type ContestOptions, contest, recordOf, stepsOf } from './contest.ts'
 import type { Pace, Scenario } from './scenario.ts'
@@ -91,8 +92,7 @@ function joined(leftOut: RunRecord['leftOut']): RunRecord['leftOut'] {
 }
 
 function subjectOf({ name, title, routed }: Contender): SubjectRecord {
-  const isFloor = name === 'direct' || /\btcp\b/.test(name)
-  return { name, title, kind: routed === true ? 'ours' : isFloor ? 'floor' : 'peer' }
+  return { name, title, kind: routed === true ? 'ours' : kindByName(name) }
 }
 
 /** Whether a subject failed, for the exit code. */
