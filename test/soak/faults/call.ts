@@ -52,9 +52,10 @@ export class Call {
   readonly visits: Visit[] = []
   /** The status that a backend sent, once it has. */
   answered: number | undefined
-  /** Request and response bytes that came, of how many. */
-  upReceived = 0
-  downReceived = 0
+  #upReceived = 0
+  #downReceived = 0
+  /** When the last of its bytes came, at either end. */
+  movedMs = 0
   startMs = 0
   endMs = 0
   outcome: Outcome | undefined
@@ -64,6 +65,26 @@ export class Call {
 
   constructor(plan: Plan) {
     this.plan = plan
+  }
+
+  /** Request bytes that came, of all. */
+  get upReceived(): number {
+    return this.#upReceived
+  }
+
+  set upReceived(bytes: number) {
+    if (bytes > this.#upReceived) this.movedMs = performance.now()
+    this.#upReceived = bytes
+  }
+
+  /** Response bytes that came, of all. */
+  get downReceived(): number {
+    return this.#downReceived
+  }
+
+  set downReceived(bytes: number) {
+    if (bytes > this.#downReceived) this.movedMs = performance.now()
+    this.#downReceived = bytes
   }
 
   get up(): Body {
