@@ -46,9 +46,9 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.#context = context
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
-    this.#set = new EndpointSet(settings.balancer, context.random, this)
+    this.#set = new EndpointSet(settings.balancer, context, this)
     this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.#ask())
-    this.#set.follow(sourceOf(settings))
+    this.#set.follow(sourceOf(settings, context.clock))
   }
 
   /** The endpoints that take calls. */
@@ -86,7 +86,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
-    this.#set.follow(sourceOf(settings))
+    this.#set.follow(sourceOf(settings, this.#context.clock))
     this.#set.update(settings, settings.balancer)
     this.#waiting.onEndpointsChanged()
   }

@@ -10,9 +10,17 @@ import type { EndpointSource, EndpointSpec } from './endpoint-source.ts'
 
 /** What a set needs of its backend. */
 export interface EndpointSetOwner {
+  readonly name: string
   makeEndpoint(spec: EndpointSpec): Endpoint
   /** The list has changed, or the reason why there is none. Calls that wait should be placed again. */
   onEndpointsChanged(): void
+}
+
+export interface EndpointSetContext {
+  /** A number from 0 up to 1. */
+  readonly random: () => number
+  /** The source of a backend cannot say which endpoints there are, or (undefined) can again. */
+  readonly onSourceProblem?: (backend: string, problem: string | undefined) => void
 }
 
 export interface OpenAtEndpoints {
@@ -27,19 +35,19 @@ export class EndpointSet {
   /** Endpoints that have left and still finish their calls. */
   readonly #leaving = new Set<Endpoint>()
   #settings: BalancerSettings | undefined
-  readonly #random: () => number
+  readonly #context: EndpointSetContext
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
   /** There has been a list. */
   #known = false
-  /** Why there has been no list. */
+  /** What the source has said last, if it was not a list. */
   #error: string | undefined
 
-  constructor(balancer: BalancerSettings | undefined, random: () => number, owner: EndpointSetOwner) {
+  constructor(balancer: BalancerSettings | undefined, context: EndpointSetContext, owner: EndpointSetOwner) {
     this.#settings = balancer
-    this.#random = random
+    this.#context = context
     this.#owner = owner
-    this.balancer = makerOf(balancer)(this.all, random, 0)
+    this.balancer = makerOf(balancer)(this.all, context.random, 0)
   }
 
   /**
@@ -47,8 +55,8 @@ export class EndpointSet {
    * often, and in many proxies at the same time: if each began with the first endpoint, that one would get too many calls.
    */
   #balance(isFirst: boolean): void {
-    const turn = isFirst ? 0 : Math.floor(this.#random() * this.all.length)
-    this.balancer = makerOf(this.#settings)(this.all, this.#random, turn)
+    const turn = isFirst ? 0 : Math.floor(this.#context.random() * this.all.length)
+    this.balancer = makerOf(this.#settings)(this.all, this.#context.random, turn)
   }
 
   /** Listens to this source from now on. Until it has told a list, the list of the one before stays. */
@@ -56,8 +64,9 @@ export class EndpointSet {
     if (this.#source === source) return
     this.#source?.close()
     this.#source = source
+    this.#error = undefined
     source.start({
-      onEndpoints: all => this.#source === source && this.replace(all),
+      onEndpoints: all => this.#source === source && this.#onEndpoints(all),
       onError: reason => this.#source === source && this.#onError(reason),
     })
   }
@@ -73,10 +82,18 @@ export class EndpointSet {
     this.#source?.refresh()
   }
 
+  #onEndpoints(all: readonly EndpointSpec[]): void {
+    if (this.#error !== undefined) this.#context.onSourceProblem?.(this.#owner.name, undefined)
+    this.#error = undefined
+    this.replace(all)
+  }
+
+  /** The last list stays. A source may say the same each time that it looks: it is said on once. */
   #onError(reason: string): void {
-    if (this.#known) return
+    if (reason === this.#error) return
     this.#error = reason
-    this.#owner.onEndpointsChanged()
+    this.#context.onSourceProblem?.(this.#owner.name, reason)
+    if (!this.#known) this.#owner.onEndpointsChanged()
   }
 
   /** Replaces the list. Of two endpoints with the same key the first one counts. */

@@ -1,9 +1,11 @@
 /** The settings of a backend, which may change while it runs, and what it is given for its whole life. */
 
+import type { Clock } from '../transport/clock.ts'
 import type { Turn } from '../transport/turn.ts'
 import type { BalancerSettings } from './balance/kinds.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
+import type { EndpointSetContext } from './endpoint-set.ts'
 import { type EndpointSource, StaticSource, type WeightedAddress } from './endpoint-source.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './waiting-calls.ts'
@@ -14,20 +16,27 @@ export interface BackendSettings extends EndpointOptions {
   readonly endpoints: readonly WeightedAddress[]
   /** By default they take turns. */
   readonly balancer?: BalancerSettings
-  /** Tells the endpoints, instead of the list. */
-  readonly source?: EndpointSource
+  /** Makes the source that tells the endpoints, instead of the list. */
+  readonly source?: SourceSetup
   readonly queue: QueueOptions
 }
 
+/** Where the endpoints come from, as data: two that are alike can be compared. */
+export interface SourceSetup {
+  /** For logs and messages. */
+  readonly name: string
+  open(clock: Clock): EndpointSource
+}
+
 /** This never changes. */
-export interface BackendContext extends PoolContext {
+export interface BackendContext extends PoolContext, EndpointSetContext {
   readonly turn: Turn
   /** How many bytes of responses may wait for a client now before it gets a session apart. */
   readonly clientHeldBytes: () => number
 }
 
-export function sourceOf({ source, endpoints }: BackendSettings): EndpointSource {
-  return source ?? new StaticSource(endpoints)
+export function sourceOf({ source, endpoints }: BackendSettings, clock: Clock): EndpointSource {
+  return source?.open(clock) ?? new StaticSource(endpoints)
 }
 
 /** A client may cause this part of the resets that a shared session may carry. With more it gets a session apart. */

@@ -40,7 +40,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
     if (backend === undefined) throw new RangeError(`the proxy has no backend ${JSON.stringify(name)}`)
     // A configuration without endpoints is a mistake; a fleet may have none for a while.
     if (endpoints.length === 0) return []
-    const { config } = resolveConfig({ backends: { [name]: { ...backend, endpoints } } })
+    const { config } = resolveConfig({ backends: { [name]: { ...backend, source: undefined, endpoints } } })
     return config.backends[name]!.endpoints
   }
 }

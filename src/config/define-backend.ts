@@ -13,12 +13,12 @@ import { resolveConfig } from './resolve.ts'
  * ```
  *
  * @param options one endpoint, or the same options as under `backends` in a configuration
- * @param name for logs and messages; default: the first endpoint
+ * @param name for logs and messages; default: the first endpoint, or its source
  * @throws ConfigError with everything that is wrong
  */
 export function defineBackend(options: string | BackendOptions, name?: string): BackendDefinition {
   const backend = typeof options === 'string' ? { endpoints: [options] } : options
   const { config } = resolveConfig({ backends: { defined: backend } })
   const resolved = config.backends.defined!
-  return { ...resolved, name: name ?? resolved.endpoints[0]!.name }
+  return { ...resolved, name: name ?? resolved.endpoints[0]?.name ?? resolved.source!.name }
 }

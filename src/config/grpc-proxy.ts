@@ -9,7 +9,8 @@ import type { EndpointOptions, ProxyOptions } from './options.ts'
 
 export interface BackendHandle {
   /**
-   * All endpoints that there are from now on; `apply` replaces them by those of its options. One that was there before
+   * All endpoints that there are from now on; `apply` replaces them by those of its options, and so
+   * does the source of a backend that has one when it tells its endpoints again. One that was there before
    * keeps its sessions. One that has gone gets no new calls and finishes those that it has. With none, calls fail with
    * UNAVAILABLE.
    * @throws ConfigError; RangeError for a backend that the proxy has not

@@ -1,16 +1,16 @@
 /** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
 import { resolve } from 'node:path'
-import type { WeightedAddress } from '../backend/endpoint-source.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
-import type { DialAddress } from '../transport/transport.ts'
-import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress, parseListenAddress } from './address.ts'
+import { parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
+import { Dialling } from './dialling.ts'
 import { findingsOf } from './findings.ts'
 import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
-import { type BackendConfig, type Config, configSchema, type EndpointConfig, type ListenerConfig } from './schema.ts'
+import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
+import { FileSetup } from './source.ts'
 
 export interface ResolveOptions {
   /** Relative paths start here; default: the working directory. */
@@ -133,43 +133,12 @@ function modeOf(socketMode: string | undefined): { socketMode?: number } {
 
 function resolveBackend(
   name: string,
-  { endpoints, tls, ...backend }: BackendConfig,
+  { endpoints = [], source, tls, ...backend }: BackendConfig,
   pem: PemFiles,
   folder: string,
 ): BackendSetup {
-  const tlsFor = (serverName: string): DialAddress['tls'] => ({
-    serverName: tls?.serverName ?? serverName,
-    ...pem,
-  })
-  const resolveEndpoint = (endpoint: EndpointConfig): WeightedAddress => {
-    const { weight } = typeof endpoint === 'string' ? {} : endpoint
-    const weighted = weight === undefined ? {} : { weight }
-    if (typeof endpoint !== 'string' && 'connect' in endpoint) {
-      return { name: endpoint.name, connect: endpoint.connect, tls: tls && tlsFor(''), ...weighted }
-    }
-    const address = parseEndpointAddress(typeof endpoint === 'string' ? endpoint : endpoint.address)
-    return { ...dialAddressOf(address, folder, tlsFor, tls !== undefined), ...weighted }
-  }
-  return { ...backend, name, endpoints: endpoints.map(resolveEndpoint) }
-}
-
-function dialAddressOf(
-  address: EndpointAddress,
-  folder: string,
-  tlsFor: (serverName: string) => DialAddress['tls'],
-  hasTls: boolean,
-): DialAddress {
-  if (address.kind === 'unix') {
-    const path = resolve(folder, address.path)
-    return {
-      name: formatEndpointAddress({ kind: 'unix', path }),
-      unix: path,
-      tls: hasTls ? tlsFor('') : undefined,
-    }
-  }
-  return {
-    name: formatEndpointAddress(address),
-    tcp: { host: address.host, port: address.port },
-    tls: address.scheme === 'https' ? tlsFor(address.host) : undefined,
-  }
+  const dialling = new Dialling(folder, tls && { serverName: tls.serverName, ...pem })
+  const addresses = endpoints.map(endpoint => dialling.addressOf(endpoint))
+  if (source === undefined) return { ...backend, name, endpoints: addresses }
+  return { ...backend, name, endpoints: addresses, source: new FileSetup(resolve(folder, source.file), dialling) }
 }

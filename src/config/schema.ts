@@ -44,7 +44,7 @@ export const configSchema = strict({
 export type Config = z.output<typeof configSchema>
 export type ListenerConfig = z.output<typeof listener>
 export type BackendConfig = z.output<typeof backend>
-export type EndpointConfig = BackendConfig['endpoints'][number]
+export type EndpointConfig = NonNullable<BackendConfig['endpoints']>[number]
 export type Limits = Config['limits']
 
 function isLogger(value: unknown): boolean {

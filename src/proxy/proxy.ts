@@ -68,6 +68,7 @@ export class VerbatimProxy implements Live {
       turn: loopTurn,
       random: Math.random,
       log: this.#logEndpoint,
+      onSourceProblem: this.#logSource,
     })
     const owner = this.#acceptorOwner()
     const onListening = this.#onListening
@@ -119,6 +120,11 @@ export class VerbatimProxy implements Live {
   readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
     const level = event === 'connect-failed' ? 'warn' : 'debug'
     this.log[level]({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
+  }
+
+  readonly #logSource = (backend: string, problem: string | undefined): void => {
+    if (problem === undefined) this.log.info({ backend }, 'endpoints are known again')
+    else this.log.warn({ backend, detail: shownCause(problem) }, 'endpoints cannot be had; those from before stay')
   }
 
   readonly handler: StreamHandler

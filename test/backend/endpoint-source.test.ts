@@ -8,14 +8,20 @@ import {
   keyOf,
   StaticSource,
 } from '../../src/backend/endpoint-source.ts'
+import type { SourceSetup } from '../../src/backend/settings.ts'
 import type { DialAddress } from '../../src/transport/transport.ts'
 import { BackendRig, named, QUEUE_TIMEOUT_MS, shares } from './rig.ts'
 
 /** Says what a test lets it say. */
-class FakeSource implements EndpointSource {
+class FakeSource implements EndpointSource, SourceSetup {
+  readonly name = 'fake'
   sink: EndpointSink | undefined
   refreshes = 0
   closes = 0
+
+  open(): EndpointSource {
+    return this
+  }
 
   start(sink: EndpointSink): void {
     if (this.sink !== undefined) throw new Error('started twice')

@@ -31,6 +31,22 @@ t.test('check: every error has file, line, column and path, and the exit code is
   t.equal(code, 1)
 })
 
+t.test('check: files with endpoints are read, and what is wrong with them is told', async t => {
+  const config = (name: string) =>
+    `listeners: [{ address: "127.0.0.1:0" }]\nbackends:\n  a: { source: { file: ${name} } }\n`
+  const folder = t.testdir({
+    ...{ 'good.yaml': config('two.yaml'), 'bad.yaml': config('one.json') },
+    ...{ 'two.yaml': '- h:1\n- h:2', 'one.json': '["h:1", "h"]' },
+  })
+  const good = await run(t, 'check', '--config', join(folder, 'good.yaml'))
+  t.match(good.stdout, /is good: 1 listener, 1 backend with 2 endpoints/)
+  t.equal(good.code, 0)
+  const bad = await run(t, 'check', '--config', join(folder, 'bad.yaml'))
+  const [file, list] = [join(folder, 'bad.yaml'), join(folder, 'one.json')]
+  t.equal(bad.stdout, `${file} backends.a.source.file: ${list}: entry 2: "h" has no port: write host:port\n`)
+  t.equal(bad.code, 1)
+})
+
 t.test('check: a file that is not there', async t => {
   const { code, stdout } = await run(t, 'check', '--config', '/nowhere.yaml')
   t.equal(stdout, '/nowhere.yaml: cannot be read: no such file\n')

@@ -90,7 +90,7 @@ t.test('columns point at the key or the value that is wrong', async t => {
     '5:5 routes[1]: says nothing about where its calls go: give it backend, backends or deny',
   ])
   t.strictSame(faults(LISTEN, 'backends:', '  a: { balancer: round-robin }'), [
-    '3:3 backends.a.endpoints: is missing: a list is needed here',
+    '3:3 backends.a.endpoints: is missing: a list or a source is needed here',
   ])
 })
 

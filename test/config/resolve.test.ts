@@ -264,7 +264,14 @@ t.test('routes', async t => {
 t.test('backends and listeners', async t => {
   const wrong = (backend: object): string[] => problems({ backends: { a: { endpoints: ['h:1'], ...backend } } })
   t.strictSame(wrong({ endpoints: [] }), ['backends.a.endpoints: must not be empty'])
-  t.strictSame(wrong({ endpoints: undefined }), ['backends.a.endpoints: is missing: a list is needed here'])
+  t.strictSame(wrong({ endpoints: undefined }), ['backends.a.endpoints: is missing: a list or a source is needed here'])
+  t.strictSame(wrong({ source: { file: 'a.yaml' } }), [
+    'backends.a.source: is instead of endpoints: give one of the two',
+  ])
+  t.strictSame(wrong({ endpoints: undefined, source: { flie: 'a.yaml' } }), [
+    'backends.a.source.file: is missing: a string is needed here',
+    'backends.a.source.flie: unknown key; known here: file',
+  ])
   t.strictSame(wrong({ endpoints: 'h:1' }), ['backends.a.endpoints: expected a list, found "h:1"'])
   t.strictSame(wrong({ endpoints: [{ adress: 'h:1' }] }), [
     'backends.a.endpoints[0].address: is missing: a string is needed here',

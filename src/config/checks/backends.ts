@@ -1,15 +1,29 @@
 /** The endpoints of a backend among themselves, and against its `tls`. */
 import { parseEndpointAddress, tryParse } from '../address.ts'
 import type { Finding, Path } from '../problems.ts'
-import { listOf, mapOf, type RawMap } from '../raw.ts'
+import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
 
 export function checkBackends(root: RawMap): Finding[] {
   return Object.entries(mapOf(root.backends)).flatMap(([name, value]) => {
     const { endpoints, tls } = mapOf(value)
     const path = ['backends', name]
     const all = listOf(endpoints)
-    return [...checkDuplicates(all, [...path, 'endpoints']), ...(tls === undefined ? [] : checkTls(tls, all, path))]
+    return [
+      ...checkOrigin(value, path),
+      ...checkDuplicates(all, [...path, 'endpoints']),
+      ...(tls === undefined ? [] : checkTls(tls, all, path)),
+    ]
   })
+}
+
+/** A list here, or a source, and not both. */
+function checkOrigin(backend: unknown, path: Path): Finding[] {
+  const { endpoints, source } = mapOf(backend)
+  if (!isMap(backend) || (endpoints === undefined) !== (source === undefined)) return []
+  if (endpoints !== undefined) {
+    return [{ path: [...path, 'source'], message: 'is instead of endpoints: give one of the two', atKey: true }]
+  }
+  return [{ path: [...path, 'endpoints'], message: 'is missing: a list or a source is needed here' }]
 }
 
 function checkDuplicates(endpoints: readonly unknown[], path: Path): Finding[] {

@@ -5,10 +5,13 @@ import type { PemOption, TransportOption } from './listeners.ts'
 /** A group of interchangeable endpoints, and how the proxy connects to them. */
 export interface BackendOptions {
   /**
-   * `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is
-   * given); an object `{ address, weight }` where it has more; in code also `{ name, connect: () => Duplex }`.
+   * This or `source` is needed. `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a
+   * socket (TLS when `tls` is given); an object `{ address, weight }` where it has more; in code also `{ name, connect:
+   * () => Duplex }`.
    */
-  readonly endpoints: readonly EndpointOptions[]
+  readonly endpoints?: readonly EndpointOptions[]
+  /** Where the endpoints come from, if there is no list here. */
+  readonly source?: FileSourceOptions
   /**
    * Which endpoint takes the next call: each in turn, the one with the fewest calls of some that are chosen at random,
    * or the first of the list that can.
@@ -59,6 +62,12 @@ export interface ConnectedEndpoint {
   readonly connect: () => Duplex
   /** Its part of the calls beside the other endpoints, whose weight is 1 by default. */
   readonly weight?: number
+}
+
+/** A list in a file of its own. */
+export interface FileSourceOptions {
+  /** Path of a file with a list in YAML or JSON, written as in `endpoints`; it is read again when it changes. */
+  readonly file: string
 }
 
 /** A balancer by its name, or with settings of its own. */

@@ -34,6 +34,9 @@ export const endpoint = z.union([
   }).meta({ 'x-code-only': '{ name, connect: () => Duplex }' }),
 ])
 
+/** In a configuration, or in a file of its own. */
+export const endpointList = z.array(endpoint).min(1)
+
 const backendTls = strict({
   ca: pem.optional().meta({
     description: "CA of the endpoints' certificates, PEM; default: the CAs that Node trusts",
@@ -163,12 +166,20 @@ const balancer = z
     'x-type': '`round-robin`, `least-request`, `pick-first`, or `{ kind, choices }`',
   })
 
-export const backend = strict({
-  endpoints: z.array(endpoint).min(1).meta({
+const source = strict({
+  file: z.string().min(1).meta({
     description:
-      '`host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); an object `{ address, weight }` where it has more; in code also `{ name, connect: () => Duplex }`',
+      'Path of a file with a list in YAML or JSON, written as in `endpoints`; it is read again when it changes',
+  }),
+}).meta({ description: 'Where the endpoints come from, if there is no list here' })
+
+export const backend = strict({
+  endpoints: endpointList.optional().meta({
+    description:
+      'This or `source` is needed. `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); an object `{ address, weight }` where it has more; in code also `{ name, connect: () => Duplex }`',
     'x-type': 'list of addresses',
   }),
+  source: source.optional(),
   balancer,
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward the endpoints',

@@ -1,0 +1,54 @@
+/** From an endpoint as people write it to what is dialled. */
+import { resolve } from 'node:path'
+import type { WeightedAddress } from '../backend/endpoint-source.ts'
+import type { DialAddress } from '../transport/transport.ts'
+import { formatEndpointAddress, parseEndpointAddress } from './address.ts'
+import type { PemFiles } from './pem.ts'
+import type { EndpointConfig } from './schema.ts'
+
+/** How the endpoints of a backend speak TLS, if they do. */
+export interface DialTls extends PemFiles {
+  /** By default the host of each endpoint. */
+  readonly serverName?: string
+}
+
+/** Only data, so that two of them can be compared. */
+export class Dialling {
+  /** Where relative paths of sockets start. */
+  readonly folder: string
+  readonly tls: DialTls | undefined
+
+  constructor(folder: string, tls: DialTls | undefined) {
+    this.folder = folder
+    this.tls = tls
+  }
+
+  /** @throws AddressError */
+  addressOf(endpoint: EndpointConfig): WeightedAddress {
+    const { weight } = typeof endpoint === 'string' ? {} : endpoint
+    const weighted = weight === undefined ? {} : { weight }
+    if (typeof endpoint !== 'string' && 'connect' in endpoint) {
+      return { name: endpoint.name, connect: endpoint.connect, tls: this.tls && this.tlsFor(''), ...weighted }
+    }
+    return { ...this.#parsed(typeof endpoint === 'string' ? endpoint : endpoint.address), ...weighted }
+  }
+
+  #parsed(text: string): DialAddress {
+    const address = parseEndpointAddress(text)
+    if (address.kind === 'unix') {
+      const path = resolve(this.folder, address.path)
+      const tls = this.tls && this.tlsFor('')
+      return { name: formatEndpointAddress({ kind: 'unix', path }), unix: path, tls }
+    }
+    return {
+      name: formatEndpointAddress(address),
+      tcp: { host: address.host, port: address.port },
+      tls: address.scheme === 'https' ? this.tlsFor(address.host) : undefined,
+    }
+  }
+
+  /** @param host what the certificate must be for, if the backend does not say */
+  tlsFor(host: string): NonNullable<DialAddress['tls']> {
+    return { ...this.tls, serverName: this.tls?.serverName ?? host }
+  }
+}
