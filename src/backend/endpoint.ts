@@ -143,6 +143,15 @@ export class Endpoint implements StreamCounter {
     return this.#shared.leases.room() ?? this.#roomInReserve(share)
   }
 
+  /** Some client could have room now, or have a session in reserve dialled. */
+  get mayHaveRoom(): boolean {
+    if (this.#shared.leases.room() !== undefined) return true
+    const reserve = this.#reserve
+    return reserve === undefined
+      ? this.#options.sessions.reserve > 0
+      : reserve.leases.room() !== undefined || reserve.promising
+  }
+
   #roomInReserve(share: ClientShare): Lease | undefined {
     if (this.#closed || this.#options.sessions.reserve === 0) return undefined
     if (this.#shared.state !== 'ready' || this.#shared.promising) return undefined

@@ -114,7 +114,9 @@ export class WaitingCalls implements EndpointOwner {
 
   /** A client that waits until it may have its share may get it now, at any endpoint. */
   onRoomAnywhere(): void {
-    if (this.#queue.size > 0) for (const endpoint of this.#endpoints.all) this.onRoom(endpoint)
+    if (this.#queue.size === 0) return
+    // Where all is full there is nothing to give, and a fleet that is full has no time to find that out for each client.
+    for (const endpoint of this.#endpoints.all) if (endpoint.mayHaveRoom) this.onRoom(endpoint)
   }
 
   onConnectFailed(endpoint: Endpoint): void {
