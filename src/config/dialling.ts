@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { WeightedAddress } from '../backend/endpoint-source.ts'
 import type { DialAddress } from '../transport/transport.ts'
-import { formatEndpointAddress, parseEndpointAddress } from './address.ts'
+import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from './address.ts'
 import type { PemFiles } from './pem.ts'
 import type { EndpointConfig } from './schema.ts'
 
@@ -44,6 +44,17 @@ export class Dialling {
       name: formatEndpointAddress(address),
       tcp: { host: address.host, port: address.port },
       tls: address.scheme === 'https' ? this.tlsFor(address.host) : undefined,
+    }
+  }
+
+  /** The endpoint that is at this IP address, if `address` has a name. */
+  addressAt(ip: string, address: EndpointAddress & { kind: 'tcp' }): DialAddress {
+    // RFC 6066 §3: the name is sent "without a trailing dot".
+    const name = address.host.replace(/\.$/, '')
+    return {
+      name: formatEndpointAddress({ ...address, host: ip }),
+      tcp: { host: ip, port: address.port },
+      tls: address.scheme === 'https' ? this.tlsFor(name) : undefined,
     }
   }
 

@@ -10,7 +10,7 @@ import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
-import { FileSetup } from './source.ts'
+import { sourceSetup } from './source.ts'
 
 export interface ResolveOptions {
   /** Relative paths start here; default: the working directory. */
@@ -140,5 +140,5 @@ function resolveBackend(
   const dialling = new Dialling(folder, tls && { serverName: tls.serverName, ...pem })
   const addresses = endpoints.map(endpoint => dialling.addressOf(endpoint))
   if (source === undefined) return { ...backend, name, endpoints: addresses }
-  return { ...backend, name, endpoints: addresses, source: new FileSetup(resolve(folder, source.file), dialling) }
+  return { ...backend, name, endpoints: addresses, source: sourceSetup(source, folder, dialling) }
 }

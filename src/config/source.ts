@@ -2,15 +2,23 @@
  * The sources of endpoints that a configuration can name. What is here is data and can be compared: a source itself is
  * made, and its code loaded, when a backend starts it.
  */
-import { type EndpointSource, type EndpointSpec, endpointSpecs } from '../backend/endpoint-source.ts'
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { type EndpointSource, type EndpointSpec, endpointSpecs, StaticSource } from '../backend/endpoint-source.ts'
 import type { SourceSetup } from '../backend/settings.ts'
 import { LazySource } from '../discovery/lazy.ts'
 import type { Clock } from '../transport/clock.ts'
+import { parseEndpointAddress } from './address.ts'
 import { checkBackends } from './checks/backends.ts'
 import type { Dialling } from './dialling.ts'
 import { findingsOf } from './findings.ts'
 import type { Finding } from './problems.ts'
 import { endpointList } from './schema/backends.ts'
+import type { DnsConfig, FileConfig } from './schema.ts'
+
+export function sourceSetup(source: DnsConfig | FileConfig, folder: string, dialling: Dialling): SourceSetup {
+  return 'dns' in source ? new DnsSetup(source, dialling) : new FileSetup(resolve(folder, source.file), dialling)
+}
 
 /** A list in a file of its own. */
 export class FileSetup implements SourceSetup {
@@ -48,6 +56,35 @@ export class FileSetup implements SourceSetup {
     if (wrong !== undefined) throw new Error(inList(wrong))
     if (!parsed.success) throw parsed.error
     return endpointSpecs(parsed.data.map(endpoint => this.dialling.addressOf(endpoint)))
+  }
+}
+
+/** The addresses of a name. */
+export class DnsSetup implements SourceSetup {
+  readonly name: string
+  readonly address: string
+  readonly minIntervalMs: number
+  readonly maxIntervalMs: number
+  readonly dialling: Dialling
+
+  constructor({ dns, minIntervalMs, maxIntervalMs }: DnsConfig, dialling: Dialling) {
+    this.name = `dns:${dns}`
+    this.address = dns
+    this.minIntervalMs = minIntervalMs
+    this.maxIntervalMs = maxIntervalMs
+    this.dialling = dialling
+  }
+
+  open(clock: Clock): EndpointSource {
+    const { address, minIntervalMs, maxIntervalMs, dialling } = this
+    const named = parseEndpointAddress(address)
+    // No server is asked for these: an address is itself, and `localhost` is this machine (RFC 6761 §6.3).
+    if (named.kind === 'unix' || isIP(named.host) !== 0 || /(^|\.)localhost\.?$/i.test(named.host)) {
+      return new StaticSource([dialling.addressOf(address)])
+    }
+    const endpointsAt = (ips: readonly string[]) => endpointSpecs(ips.map(ip => dialling.addressAt(ip, named)))
+    const options = { host: named.host, minIntervalMs, maxIntervalMs, endpointsAt }
+    return new LazySource(async () => new (await import('../discovery/dns.ts')).DnsSource(options, { clock }))
   }
 }
 

@@ -1,4 +1,7 @@
-/** For `--import`: when the process ends it says on standard error, as JSON, which packages and parts of Node it loaded. */
+/**
+ * For `--import`: when the process ends it says on standard error, as JSON, which packages, parts of Node and sources of
+ * endpoints it loaded.
+ */
 import { writeSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 
@@ -7,7 +10,8 @@ const packages = new Set<string>()
 registerHooks({
   load(url, context, next) {
     const name = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]
-    if (name !== undefined) packages.add(name)
+    const ours = /\/src\/(discovery\/\w+)\.ts$/.exec(url)?.[1]
+    for (const one of [name, ours]) if (one !== undefined) packages.add(one)
     return next(url, context)
   },
 })

@@ -8,10 +8,12 @@ const LIBRARY = join(import.meta.dirname, '../../src/index.ts')
 const ROUTES = ['--listen', '127.0.0.1:0', '--backend', '127.0.0.1:1']
 const FILE = ['--config', join(import.meta.dirname, '../../fixtures/config/unreachable-route.yaml')]
 
-/** Packages and parts of Node that somebody may need, and not everybody. */
+/** Packages, parts of Node and modules of ours that somebody may need, and not everybody. */
 const COSTLY = [
   'commander',
   'crypto',
+  'discovery/dns',
+  'discovery/file',
   'hdr-histogram-js',
   'http2',
   'http2-wrapper',
@@ -32,6 +34,11 @@ const CASES: readonly [what: string, args: readonly string[], needs: readonly st
     'serve on native',
     [CLI, 'serve', '--transport', 'native', ...ROUTES],
     ['commander', 'crypto', 'http2', 'http2-wrapper', 'pino', 'tls', 'zod'],
+  ],
+  [
+    'serve with a source of endpoints',
+    [CLI, 'serve', '--config', join(import.meta.dirname, '../../fixtures/config/source.yaml')],
+    ['commander', 'discovery/file', 'pino', 'yaml', 'zod'],
   ],
   ['check', [CLI, 'check', ...FILE], ['commander', 'yaml', 'zod']],
 ]

@@ -268,10 +268,17 @@ t.test('backends and listeners', async t => {
   t.strictSame(wrong({ source: { file: 'a.yaml' } }), [
     'backends.a.source: is instead of endpoints: give one of the two',
   ])
-  t.strictSame(wrong({ endpoints: undefined, source: { flie: 'a.yaml' } }), [
-    'backends.a.source.file: is missing: a string is needed here',
-    'backends.a.source.flie: unknown key; known here: file',
+  t.strictSame(wrong({ endpoints: undefined, source: { file: 'a.yaml', poll: 1 } }), [
+    'backends.a.source.poll: unknown key; known here: file',
   ])
+  const source = (dns: string, more: object = {}) => wrong({ endpoints: undefined, source: { dns, ...more } })
+  t.strictSame(source('h:1'), [])
+  t.strictSame(source('https://h', { minIntervalMs: 100, maxIntervalMs: 100 }), [])
+  t.match(source('h'), ['backends.a.source.dns: "h" has no port: write host:port'])
+  t.match(source('unix:/x'), ['backends.a.source.dns: a socket is no name in DNS: give it in endpoints'])
+  t.match(source('h:1', { minIntervalMs: 400_000 }), [/^backends\.a\.source\.maxIntervalMs: must not be less than min/])
+  t.match(source('h:1', { file: 'a' }), [/^backends\.a\.source\.file: unknown key/])
+  t.match(wrong({ endpoints: undefined, source: { dns: 'h:1' }, tls: {} }), [/^backends\.a\.source\.dns: is plaintext/])
   t.strictSame(wrong({ endpoints: 'h:1' }), ['backends.a.endpoints: expected a list, found "h:1"'])
   t.strictSame(wrong({ endpoints: [{ adress: 'h:1' }] }), [
     'backends.a.endpoints[0].address: is missing: a string is needed here',

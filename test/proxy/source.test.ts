@@ -1,8 +1,12 @@
 /** A backend whose endpoints come from a source. */
+
+import { Resolver } from 'node:dns/promises'
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { parseEndpointAddress } from '../../src/config/address.ts'
+import { Dialling } from '../../src/config/dialling.ts'
 import type { TestClient } from '../../src/demo/http2-client.ts'
 import { defineBackend, type ProxyOptions } from '../../src/index.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
@@ -125,4 +129,52 @@ t.test('tls: what the file says is held against it', async t => {
     t.match(lines.find(({ detail }) => detail !== undefined)!.detail, reason)
     await proxy.close()
   }
+})
+
+t.test('dns: an address and localhost are asked of nobody', async t => {
+  const a = await server(t, 'a')
+  const { port } = new URL(a.url)
+  t.capture(Resolver.prototype, 'resolve4', () => t.fail('asked'))
+  for (const host of ['127.0.0.1', 'localhost', 'http://localhost']) {
+    const backends = { main: { source: { dns: `${host}:${port}` } } }
+    const { addresses } = await started(t, { ...SILENT, backends })
+    t.equal(await ask(client(t, addresses[0]!)), 'a', host)
+  }
+})
+
+t.test('dns: calls go to the addresses of a name, and a lost session is a reason to ask again', async t => {
+  const a = await server(t, 'a')
+  const { port } = new URL(a.url)
+  const none = async () => {
+    throw Object.assign(new Error('queryAaaa ENODATA'), { code: 'ENODATA' })
+  }
+  t.capture(Resolver.prototype, 'resolve6', none)
+  let address = '127.0.0.2'
+  const asked = t.capture(Resolver.prototype, 'resolve4', async () => [{ address, ttl: 3_600 }])
+  const { lines, options } = logged()
+  const source = { dns: `api.test:${port}`, minIntervalMs: 100 }
+  const { addresses } = await started(t, { ...options, backends: { main: { source } } })
+  const by = client(t, addresses[0]!)
+  // The server listens on another address.
+  await t.rejects(ask(by), { code: 14 })
+  address = '127.0.0.1'
+  await goesTo(by, 'a')
+  t.ok(asked().length > 1, 'at once, and not when the records are over')
+  t.same(
+    lines.filter(({ detail }) => detail?.startsWith('api.test')),
+    [],
+  )
+})
+
+t.test('dns: the certificate must be one for the name, not for its addresses', async t => {
+  const named = (text: string) =>
+    parseEndpointAddress(text) as ReturnType<typeof parseEndpointAddress> & { kind: 'tcp' }
+  t.same(new Dialling('/', undefined).addressAt('fd00::1', named('https://api.test.')), {
+    name: 'https://[fd00::1]:443',
+    tcp: { host: 'fd00::1', port: 443 },
+    tls: { serverName: 'api.test' },
+  })
+  const { tls } = new Dialling('/', { serverName: 'other.test' }).addressAt('10.0.0.1', named('https://api.test'))
+  t.same(tls, { serverName: 'other.test' })
+  t.equal(new Dialling('/', undefined).addressAt('10.0.0.1', named('http://api.test')).tls, undefined)
 })

@@ -5,13 +5,15 @@ import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
 
 export function checkBackends(root: RawMap): Finding[] {
   return Object.entries(mapOf(root.backends)).flatMap(([name, value]) => {
-    const { endpoints, tls } = mapOf(value)
+    const { endpoints, source, tls } = mapOf(value)
+    const { dns } = mapOf(source)
     const path = ['backends', name]
     const all = listOf(endpoints)
     return [
       ...checkOrigin(value, path),
       ...checkDuplicates(all, [...path, 'endpoints']),
-      ...(tls === undefined ? [] : checkTls(tls, all, path)),
+      ...(tls === undefined ? [] : checkTls(tls, all, path, 'endpoints')),
+      ...(tls === undefined || dns === undefined ? [] : checkTls(tls, [dns], path, 'source')),
     ]
   })
 }
@@ -45,14 +47,14 @@ function checkDuplicates(endpoints: readonly unknown[], path: Path): Finding[] {
  * Where `tls` is given nothing may go out in the clear by accident, so each endpoint must say which
  * of the two it is.
  */
-function checkTls(tls: unknown, endpoints: readonly unknown[], path: Path): Finding[] {
+function checkTls(tls: unknown, endpoints: readonly unknown[], path: Path, from: 'endpoints' | 'source'): Finding[] {
   const section = mapOf(tls)
   const uses = endpoints.map(entry => tlsUse(entry, section))
   if (uses.length > 0 && uses.every(use => use.kind === 'no')) {
     return [{ path: [...path, 'tls'], message: 'is not used: no endpoint is https://', atKey: true }]
   }
   return uses.flatMap((use, i): Finding[] => {
-    if (use.kind === 'unclear') return [{ path: [...path, 'endpoints', i], message: use.message }]
+    if (use.kind === 'unclear') return [{ path: [...path, from, from === 'source' ? 'dns' : i], message: use.message }]
     if (use.kind === 'nameless') return [{ path: [...path, 'tls'], message: use.message, atKey: true }]
     return []
   })

@@ -10,8 +10,8 @@ export interface BackendOptions {
    * () => Duplex }`.
    */
   readonly endpoints?: readonly EndpointOptions[]
-  /** Where the endpoints come from, if there is no list here. */
-  readonly source?: FileSourceOptions
+  /** Where the endpoints come from, if there is no list here: the addresses of a name, or a file with a list. */
+  readonly source?: DnsSourceOptions | FileSourceOptions
   /**
    * Which endpoint takes the next call: each in turn, the one with the fewest calls of some that are chosen at random,
    * or the first of the list that can.
@@ -62,6 +62,22 @@ export interface ConnectedEndpoint {
   readonly connect: () => Duplex
   /** Its part of the calls beside the other endpoints, whose weight is 1 by default. */
   readonly weight?: number
+}
+
+/** The addresses of a name. */
+export interface DnsSourceOptions {
+  /** A name and a port, written as in `endpoints`: each of its A and AAAA addresses is an endpoint. */
+  readonly dns: string
+  /**
+   * Shortest time between two questions, however short the records live (milliseconds).
+   * @defaultValue `5000`
+   */
+  readonly minIntervalMs?: number
+  /**
+   * Longest time between two questions, however long the records live (milliseconds).
+   * @defaultValue `300000`
+   */
+  readonly maxIntervalMs?: number
 }
 
 /** A list in a file of its own. */
