@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import type { WeightedAddress } from '../backend/endpoint-source.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from './address.ts'
+import type { EndpointOptions } from './options.ts'
 import type { PemFiles } from './pem.ts'
-import type { EndpointConfig } from './schema.ts'
 
 /** How the endpoints of a backend speak TLS, if they do. */
 export interface DialTls extends PemFiles {
@@ -24,7 +24,7 @@ export class Dialling {
   }
 
   /** @throws AddressError */
-  addressOf(endpoint: EndpointConfig): WeightedAddress {
+  addressOf(endpoint: EndpointOptions): WeightedAddress {
     const { weight } = typeof endpoint === 'string' ? {} : endpoint
     const weighted = weight === undefined ? {} : { weight }
     if (typeof endpoint !== 'string' && 'connect' in endpoint) {

@@ -44,10 +44,6 @@ export const configSchema = strict({
 export type Config = z.output<typeof configSchema>
 export type ListenerConfig = z.output<typeof listener>
 export type BackendConfig = z.output<typeof backend>
-export type EndpointConfig = NonNullable<BackendConfig['endpoints']>[number]
-type SourceConfig = NonNullable<BackendConfig['source']>
-export type DnsConfig = Extract<SourceConfig, { dns: string }>
-export type FileConfig = Extract<SourceConfig, { file: string }>
 export type Limits = Config['limits']
 
 function isLogger(value: unknown): boolean {

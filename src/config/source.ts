@@ -12,11 +12,13 @@ import { parseEndpointAddress } from './address.ts'
 import { checkBackends } from './checks/backends.ts'
 import type { Dialling } from './dialling.ts'
 import { findingsOf } from './findings.ts'
+import type { DnsSourceOptions, FileSourceOptions } from './options.ts'
 import type { Finding } from './problems.ts'
 import { endpointList } from './schema/backends.ts'
-import type { DnsConfig, FileConfig } from './schema.ts'
 
-export function sourceSetup(source: DnsConfig | FileConfig, folder: string, dialling: Dialling): SourceSetup {
+type SourceConfig = Required<DnsSourceOptions> | FileSourceOptions
+
+export function sourceSetup(source: SourceConfig, folder: string, dialling: Dialling): SourceSetup {
   return 'dns' in source ? new DnsSetup(source, dialling) : new FileSetup(resolve(folder, source.file), dialling)
 }
 
@@ -67,7 +69,7 @@ export class DnsSetup implements SourceSetup {
   readonly maxIntervalMs: number
   readonly dialling: Dialling
 
-  constructor({ dns, minIntervalMs, maxIntervalMs }: DnsConfig, dialling: Dialling) {
+  constructor({ dns, minIntervalMs, maxIntervalMs }: Required<DnsSourceOptions>, dialling: Dialling) {
     this.name = `dns:${dns}`
     this.address = dns
     this.minIntervalMs = minIntervalMs
