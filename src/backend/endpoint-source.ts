@@ -38,12 +38,12 @@ export interface EndpointSource {
   close(): void
 }
 
-/** The list of the configuration. */
 /** An address of a list, and its part of the calls: 1 where none is given. */
 export interface WeightedAddress extends DialAddress {
   readonly weight?: number
 }
 
+/** The list of the configuration. */
 export class StaticSource implements EndpointSource {
   readonly #addresses: readonly WeightedAddress[]
 
