@@ -69,3 +69,17 @@ t.test('one that has no call ends at once', async t => {
   await closed
   await (await server.connection()).closed
 })
+
+t.test('a session that is told to end again and again ends once', async t => {
+  const server = await RawServer.listen(t)
+  const { session, closed } = await connected(server)
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const stream = session.open(OWNER)
+  stream.sendHeaders(block(Object.fromEntries(requestFields().map(([name, value]) => [name, value]))), false)
+  for (let i = 0; i < 20; i++) session.destroy()
+  await closed
+  t.same(warnings, [], 'Node has no complaint about listeners')
+})

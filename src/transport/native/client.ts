@@ -136,6 +136,8 @@ class NativeClientSession implements ClientSession, NativeSession {
   /** Whether we drain it: it may end once it has no stream. */
   #retired = false
   #closed = false
+  /** `destroy` was called. */
+  #destroying = false
   /** Whether we closed it, at once. */
   #destroyed = false
   #error: Error | undefined
@@ -313,7 +315,8 @@ class NativeClientSession implements ClientSession, NativeSession {
 
   destroy(): void {
     if (this.#node === undefined) return this.#fail(new Error('gave up connecting'))
-    if (this.#closed) return
+    if (this.#closed || this.#destroying) return
+    this.#destroying = true
     if (!this.#node.destroyed) this.#destroyed = true
     this.#node.destroy()
     // Node waits for what is still to be written, which a peer that reads nothing never takes. Whoever waits for the
