@@ -27,6 +27,7 @@ export class Lease {
   used = true
   /** It takes no new calls. */
   #draining = false
+  #looksSoon = false
   /** Undefined for a session apart: there a client harms only itself with its resets. */
   readonly #resets: PacedResets | undefined
 
@@ -93,7 +94,7 @@ export class Lease {
     if (resets === undefined) return what.stream.reset(code)
     resets.reset(what, code)
     if (resets.waiting === 0) return
-    if (this.#draining) this.#endIfUnwanted()
+    if (this.#draining) this.#endSoonIfUnwanted()
     else if (resets.waiting > MAX_WAITING_RESETS) this.#onCrowded(this)
   }
 
@@ -105,7 +106,7 @@ export class Lease {
   /** It takes no new calls. Those that it has go on. */
   drain(): void {
     this.#draining = true
-    this.#endIfUnwanted()
+    this.#endSoonIfUnwanted()
   }
 
   /** The stream has ended. */
@@ -113,11 +114,20 @@ export class Lease {
     this.#counter.inFlight--
     if (this.#resets === undefined || this.#resets.waiting === 0) return
     this.#resets.ended(what)
-    if (this.#draining) this.#endIfUnwanted()
+    if (this.#draining) this.#endSoonIfUnwanted()
   }
 
-  /** If only streams are left that wait to be reset, ending the session ends them all. */
-  #endIfUnwanted(): void {
-    if (this.waitingResets > 0 && this.session.streams <= this.waitingResets) this.session.destroy()
+  /**
+   * If only streams are left that wait to be reset, ending the session ends them all. This is looked at once everything
+   * is told that happens now: until then a stream may be closed that still waits here, and a call that goes on would look
+   * like one that nobody wants.
+   */
+  #endSoonIfUnwanted(): void {
+    if (this.#looksSoon || this.waitingResets === 0) return
+    this.#looksSoon = true
+    queueMicrotask(() => {
+      this.#looksSoon = false
+      if (this.waitingResets > 0 && this.session.streams <= this.waitingResets) this.session.destroy()
+    })
   }
 }

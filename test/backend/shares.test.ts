@@ -309,6 +309,7 @@ t.test('a session on which too many resets wait is replaced, and ends when nothi
   t.equal(next.lease!.session, rig.session())
   t.same([old.destroys, kept.stream!.over], [0, false], 'the call of another runs on')
   kept.stream!.close(finish)
+  await Promise.resolve()
   t.equal(old.destroys, 1)
   rig.backend.close()
 })
