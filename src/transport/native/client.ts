@@ -136,8 +136,8 @@ class NativeClientSession implements ClientSession, NativeSession {
   /** Whether we drain it: it may end once it has no stream. */
   #retired = false
   #closed = false
-  /** `destroy` was called. */
-  #destroying = false
+  /** Runs from `destroy` until it is closed. */
+  #lateTimer: NodeJS.Timeout | undefined
   /** Whether we closed it, at once. */
   #destroyed = false
   #error: Error | undefined
@@ -259,6 +259,7 @@ class NativeClientSession implements ClientSession, NativeSession {
     if (this.#closed) return
     this.#closed = true
     this.#draining = true
+    clearTimeout(this.#lateTimer)
     // Streams get their `'close'` in this turn too, some of them after this event.
     setImmediate(() => this.#owner.onSessionClosed(this, this.lostReason))
   }
@@ -315,17 +316,15 @@ class NativeClientSession implements ClientSession, NativeSession {
 
   destroy(): void {
     if (this.#node === undefined) return this.#fail(new Error('gave up connecting'))
-    if (this.#closed || this.#destroying) return
-    this.#destroying = true
+    if (this.#closed || this.#lateTimer !== undefined) return
     if (!this.#node.destroyed) this.#destroyed = true
     this.#node.destroy()
     // Node waits for what is still to be written, which a peer that reads nothing never takes. Whoever waits for the
     // end of this session hears of it after that time, even if Node's own `'close'` does not come.
-    const late = setTimeout(() => {
+    this.#lateTimer = setTimeout(() => {
       this.#socket?.destroy()
       this.#close()
     }, DESTROY_LINGER_MS)
-    this.#node.once('close', () => clearTimeout(late))
   }
 }
 
