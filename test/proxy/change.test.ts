@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import tls from 'node:tls'
 import t from 'tap'
+import { freePort } from '../../bench/measure/child.ts'
 import { createProxy } from '../../src/index.ts'
 import { certificates } from '../support/certs.ts'
 import { Setting } from '../support/frames.ts'
@@ -333,13 +334,3 @@ t.test('the end of a block with `await using` closes it', async t => {
   await proxy[Symbol.asyncDispose]()
   await t.rejects(once(net.connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' })
 })
-
-/** Free a moment ago: the kernel does not give it out again at once. */
-async function freePort(): Promise<number> {
-  const probe = net.createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as net.AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
