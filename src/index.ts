@@ -2,41 +2,7 @@
 export { createProxy } from './config/create-proxy.ts'
 export { defineBackend } from './config/define-backend.ts'
 export type { BackendHandle, GrpcProxy } from './config/grpc-proxy.ts'
-export type {
-  AddressedEndpoint,
-  BackendOptions,
-  BackendTlsOptions,
-  BackoffOptions,
-  BalancerOptions,
-  ClientAddressBits,
-  ConnectedEndpoint,
-  DnsSourceOptions,
-  DrainOptions,
-  EndpointOptions,
-  FileSourceOptions,
-  FloodLimitOptions,
-  FloodOptions,
-  HeaderOptions,
-  LeastRequestOptions,
-  LimitOptions,
-  ListenerOptions,
-  ListenerTlsOptions,
-  LogOptions,
-  MetadataCondition,
-  PemOption,
-  PlainBalancerOptions,
-  PrefixCondition,
-  PresentCondition,
-  ProxyOptions,
-  QueueOptions,
-  ResetOptions,
-  RouteMatchOptions,
-  RouteOptions,
-  SessionOptions,
-  TransportOption,
-  ValueCondition,
-  WeightedBackendOptions,
-} from './config/options.ts'
+export type * from './config/options.ts'
 export { ConfigError, type Problem } from './config/problems.ts'
 export { GrpcError, Status, type StatusCode, type StatusName } from './grpc/status.ts'
 export type { BesideOptions, StreamHandler } from './proxy/carriers.ts'

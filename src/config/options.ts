@@ -10,43 +10,10 @@ import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
 import type { RouteOptions } from './options/routes.ts'
 
-export type {
-  AddressedEndpoint,
-  BackendOptions,
-  BackendTlsOptions,
-  BackoffOptions,
-  BalancerOptions,
-  ConnectedEndpoint,
-  DnsSourceOptions,
-  EndpointOptions,
-  FileSourceOptions,
-  LeastRequestOptions,
-  PlainBalancerOptions,
-  QueueOptions,
-  ResetOptions,
-  SessionOptions,
-} from './options/backends.ts'
-export type {
-  ClientAddressBits,
-  FloodLimitOptions,
-  FloodOptions,
-  LimitOptions,
-} from './options/limits.ts'
-export type {
-  ListenerOptions,
-  ListenerTlsOptions,
-  PemOption,
-  TransportOption,
-} from './options/listeners.ts'
-export type {
-  MetadataCondition,
-  PrefixCondition,
-  PresentCondition,
-  RouteMatchOptions,
-  RouteOptions,
-  ValueCondition,
-  WeightedBackendOptions,
-} from './options/routes.ts'
+export type * from './options/backends.ts'
+export type * from './options/limits.ts'
+export type * from './options/listeners.ts'
+export type * from './options/routes.ts'
 
 /** Everything that a proxy can be told. A file holds the same, without what only code can give. */
 export interface ProxyOptions {
