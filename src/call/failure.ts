@@ -1,7 +1,7 @@
 /**
  * The ways in which the proxy itself ends a call, as a table by token: the one place where a failure becomes a
  * grpc-status. Tokens are stable: clients see them in `x-grpc-verbatim-error`, the log has them as `reason`.
- * `failure-reference.ts` makes the table of docs/statuses.md from it.
+ * `config/failure-reference.ts` makes the table of docs/statuses.md from it.
  */
 import { encodeMessage, Status, type StatusCode } from '../grpc/status.ts'
 import { ErrorCode } from '../wire/errors.ts'

@@ -1,16 +1,16 @@
 /**
  * What the table of failures says, for people: the tables of docs/statuses.md.
  *
- * `node src/call/failure-reference.ts --page docs/statuses.md` writes them anew.
+ * `node src/config/failure-reference.ts --page docs/statuses.md` writes them anew.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
+import { FAILURES, type FailureKind } from '../call/failure.ts'
 import { statusName, statusOfReset } from '../grpc/status.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
-import { FAILURES, type FailureKind } from './failure.ts'
+import { pageCommand, tableRow, withPart } from './page-part.ts'
 
 export const TABLES_BEGIN = '<!-- failures:begin -->'
 export const TABLES_END = '<!-- failures:end -->'
+const MARKS = { begin: TABLES_BEGIN, end: TABLES_END }
 
 /** Below it is what the notes of two failures point at. */
 const RESETS = 'When the backend resets a stream'
@@ -33,10 +33,7 @@ export function markdownTables(): string {
  * @returns undefined when it has no markers
  */
 export function withTables(page: string): string | undefined {
-  const begin = page.indexOf(TABLES_BEGIN)
-  const end = page.indexOf(TABLES_END, begin)
-  if (begin === -1 || end === -1) return undefined
-  return `${page.slice(0, begin + TABLES_BEGIN.length)}\n\n${markdownTables()}\n\n${page.slice(end)}`
+  return withPart(page, MARKS, `\n\n${markdownTables()}\n\n`)
 }
 
 function rowOf(token: string, kind: FailureKind): string[] {
@@ -58,25 +55,7 @@ function resetRows(): string[][] {
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
-  return [line(heads), `|${'---|'.repeat(heads.length)}`, ...rows.map(line)].join('\n')
+  return [tableRow(heads), `|${'---|'.repeat(heads.length)}`, ...rows.map(tableRow)].join('\n')
 }
 
-function main(args: readonly string[]): void {
-  const [option, file] = args
-  if (option !== '--page' || file === undefined) {
-    console.error('usage: node src/call/failure-reference.ts --page docs/statuses.md')
-    process.exitCode = 2
-    return
-  }
-  const updated = withTables(readFileSync(file, 'utf8'))
-  if (updated === undefined) {
-    console.error(`${file} has no ${TABLES_BEGIN} … ${TABLES_END}`)
-    process.exitCode = 1
-    return
-  }
-  writeFileSync(file, updated)
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  main(process.argv.slice(2))
+pageCommand(import.meta.url, 'src/config/failure-reference.ts --page docs/statuses.md', MARKS, withTables)

@@ -3,9 +3,8 @@
  *
  * `node src/config/reference.ts --page docs/configuration.md` writes the table of that page again.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
+import { pageCommand, tableRow, withPart } from './page-part.ts'
 import { configSchema } from './schema.ts'
 
 /** The parts of JSON Schema that the configuration's schema uses. */
@@ -29,6 +28,7 @@ export interface JsonSchema {
 
 export const TABLE_BEGIN = '<!-- config:begin -->'
 export const TABLE_END = '<!-- config:end -->'
+const MARKS = { begin: TABLE_BEGIN, end: TABLE_END }
 
 /** JSON Schema (draft 2020-12) of a configuration file, for editors. Checks across fields are not in it. */
 export function jsonSchema(): Record<string, unknown> {
@@ -47,10 +47,7 @@ export function markdownTable(): string {
  * @returns undefined when it has no markers
  */
 export function withTable(page: string): string | undefined {
-  const begin = page.indexOf(TABLE_BEGIN)
-  const end = page.indexOf(TABLE_END, begin)
-  if (begin === -1 || end === -1) return undefined
-  return `${page.slice(0, begin + TABLE_BEGIN.length)}\n${markdownTable()}\n${page.slice(end)}`
+  return withPart(page, MARKS, `\n${markdownTable()}\n`)
 }
 
 /** With what only code can give, and with our own keywords. */
@@ -140,24 +137,7 @@ export function meaningOf(schema: JsonSchema): string {
 }
 
 function formatRow({ option, type, fallback, meaning }: Row): string {
-  return `| ${[`\`${option}\``, type, fallback, meaning].map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return tableRow([`\`${option}\``, type, fallback, meaning])
 }
 
-function main(args: readonly string[]): void {
-  const [option, file] = args
-  if (option !== '--page' || file === undefined) {
-    console.error('usage: node src/config/reference.ts --page docs/configuration.md')
-    process.exitCode = 2
-    return
-  }
-  const updated = withTable(readFileSync(file, 'utf8'))
-  if (updated === undefined) {
-    console.error(`${file} has no ${TABLE_BEGIN} … ${TABLE_END}`)
-    process.exitCode = 1
-    return
-  }
-  writeFileSync(file, updated)
-}
-
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href)
-  main(process.argv.slice(2))
+pageCommand(import.meta.url, 'src/config/reference.ts --page docs/configuration.md', MARKS, withTable)

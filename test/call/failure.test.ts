@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { FAILURES, type FailureKind, type FailureToken, failureOf, messageOf } from '../../src/call/failure.ts'
-import { markdownTables, TABLES_BEGIN, TABLES_END, withTables } from '../../src/call/failure-reference.ts'
+import { markdownTables, TABLES_BEGIN, TABLES_END, withTables } from '../../src/config/failure-reference.ts'
 import { Status, type StatusCode } from '../../src/grpc/status.ts'
 import { ErrorCode } from '../../src/wire/errors.ts'
 
@@ -11,7 +11,7 @@ const page = readFileSync(join(import.meta.dirname, '../../docs/statuses.md'), '
 const KINDS = Object.entries(FAILURES) as [FailureToken, FailureKind][]
 
 t.test('the tables of docs/statuses.md are those of the code', async t => {
-  t.equal(withTables(page), page, 'run: node src/call/failure-reference.ts --page docs/statuses.md')
+  t.equal(withTables(page), page, 'run: node src/config/failure-reference.ts --page docs/statuses.md')
 })
 
 t.test('the tables replace what is between the markers, and nothing else', async t => {
