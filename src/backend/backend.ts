@@ -5,7 +5,6 @@
  * All of this happens at the end of a turn of the event loop. By then everything that came in the turn is known, and a
  * call that its client has given up is never sent.
  */
-
 import type { TurnTask } from '../transport/turn.ts'
 import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'
 import { Endpoint } from './endpoint.ts'
@@ -46,8 +45,8 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.#context = context
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
-    this.#set = new EndpointSet(settings.balancer, context, this)
-    this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.#ask())
+    this.#set = new EndpointSet(settings, context, this)
+    this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.askForTurn())
     this.#set.follow(sourceOf(settings, context.clock))
   }
 
@@ -87,7 +86,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
     this.#set.follow(sourceOf(settings, this.#context.clock))
-    this.#set.update(settings, settings.balancer)
+    this.#set.update(settings)
     this.#waiting.onEndpointsChanged()
   }
 
@@ -99,17 +98,18 @@ export class Backend implements EndpointSetOwner, TurnTask {
   acquire(waiter: Waiter): void {
     waiter.arriving = true
     this.#arrivals.push(waiter)
-    this.#ask()
+    this.askForTurn()
   }
 
   /** The call is over, and does not wait any more. */
   cancel(waiter: Waiter): void {
     waiter.arriving = false
     this.#waiting.remove(waiter)
-    if (this.retired !== undefined) this.#ask()
+    if (this.retired !== undefined) this.askForTurn()
   }
 
-  #ask(): void {
+  /** Asks for `atTurnEnd` at the end of this turn. */
+  askForTurn(): void {
     if (this.#asked) return
     this.#asked = true
     this.#context.turn.atEnd(this)
@@ -118,6 +118,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   /** First come the calls that wait, then those that came in this turn. */
   atTurnEnd(): void {
     this.#asked = false
+    this.#set.settle()
     this.#waiting.work(this.#placeAgain)
     const arrivals = this.#arrivals
     this.#arrivals = this.#spare
@@ -164,7 +165,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   #enqueue(waiter: Waiter, hope: Endpoint | undefined, full: boolean, expiresMs: number | undefined): void {
     if (this.#refusal !== undefined) return waiter.onUnavailable(...this.#refusal)
-    const endpoint = hope ?? (full ? undefined : this.endpoints.find(({ promising }) => promising))
+    const endpoint = hope ?? (full ? undefined : this.#set.inUse.find(({ promising }) => promising))
     if (endpoint !== undefined || full || this.#set.isUnknown) this.#waiting.push(waiter, endpoint, expiresMs)
     else waiter.onUnavailable('unreachable', this.#set.whyUnreachable)
   }
@@ -172,7 +173,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   /** A session tells of room only if it had none before. A client that waits for its share waits for this. */
   readonly #onShareFree = (): void => {
     this.#waiting.onRoomAnywhere()
-    if (this.retired !== undefined) this.#ask()
+    if (this.retired !== undefined) this.askForTurn()
   }
 
   onEndpointsChanged(): void {
@@ -185,7 +186,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
    */
   retire(): Promise<void> {
     this.retired ??= this.#retire()
-    this.#ask()
+    this.askForTurn()
     return this.retired
   }
 

@@ -17,6 +17,8 @@ export interface Waiter {
   ticket: Ticket | undefined
   /** It came in this turn and has not been looked at. Only the backend uses it. */
   arriving: boolean
+  /** Calls of the same hash go to the same endpoint, where the backend's balancer hashes: 31 bits. Elsewhere it is 0. */
+  readonly hash: number
   onLease(lease: Lease): void
   onUnavailable(why: Unavailable, detail: string): void
 }
@@ -25,6 +27,8 @@ export interface Waiter {
 export interface AwaitedEndpoint {
   readonly state: string
   readonly failing: boolean
+  /** Calls go to it now. */
+  readonly inUse: boolean
   /** Calls that wait for its first session. */
   awaited: number
 }

@@ -5,8 +5,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Balancer } from './balance/balancer.ts'
 import { type BalancerSettings, makerOf } from './balance/kinds.ts'
-import type { Endpoint, EndpointOptions } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
 import type { EndpointSource, EndpointSpec } from './endpoint-source.ts'
+import type { BackendContext, BackendSettings } from './settings.ts'
+import { Watches } from './watches.ts'
 
 /** What a set needs of its backend. */
 export interface EndpointSetOwner {
@@ -14,13 +16,8 @@ export interface EndpointSetOwner {
   makeEndpoint(spec: EndpointSpec): Endpoint
   /** The list has changed, or the reason why there is none. Calls that wait should be placed again. */
   onEndpointsChanged(): void
-}
-
-export interface EndpointSetContext {
-  /** A number from 0 up to 1. */
-  readonly random: () => number
-  /** The source of a backend cannot say which endpoints there are, or (undefined) can again. */
-  readonly onSourceProblem?: (backend: string, problem: string | undefined) => void
+  /** Asks for `settle` at the end of this turn. */
+  askForTurn(): void
 }
 
 export interface OpenAtEndpoints {
@@ -29,13 +26,18 @@ export interface OpenAtEndpoints {
 }
 
 export class EndpointSet {
-  /** Endpoints that take calls, in the order of the source. */
+  /** The endpoints, in the order of the source. */
   all: readonly Endpoint[] = []
+  /** Those that calls go to now. */
+  inUse: readonly Endpoint[] = []
+  /** Which of them should be used has changed in this turn. */
+  #stale = false
+  readonly #watches: Watches
   balancer: Balancer
   /** Endpoints that have left and still finish their calls. */
   readonly #leaving = new Set<Endpoint>()
   #settings: BalancerSettings | undefined
-  readonly #context: EndpointSetContext
+  readonly #context: BackendContext
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
   /** There has been a list. */
@@ -43,11 +45,12 @@ export class EndpointSet {
   /** What the source has said last, if it was not a list. */
   #error: string | undefined
 
-  constructor(balancer: BalancerSettings | undefined, context: EndpointSetContext, owner: EndpointSetOwner) {
-    this.#settings = balancer
+  constructor(settings: BackendSettings, context: BackendContext, owner: EndpointSetOwner) {
+    this.#settings = settings.balancer
     this.#context = context
     this.#owner = owner
-    this.balancer = makerOf(balancer)(this.all, context.random, 0)
+    this.#watches = new Watches(settings, context)
+    this.balancer = makerOf(settings.balancer)(this.all, context.random, 0)
   }
 
   /**
@@ -55,8 +58,33 @@ export class EndpointSet {
    * often, and in many proxies at the same time: if each began with the first endpoint, that one would get too many calls.
    */
   #balance(isFirst: boolean): void {
-    const turn = isFirst ? 0 : Math.floor(this.#context.random() * this.all.length)
-    this.balancer = makerOf(this.#settings)(this.all, this.#context.random, turn)
+    this.#stale = false
+    for (const endpoint of this.inUse) endpoint.inUse = false
+    const usable = this.all.filter(({ barred }) => !barred)
+    // With none left all are used: a wrong judge of health must not be worse than none.
+    this.inUse = usable.length === 0 ? this.all : usable
+    for (const endpoint of this.inUse) endpoint.inUse = true
+    const turn = isFirst ? 0 : Math.floor(this.#context.random() * this.inUse.length)
+    this.balancer = makerOf(this.#settings)(this.inUse, this.#context.random, turn)
+  }
+
+  /** An endpoint is barred, or is not any more. */
+  onUsableChanged(): void {
+    if (this.#stale) return
+    this.#stale = true
+    this.#owner.askForTurn()
+  }
+
+  /** Once for all that has changed in a turn. */
+  settle(): void {
+    if (!this.#stale) return
+    this.#balance(false)
+    this.#owner.onEndpointsChanged()
+  }
+
+  onConnectFailed(endpoint: Endpoint): void {
+    this.#watches.onConnectFailed(endpoint)
+    this.refresh()
   }
 
   /** Listens to this source from now on. Until it has told a list, the list of the one before stays. */
@@ -109,8 +137,7 @@ export class EndpointSet {
       const kept = gone.get(key)
       gone.delete(key)
       changed ||= kept === undefined || kept !== before[all.size] || !isBalancedAlike(kept.spec, spec)
-      if (kept !== undefined) kept.spec = spec
-      all.set(key, kept ?? this.#owner.makeEndpoint(spec))
+      all.set(key, kept === undefined ? this.#make(spec) : this.#keep(kept, spec))
     }
     if (changed || gone.size > 0) {
       this.all = [...all.values()]
@@ -121,14 +148,29 @@ export class EndpointSet {
     this.#owner.onEndpointsChanged()
   }
 
+  #make(spec: EndpointSpec): Endpoint {
+    const endpoint = this.#owner.makeEndpoint(spec)
+    this.#watches.add(endpoint)
+    return endpoint
+  }
+
+  #keep(endpoint: Endpoint, spec: EndpointSpec): Endpoint {
+    endpoint.spec = spec
+    endpoint.weight = spec.weight
+    return endpoint
+  }
+
   async #retire(endpoint: Endpoint): Promise<void> {
+    this.#watches.remove(endpoint)
     this.#leaving.add(endpoint)
     await endpoint.retire()
     this.#leaving.delete(endpoint)
   }
 
-  update(options: EndpointOptions, balancer: BalancerSettings | undefined): void {
-    for (const endpoint of this.all) endpoint.update(options)
+  update(settings: BackendSettings): void {
+    const { balancer } = settings
+    for (const endpoint of this.all) endpoint.update(settings)
+    this.#watches.update(settings)
     if (isDeepStrictEqual(balancer, this.#settings)) return
     this.#settings = balancer
     this.#balance(false)
@@ -147,7 +189,7 @@ export class EndpointSet {
 
   /** At least one endpoint has a session or may get one. */
   get hopeful(): boolean {
-    return this.all.some(endpoint => endpoint.state === 'ready' || endpoint.promising)
+    return this.inUse.some(endpoint => endpoint.state === 'ready' || endpoint.promising)
   }
 
   /** Endpoints that have left count until they are gone. */
@@ -162,11 +204,13 @@ export class EndpointSet {
 
   /** All endpoints finish their calls. Resolves when the last session is gone. */
   async retire(): Promise<void> {
+    this.#watches.close()
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.retire()))
   }
 
   /** Ends all sessions now. Resolves when the last one is gone. */
   async close(): Promise<void> {
+    this.#watches.close()
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.close()))
   }
 }

@@ -14,6 +14,7 @@ import type { DialAddress } from '../transport/transport.ts'
 import type { ClientShare } from './client-share.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
 import type { Lease, StreamCounter } from './lease.ts'
+import type { Outcomes } from './outcome.ts'
 import { type PoolContext, type PoolOptions, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
 import type { Rate } from './token-bucket.ts'
 
@@ -42,7 +43,12 @@ export interface EndpointOwner {
   onConnectSlow(endpoint: Endpoint): void
   /** A session takes no more streams, so no call should wait for one of them. */
   onSessionGone(endpoint: Endpoint): void
+  /** It is barred now and was not before, or the other way round. */
+  onBarsChanged(endpoint: Endpoint): void
 }
+
+/** Who may say that an endpoint should get no calls, although it can be reached. */
+export type BarKind = 'health' | 'outlier'
 
 /** A session in reserve or apart is closed after a minute without calls. Its client may come back before. */
 const IDLE_MS = 60_000
@@ -55,6 +61,14 @@ export class Endpoint implements StreamCounter {
   inFlight = 0
   /** Calls that wait for its first session; the queue counts them. */
   awaited = 0
+  /** Calls go to it now: the set says so each time that it makes a balancer. */
+  inUse = false
+  /** Its part of the calls beside the others, with everything that changes it for a while. Balancers read this one. */
+  weight: number
+  /** Who listens to the attempts here. Undefined: nobody, and no clock is read for them. */
+  outcomes: Outcomes | undefined
+  /** Why it should get no calls, by who says so. */
+  readonly bars: ReadonlyMap<BarKind, string> = new Map()
   #options: EndpointOptions
   readonly #context: PoolContext
   readonly #owner: EndpointOwner
@@ -68,6 +82,7 @@ export class Endpoint implements StreamCounter {
   constructor(spec: EndpointSpec, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
     this.address = spec.address
     this.spec = spec
+    this.weight = spec.weight
     this.#options = options
     this.#context = context
     this.#owner = owner
@@ -108,6 +123,23 @@ export class Endpoint implements StreamCounter {
   /** A call that waits here could get a session: one is being dialled, or may be. */
   get promising(): boolean {
     return this.#shared.promising
+  }
+
+  /** It should get no calls. */
+  get barred(): boolean {
+    return this.bars.size > 0
+  }
+
+  /** It gets no new calls until `unbar`, unless there are too few others. @param why for the log and the state */
+  bar(by: BarKind, why: string): void {
+    const before = this.barred
+    ;(this.bars as Map<BarKind, string>).set(by, why)
+    if (!before) this.#owner.onBarsChanged(this)
+  }
+
+  unbar(by: BarKind): void {
+    const removed = (this.bars as Map<BarKind, string>).delete(by)
+    if (removed && !this.barred) this.#owner.onBarsChanged(this)
   }
 
   /** Why the last session or attempt ended. */

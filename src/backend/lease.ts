@@ -1,6 +1,7 @@
 /** A session of a pool, as calls use it: how they open streams on it, and how they give them up. */
 import type { ClientSession, DialAddress, Stream, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+import type { Outcomes } from './outcome.ts'
 import type { PacedResets, Resettable } from './paced-resets.ts'
 import type { Rate } from './token-bucket.ts'
 
@@ -14,6 +15,8 @@ const MAX_WAITING_RESETS = 64
 export interface StreamCounter {
   /** Streams open now. */
   inFlight: number
+  /** Who listens to what becomes of them, if anybody does. */
+  readonly outcomes?: Outcomes | undefined
 }
 
 export class Lease {
@@ -62,6 +65,10 @@ export class Lease {
   get free(): number {
     const { free } = this.session
     return this.#resets === undefined ? free : this.#resets.settling.of(free)
+  }
+
+  get outcomes(): Outcomes | undefined {
+    return this.#counter.outcomes
   }
 
   /** The backend answered a call. */

@@ -5,10 +5,15 @@ import type { Turn } from '../transport/turn.ts'
 import type { BalancerSettings } from './balance/kinds.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
-import type { EndpointSetContext } from './endpoint-set.ts'
 import { type EndpointSource, StaticSource, type WeightedAddress } from './endpoint-source.ts'
 import type { PoolContext } from './session-pool.ts'
-import type { QueueOptions } from './waiting-calls.ts'
+
+export interface QueueOptions {
+  /** Most calls that wait for a session or a stream at a time. */
+  readonly maxCalls: number
+  /** Longest time that a call waits. */
+  readonly timeoutMs: number
+}
 
 /** Everything here may change, except the name. */
 export interface BackendSettings extends EndpointOptions {
@@ -29,10 +34,12 @@ export interface SourceSetup {
 }
 
 /** This never changes. */
-export interface BackendContext extends PoolContext, EndpointSetContext {
+export interface BackendContext extends PoolContext {
   readonly turn: Turn
   /** How many bytes of responses may wait for a client now before it gets a session apart. */
   readonly clientHeldBytes: () => number
+  /** The source of a backend cannot say which endpoints there are, or (undefined) can again. */
+  readonly onSourceProblem?: (backend: string, problem: string | undefined) => void
 }
 
 export function sourceOf({ source, endpoints }: BackendSettings, clock: Clock): EndpointSource {

@@ -8,17 +8,11 @@ import { Ticket, type Unavailable, type Waiter } from './client-share.ts'
 import type { Endpoint, EndpointOwner } from './endpoint.ts'
 import type { EndpointSet } from './endpoint-set.ts'
 import type { PoolContext } from './session-pool.ts'
-
-export interface QueueOptions {
-  /** Most calls that wait for a session or a stream at a time. */
-  readonly maxCalls: number
-  /** Longest time that a call waits. */
-  readonly timeoutMs: number
-}
+import type { QueueOptions } from './settings.ts'
 
 /** The endpoint whose turn it was is being dialled, and that does not take unusually long. */
 function hasItsTurn({ endpoint }: Ticket): boolean {
-  return endpoint !== undefined && endpoint.state === 'connecting' && !endpoint.failing
+  return endpoint?.inUse === true && endpoint.state === 'connecting' && !endpoint.failing
 }
 
 export class WaitingCalls implements EndpointOwner {
@@ -107,7 +101,7 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   onRoom(endpoint: Endpoint): void {
-    if (this.#queue.size === 0) return
+    if (this.#queue.size === 0 || !endpoint.inUse) return
     this.#roomy.add(endpoint)
     this.#askForTurn()
   }
@@ -116,11 +110,11 @@ export class WaitingCalls implements EndpointOwner {
   onRoomAnywhere(): void {
     if (this.#queue.size === 0) return
     // Where all is full there is nothing to give, and a fleet that is full has no time to find that out for each client.
-    for (const endpoint of this.#endpoints.all) if (endpoint.mayHaveRoom) this.onRoom(endpoint)
+    for (const endpoint of this.#endpoints.inUse) if (endpoint.mayHaveRoom) this.onRoom(endpoint)
   }
 
   onConnectFailed(endpoint: Endpoint): void {
-    this.#endpoints.refresh()
+    this.#endpoints.onConnectFailed(endpoint)
     this.#reassign(ticket => ticket.endpoint === endpoint || this.#isHopeless(ticket))
   }
 
@@ -130,13 +124,17 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   onConnectSlow(endpoint: Endpoint): void {
-    if (this.#endpoints.all.some(({ state }) => state === 'ready'))
+    if (this.#endpoints.inUse.some(({ state }) => state === 'ready'))
       this.#reassign(ticket => ticket.endpoint === endpoint)
   }
 
   onSessionGone(endpoint: Endpoint): void {
     this.#endpoints.refresh()
     this.#reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
+  }
+
+  onBarsChanged(): void {
+    this.#endpoints.onUsableChanged()
   }
 
   /** There are other endpoints, or none. */
@@ -169,7 +167,7 @@ export class WaitingCalls implements EndpointOwner {
     this.#connected = false
     // Calls that waited for an endpoint which has no room for all of them: another may have had room all along.
     if (!connected || !short) return
-    for (const endpoint of this.#endpoints.all) if (!roomy.includes(endpoint)) this.#serve(endpoint, false)
+    for (const endpoint of this.#endpoints.inUse) if (!roomy.includes(endpoint)) this.#serve(endpoint, false)
   }
 
   #placeAgain(concerned: (ticket: Ticket) => boolean, place: (waiter: Waiter, expiresMs: number) => void): void {

@@ -1,13 +1,20 @@
 /** One try of a call, on one upstream stream. Once it is closed or given up, its relay hears no more of it. */
 import type { Lease } from '../backend/backend.ts'
 import type { ClientShare } from '../backend/client-share.ts'
+import type { ObservedAttempt } from '../backend/outcome.ts'
+import { Status, statusOf } from '../grpc/status.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+import type { Failure } from './failure.ts'
+import { ofUpstream, wasRefused } from './stream-end.ts'
 
 /** How long a backend may take for what is left of a request whose response is complete. */
 const LINGER_MS = 5_000
+
+/** What `statusOf` says of a response without one. */
+const NO_STATUS = -1
 
 /** What an attempt tells its relay. */
 export interface AttemptOwner {
@@ -33,6 +40,8 @@ export class Attempt implements StreamOwner {
   /** Its place among the streams of the lease, in the order in which they were opened. */
   readonly #number: number
   #lingering: WheelTimer | undefined
+  /** For those who listen to the outcomes at the endpoint, if there are any. */
+  readonly #observed: ObservedAttempt | undefined
 
   /** @param share of the client whose call it is */
   constructor(lease: Lease, share: ClientShare, owner: AttemptOwner) {
@@ -42,6 +51,7 @@ export class Attempt implements StreamOwner {
     this.stream = lease.open(this)
     this.#number = lease.opened
     share.streamOpened(lease)
+    this.#observed = lease.outcomes?.begin(share)
   }
 
   get closed(): boolean {
@@ -54,6 +64,10 @@ export class Attempt implements StreamOwner {
     // Interim responses (RFC 9110 §15.2) are for this hop alone; gRPC does not use them.
     if (!endStream && isInterim(block)) return
     this.lease.session.answered = true
+    if (this.#observed !== undefined) {
+      this.#observed.onHeaders()
+      if (endStream) this.#observed.answered(statusOf(block), block)
+    }
     this.#owner?.onResponseHeaders(block, endStream)
   }
 
@@ -63,11 +77,13 @@ export class Attempt implements StreamOwner {
   }
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
+    if (endStream) this.#observed?.answered(NO_STATUS, undefined)
     if (this.#owner === undefined) this.stream.release(end - start)
     else this.#owner.onResponseData(bytes, start, end, endStream)
   }
 
   onTrailers(block: HeaderBlock): void {
+    this.#observed?.answered(statusOf(block), block)
     this.#owner?.onResponseTrailers(block)
   }
 
@@ -91,6 +107,7 @@ export class Attempt implements StreamOwner {
 
   onClosed(end: StreamEnd): void {
     this.#closed = true
+    if (this.#observed?.over === false) this.#observed.ended('backend', ofUpstream(end).status, wasRefused(end))
     this.#share.streamEnded(this.lease)
     this.lease.ended(this)
     if (end.kind === 'reset' && end.violation !== undefined) this.#share.resetCaused()
@@ -100,9 +117,14 @@ export class Attempt implements StreamOwner {
     owner?.onAttemptClosed(end)
   }
 
-  /** The call has ended in another way: the stream is reset, and the relay hears no more of it. */
-  abandon(code: ErrorCode): void {
+  /**
+   * The call has ended in another way: the stream is reset, and the relay hears no more of it.
+   * @param failure why the proxy has ended it; undefined: the client has left
+   */
+  abandon(code: ErrorCode, failure?: Failure): void {
     this.#owner = undefined
+    if (failure === undefined) this.#observed?.ended('client', Status.CANCELLED)
+    else this.#observed?.ended('proxy', failure.status)
     if (!this.#closed) this.#reset(code)
   }
 

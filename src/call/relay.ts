@@ -41,6 +41,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   nextLive: LiveCall | undefined
   ticket: Ticket | undefined
   arriving = false
+  hash = 0
   /** Of the backend, once that is known. */
   share!: ClientShare
   readonly #client: Client
@@ -287,7 +288,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#recorder?.failed(endedBy, failure)
     const responding = this.#phase === 'responding'
     this.#enter('answered')
-    this.#attempt?.abandon(ErrorCode.CANCEL)
+    this.#attempt?.abandon(ErrorCode.CANCEL, failure)
     this.#call?.abort()
     const { ended, head } = this.#request
     if (!responding) return answer(this.#down, failure, head.contentType, ended)

@@ -16,7 +16,7 @@ interface Fake {
   inFlight: number
   awaited: number
   failing: boolean
-  readonly spec: { weight: number }
+  readonly weight: number
 }
 
 function fakes(weights: readonly number[]): Fake[] {
@@ -25,7 +25,7 @@ function fakes(weights: readonly number[]): Fake[] {
     inFlight: 0,
     awaited: 0,
     failing: false,
-    spec: { weight },
+    weight,
   }))
 }
 
@@ -131,8 +131,8 @@ t.test('least request: calls pile up nowhere, and weights have their parts', asy
     if (open.length > 1_000) open.splice(Math.floor(random() * open.length), 1)[0]!.inFlight--
   }
   // 1,000 calls over weights of 10.
-  for (const { name, inFlight, spec } of all)
-    t.ok(Math.abs(inFlight / spec.weight - 100) < 15, `${name}: ${inFlight} for ${spec.weight}`)
+  for (const { name, inFlight, weight } of all)
+    t.ok(Math.abs(inFlight / weight - 100) < 15, `${name}: ${inFlight} for ${weight}`)
 })
 
 t.test('least request: one that fails looks idle, and its calls go to all others alike', async t => {

@@ -19,6 +19,7 @@ import { until } from '../support/until.ts'
 class Call implements Waiter, StreamOwner {
   ticket: Waiter['ticket']
   arriving = false
+  readonly hash = 0
   readonly share: Waiter['share']
   readonly ended: Promise<string>
   #stream: Stream | undefined

@@ -25,6 +25,7 @@ export interface RigOptions extends Partial<Omit<BackendSettings, 'name' | 'endp
 export class Call implements Waiter {
   ticket: Waiter['ticket']
   arriving = false
+  readonly hash = 0
   readonly share: ClientShare
   readonly name: string
   lease: Lease | undefined

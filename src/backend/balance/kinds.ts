@@ -28,7 +28,7 @@ export function makerOf(settings: BalancerSettings = 'round-robin'): MakeBalance
       return endpoints => new PickFirst(endpoints)
     case 'round-robin':
       return (endpoints, random, turn) =>
-        new Set(endpoints.map(({ spec }) => spec.weight)).size > 1
+        new Set(endpoints.map(({ weight }) => weight)).size > 1
           ? new WeightedRoundRobin(endpoints, random, turn)
           : new RoundRobin(endpoints, turn)
   }

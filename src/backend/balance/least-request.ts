@@ -29,7 +29,7 @@ export class LeastRequest implements Balancer {
     this.#endpoints = endpoints
     this.#choices = choices
     this.#random = random
-    const weights = endpoints.map(({ spec }) => spec.weight)
+    const weights = endpoints.map(({ weight }) => weight)
     if (new Set(weights).size > 1) {
       let sum = 0
       this.#upTo = weights.map(weight => (sum += weight))
@@ -96,7 +96,7 @@ export class LeastRequest implements Balancer {
 
 /** Counts the call that is about to come: of two that are idle the one with more weight has fewer. */
 function hasFewer(one: Endpoint, other: Endpoint): boolean {
-  return (callsOf(one) + 1) * other.spec.weight < (callsOf(other) + 1) * one.spec.weight
+  return (callsOf(one) + 1) * other.weight < (callsOf(other) + 1) * one.weight
 }
 
 /** Calls that wait for a first session are as good as there: or an endpoint that is being dialled would get all calls. */

@@ -28,9 +28,9 @@ export class WeightedRoundRobin implements Balancer {
 
   /** @param random from 0 up to 1: when each has its first turn. @param turn who is asked first */
   constructor(endpoints: readonly Endpoint[], random: () => number, turn: number) {
-    const greatest = Math.max(...endpoints.map(({ spec }) => spec.weight))
+    const greatest = Math.max(...endpoints.map(({ weight }) => weight))
     this.#endpoints = endpoints
-    this.#parts = endpoints.map(({ spec }) => spec.weight / greatest)
+    this.#parts = endpoints.map(({ weight }) => weight / greatest)
     // Many proxies must not all begin with the same few.
     this.#credit = endpoints.map(random)
     this.#turn = turn
