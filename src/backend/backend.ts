@@ -47,7 +47,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
     this.#set = new EndpointSet(settings, context, this)
     this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.askForTurn())
-    this.#set.follow(sourceOf(settings, context.clock))
+    this.#set.follow(sourceOf(settings, context))
   }
 
   /** The endpoints that take calls. */
@@ -85,7 +85,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
-    this.#set.follow(sourceOf(settings, this.#context.clock))
+    this.#set.follow(sourceOf(settings, this.#context))
     this.#set.update(settings)
     this.#waiting.onEndpointsChanged()
   }

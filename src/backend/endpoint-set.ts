@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Balancer } from './balance/balancer.ts'
 import { type BalancerSettings, makerOf } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
-import type { EndpointSource, EndpointSpec } from './endpoint-source.ts'
+import type { EndpointSource, EndpointSpec, SourceProblem } from './endpoint-source.ts'
 import type { BackendContext, BackendSettings } from './settings.ts'
 import { Watches } from './watches.ts'
 
@@ -42,8 +42,8 @@ export class EndpointSet {
   #source: EndpointSource | undefined
   /** There has been a list. */
   #known = false
-  /** What the source has said last, if it was not a list. */
-  #error: string | undefined
+  /** What the source has said last, besides a list. */
+  sourceProblem: SourceProblem | undefined
 
   constructor(settings: BackendSettings, context: BackendContext, owner: EndpointSetOwner) {
     this.#settings = settings.balancer
@@ -92,9 +92,9 @@ export class EndpointSet {
     if (this.#source === source) return
     this.#source?.close()
     this.#source = source
-    this.#error = undefined
+    this.sourceProblem = undefined
     source.start({
-      onEndpoints: all => this.#source === source && this.#onEndpoints(all),
+      onEndpoints: (all, remark) => this.#source === source && this.#onEndpoints(all, remark),
       onError: reason => this.#source === source && this.#onError(reason),
     })
   }
@@ -110,18 +110,23 @@ export class EndpointSet {
     this.#source?.refresh()
   }
 
-  #onEndpoints(all: readonly EndpointSpec[]): void {
-    if (this.#error !== undefined) this.#context.onSourceProblem?.(this.#owner.name, undefined)
-    this.#error = undefined
+  #onEndpoints(all: readonly EndpointSpec[], remark: string | undefined): void {
+    this.#say(remark === undefined ? undefined : { kind: 'partial', text: remark })
     this.replace(all)
   }
 
-  /** The last list stays. A source may say the same each time that it looks: it is said on once. */
+  /** The last list stays. */
   #onError(reason: string): void {
-    if (reason === this.#error) return
-    this.#error = reason
-    this.#context.onSourceProblem?.(this.#owner.name, reason)
-    if (!this.#known) this.#owner.onEndpointsChanged()
+    if (this.#say({ kind: 'lost', text: reason }) && !this.#known) this.#owner.onEndpointsChanged()
+  }
+
+  /** A source may say the same each time that it looks: it is said on once. @returns whether it is new */
+  #say(problem: SourceProblem | undefined): boolean {
+    const before = this.sourceProblem
+    if (problem?.kind === before?.kind && problem?.text === before?.text) return false
+    this.sourceProblem = problem
+    this.#context.onSourceProblem?.(this.#owner.name, problem)
+    return true
   }
 
   /** Replaces the list. Of two endpoints with the same key the first one counts. */
@@ -178,12 +183,12 @@ export class EndpointSet {
 
   /** The source has not told anything, so calls have to wait for it. */
   get isUnknown(): boolean {
-    return !this.#known && this.#error === undefined
+    return !this.#known && this.sourceProblem === undefined
   }
 
   /** Why no endpoint takes a call. */
   get whyUnreachable(): string {
-    if (this.all.length === 0) return this.#error ?? 'the backend has no endpoints'
+    if (this.all.length === 0) return this.sourceProblem?.text ?? 'the backend has no endpoints'
     return this.all.map(({ address, lastError }) => `${address.name}: ${lastError}`).join('; ')
   }
 

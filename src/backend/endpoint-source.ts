@@ -20,8 +20,11 @@ export interface EndpointSpec {
 
 /** Who listens to a source. */
 export interface EndpointSink {
-  /** All endpoints that there are now. The list may be empty. */
-  onEndpoints(all: readonly EndpointSpec[]): void
+  /**
+   * All endpoints that there are now. The list may be empty.
+   * @param remark what the source knows and has left out of it, in a sentence
+   */
+  onEndpoints(all: readonly EndpointSpec[], remark?: string): void
   /** The source cannot say which endpoints there are. The last list stays. */
   onError(reason: string): void
 }
@@ -38,9 +41,19 @@ export interface EndpointSource {
   close(): void
 }
 
-/** An address of a list, and its part of the calls: 1 where none is given. */
+/** An address of a list, and what the list says of it. See `EndpointSpec`. */
 export interface WeightedAddress extends DialAddress {
+  /** 1 where none is given. */
   readonly weight?: number
+  readonly locality?: string
+  readonly priority?: number
+}
+
+/** Why the endpoints of a backend are not those that they should be. */
+export interface SourceProblem {
+  /** `lost`: there is no list, and that from before stays. `partial`: there is one, and not all of it is used. */
+  readonly kind: 'lost' | 'partial'
+  readonly text: string
 }
 
 /** The list of the configuration. */
@@ -75,8 +88,8 @@ export function endpointSpecs(addresses: readonly WeightedAddress[]): EndpointSp
       key: before === 0 ? key : `${key}#${before + 1}`,
       address,
       weight: address.weight ?? 1,
-      locality: '',
-      priority: 0,
+      locality: address.locality ?? '',
+      priority: address.priority ?? 0,
     }
   })
 }

@@ -5,7 +5,7 @@ import type { Turn } from '../transport/turn.ts'
 import type { BalancerSettings } from './balance/kinds.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
-import { type EndpointSource, StaticSource, type WeightedAddress } from './endpoint-source.ts'
+import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
 import type { PoolContext } from './session-pool.ts'
 
 export interface QueueOptions {
@@ -30,7 +30,14 @@ export interface BackendSettings extends EndpointOptions {
 export interface SourceSetup {
   /** For logs and messages. */
   readonly name: string
-  open(clock: Clock): EndpointSource
+  open(context: SourceContext): EndpointSource
+}
+
+/** What a source is given besides. */
+export interface SourceContext {
+  readonly clock: Clock
+  /** A number from 0 up to 1. */
+  readonly random: () => number
 }
 
 /** This never changes. */
@@ -38,12 +45,12 @@ export interface BackendContext extends PoolContext {
   readonly turn: Turn
   /** How many bytes of responses may wait for a client now before it gets a session apart. */
   readonly clientHeldBytes: () => number
-  /** The source of a backend cannot say which endpoints there are, or (undefined) can again. */
-  readonly onSourceProblem?: (backend: string, problem: string | undefined) => void
+  /** The source of a backend has a problem, or (undefined) has none any more. */
+  readonly onSourceProblem?: (backend: string, problem: SourceProblem | undefined) => void
 }
 
-export function sourceOf({ source, endpoints }: BackendSettings, clock: Clock): EndpointSource {
-  return source?.open(clock) ?? new StaticSource(endpoints)
+export function sourceOf({ source, endpoints }: BackendSettings, context: SourceContext): EndpointSource {
+  return source?.open(context) ?? new StaticSource(endpoints)
 }
 
 /** A client may cause this part of the resets that a shared session may carry. With more it gets a session apart. */

@@ -5,9 +5,8 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { type EndpointSource, type EndpointSpec, endpointSpecs, StaticSource } from '../backend/endpoint-source.ts'
-import type { SourceSetup } from '../backend/settings.ts'
+import type { SourceContext, SourceSetup } from '../backend/settings.ts'
 import { LazySource } from '../discovery/lazy.ts'
-import type { Clock } from '../transport/clock.ts'
 import { parseEndpointAddress } from './address.ts'
 import { checkBackends } from './checks/backends.ts'
 import type { Dialling } from './dialling.ts'
@@ -34,8 +33,8 @@ export class FileSetup implements SourceSetup {
     this.dialling = dialling
   }
 
-  open(clock: Clock): EndpointSource {
-    return new LazySource(async () => new (await import('../discovery/file.ts')).FileSource(this.#options, { clock }))
+  open(context: SourceContext): EndpointSource {
+    return new LazySource(async () => new (await import('../discovery/file.ts')).FileSource(this.#options, context))
   }
 
   /** How many endpoints the file has now. @throws Error that says what is wrong with it */
@@ -77,7 +76,7 @@ export class DnsSetup implements SourceSetup {
     this.dialling = dialling
   }
 
-  open(clock: Clock): EndpointSource {
+  open(context: SourceContext): EndpointSource {
     const { address, minIntervalMs, maxIntervalMs, dialling } = this
     const named = parseEndpointAddress(address)
     // No server is asked for these: an address is itself, and `localhost` is this machine (RFC 6761 §6.3).
@@ -86,7 +85,7 @@ export class DnsSetup implements SourceSetup {
     }
     const endpointsAt = (ips: readonly string[]) => endpointSpecs(ips.map(ip => dialling.addressAt(ip, named)))
     const options = { host: named.host, minIntervalMs, maxIntervalMs, endpointsAt }
-    return new LazySource(async () => new (await import('../discovery/dns.ts')).DnsSource(options, { clock }))
+    return new LazySource(async () => new (await import('../discovery/dns.ts')).DnsSource(options, context))
   }
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { Client } from '../backend/client-share.ts'
+import type { SourceProblem } from '../backend/endpoint-source.ts'
 import { Fleet } from '../backend/fleet.ts'
 import { addedFields } from '../call/added-fields.ts'
 import type { RelayContext } from '../call/context.ts'
@@ -122,9 +123,11 @@ export class VerbatimProxy implements Live {
     this.log[level]({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
   }
 
-  readonly #logSource = (backend: string, problem: string | undefined): void => {
-    if (problem === undefined) this.log.info({ backend }, 'endpoints are known again')
-    else this.log.warn({ backend, detail: shownCause(problem) }, 'endpoints cannot be had; those from before stay')
+  readonly #logSource = (backend: string, problem: SourceProblem | undefined): void => {
+    if (problem === undefined) return this.log.info({ backend }, 'endpoints are known again')
+    const what =
+      problem.kind === 'lost' ? 'endpoints cannot be had; those from before stay' : 'not all endpoints are used'
+    this.log.warn({ backend, detail: shownCause(problem.text) }, what)
   }
 
   readonly handler: StreamHandler
