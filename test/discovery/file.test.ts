@@ -4,14 +4,8 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
-import {
-  FileSource,
-  MAX_FILE_BYTES,
-  POLL_MS,
-  readEndpoints,
-  SETTLE_MS,
-  type WatchFolder,
-} from '../../src/discovery/file.ts'
+import { FileSource, MAX_FILE_BYTES, readEndpoints } from '../../src/discovery/file.ts'
+import { POLL_MS, SETTLE_MS, type WatchFolder } from '../../src/discovery/watched-files.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { until } from '../support/until.ts'
 
@@ -232,4 +226,32 @@ t.test('after close nothing is said, and nothing is left', async t => {
   scene.clock.advance(10 * POLL_MS)
   await new Promise(resolve => setTimeout(resolve, 20))
   t.same([scene.told, scene.clock.pending], [['a'], 0])
+})
+
+t.test('a list that was replaced while it was read is not told', async t => {
+  const scene = new Scene(t, 'endpoints.yaml', NO_EVENTS)
+  scene.replace('- a')
+  let during: (() => void) | undefined
+  const source = new FileSource(
+    {
+      path: scene.path,
+      read: list => {
+        during?.()
+        return read(list)
+      },
+    },
+    { clock: scene.clock, watchFolder: NO_EVENTS },
+  )
+  t.teardown(() => source.close())
+  const told: string[] = []
+  during = () => {
+    during = undefined
+    scene.replace('- b')
+  }
+  source.start({ onEndpoints: all => told.push(all[0]!.address.name), onError: reason => told.push(reason) })
+  await until('b is told', () => {
+    scene.clock.advance(SETTLE_MS)
+    return told.length > 0
+  })
+  t.same(told, ['b'])
 })
