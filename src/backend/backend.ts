@@ -10,6 +10,7 @@ import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'
 import { Endpoint } from './endpoint.ts'
 import { EndpointSet, type EndpointSetOwner, type OpenAtEndpoints } from './endpoint-set.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
+import { Placement } from './placement.ts'
 import { type BackendContext, type BackendSettings, shareLimits, sourceOf } from './settings.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 
@@ -29,6 +30,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   #settings: BackendSettings
   readonly #context: BackendContext
   readonly #set: EndpointSet
+  readonly #placement: Placement
   readonly #waiting: WaitingCalls
   /** Calls that came in this turn of the loop. */
   #arrivals: Waiter[] = []
@@ -46,6 +48,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#context = context
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
     this.#set = new EndpointSet(settings, context, this)
+    this.#placement = new Placement(this.#set)
     this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.askForTurn())
     this.#set.follow(sourceOf(settings, context))
   }
@@ -139,34 +142,11 @@ export class Backend implements EndpointSetOwner, TurnTask {
   #place(waiter: Waiter, expiresMs: number | undefined): void {
     const before = waiter.share.lastWaiting
     // A call of the same client already waits for room at any endpoint, so there is none.
-    if (before !== undefined && before.endpoint === undefined) return this.#enqueue(waiter, undefined, true, expiresMs)
-    const { balancer } = this.#set
-    let hope: Endpoint | undefined
-    let full = false
-    for (let endpoint = balancer.first(waiter); endpoint !== undefined; endpoint = balancer.next()) {
-      if (endpoint.failing) {
-        endpoint.connect()
-        continue
-      }
-      const lease = endpoint.room(waiter.share)
-      if (lease !== undefined) return waiter.onLease(lease)
-      if (endpoint.state === 'ready') {
-        // All its streams are taken. It may open one more session, and another endpoint may have room now.
-        full = true
-        endpoint.connect()
-      } else if (endpoint.promising) {
-        endpoint.connect()
-        hope = endpoint
-        break
-      }
-    }
-    this.#enqueue(waiter, hope, full, expiresMs)
-  }
-
-  #enqueue(waiter: Waiter, hope: Endpoint | undefined, full: boolean, expiresMs: number | undefined): void {
-    if (this.#refusal !== undefined) return waiter.onUnavailable(...this.#refusal)
-    const endpoint = hope ?? (full ? undefined : this.#set.inUse.find(({ promising }) => promising))
-    if (endpoint !== undefined || full || this.#set.isUnknown) this.#waiting.push(waiter, endpoint, expiresMs)
+    if (before !== undefined && before.endpoint === undefined) return this.#waiting.push(waiter, undefined, expiresMs)
+    const lease = this.#placement.find(waiter)
+    if (lease !== undefined) waiter.onLease(lease)
+    else if (this.#refusal !== undefined) waiter.onUnavailable(...this.#refusal)
+    else if (this.#placement.hopeful) this.#waiting.push(waiter, this.#placement.hope, expiresMs)
     else waiter.onUnavailable('unreachable', this.#set.whyUnreachable)
   }
 

@@ -28,8 +28,12 @@ export interface Outcome {
 
 /** Told of the attempts at one endpoint. */
 export interface OutcomeListener {
-  /** The first headers of a response came, so long after the stream was opened. */
-  onHeaders?(latencyMs: number): void
+  /**
+   * The first headers of a response came, so long after the stream was opened.
+   * @param share its client's share of the backend
+   * @param whole the headers are the whole response: mostly an error
+   */
+  onHeaders?(latencyMs: number, share: object, whole: boolean): void
   /** Once for each attempt. The outcome is lent: it is valid during the call. */
   onEnd?(outcome: Outcome): void
 }
@@ -70,12 +74,13 @@ export class ObservedAttempt implements Outcome {
     this.#startMs = outcomes.clock.now()
   }
 
-  onHeaders(): void {
+  /** @param whole nothing comes behind them */
+  onHeaders(whole: boolean): void {
     if (this.#answering) return
     this.#answering = true
     const { listeners } = this.#outcomes
     const latencyMs = this.#age()
-    for (let i = 0; i < listeners.length; i++) listeners[i]!.onHeaders?.(latencyMs)
+    for (let i = 0; i < listeners.length; i++) listeners[i]!.onHeaders?.(latencyMs, this.share, whole)
   }
 
   /** The backend answered. @param status -1 where its response had none */

@@ -65,7 +65,7 @@ export class Attempt implements StreamOwner {
     if (!endStream && isInterim(block)) return
     this.lease.session.answered = true
     if (this.#observed !== undefined) {
-      this.#observed.onHeaders()
+      this.#observed.onHeaders(endStream)
       if (endStream) this.#observed.answered(statusOf(block), block)
     }
     this.#owner?.onResponseHeaders(block, endStream)

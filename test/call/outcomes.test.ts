@@ -6,6 +6,8 @@ import { CallRig, CLEAN, CLIENT_CANCELS, lost, RESPONSE, request, resetByPeer, T
 
 interface Told {
   readonly headersMs?: number
+  /** The headers were the whole response. */
+  readonly whole?: boolean
   readonly status: number
   readonly by: string
   readonly refused: boolean
@@ -16,16 +18,15 @@ interface Told {
 function rigThatListens(): { rig: CallRig; told: Told[] } {
   const rig = new CallRig()
   const told: Told[] = []
-  let headersMs: number | undefined
+  let headers: { headersMs: number; whole: boolean } | undefined
   rig.backend.endpoints[0]!.outcomes = new Outcomes(rig.clock, [
     {
-      onHeaders: latencyMs => {
-        headersMs = latencyMs
+      onHeaders: (headersMs, _, whole) => {
+        headers = { headersMs, whole }
       },
       onEnd: ({ status, by, refused, latencyMs, trailers }) => {
-        const first = headersMs === undefined ? {} : { headersMs }
-        told.push({ ...first, status, by, refused, latencyMs, trailers: trailers !== undefined })
-        headersMs = undefined
+        told.push({ ...headers, status, by, refused, latencyMs, trailers: trailers !== undefined })
+        headers = undefined
       },
     },
   ])
@@ -40,7 +41,9 @@ t.test('a whole response: when its headers came, when it ended, and with what', 
   rig.clock.advance(30)
   rig.up.trailers(block({ 'grpc-status': '14' }))
   rig.up.close(CLEAN)
-  t.same(told, [{ headersMs: 20, status: 14, by: 'backend', refused: false, latencyMs: 50, trailers: true }])
+  t.same(told, [
+    { headersMs: 20, whole: false, status: 14, by: 'backend', refused: false, latencyMs: 50, trailers: true },
+  ])
 })
 
 t.test('an answer that is headers alone', async t => {
@@ -49,7 +52,7 @@ t.test('an answer that is headers alone', async t => {
   rig.clock.advance(5)
   rig.up.headers(block({ ':status': '200', 'content-type': 'application/grpc', 'grpc-status': '5' }), true)
   rig.up.close(CLEAN)
-  t.same(told, [{ headersMs: 5, status: 5, by: 'backend', refused: false, latencyMs: 5, trailers: true }])
+  t.same(told, [{ headersMs: 5, whole: true, status: 5, by: 'backend', refused: false, latencyMs: 5, trailers: true }])
 })
 
 t.test('a client that leaves says nothing about the endpoint, nor does what comes after it', async t => {
