@@ -13,6 +13,10 @@ export interface Outcome {
   readonly status: number
   /** From the opening of the stream to its end. */
   readonly latencyMs: number
+  /** From the opening of the stream to the first headers of the response; -1: none came. */
+  readonly headersMs: number
+  /** When it ended, by the clock, which need not be read again. */
+  readonly endMs: number
   /**
    * Who ended it: the backend with its answer or by giving up the stream, the client by leaving, or the proxy: because a
    * deadline passed (DEADLINE_EXCEEDED), or for a reason that says nothing about the endpoint.
@@ -32,8 +36,9 @@ export interface OutcomeListener {
    * The first headers of a response came, so long after the stream was opened.
    * @param share its client's share of the backend
    * @param whole the headers are the whole response: mostly an error
+   * @param nowMs by the clock
    */
-  onHeaders?(latencyMs: number, share: object, whole: boolean): void
+  onHeaders?(latencyMs: number, share: object, whole: boolean, nowMs: number): void
   /** Once for each attempt. The outcome is lent: it is valid during the call. */
   onEnd?(outcome: Outcome): void
 }
@@ -59,12 +64,13 @@ export class ObservedAttempt implements Outcome {
   readonly share: object
   status = -1
   latencyMs = 0
+  headersMs = -1
+  endMs = 0
   by: Outcome['by'] = 'backend'
   refused = false
   trailers: HeaderBlock | undefined
   readonly #outcomes: Outcomes
   readonly #startMs: number
-  #answering = false
   /** It has been told how it ended. */
   over = false
 
@@ -76,11 +82,12 @@ export class ObservedAttempt implements Outcome {
 
   /** @param whole nothing comes behind them */
   onHeaders(whole: boolean): void {
-    if (this.#answering) return
-    this.#answering = true
-    const { listeners } = this.#outcomes
-    const latencyMs = this.#age()
-    for (let i = 0; i < listeners.length; i++) listeners[i]!.onHeaders?.(latencyMs, this.share, whole)
+    if (this.headersMs !== -1) return
+    const { clock, listeners } = this.#outcomes
+    const nowMs = clock.now()
+    const latencyMs = nowMs - this.#startMs
+    this.headersMs = latencyMs
+    for (let i = 0; i < listeners.length; i++) listeners[i]!.onHeaders?.(latencyMs, this.share, whole, nowMs)
   }
 
   /** The backend answered. @param status -1 where its response had none */
@@ -100,13 +107,10 @@ export class ObservedAttempt implements Outcome {
     this.over = true
     this.by = by
     this.status = status
-    this.latencyMs = this.#age()
-    const { listeners } = this.#outcomes
+    const { clock, listeners } = this.#outcomes
+    this.endMs = clock.now()
+    this.latencyMs = this.endMs - this.#startMs
     for (let i = 0; i < listeners.length; i++) listeners[i]!.onEnd?.(this)
     this.trailers = undefined
-  }
-
-  #age(): number {
-    return this.#outcomes.clock.now() - this.#startMs
   }
 }

@@ -21,10 +21,12 @@ function rigThatListens(): { rig: CallRig; told: Told[] } {
   let headers: { headersMs: number; whole: boolean } | undefined
   rig.backend.endpoints[0]!.outcomes = new Outcomes(rig.clock, [
     {
-      onHeaders: (headersMs, _, whole) => {
+      onHeaders: (headersMs, _, whole, nowMs) => {
+        t.equal(nowMs, rig.clock.now())
         headers = { headersMs, whole }
       },
-      onEnd: ({ status, by, refused, latencyMs, trailers }) => {
+      onEnd: ({ status, by, refused, latencyMs, headersMs, endMs, trailers }) => {
+        t.same([headersMs, endMs], [headers?.headersMs ?? -1, rig.clock.now()])
         told.push({ ...headers, status, by, refused, latencyMs, trailers: trailers !== undefined })
         headers = undefined
       },
