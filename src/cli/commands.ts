@@ -52,6 +52,10 @@ function describeServe(command: Command): void {
       'endpoint: host:port or http:// (h2c), https:// (TLS), unix:/path; several are taken in turn',
       repeated(parseEndpointAddress),
     )
+    .option(
+      '-w, --watch',
+      'read the configuration again when it, or a file that it names, changes; SIGHUP does so once',
+    )
     .addOption(new Option('--transport <name>', 'how HTTP/2 is carried').choices(['native', 'frames']))
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS))
     .action(async (options, command) => (await import('./serve.ts')).serve(options, command))

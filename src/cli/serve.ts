@@ -3,10 +3,12 @@ import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import { ConfiguredProxy } from '../config/configured-proxy.ts'
 import type { LogOptions, TransportOption } from '../config/options.ts'
+import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
 import { createLogger } from '../observe/logger.ts'
 import { lastLinesWritten } from '../observe/standard-output.ts'
-import { drainOnSignals, ignoreOtherSignals } from './signals.ts'
+import { systemClock } from '../transport/clock.ts'
+import { drainOnSignals, ignoreOtherSignals, reloadOnHangup } from './signals.ts'
 
 export interface ServeOptions {
   readonly config?: string
@@ -14,21 +16,31 @@ export interface ServeOptions {
   readonly backend?: readonly string[]
   readonly transport?: TransportOption
   readonly logLevel?: LogOptions['level']
+  readonly watch?: boolean
 }
 
 export async function serve(options: ServeOptions, command: Command): Promise<void> {
-  const { config, warnings } = await configurationOf(options, command)
-  const logger = createLogger({ ...config.log, level: options.logLevel ?? config.log.level })
+  const read = await readerOf(options, command)
+  const files = new Set<string>()
+  const { config, warnings } = read(files)
+  const logger = createLogger(config.log)
   process.on('uncaughtException', error => {
     logger.fatal({ err: error }, 'uncaught exception')
     process.exit(1)
   })
   ignoreOtherSignals(logger)
   countReadBuffersWithTheHeap()
+  // YAML is for files only, and so is what reads one again.
+  const reloading = options.config === undefined ? undefined : await import('../config/reload.ts')
   const proxy = new ConfiguredProxy({ config: { ...config, logger }, warnings })
   const draining = drainOnSignals(proxy, lastLinesWritten)
+  const started = proxy.start()
+  const setup = { file: options.config ?? '', read, log: logger, started }
+  const reloader = reloading && new reloading.Reloader(proxy, setup)
+  reloadOnHangup(logger, reloader)
+  if (options.watch) reloader?.watch(systemClock, files)
   try {
-    await proxy.start()
+    await started
   } catch (error) {
     // Told to end before it began to listen: the drain ends the process.
     if (draining()) return
@@ -38,23 +50,32 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   logger.flush()
 }
 
-/** @throws ConfigError; ends by a usage error when the options do not go together */
-async function configurationOf(options: ServeOptions, command: Command): Promise<Resolution> {
-  const { config, listen = [], backend = [], transport } = options
+/**
+ * What reads the configuration, each time that it is called.
+ * @throws ConfigError; ends by a usage error when the options do not go together
+ */
+async function readerOf(options: ServeOptions, command: Command): Promise<ReadConfig> {
+  const { config, listen = [], backend = [], transport, logLevel, watch } = options
+  const atLevel = (resolution: Resolution): Resolution => {
+    const log = { ...resolution.config.log, level: logLevel ?? resolution.config.log.level }
+    return { ...resolution, config: { ...resolution.config, log } }
+  }
   if (config !== undefined) {
     if (listen.length + backend.length > 0 || transport !== undefined) {
       command.error('error: --config says it all: leave out --listen, --backend and --transport')
     }
-    // YAML is for files only.
-    return (await import('../config/load.ts')).loadConfig(config)
+    const { loadConfig } = await import('../config/load.ts')
+    return files => atLevel(loadConfig(config, files))
   }
   if (listen.length === 0 || backend.length === 0) {
     command.error('error: give --config FILE, or both --listen HOST:PORT and --backend URL')
   }
-  return resolveConfig({
+  if (watch) command.error('error: --watch needs --config FILE')
+  const given = {
     listeners: listen.map(address => ({ address, transport })),
     backends: { default: { endpoints: [...backend], transport } },
-  })
+  }
+  return () => atLevel(resolveConfig(given))
 }
 
 /**

@@ -6,11 +6,10 @@ export const SIGNAL_NUMBERS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
 const DRAINING = Object.keys(SIGNAL_NUMBERS) as (keyof typeof SIGNAL_NUMBERS)[]
 
 /**
- * Signals that are logged and do nothing else. By default SIGHUP and SIGUSR2 end a process, and SIGUSR1 opens Node's inspector, which
- * runs whatever its client sends. Envoy ignores SIGHUP, too.
+ * Signals that are logged and do nothing else. By default SIGUSR2 ends a process, and SIGUSR1 opens Node's inspector,
+ * which runs whatever its client sends.
  */
 const IGNORED = {
-  SIGHUP: 'the configuration cannot be reloaded while the proxy runs; it goes on with the one that it has',
   SIGUSR1: 'there are no log files to reopen; the inspector stays closed',
   SIGUSR2: 'it has no meaning here',
 } as const
@@ -36,10 +35,21 @@ export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: 
 
 /** Says so in the log, at once: whoever sent the signal looks for its effect. */
 export function ignoreOtherSignals(logger: Logger): void {
-  for (const [signal, why] of Object.entries(IGNORED)) {
-    process.on(signal, () => {
-      logger.warn({ signal }, `${signal} is ignored: ${why}`)
-      logger.flush()
-    })
-  }
+  for (const [signal, why] of Object.entries(IGNORED)) process.on(signal, () => ignore(logger, signal, why))
+}
+
+function ignore(logger: Logger, signal: string, why: string): void {
+  logger.warn({ signal }, `${signal} is ignored: ${why}`)
+  logger.flush()
+}
+
+/**
+ * SIGHUP reads the configuration file again. By default it would end the process, also where a terminal closes.
+ * @param reloader undefined: there is no file
+ */
+export function reloadOnHangup(logger: Logger, reloader: { reload(why: string): unknown } | undefined): void {
+  process.on('SIGHUP', () => {
+    if (reloader === undefined) ignore(logger, 'SIGHUP', 'the proxy was started without a configuration file')
+    else reloader.reload('SIGHUP')
+  })
 }

@@ -23,9 +23,14 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 
   async apply(options: ProxyOptions): Promise<ChangeSummary> {
-    const { config, warnings } = resolveOptions(options)
-    const summary = await this.change(config)
+    const summary = await this.adoptResolution(resolveOptions(options))
     this.#options = options
+    return summary
+  }
+
+  /** Changes to what was read and checked elsewhere; as `apply` does, and throws what it throws. */
+  async adoptResolution({ config, warnings }: Resolution): Promise<ChangeSummary> {
+    const summary = await this.change(config)
     this.#warn(warnings)
     return summary
   }

@@ -21,23 +21,25 @@ import { type Resolution, resolveConfig } from './resolve.ts'
 /**
  * Reads, checks and resolves a YAML file. Relative paths in it start from its folder.
  * @param file its path; messages name it as it is given here
+ * @param files gets the path of each file that is read, or that cannot be
  * @throws ConfigError with every problem, each with file, line and column
  */
-export function loadConfig(file: string): Resolution {
+export function loadConfig(file: string, files?: Set<string>): Resolution {
   let text: string
+  files?.add(resolve(file))
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
     throw new ConfigError([{ file, path: '', message: `cannot be read: ${reasonOf(error)}` }])
   }
-  return parseConfig(text, file)
+  return parseConfig(text, file, files)
 }
 
 /**
  * The same for text that is already there.
  * @param file names the text in messages; its folder is where relative paths start
  */
-export function parseConfig(text: string, file: string): Resolution {
+export function parseConfig(text: string, file: string, files?: Set<string>): Resolution {
   const lines = new LineCounter()
   // Aliases can make a small file large (a "billion laughs"): yaml's own bound of 100 stays.
   const document = parseDocument(text, {
@@ -66,6 +68,7 @@ export function parseConfig(text: string, file: string): Resolution {
   const input = plainValue(document, file)
   return resolveConfig(input, {
     folder: dirname(resolve(file)),
+    ...(files && { files }),
     findings: [...duplicates.keys(), ...needsListener(input)],
     locate: finding => place(duplicates.get(finding) ?? offsetOf(document, finding.path, finding.atKey ?? false)),
   })

@@ -18,12 +18,14 @@ export interface PemFiles {
  * @param section as the user wrote it
  * @param caOption `clientCa` for a listener, `ca` for a backend
  * @param folder where relative paths start
+ * @param seen gets the path of each file that is read, or that cannot be
  */
 export function readPemFiles(
   section: unknown,
   path: Path,
   caOption: 'ca' | 'clientCa',
   folder: string,
+  seen?: Set<string>,
 ): { files: PemFiles; findings: Finding[] } {
   const raw = mapOf(section)
   const findings: Finding[] = []
@@ -31,7 +33,7 @@ export function readPemFiles(
     findings.push({ path: [...path, option], message, warning })
   }
   const read = (option: string): Source | undefined => {
-    const source = readSource(raw[option], folder)
+    const source = readSource(raw[option], folder, seen)
     if (typeof source === 'string') find(option, source)
     return typeof source === 'string' ? undefined : source
   }
@@ -68,11 +70,12 @@ interface Source {
 const HAS_MODES = process.platform !== 'win32'
 
 /** @returns the text of the problem when it cannot be read, undefined when there is nothing to read */
-function readSource(value: unknown, folder: string): Source | string | undefined {
+function readSource(value: unknown, folder: string, seen: Set<string> | undefined): Source | string | undefined {
   if (value instanceof Uint8Array) return { name: 'the given Buffer', bytes: Buffer.from(value) }
   if (typeof value !== 'string' || value === '') return undefined
   if (value.trimStart().startsWith('-----BEGIN')) return { name: 'the given PEM', bytes: Buffer.from(value) }
   const file = resolve(folder, value)
+  seen?.add(file)
   try {
     return { name: value, bytes: readFileSync(file), mode: HAS_MODES ? statSync(file).mode : undefined }
   } catch (error) {

@@ -19,6 +19,8 @@ export interface ResolveOptions {
   readonly locate?: (finding: Finding) => Pick<Problem, 'file' | 'line' | 'column'>
   /** What was found before; it is reported together with the rest. */
   readonly findings?: readonly Finding[]
+  /** Gets the path of each file that is read, or that cannot be. */
+  readonly files?: Set<string>
 }
 
 export interface Resolution {
@@ -35,7 +37,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   const folder = options.folder ?? process.cwd()
   // Not by code that zod generates for each object: that costs more than it saves where a process parses once or twice.
   const parsed = configSchema.safeParse(input, { reportInput: true, jitless: true })
-  const pems = readAllPems(input, folder)
+  const pems = readAllPems(input, folder, options.files)
   const findings = [
     ...(options.findings ?? []),
     ...(parsed.success ? [] : findingsOf(parsed.error.issues)),
@@ -66,12 +68,16 @@ function problemsOf(findings: readonly Finding[], { locate }: ResolveOptions): P
 /** Files by the path of their `tls` section. */
 type PemIndex = ReadonlyMap<string, PemFiles>
 
-function readAllPems(input: unknown, folder: string): { files: PemIndex; findings: Finding[] } {
+function readAllPems(
+  input: unknown,
+  folder: string,
+  seen: Set<string> | undefined,
+): { files: PemIndex; findings: Finding[] } {
   const files = new Map<string, PemFiles>()
   const findings: Finding[] = []
   const read = (section: unknown, path: Path, caOption: 'ca' | 'clientCa'): void => {
     if (section === undefined) return
-    const result = readPemFiles(section, path, caOption, folder)
+    const result = readPemFiles(section, path, caOption, folder, seen)
     files.set(formatPath(path), result.files)
     findings.push(...result.findings)
   }

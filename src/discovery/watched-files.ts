@@ -67,12 +67,9 @@ export class WatchedFiles {
     void this.#look(true)
   }
 
-  /** Watches these, which the owner has read just now. */
-  async follow(paths: readonly string[]): Promise<void> {
+  /** Watches these from now on. If they are not the same as before, the owner is told once more. */
+  set paths(paths: readonly string[]) {
     this.#paths = paths
-    this.#told = this.#seen = await identitiesOf(paths)
-    this.#watch()
-    this.#lookIn(POLL_MS)
   }
 
   /** Looks soon, however often this is called. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import http2, { type ClientHttp2Session, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -136,13 +137,17 @@ t.test('a second signal ends at once', async t => {
   }
 })
 
-t.test('SIGHUP, SIGUSR1 and SIGUSR2 are told in the log and end nothing; no inspector is opened', async t => {
+t.test('signals without a meaning here are told in the log and end nothing; no inspector is opened', async t => {
   const { proxy, call, atBackend } = await withCall(t)
   for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
     proxy.child.kill(signal)
     const [line] = await proxy.output(new RegExp(`.*"${signal} is ignored: .*\n`))
     t.match(JSON.parse(line), { level: 40, signal })
   }
+  t.match(await run(t, 'serve', '--watch', '--listen', '127.0.0.1:0', '--backend', 'localhost:1'), {
+    code: 2,
+    stderr: /--watch needs --config FILE/,
+  })
   const trailers = once(call, 'trailers')
   call.resume().end()
   atBackend.on('wantTrailers', () => atBackend.sendTrailers({ 'grpc-status': '0' }))
@@ -151,4 +156,23 @@ t.test('SIGHUP, SIGUSR1 and SIGUSR2 are told in the log and end nothing; no insp
   t.equal((await trailers)[0]['grpc-status'], '0')
   proxy.child.kill('SIGTERM')
   t.match(await proxy.exit, { code: 0, stderr: /^$/ })
+})
+
+t.test('SIGHUP reads the file again, and --watch notices that it is another', async t => {
+  const text = (graceMs: number) =>
+    `listeners: [{ address: 127.0.0.1:0 }]\nbackends: { a: { endpoints: [localhost:1] } }\ndrain: { graceMs: ${graceMs} }\n`
+  for (const args of [[], ['--watch']]) {
+    const config = join(t.testdir({ 'proxy.yaml': text(1) }), 'proxy.yaml')
+    const proxy = start(t, 'serve', '--config', config, ...args)
+    await proxy.output(LISTENING)
+    writeFileSync(config, text(2))
+    if (args.length === 0) proxy.child.kill('SIGHUP')
+    await proxy.output(/proxy\.yaml is in force"/)
+    writeFileSync(config, 'listeners: 7\n')
+    if (args.length === 0) proxy.child.kill('SIGHUP')
+    await proxy.output(/proxy\.yaml:1:\d+ listeners: .*\n.*is not used: the proxy goes on/s)
+    proxy.child.kill('SIGTERM')
+    await proxy.output(/"graceMs":2/)
+    t.match(await proxy.exit, { code: 0, stderr: '' })
+  }
 })

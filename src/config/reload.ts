@@ -1,0 +1,135 @@
+/**
+ * The configuration file is read again while the proxy runs. What is right replaces what is in force, as a whole; what is
+ * wrong changes nothing, and the proxy goes on with the last good one.
+ *
+ * ```
+ *   SIGHUP, a change of the file ─▶ read ─▶ check ─▶ the same? ─ no ─▶ prepare ─▶ commit      applied
+ *                                     │       │         └─ yes                                unchanged
+ *                                     └───────┴───────────────────────────┘                   rejected
+ * ```
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import { WatchedFiles } from '../discovery/watched-files.ts'
+import type { ChangeSummary } from '../proxy/change.ts'
+import type { ProxySetup } from '../proxy/setup.ts'
+import type { Clock } from '../transport/clock.ts'
+import { listenFailure } from './listen-failure.ts'
+import { ConfigError, formatProblem, type Problem } from './problems.ts'
+import type { Resolution } from './resolve.ts'
+
+/** What became of a configuration that was offered. */
+export type Verdict =
+  | { readonly kind: 'applied'; readonly summary: ChangeSummary }
+  /** It is what is in force already. */
+  | { readonly kind: 'unchanged' }
+  /** Nothing has changed. */
+  | { readonly kind: 'rejected'; readonly problems: readonly Problem[] }
+
+/**
+ * Reads the configuration and checks it.
+ * @param files gets the path of each file that is read, or that cannot be
+ * @throws ConfigError
+ */
+export type ReadConfig = (files?: Set<string>) => Resolution
+
+/** The part of a proxy that a reloader needs. */
+export interface Reloadable {
+  readonly setup: ProxySetup
+  adoptResolution(resolution: Resolution): Promise<ChangeSummary>
+}
+
+export interface ReloaderOptions {
+  /** The file, as messages name it. */
+  readonly file: string
+  readonly read: ReadConfig
+  /** What the proxy logs to. Its level follows the configuration. */
+  readonly log: Logger
+  /** Nothing is reloaded before this. */
+  readonly started: Promise<unknown>
+}
+
+const CHANGED = 'a file has changed'
+
+export class Reloader {
+  readonly #proxy: Reloadable
+  readonly #options: ReloaderOptions
+  /** The reload that has begun last. */
+  #last: Promise<unknown>
+  /** The reload that waits for that one. It reads the file when it begins, so one is enough for all who ask. */
+  #waiting: Promise<Verdict> | undefined
+  #watched: WatchedFiles | undefined
+  #wasRejected = false
+
+  constructor(proxy: Reloadable, options: ReloaderOptions) {
+    this.#proxy = proxy
+    this.#options = options
+    this.#last = options.started.catch(() => {})
+  }
+
+  /**
+   * Reloads whenever the file, or one that it names, is another and rests. A ConfigMap of Kubernetes is, too: there a
+   * symbolic link on the way to the file is replaced.
+   * @param files that were read already
+   */
+  watch(clock: Clock, files: ReadonlySet<string>): void {
+    const onChanged = async () => {
+      await this.reload(CHANGED)
+      return true
+    }
+    this.#watched = new WatchedFiles(onChanged, { clock })
+    this.#watched.start([...files])
+  }
+
+  /** Watches no more. */
+  close(): void {
+    this.#watched?.close()
+  }
+
+  /** Never rejects. The log says what became of it. @param why who asked for it, for the log */
+  reload(why: string): Promise<Verdict> {
+    this.#waiting ??= this.#last.then(() => {
+      this.#last = this.#waiting!
+      this.#waiting = undefined
+      return this.#reload(why)
+    })
+    return this.#waiting
+  }
+
+  async #reload(why: string): Promise<Verdict> {
+    const verdict = await this.#judge()
+    const { file, log } = this.#options
+    if (verdict.kind === 'rejected') {
+      for (const problem of verdict.problems) log.error({ why }, formatProblem(problem))
+      log.error({ why }, `${file} is not used: the proxy goes on with the configuration that it has`)
+    } else if (verdict.kind === 'applied') log.info({ why }, `${file} is in force`)
+    // A file that was touched is no news; who asked by a signal, or has mended a mistake, looks for the answer.
+    else log[why === CHANGED && !this.#wasRejected ? 'debug' : 'info']({ why }, `${file} is what is in force already`)
+    this.#wasRejected = verdict.kind === 'rejected'
+    log.flush()
+    return verdict
+  }
+
+  async #judge(): Promise<Verdict> {
+    const { read, log } = this.#options
+    const files = new Set<string>()
+    try {
+      const resolution = read(files)
+      const { config } = resolution
+      if (isDeepStrictEqual({ ...config, logger: log }, this.#proxy.setup)) return { kind: 'unchanged' }
+      const summary = await this.#proxy.adoptResolution({ ...resolution, config: { ...config, logger: log } })
+      log.level = config.log.level
+      return { kind: 'applied', summary }
+    } catch (error) {
+      return { kind: 'rejected', problems: this.#problemsOf(error) }
+    } finally {
+      if (this.#watched !== undefined) this.#watched.paths = [...files]
+    }
+  }
+
+  #problemsOf(error: unknown): readonly Problem[] {
+    if (error instanceof ConfigError) return error.problems
+    const message = listenFailure(error) ?? (error instanceof Error ? error.message : String(error))
+    return [{ file: this.#options.file, path: '', message }]
+  }
+}
