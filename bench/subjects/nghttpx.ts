@@ -4,7 +4,7 @@ import type { Contender } from './contender.ts'
 import { findProgram, type Program, requireCommand } from './installed.ts'
 import type { World } from './world.ts'
 
-const PROGRAM: Program = {
+export const NGHTTPX: Program = {
   title: 'nghttpx',
   commands: ['nghttpx'],
   versionArgs: ['--version'],
@@ -15,11 +15,11 @@ const PROGRAM: Program = {
 export const nghttpx: Contender = {
   name: 'nghttpx',
   title: 'nghttpx, one thread, HTTP/2 on both sides',
-  find: () => findProgram(PROGRAM),
+  find: () => findProgram(NGHTTPX),
   async start(world) {
     const port = await freePort()
     const args = nghttpxArgs(world, port)
-    const child = new Child({ command: requireCommand(PROGRAM), args, core: 0, openFiles: OPEN_FILES })
+    const child = new Child({ command: requireCommand(NGHTTPX), args, core: 0, openFiles: OPEN_FILES })
     return { child: await child.listening(port), port }
   },
 }
