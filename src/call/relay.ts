@@ -29,12 +29,9 @@ import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { CallRequest } from './request.ts'
-import { clientGone, enderOf, ofRefusal, ofUpstream, wasRefused } from './stream-end.ts'
+import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream, wasRefused } from './stream-end.ts'
 
 type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
-
-/** One more try for a request that the backend refused (gRFC A6: "the second time … committed"). */
-const MAX_REFUSALS = 1
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -58,7 +55,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #place = BORDER
   /** Bytes of the response that the client has not taken: their window stays closed. */
   #heldResponse = 0
-  #refusals = 0
+  #retries = 0
   #startMs = 0
   #deadline: Deadline | undefined
   #farewell: Farewell | undefined
@@ -259,8 +256,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
     const refused = this.#phase === 'forwarding' && wasRefused(end)
-    if (refused && this.#refusals < MAX_REFUSALS && this.#request.kept) {
-      this.#refusals++
+    if (refused && this.#retries < mostRetries(end) && this.#request.kept) {
+      this.#retries++
       return this.#enter('waiting')
     }
     this.#fail(refused ? ofRefusal(end) : ofUpstream(end), enderOf(end, 'backend'))
@@ -320,7 +317,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const { clock, observer, onFault } = this.#context
     const { head } = this.#request
     try {
-      observer?.onEnd(recorder.finish(head, this.#peer, this.#backend, this.#refusals, this.#startMs, clock.now()))
+      observer?.onEnd(recorder.finish(head, this.#peer, this.#backend, this.#retries, this.#startMs, clock.now()))
     } catch (error) {
       onFault('an observer of calls failed', head.path, error)
     }

@@ -16,6 +16,20 @@ export function wasRefused(end: StreamEnd): boolean {
   return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
 }
 
+/** A request that the backend refused is tried once more (gRFC A6: "the second time … committed"). */
+const MAX_AFTER_REFUSAL = 1
+/**
+ * A session that goes refuses nothing: the call had merely come too late for it. Backends that rotate their sessions
+ * (gRFC A9) make that happen to a call several times in a row, though seldom. Each time costs the backend a session, and
+ * one that ends them without any use is left alone for a while, so there is no storm of retries.
+ */
+const MAX_AFTER_GOAWAY = 5
+
+/** How often such an end lets a call be sent again, counted from its first attempt. */
+export function mostRetries(end: StreamEnd): number {
+  return end.kind === 'lost' ? MAX_AFTER_GOAWAY : MAX_AFTER_REFUSAL
+}
+
 /** Nothing was processed, and here it cannot be sent again: the client may (RFC 9113 §8.7; gRFC A6). */
 export function ofRefusal(end: StreamEnd): Failure {
   return failureOf('upstream-refused', { cause: end.kind === 'lost' ? end.reason : '' })

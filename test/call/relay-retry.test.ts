@@ -65,6 +65,33 @@ t.test('refused a second time: the client may try again', async t => {
   t.match(rig.record, { retries: 1, status: 14, endedBy: 'backend', reason: 'upstream-refused' })
 })
 
+t.test('too late for a session that goes, several times in a row: sent again each time, up to a bound', async t => {
+  const rig = new CallRig()
+  const { down } = rig.open(request(), true)
+  for (let i = 0; i < 5; i++) rig.up.close(lost(true))
+  t.equal(rig.ups.length, 6)
+  t.same(down.sent, [], 'the client hears nothing of it')
+  rig.up.headers(RESPONSE)
+  rig.up.trailers(TRAILERS)
+  down.settle()
+  t.match(rig.record, { retries: 5, status: 0, reason: '' })
+
+  const other = new CallRig()
+  const { down: there } = other.open(request(), true)
+  for (let i = 0; i < 6; i++) other.up.close(lost(true))
+  t.equal(other.ups.length, 6)
+  t.same(there.sent, [{ kind: 'reset', code: 7 }], 'the client may try again')
+})
+
+t.test('refused after a session that went: it was sent twice already', async t => {
+  const rig = new CallRig()
+  const { down } = rig.open(request(), true)
+  rig.up.close(lost(true))
+  rig.up.close(REFUSED)
+  t.equal(rig.ups.length, 2)
+  t.same(down.sent, [{ kind: 'reset', code: 7 }])
+})
+
 t.test('what the backend may have processed is not sent again', async t => {
   const ends = [resetByPeer(8), resetByPeer(2), resetByPeer(0), lost(false), { ...REFUSED, by: 'self' as const }]
   for (const end of ends) {
