@@ -11,7 +11,7 @@
  * | `killed`      | SIGKILL: connections end, new ones are refused                             |
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { PINS } from '../../../bench/measure/child.ts'
@@ -26,6 +26,8 @@ export interface Trouble {
   toMs: number
 }
 
+/** What it writes when it ended a session for its age, instead of a call. */
+export const ROTATED = '- rotated'
 const START_MS = 20_000
 const HERE = import.meta.dirname
 const GO_FOLDER = join(HERE, '../go')
@@ -150,13 +152,16 @@ export class EndpointProcess {
 
   /** The calls that it received: by their names, what they were treated to. */
   received(): Map<string, Treatment> {
-    let text = ''
-    try {
-      text = readFileSync(this.#ledger, 'utf8')
-    } catch {
-      // It never ran.
-    }
-    const lines = text.split('\n').filter(line => line !== '')
-    return new Map(lines.map(line => line.split(' ') as [string, Treatment]))
+    const calls = this.#lines.filter(line => line !== '' && line !== ROTATED)
+    return new Map(calls.map(line => line.split(' ') as [string, Treatment]))
+  }
+
+  /** How often it ended a session for its age. */
+  get rotations(): number {
+    return this.#lines.filter(line => line === ROTATED).length
+  }
+
+  get #lines(): string[] {
+    return existsSync(this.#ledger) ? readFileSync(this.#ledger, 'utf8').split('\n') : []
   }
 }

@@ -1,11 +1,11 @@
 /** Eight endpoints and a proxy, and stretches of load over them during which something is done to the endpoints. */
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { seededRandom } from '../../../src/bench/random.ts'
 import { EndpointProcess, type Fault, type Kind } from './endpoint.ts'
 import { judge, type Verdict } from './judge.ts'
-import { Load } from './load.ts'
-import type { Running, Subject } from './subject.ts'
+import { type Ended, Load } from './load.ts'
+import type { Record, Running, Subject } from './subject.ts'
 
 export interface FieldOptions {
   readonly folder: string
@@ -35,9 +35,14 @@ export interface Scene {
 const CONNECTIONS = 10
 /** A file of endpoints is read so soon after it changed, with room to spare. A proxy that is late sends calls to one that leaves. */
 const TOLD_MS = 1_000
+const LOOK_MS = 100
+/** What a proxy has not written by then it has not written at all. */
+const RECORDS_MS = 5_000
 
 export class Field {
   readonly options: FieldOptions
+  /** Drawn from the seed, anew for each scene. */
+  random: () => number = () => 0
   /** Those on the list. */
   endpoints: EndpointProcess[] = []
   /** All that there ever were. */
@@ -46,7 +51,7 @@ export class Field {
   #over = false
   #leaving: EndpointProcess | undefined
   #count = 0
-  #stretches = 0
+  #scenes = 0
   #maxAgeMs = 0
 
   constructor(options: FieldOptions) {
@@ -103,6 +108,11 @@ export class Field {
     return this.#running!.setEndpoints !== undefined
   }
 
+  /** How often endpoints ended a session for its age. */
+  get rotations(): number {
+    return this.all.reduce((sum, { rotations }) => sum + rotations, 0)
+  }
+
   /** A new endpoint comes, and then an old one leaves, as in a deploy: off the list first, and only then it stops. */
   async replace(old: EndpointProcess): Promise<void> {
     this.#leaving = old
@@ -122,7 +132,8 @@ export class Field {
   async play(scene: Scene): Promise<Verdict & { readonly complaints: readonly string[] }> {
     const { callsASecond, seconds, deadlineMs, seed } = this.options
     await this.#age(scene.maxAgeMs ?? 0)
-    const prefix = `s${++this.#stretches}c`
+    const prefix = `s${++this.#scenes}c`
+    this.random = seededRandom(seed + this.#scenes)
     const { port } = this.#running!
     const load = new Load({ port, callsASecond, seconds, deadlineMs, seed, prefix, connections: CONNECTIONS })
     await load.connect()
@@ -131,9 +142,18 @@ export class Field {
     await load.run()
     this.#over = true
     await done
-    // Records are written in blocks, and what is left of calls ends.
-    await sleep(TOLD_MS + 500)
-    return { ...judge(load.ended, this.#running!.records(), this.all), complaints: load.complaints }
+    return { ...judge(load.ended, await this.#records(load.ended), this.all), complaints: load.complaints }
+  }
+
+  /** The proxy writes its records in blocks: waits for those of the calls that failed. */
+  async #records(ended: readonly Ended[]): Promise<Map<string, Record>> {
+    const failed = ended.filter(({ status }) => status !== 0)
+    if (failed.length === 0) return new Map()
+    for (let looks = 0; ; looks++) {
+      const records = this.#running!.records()
+      if (looks * LOOK_MS > RECORDS_MS || failed.every(({ name }) => records.has(name))) return records
+      await sleep(LOOK_MS)
+    }
   }
 
   /** Endpoints with another maximum age of connections are started anew. */
@@ -151,10 +171,5 @@ export class Field {
   async end(): Promise<void> {
     await this.#running?.child.kill()
     await Promise.all(this.all.map(endpoint => endpoint.kill()))
-  }
-
-  /** Where the proxy's log and its configuration are. */
-  get folder(): string {
-    return join(this.options.folder)
   }
 }

@@ -27,8 +27,9 @@ export interface Verdict {
 /** A process that was frozen needs a moment for what had piled up; so does one that stood still with its machine. */
 const AFTERMATH_MS = 2_000
 
+/** The latest, where one followed the other. */
 function troubleOf({ troubles }: EndpointProcess, { begunMs, endedMs }: Ended): Trouble | undefined {
-  return troubles.find(({ fromMs, toMs }) => fromMs <= endedMs && toMs + AFTERMATH_MS >= begunMs)
+  return troubles.findLast(({ fromMs, toMs }) => fromMs <= endedMs && toMs + AFTERMATH_MS >= begunMs)
 }
 
 /** Which endpoints received each call. */

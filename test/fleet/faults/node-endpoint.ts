@@ -3,7 +3,7 @@ import { openSync, writeSync } from 'node:fs'
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { Treatment } from './endpoint.ts'
+import { ROTATED, type Treatment } from './endpoint.ts'
 
 const SLOW_FACTOR = 100
 const LEAST_USUAL_MS = 2
@@ -52,7 +52,11 @@ function serve(stream: ServerHttp2Stream, id: string): void {
 const sessions = new Set<ServerHttp2Session>()
 
 function limitAge(session: ServerHttp2Session, ageMs: number): void {
-  const timer = setTimeout(() => session.close(), ageMs * (1 + AGE_JITTER * (2 * Math.random() - 1)))
+  const rotate = (): void => {
+    writeSync(ledger, `${ROTATED}\n`)
+    session.close()
+  }
+  const timer = setTimeout(rotate, ageMs * (1 + AGE_JITTER * (2 * Math.random() - 1)))
   session.on('close', () => clearTimeout(timer))
 }
 

@@ -29,7 +29,7 @@ const { values } = parseArgs({
 
 const ENDPOINTS = 8
 const DEADLINE_MS = 2_000
-const TIMES = { faultMs: 3_000, restMs: 1_500 }
+const TIMES = { faultMs: 3_000, restMs: 1_500, maxAgeMs: 2_000 }
 const SECONDS = values.quick ? 5 : Number(values.seconds)
 const chosen = (list: string, name: string): boolean => list === '' || list.split(',').includes(name)
 

@@ -1,5 +1,4 @@
 /** What is done to the endpoints, one scene after the other. Whose turn it is is drawn from a seed. */
-import { seededRandom } from '../../../src/bench/random.ts'
 import type { Fault } from './endpoint.ts'
 import type { Field, Scene } from './field.ts'
 
@@ -7,9 +6,9 @@ import type { Field, Scene } from './field.ts'
 export interface Times {
   readonly faultMs: number
   readonly restMs: number
+  /** Of connections, where endpoints rotate them. */
+  readonly maxAgeMs: number
 }
-
-const MAX_AGE_MS = 2_000
 
 function drawn<T>(random: () => number, of: readonly T[]): T {
   return of[Math.floor(random() * of.length)]!
@@ -21,8 +20,7 @@ function lasting(fault: Fault, about: string): Scene {
     name: fault,
     about,
     async play(field) {
-      const random = seededRandom(field.options.seed)
-      await field.trouble(drawn(random, field.endpoints), fault, Number.POSITIVE_INFINITY)
+      await field.trouble(drawn(field.random, field.endpoints), fault, Number.POSITIVE_INFINITY)
     },
   }
 }
@@ -33,8 +31,7 @@ function coming(fault: Fault, about: string, { faultMs, restMs }: Times): Scene 
     name: fault,
     about,
     async play(field) {
-      const random = seededRandom(field.options.seed)
-      while (await field.rest(restMs)) await field.trouble(drawn(random, field.endpoints), fault, faultMs)
+      while (await field.rest(restMs)) await field.trouble(drawn(field.random, field.endpoints), fault, faultMs)
     },
   }
 }
@@ -45,9 +42,8 @@ function frozenToDeath(times: Times): Scene {
     name: 'frozen',
     about: 'one endpoint after the other: SIGSTOP, and then SIGKILL',
     async play(field) {
-      const random = seededRandom(field.options.seed)
       while (await field.rest(times.restMs)) {
-        const endpoint = drawn(random, field.endpoints)
+        const endpoint = drawn(field.random, field.endpoints)
         await endpoint.strike('frozen')
         await field.rest(times.faultMs)
         await endpoint.kill()
@@ -58,26 +54,29 @@ function frozenToDeath(times: Times): Scene {
   }
 }
 
-async function churn(field: Field, random: () => number, restMs: number): Promise<void> {
-  while (await field.rest(restMs)) await field.replace(drawn(random, field.well))
+async function churn(field: Field, restMs: number): Promise<void> {
+  while (await field.rest(restMs)) await field.replace(drawn(field.random, field.well))
 }
 
 const ALL: readonly Fault[] = ['slow', 'unavailable', 'silent', 'frozen', 'killed']
 
 /** Two troubles at a time at most, while others come and go, and connections are rotated. */
-function everything({ faultMs, restMs }: Times): Scene {
+function everything({ faultMs, restMs, maxAgeMs }: Times): Scene {
   return {
     name: 'everything',
     about: 'all of it together, at two endpoints at a time',
-    maxAgeMs: MAX_AGE_MS,
+    maxAgeMs,
     async play(field) {
-      const random = seededRandom(field.options.seed)
       const trouble = async (): Promise<void> => {
-        while (await field.rest(restMs * (0.5 + random()))) {
-          await field.trouble(drawn(random, field.well), drawn(random, ALL), faultMs * (0.5 + random()))
+        while (await field.rest(restMs * (0.5 + field.random()))) {
+          await field.trouble(
+            drawn(field.random, field.well),
+            drawn(field.random, ALL),
+            faultMs * (0.5 + field.random()),
+          )
         }
       }
-      await Promise.all([trouble(), trouble(), ...(field.canReplace ? [churn(field, random, 2 * restMs)] : [])])
+      await Promise.all([trouble(), trouble(), ...(field.canReplace ? [churn(field, 2 * restMs)] : [])])
     },
   }
 }
@@ -94,15 +93,15 @@ export function scenes(times: Times, death: 'frozen to death' | 'thawed'): Scene
     coming('killed', 'one after the other: SIGKILL, and later a new start', times),
     {
       name: 'rotated',
-      about: 'each ends its connections when they are 2 s old (MaxConnectionAge)',
-      maxAgeMs: MAX_AGE_MS,
+      about: `each ends its connections when they are ${times.maxAgeMs} ms old (MaxConnectionAge)`,
+      maxAgeMs: times.maxAgeMs,
       play: async () => {},
     },
     {
       name: 'replaced',
       about: 'one after the other leaves the list and stops, and a new one comes',
       changesList: true,
-      play: field => churn(field, seededRandom(field.options.seed), times.restMs),
+      play: field => churn(field, times.restMs),
     },
     everything(times),
   ]

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -42,6 +44,18 @@ type endpoint struct {
 	// treatment is what calls are treated to: answer, slow, unavailable or silent.
 	treatment atomic.Value
 	ledger    *os.File
+}
+
+// rotations writes a line when a connection ended, which its age is the usual reason for.
+type rotations struct{ ledger *os.File }
+
+func (rotations) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (rotations) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (rotations) HandleRPC(context.Context, stats.RPCStats)                         {}
+func (r rotations) HandleConn(_ context.Context, event stats.ConnStats) {
+	if _, ended := event.(*stats.ConnEnd); ended {
+		r.ledger.WriteString("- rotated\n")
+	}
 }
 
 // usualTime is the same for the same call on each kind of endpoint: 2 to 8 ms.
@@ -91,7 +105,7 @@ func run(port, ledger, maxAgeMs string) error {
 	if age > 0 {
 		options = append(options, grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: time.Duration(age) * time.Millisecond,
-		}))
+		}), grpc.StatsHandler(rotations{file}))
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 	if err != nil {
