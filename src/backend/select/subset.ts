@@ -1,0 +1,64 @@
+/**
+ * A part of the endpoints for each proxy. A thousand proxies that each connect to a thousand endpoints hold a million
+ * sessions, most of them idle; with subsets of 20 they hold 20,000.
+ *
+ * Which endpoints are a proxy's is found by rendezvous hashing, as in gRFC A68: each pair of a proxy and an endpoint has a
+ * score, and a proxy takes those with the highest. So nobody has to agree with anybody, every endpoint is as likely to be
+ * taken as any other, and an endpoint that comes or goes changes one entry in the subsets that have it, and none elsewhere.
+ *
+ * Each level of priority has a subset of its own, or a lower level would have nothing to take over with.
+ */
+import type { EndpointSpec } from '../endpoint-source.ts'
+
+export interface SubsetSettings {
+  /** How many endpoints of each priority are used. */
+  readonly size: number
+  /** Proxies with the same one use the same endpoints. */
+  readonly id: string
+}
+
+/** In the order of the list. */
+export function subsetOf(all: readonly EndpointSpec[], { size, id }: SubsetSettings): readonly EndpointSpec[] {
+  const levels = Map.groupBy(all, ({ priority }) => priority)
+  if ([...levels.values()].every(({ length }) => length <= size)) return all
+  const seed = hashOf(id)
+  const taken = new Set<EndpointSpec>()
+  for (const level of levels.values()) for (const spec of bestOf(level, size, seed)) taken.add(spec)
+  return all.filter(spec => taken.has(spec))
+}
+
+/** An endpoint of weight 0 only finishes its calls. It stays if it was taken, and another one does its work. */
+function bestOf(level: readonly EndpointSpec[], size: number, seed: number): readonly EndpointSpec[] {
+  const scores = level.map(({ address }) => scoreOf(hashOf(address.name), seed))
+  const order = Uint32Array.from(level, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
+  const best: EndpointSpec[] = []
+  let left = size
+  for (let i = 0; i < order.length && left > 0; i++) {
+    const spec = level[order[i]!]!
+    best.push(spec)
+    if (spec.weight > 0) left--
+  }
+  return best
+}
+
+/** 53 bits, so that two endpoints hardly ever have the same score. */
+function scoreOf(endpoint: number, proxy: number): number {
+  const high = mixed(endpoint ^ Math.imul(proxy, 0x9e3779b1))
+  const low = mixed(high ^ proxy ^ 0x85ebca6b)
+  return high * 2 ** 21 + (low >>> 11)
+}
+
+/** FNV-1a, with the bits mixed: names that differ in their last digit must not have scores that are alike. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return mixed(hash)
+}
+
+/** The last step of MurmurHash3: each bit of the result depends on all bits of the number. */
+function mixed(number: number): number {
+  let hash = number ^ (number >>> 16)
+  hash = Math.imul(hash, 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}
