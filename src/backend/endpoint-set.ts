@@ -7,6 +7,7 @@ import type { Balancer } from './balance/balancer.ts'
 import { type BalancerSettings, makerOf } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointSource, EndpointSpec, SourceProblem } from './endpoint-source.ts'
+import { Selection } from './select/selection.ts'
 import type { BackendContext, BackendSettings } from './settings.ts'
 import { Watches } from './watches.ts'
 
@@ -25,6 +26,9 @@ export interface OpenAtEndpoints {
   readonly streams: number
 }
 
+/** A call that fails tells of so many endpoints: each call tells, and there may be thousands. */
+const MOST_REASONS = 10
+
 export class EndpointSet {
   /** The endpoints, in the order of the source. */
   all: readonly Endpoint[] = []
@@ -33,6 +37,7 @@ export class EndpointSet {
   /** Which of them should be used has changed in this turn. */
   #stale = false
   readonly #watches: Watches
+  readonly #selection: Selection
   balancer: Balancer
   /** Endpoints that have left and still finish their calls. */
   readonly #leaving = new Set<Endpoint>()
@@ -40,8 +45,8 @@ export class EndpointSet {
   readonly #context: BackendContext
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
-  /** There has been a list. */
-  #known = false
+  /** The last list that the source has told. */
+  #told: readonly EndpointSpec[] | undefined
   /** What the source has said last, besides a list. */
   sourceProblem: SourceProblem | undefined
 
@@ -50,6 +55,7 @@ export class EndpointSet {
     this.#context = context
     this.#owner = owner
     this.#watches = new Watches(settings, context)
+    this.#selection = new Selection(settings, context.clock, () => this.#onUsableChanged())
     this.balancer = makerOf(settings.balancer)(this.all, context.random, 0)
   }
 
@@ -59,17 +65,11 @@ export class EndpointSet {
    */
   #balance(isFirst: boolean): void {
     this.#stale = false
-    for (const endpoint of this.inUse) endpoint.inUse = false
-    const usable = this.all.filter(({ barred }) => !barred)
-    // With none left all are used: a wrong judge of health must not be worse than none.
-    this.inUse = usable.length === 0 ? this.all : usable
-    for (const endpoint of this.inUse) endpoint.inUse = true
-    const turn = isFirst ? 0 : Math.floor(this.#context.random() * this.inUse.length)
-    this.balancer = makerOf(this.#settings)(this.inUse, this.#context.random, turn)
+    this.inUse = this.#selection.endpoints
+    this.balancer = this.#selection.balancer(makerOf(this.#settings), this.#context.random, isFirst)
   }
 
-  /** An endpoint is barred, or is not any more. */
-  onUsableChanged(): void {
+  #onUsableChanged(): void {
     if (this.#stale) return
     this.#stale = true
     this.#owner.askForTurn()
@@ -78,12 +78,25 @@ export class EndpointSet {
   /** Once for all that has changed in a turn. */
   settle(): void {
     if (!this.#stale) return
+    this.#stale = false
+    if (!this.#selection.divide(this.all, false)) return
     this.#balance(false)
     this.#owner.onEndpointsChanged()
   }
 
+  /** An endpoint is barred now and was not before, or the other way round. */
+  onBarsChanged(endpoint: Endpoint): void {
+    this.#selection.onBarsChanged(endpoint)
+  }
+
+  /** An endpoint may be reached now and could not be before, or the other way round. */
+  onReachChanged(endpoint: Endpoint, isSlow = false): void {
+    this.#selection.onReachChanged(endpoint, isSlow)
+  }
+
   onConnectFailed(endpoint: Endpoint): void {
     this.#watches.onConnectFailed(endpoint)
+    this.onReachChanged(endpoint)
     this.refresh()
   }
 
@@ -117,7 +130,7 @@ export class EndpointSet {
 
   /** The last list stays. */
   #onError(reason: string): void {
-    if (this.#say({ kind: 'lost', text: reason }) && !this.#known) this.#owner.onEndpointsChanged()
+    if (this.#say({ kind: 'lost', text: reason }) && this.#told === undefined) this.#owner.onEndpointsChanged()
   }
 
   /** A source may say the same each time that it looks: it is said on once. @returns whether it is new */
@@ -130,43 +143,48 @@ export class EndpointSet {
   }
 
   /** Replaces the list. Of two endpoints with the same key the first one counts. */
-  replace(specs: readonly EndpointSpec[]): void {
-    this.#known = true
+  replace(told: readonly EndpointSpec[]): void {
+    this.#told = told
     const before = this.all
+    const isFirst = before.length === 0
     const gone = new Map(before.map(endpoint => [endpoint.spec.key, endpoint]))
     const all = new Map<string, Endpoint>()
     let changed = false
-    for (const spec of specs) {
+    for (const spec of this.#selection.of(told)) {
       const { key } = spec
       if (all.has(key)) continue
       const kept = gone.get(key)
       gone.delete(key)
       changed ||= kept === undefined || kept !== before[all.size] || !isBalancedAlike(kept.spec, spec)
-      all.set(key, kept === undefined ? this.#make(spec) : this.#keep(kept, spec))
+      all.set(key, kept === undefined ? this.#make(spec, isFirst) : this.#keep(kept, spec))
     }
     if (changed || gone.size > 0) {
       this.all = [...all.values()]
-      this.#balance(before.length === 0)
+      this.#selection.divide(this.all, isFirst)
+      this.#balance(isFirst)
       for (const endpoint of this.all) endpoint.keepReady()
       for (const endpoint of gone.values()) this.#retire(endpoint)
     }
     this.#owner.onEndpointsChanged()
   }
 
-  #make(spec: EndpointSpec): Endpoint {
+  #make(spec: EndpointSpec, isFirst: boolean): Endpoint {
     const endpoint = this.#owner.makeEndpoint(spec)
     this.#watches.add(endpoint)
+    this.#selection.add(endpoint, isFirst)
     return endpoint
   }
 
   #keep(endpoint: Endpoint, spec: EndpointSpec): Endpoint {
+    const { weight } = endpoint.spec
     endpoint.spec = spec
-    endpoint.weight = spec.weight
+    if (weight !== spec.weight) this.#selection.reweigh(endpoint)
     return endpoint
   }
 
   async #retire(endpoint: Endpoint): Promise<void> {
     this.#watches.remove(endpoint)
+    this.#selection.remove(endpoint)
     this.#leaving.add(endpoint)
     await endpoint.retire()
     this.#leaving.delete(endpoint)
@@ -174,22 +192,25 @@ export class EndpointSet {
 
   update(settings: BackendSettings): void {
     const { balancer } = settings
+    const isSame = isDeepStrictEqual(balancer, this.#settings)
+    this.#settings = balancer
     for (const endpoint of this.all) endpoint.update(settings)
     this.#watches.update(settings)
-    if (isDeepStrictEqual(balancer, this.#settings)) return
-    this.#settings = balancer
-    this.#balance(false)
+    if (this.#selection.update(settings) && this.#told !== undefined) this.replace(this.#told)
+    if (this.#selection.divide(this.all, false) || !isSame) this.#balance(false)
   }
 
   /** The source has not told anything, so calls have to wait for it. */
   get isUnknown(): boolean {
-    return !this.#known && this.sourceProblem === undefined
+    return this.#told === undefined && this.sourceProblem === undefined
   }
 
   /** Why no endpoint takes a call. */
   get whyUnreachable(): string {
-    if (this.all.length === 0) return this.sourceProblem?.text ?? 'the backend has no endpoints'
-    return this.all.map(({ address, lastError }) => `${address.name}: ${lastError}`).join('; ')
+    const { all } = this
+    if (all.length === 0) return this.sourceProblem?.text ?? 'the backend has no endpoints'
+    const some = all.slice(0, MOST_REASONS).map(whyUnusable).join('; ')
+    return all.length > MOST_REASONS ? `${some}; and ${all.length - MOST_REASONS} more` : some
   }
 
   /** At least one endpoint has a session or may get one. */
@@ -210,12 +231,14 @@ export class EndpointSet {
   /** All endpoints finish their calls. Resolves when the last session is gone. */
   async retire(): Promise<void> {
     this.#watches.close()
+    this.#selection.close()
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.retire()))
   }
 
   /** Ends all sessions now. Resolves when the last one is gone. */
   async close(): Promise<void> {
     this.#watches.close()
+    this.#selection.close()
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.close()))
   }
 }
@@ -223,4 +246,9 @@ export class EndpointSet {
 /** Nothing has changed that a balancer looks at. */
 function isBalancedAlike(one: EndpointSpec, other: EndpointSpec): boolean {
   return one.weight === other.weight && one.locality === other.locality && one.priority === other.priority
+}
+
+function whyUnusable({ address, bars, spec, lastError }: Endpoint): string {
+  const why = bars.size > 0 ? [...bars.values()].join(', ') : spec.weight === 0 ? 'its weight is 0' : lastError
+  return `${address.name}: ${why}`
 }

@@ -65,6 +65,10 @@ export class Endpoint implements StreamCounter {
   inUse = false
   /** Its part of the calls beside the others, with everything that changes it for a while. Balancers read this one. */
   weight: number
+  /** The part of its weight that it has while it warms up: slow start says so. Then `weigh` has to be called. */
+  warmth = 1
+  /** By how much its weight is changed by what it reports of its load. Then `weigh` has to be called. */
+  reported = 1
   /** Who listens to the attempts here. Undefined: nobody, and no clock is read for them. */
   outcomes: Outcomes | undefined
   /** Why it should get no calls, by who says so. */
@@ -75,6 +79,7 @@ export class Endpoint implements StreamCounter {
   readonly #shared: SessionPool
   #reserve: SessionPool | undefined
   #apart: SessionPool | undefined
+  #redials = false
   #closed = false
   #retired: Promise<void> | undefined
   #graceTimer: Timer | undefined
@@ -97,7 +102,7 @@ export class Endpoint implements StreamCounter {
 
   get #sharedOptions(): PoolOptions {
     const { max, maxDraining, ready } = this.#options.sessions
-    return { ...this.#options, max, maxDraining, ready, idleMs: undefined }
+    return { ...this.#options, max, maxDraining, ready: this.#redials ? Math.max(ready, 1) : ready, idleMs: undefined }
   }
 
   get #reserveOptions(): PoolOptions {
@@ -120,12 +125,24 @@ export class Endpoint implements StreamCounter {
     return this.#shared.failing
   }
 
+  /** Whether a session is dialled although no call asks for it. */
+  set redials(redials: boolean) {
+    if (this.#redials === redials) return
+    this.#redials = redials
+    this.#shared.update(this.#sharedOptions)
+  }
+
   /** A call that waits here could get a session: one is being dialled, or may be. */
   get promising(): boolean {
     return this.#shared.promising
   }
 
   /** It should get no calls. */
+  /** Works out its weight from all that it depends on. */
+  weigh(): void {
+    this.weight = this.spec.weight * this.warmth * this.reported
+  }
+
   get barred(): boolean {
     return this.bars.size > 0
   }

@@ -6,6 +6,7 @@ import type { BalancerSettings } from './balance/kinds.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
+import type { SelectionSettings } from './select/selection.ts'
 import type { PoolContext } from './session-pool.ts'
 
 export interface QueueOptions {
@@ -16,7 +17,7 @@ export interface QueueOptions {
 }
 
 /** Everything here may change, except the name. */
-export interface BackendSettings extends EndpointOptions {
+export interface BackendSettings extends EndpointOptions, SelectionSettings {
   readonly name: string
   readonly endpoints: readonly WeightedAddress[]
   /** By default they take turns. */

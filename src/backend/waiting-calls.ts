@@ -95,6 +95,7 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   onConnected(endpoint: Endpoint): void {
+    this.#endpoints.onReachChanged(endpoint)
     if (this.#queue.size === 0) return
     this.#connected = true
     this.onRoom(endpoint)
@@ -124,17 +125,19 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   onConnectSlow(endpoint: Endpoint): void {
+    this.#endpoints.onReachChanged(endpoint, true)
     if (this.#endpoints.inUse.some(({ state }) => state === 'ready'))
       this.#reassign(ticket => ticket.endpoint === endpoint)
   }
 
   onSessionGone(endpoint: Endpoint): void {
+    this.#endpoints.onReachChanged(endpoint)
     this.#endpoints.refresh()
     this.#reassign(ticket => ticket.endpoint === endpoint || !hasItsTurn(ticket))
   }
 
-  onBarsChanged(): void {
-    this.#endpoints.onUsableChanged()
+  onBarsChanged(endpoint: Endpoint): void {
+    this.#endpoints.onBarsChanged(endpoint)
   }
 
   /** There are other endpoints, or none. */

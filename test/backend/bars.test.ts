@@ -65,7 +65,7 @@ t.test('room at a barred endpoint is not for calls that wait', async t => {
 })
 
 t.test('bars that come in one turn rebuild the list once', async t => {
-  const rig = new BackendRig({ endpoints: 'abcd', turn: 'held' })
+  const rig = new BackendRig({ endpoints: 'abcd', turn: 'held', panicThreshold: 0 })
   for (const each of rig.backend.endpoints.slice(1)) each.bar('health', 'it hangs')
   rig.turn.end()
   const calls = rig.calls(3)

@@ -1,7 +1,8 @@
 /** A backend whose endpoints a test plays, under a clock that it turns. */
 import { Backend, type BackendSettings, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
 import { Client, type ClientShare } from '../../src/backend/client-share.ts'
-import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
+import type { Endpoint } from '../../src/backend/endpoint.ts'
+import { endpointSpecs, type WeightedAddress } from '../../src/backend/endpoint-source.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { DialAddress } from '../../src/transport/transport.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -92,6 +93,11 @@ function settingsOf({ endpoints = 'a', turn: _, sessions, ...options }: RigOptio
   }
 }
 
+/** What a source says of an endpoint. */
+export interface Told extends Pick<WeightedAddress, 'weight' | 'priority' | 'locality'> {
+  readonly name: string
+}
+
 export class BackendRig {
   readonly clock = new FakeClock()
   readonly wheel = new TimerWheel(this.clock)
@@ -132,6 +138,15 @@ export class BackendRig {
   /** One letter each. */
   setEndpoints(names: string): void {
     this.backend.setEndpoints(endpointSpecs([...names].map(named)))
+  }
+
+  /** A list with all that a source may say of an endpoint. */
+  tell(...all: readonly Told[]): void {
+    this.backend.setEndpoints(endpointSpecs(all.map(({ name, ...rest }) => ({ ...named(name), ...rest }))))
+  }
+
+  endpoint(name: string): Endpoint {
+    return this.backend.endpoints.find(({ address }) => address.name === name)!
   }
 
   client(): Client {

@@ -17,8 +17,9 @@ export interface SlowStartSettings {
 
 /** An endpoint, as far as it warms up. */
 export interface Warming {
-  /** The part of its weight that it has now: 1, unless it warms up. */
+  /** The part of its weight that it has now. */
   warmth: number
+  weigh(): void
 }
 
 /** So often the weights grow. A list that is rebuilt more often would cost more and change little. */
@@ -45,12 +46,14 @@ export class SlowStart {
     this.#onWarmer = onWarmer
   }
 
-  /** The endpoint begins, now. */
-  begin(endpoint: Warming): void {
-    if (this.#settings === undefined) return
+  /** The endpoint begins, now. @returns whether it has less weight than before */
+  begin(endpoint: Warming): boolean {
+    if (this.#settings === undefined) return false
     this.#since.set(endpoint, this.#clock.now())
     endpoint.warmth = warmthAfter(0, this.#settings)
+    endpoint.weigh()
     this.#wait()
+    return true
   }
 
   /** It has left. */
@@ -79,6 +82,7 @@ export class SlowStart {
     const now = this.#clock.now()
     for (const [endpoint, sinceMs] of this.#since) {
       endpoint.warmth = this.#settings === undefined ? 1 : warmthAfter(now - sinceMs, this.#settings)
+      endpoint.weigh()
       if (endpoint.warmth === 1) this.#since.delete(endpoint)
     }
     this.#wait()
@@ -91,6 +95,7 @@ export class SlowStart {
 
   /** Stops for good. */
   close(): void {
+    this.#settings = undefined
     this.#since.clear()
     this.#rest()
   }
