@@ -88,7 +88,6 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#settings = settings
     this.shared.limits = shareLimits(settings, this.#context)
     this.#waiting.update(settings.queue)
-    this.#set.follow(sourceOf(settings, this.#context))
     this.#set.update(settings)
     this.#waiting.onEndpointsChanged()
   }

@@ -8,7 +8,7 @@ import { type BalancerSettings, makerOf } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointSource, EndpointSpec, SourceProblem } from './endpoint-source.ts'
 import { Selection } from './select/selection.ts'
-import type { BackendContext, BackendSettings } from './settings.ts'
+import { type BackendContext, type BackendSettings, sourceOf } from './settings.ts'
 import { Watches } from './watches.ts'
 
 /** What a set needs of its backend. */
@@ -190,13 +190,17 @@ export class EndpointSet {
     this.#leaving.delete(endpoint)
   }
 
+  /** Replaces the settings, the source with them. */
   update(settings: BackendSettings): void {
     const { balancer } = settings
+    const told = this.#told
     const isSame = isDeepStrictEqual(balancer, this.#settings)
     this.#settings = balancer
+    const isOtherPart = this.#selection.update(settings)
+    this.follow(sourceOf(settings, this.#context))
+    if (isOtherPart && told !== undefined && this.#told === told) this.replace(told)
     for (const endpoint of this.all) endpoint.update(settings)
     this.#watches.update(settings)
-    if (this.#selection.update(settings) && this.#told !== undefined) this.replace(this.#told)
     if (this.#selection.divide(this.all, false) || !isSame) this.#balance(false)
   }
 

@@ -160,7 +160,8 @@ export class WaitingCalls implements EndpointOwner {
     if (this.#concerned.length > 0)
       for (const concerned of this.#concerned.splice(0)) this.#placeAgain(concerned, place)
     if (this.#roomy.size === 0) return
-    const roomy = [...this.#roomy]
+    // Who got room in this turn may have been barred in it, too.
+    const roomy = [...this.#roomy].filter(({ inUse }) => inUse)
     this.#roomy.clear()
     // If there are several, each first gets the calls whose turn it was, so that they share as the balancer wanted.
     if (roomy.length > 1) for (const endpoint of roomy) this.#serve(endpoint, true)

@@ -2,16 +2,35 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Client } from '../../src/backend/client-share.ts'
+import { partsOf } from '../../src/backend/select/parts.ts'
 import type { FakeSession } from '../support/fake-transport.ts'
-import { BackendRig, type Call, type RigOptions } from './rig.ts'
+import { BackendRig, type Call, type RigOptions, type Told } from './rig.ts'
 
 const LISTS = ['a', 'ab', 'ba', 'abc', 'cd', 'd', 'bd', 'aab', 'dcba']
+const TOLD: readonly (readonly Told[])[] = [
+  [{ name: 'a' }, { name: 'b', priority: 1 }],
+  [{ name: 'a' }, { name: 'b' }, { name: 'c', priority: 3 }, { name: 'd', priority: 3 }],
+  [
+    { name: 'a', locality: 'x' },
+    { name: 'b', locality: 'y' },
+    { name: 'c', locality: 'x', weight: 3 },
+  ],
+  [
+    { name: 'b', weight: 0 },
+    { name: 'c', locality: 'x' },
+    { name: 'a', priority: 1, locality: 'x' },
+    { name: 'd', weight: 2 },
+  ],
+]
 const SETTINGS: readonly RigOptions[] = [
   { queue: { maxCalls: 3, timeoutMs: 500 } },
   { queue: { maxCalls: 100, timeoutMs: 60_000 }, sessions: { max: 3, ready: 2 } },
   { sessions: { max: 1, reserve: 0, apart: 0 }, resets: { burst: 4, perSecond: 1 } },
   { endpoints: 'ac', backoff: { initialMs: 10, multiplier: 1, maxMs: 10, jitter: 0 }, connectTimeoutMs: 200 },
   { endpoints: 'bb', sessions: { max: 2, drainGraceMs: 50 } },
+  { panicThreshold: 0, locality: { own: 'x' } },
+  { endpoints: 'abc', slowStart: { windowMs: 5_000, minWeight: 0.1, aggression: 1 }, balancer: 'least-request' },
+  { endpoints: 'abcd', subset: { size: 2, id: 'one' }, locality: { own: 'y', share: 0.5 }, panicThreshold: 1 },
 ]
 const LOUD = 2
 
@@ -29,7 +48,12 @@ class Play {
   /** Chooses among several. */
   #pick = 0
 
+  #ends = false
+  /** Turns end only when they are told to. */
+  readonly #turnsWait: boolean
+
   constructor(turn: 'held' | undefined) {
+    this.#turnsWait = turn === 'held'
     this.rig = new BackendRig({ endpoints: 'ab', sessions: { max: 2 }, turn })
   }
 
@@ -83,6 +107,14 @@ class Play {
     'a moment': () => this.rig.clock.advance(30),
     'a while': () => this.rig.clock.advance(7_000),
     'other endpoints': () => this.rig.setEndpoints(this.#one(LISTS)!),
+    'other levels and localities': () => this.rig.tell(...this.#one(TOLD)!),
+    'an endpoint is barred': () => this.#one(this.rig.backend.endpoints)?.bar('health', 'it hangs'),
+    'an endpoint is barred by the other': () => this.#one(this.rig.backend.endpoints)?.bar('outlier', 'it fails'),
+    'an endpoint is not barred any more': () => {
+      const endpoint = this.#one(this.rig.backend.endpoints)
+      endpoint?.unbar('health')
+      if (this.#pick % 2 === 0) endpoint?.unbar('outlier')
+    },
     'no endpoints': () => {
       this.#wasEmpty = true
       this.rig.setEndpoints('')
@@ -145,14 +177,28 @@ class Play {
     }
   }
 
+  /** Calls go to those that the endpoints as they are now say, whatever happened before. */
+  #checkSelection(): void {
+    const { backend, settings } = this.rig
+    const { panicThreshold = 0.5, locality } = settings
+    const wanted = partsOf(backend.endpoints, { panicThreshold, locality }).flatMap(({ endpoints }) => endpoints)
+    const inUse = backend.endpoints.filter(endpoint => endpoint.inUse)
+    if (inUse.length !== wanted.length || wanted.some(endpoint => !endpoint.inUse))
+      throw new Error(
+        `${inUse.map(({ address }) => address.name)} in use, and not ${wanted.map(({ address }) => address.name)}`,
+      )
+  }
+
   /** What holds at any time. */
   #check(): void {
     const { backend } = this.rig
-    for (const { told, name, failed } of this.calls) {
+    for (const { told, name, failed, lease, wasInUse, at } of this.calls) {
       if (told > 1) throw new Error(`${name} was told ${told} times`)
+      if (lease !== undefined && !wasInUse) throw new Error(`${name} went to ${at}, where no call should go`)
       if (failed?.[1] === 'the backend has no endpoints' && !this.#wasEmpty) throw new Error('it never was without')
       if (failed?.[1] === 'the backend has been removed' && this.#retired === undefined) throw new Error('it was not')
     }
+    if (!this.#turnsWait && !this.#ends && this.#retired === undefined) this.#checkSelection()
     const names = backend.endpoints.map(({ address }) => address.name)
     for (const name of this.rig.served.slice(this.#served)) {
       const { at } = this.calls.find(call => call.name === name)!
@@ -171,6 +217,7 @@ class Play {
   /** It is retired or closed, and its peers go on as they should. */
   async end(closes: boolean): Promise<void> {
     const { rig } = this
+    this.#ends = true
     if (!closes) this.#retired ??= rig.backend.retire()
     const over = closes ? rig.backend.close() : this.#retired
     for (let round = 0; round < 300 && (rig.backend.calls > 0 || this.#sessions.length > 0); round++) {
@@ -218,7 +265,7 @@ t.test('no call is lost or told twice, and no session or timer stays', async t =
       await play.end(closes)
       served += play.rig.served.length
     }),
-    { numRuns: 400 },
+    { numRuns: 500 },
   )
   t.ok(served > 1_500, `${served} calls were served`)
 })

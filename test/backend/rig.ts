@@ -36,17 +36,22 @@ export class Call implements Waiter {
   seen = false
   /** How often it was told something: once at most. */
   told = 0
+  /** Its endpoint was one that calls should go to, as it got its stream. */
+  wasInUse = false
   readonly #log: string[]
+  readonly #isInUse: (name: string) => boolean
 
-  constructor(name: string, share: ClientShare, log: string[]) {
+  constructor(name: string, share: ClientShare, log: string[], isInUse: (name: string) => boolean) {
     this.name = name
     this.share = share
     this.#log = log
+    this.#isInUse = isInUse
   }
 
   onLease(lease: Lease): void {
     this.told++
     this.lease = lease
+    this.wasInUse = this.#isInUse(lease.address.name)
     this.#log.push(this.name)
     this.share.streamOpened(lease)
     const onClosed = () => {
@@ -116,10 +121,12 @@ export class BackendRig {
   readonly #client = new Client()
 
   readonly #options: RigOptions
+  settings: BackendSettings
 
   constructor(options: RigOptions = {}) {
     this.#options = options
-    this.backend = new Backend(settingsOf(options), {
+    this.settings = settingsOf(options)
+    this.backend = new Backend(this.settings, {
       transport: this.transport,
       clock: this.clock,
       wheel: this.wheel,
@@ -132,13 +139,18 @@ export class BackendRig {
 
   /** The same settings but for these. */
   update(options: RigOptions): void {
-    this.backend.update(settingsOf({ ...this.#options, ...options }))
+    const settings = settingsOf({ ...this.#options, ...options })
+    if (this.backend.retired === undefined) this.settings = settings
+    this.backend.update(settings)
   }
 
   /** One letter each. */
   setEndpoints(names: string): void {
     this.backend.setEndpoints(endpointSpecs([...names].map(named)))
   }
+
+  readonly #isInUse = (name: string): boolean =>
+    this.backend.endpoints.some(({ inUse, address }) => inUse && address.name === name)
 
   /** A list with all that a source may say of an endpoint. */
   tell(...all: readonly Told[]): void {
@@ -154,7 +166,7 @@ export class BackendRig {
   }
 
   call(name = `call ${++this.#calls}`, client: Client = this.#client): Call {
-    const call = new Call(name, client.shareOf(this.backend), this.served)
+    const call = new Call(name, client.shareOf(this.backend), this.served, this.#isInUse)
     this.backend.acquire(call)
     return call
   }

@@ -621,6 +621,14 @@ t.test('subsets: endpoints outside are not made, and another size moves few', as
   t.same(names(), ['a', 'b', 'c'])
 })
 
+t.test('subsets: settings that bring a subset and a longer list make no endpoint outside of it', async t => {
+  const rig = new BackendRig({ endpoints: 'ab', sessions: { ready: 1 } })
+  const all = 'abcdefghijklmnop'
+  rig.update({ endpoints: all, subset: { size: 2, id: 'one' }, sessions: { ready: 1 } })
+  const inside = rig.backend.endpoints.map(({ address }) => address.name)
+  for (const name of all) if (!`${inside}ab`.includes(name)) t.equal(rig.dials(name), 0, name)
+})
+
 t.test('panic: with too few usable all are used, and with threshold 0 calls fail and say why', async t => {
   const rig = new BackendRig({ endpoints: 'abc', panicThreshold: 0.5 })
   rig.warm(1_000)
