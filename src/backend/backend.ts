@@ -6,6 +6,7 @@
  * call that its client has given up is never sent.
  */
 import type { TurnTask } from '../transport/turn.ts'
+import { SessionCount } from './breaker.ts'
 import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'
 import { Endpoint } from './endpoint.ts'
 import { EndpointSet, type EndpointSetOwner, type OpenAtEndpoints } from './endpoint-set.ts'
@@ -29,6 +30,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   readonly shared: SharedStreams
   #settings: BackendSettings
   readonly #context: BackendContext
+  readonly #sessions: SessionCount
   readonly #set: EndpointSet
   readonly #placement: Placement
   readonly #waiting: WaitingCalls
@@ -45,11 +47,12 @@ export class Backend implements EndpointSetOwner, TurnTask {
   constructor(settings: BackendSettings, context: BackendContext) {
     this.name = settings.name
     this.#settings = settings
-    this.#context = context
+    this.#sessions = new SessionCount(settings.breaker?.maxSessions, () => this.#waiting.onPlaceFree())
+    this.#context = { ...context, sessions: this.#sessions }
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
     this.#set = new EndpointSet(settings, context, this)
     this.#placement = new Placement(this.#set)
-    this.#waiting = new WaitingCalls(settings.queue, this.#set, context, () => this.askForTurn())
+    this.#waiting = new WaitingCalls(settings.queue, this.#set, this.#placement, context, () => this.askForTurn())
     this.#set.follow(sourceOf(settings, context))
   }
 
@@ -66,6 +69,11 @@ export class Backend implements EndpointSetOwner, TurnTask {
   /** Calls that are here: they came in this turn, or they wait, or they have a stream. */
   get calls(): number {
     return this.#arrivals.filter(({ arriving }) => arriving).length + this.waiting + this.shared.streams
+  }
+
+  /** Sessions that take calls or are dialled. */
+  get sessions(): number {
+    return this.#sessions.open
   }
 
   /** Open sessions and streams, also those of endpoints that have left. */
@@ -87,6 +95,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     if (this.retired !== undefined || this.#refusal !== undefined) return
     this.#settings = settings
     this.shared.limits = shareLimits(settings, this.#context)
+    this.#sessions.max = settings.breaker?.maxSessions
     this.#waiting.update(settings.queue)
     this.#set.update(settings)
     this.#waiting.onEndpointsChanged()
@@ -139,19 +148,21 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   /** @param expiresMs when the call stops waiting; by default after the queue's timeout */
   #place(waiter: Waiter, expiresMs: number | undefined): void {
+    if (this.#refusal !== undefined) return waiter.onUnavailable(...this.#refusal)
     const before = waiter.share.lastWaiting
     // A call of the same client already waits for room at any endpoint, so there is none.
-    if (before !== undefined && before.endpoint === undefined) return this.#waiting.push(waiter, undefined, expiresMs)
+    const waits = before !== undefined && before.endpoint === undefined
+    if (waits || !waiter.share.mayOpen()) return this.#waiting.push(waiter, undefined, expiresMs)
     const lease = this.#placement.find(waiter)
     if (lease !== undefined) waiter.onLease(lease)
-    else if (this.#refusal !== undefined) waiter.onUnavailable(...this.#refusal)
     else if (this.#placement.hopeful) this.#waiting.push(waiter, this.#placement.hope, expiresMs)
     else waiter.onUnavailable('unreachable', this.#set.whyUnreachable)
   }
 
   /** A session tells of room only if it had none before. A client that waits for its share waits for this. */
   readonly #onShareFree = (): void => {
-    this.#waiting.onRoomAnywhere()
+    if (this.shared.limits.maxCalls === undefined) this.#waiting.onRoomAnywhere()
+    else this.#waiting.onPlaceFree()
     if (this.retired !== undefined) this.askForTurn()
   }
 

@@ -11,7 +11,7 @@
  */
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
-import type { ClientShare, Ticket } from './client-share.ts'
+import type { AwaitedEndpoint, ClientShare, Ticket } from './client-share.ts'
 
 export class CallQueue {
   readonly #wheel: TimerWheel
@@ -70,6 +70,13 @@ export class CallQueue {
     if (--share.waiting === 0) this.#leave(share)
     // The timer stays armed for the next one in the queue: when it fires, it sees how long that one may wait.
     if (this.size === 0) this.#wheel.disarm(this.#timer)
+  }
+
+  /** It waits for the first session of this endpoint from now on, and keeps its place. */
+  redirect(ticket: Ticket, endpoint: AwaitedEndpoint): void {
+    if (ticket.endpoint !== undefined) ticket.endpoint.awaited--
+    ticket.endpoint = endpoint
+    endpoint.awaited++
   }
 
   /** The client whose turn it is; then it is the turn of the next one. Only while the queue is not empty. */

@@ -3,6 +3,7 @@
  * sessions of a backend. When there is not enough for all, a client that has little goes before one that has much.
  */
 import type { Clock } from '../transport/clock.ts'
+import { hasFew, hasPlace } from './breaker.ts'
 import type { Lease } from './lease.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
@@ -37,7 +38,7 @@ export interface AwaitedEndpoint {
 export class Ticket {
   readonly waiter: Waiter
   /** It waits for the first session of this endpoint. Undefined: for room at any endpoint. */
-  readonly endpoint: AwaitedEndpoint | undefined
+  endpoint: AwaitedEndpoint | undefined
   /** A time of the clock. It stays the same when the call is moved to another endpoint. */
   readonly expiresMs: number
   /** Neighbours among all tickets. */
@@ -54,19 +55,17 @@ export class Ticket {
   }
 }
 
-/** What a client may do on sessions that it shares with others. A client that does more gets a session apart. */
+/** What clients may do at a backend. */
 export interface ShareLimits {
+  /** Most calls of all clients that have a stream at a time. Undefined: any number. */
+  readonly maxCalls?: number | undefined
+  /** Most calls of all clients that are sent again at a time. Undefined: any number. */
+  readonly maxRetries?: number | undefined
   /** How many of its calls may be reset: cancelled, past their deadline, or with a response that it did not read. */
   readonly resets: Rate
   /** How many bytes of responses may wait for it. */
   readonly heldBytes: () => number
 }
-
-/**
- * A client may have one of so many parts of its share of the reserve. If clients come one after the other, up to 20 of
- * them, each still finds its part, and a quarter of the reserve is left for the next.
- */
-const PARTS_KEPT = 4
 
 /** What all clients of one backend have together. */
 export class SharedStreams {
@@ -78,6 +77,10 @@ export class SharedStreams {
   streams = 0
   /** Clients that have at least one stream. */
   clients = 0
+  /** Calls that are sent again, and that the backend has not answered. */
+  retries = 0
+  /** A call was told that no more may have a stream. It waits until one ends. */
+  held = false
 
   constructor(limits: ShareLimits, clock: Clock, onShareFree: () => void) {
     this.limits = limits
@@ -95,6 +98,7 @@ export class ClientShare {
   firstWaiting: Ticket | undefined
   lastWaiting: Ticket | undefined
   waiting = 0
+  #retries = 0
   /** Neighbours in the ring of waiting clients. Only the queue uses them. */
   previous: ClientShare | undefined
   next: ClientShare | undefined
@@ -118,8 +122,31 @@ export class ClientShare {
     this.#all.streams--
     if (inReserve) this.#reserved--
     if (--this.streams === 0) this.#all.clients--
-    else if (this.waiting === 0) return
+    else if (this.waiting === 0 && !this.#all.held) return
+    this.#all.held = false
     this.#all.onShareFree()
+  }
+
+  /** It may have one more stream, as far as the backend as a whole is concerned. If not, an end of a stream is told. */
+  mayOpen(): boolean {
+    const { limits, streams, clients } = this.#all
+    if (limits.maxCalls === undefined || hasPlace(limits.maxCalls, streams, this.streams, clients)) return true
+    this.#all.held = true
+    return false
+  }
+
+  /** The backend did not process one of its calls. @returns whether that may be sent again; then it must be ended */
+  beginRetry(): boolean {
+    const { limits, retries, clients } = this.#all
+    if (limits.maxRetries !== undefined && !hasPlace(limits.maxRetries, retries, this.#retries, clients)) return false
+    this.#all.retries++
+    this.#retries++
+    return true
+  }
+
+  endRetry(): void {
+    this.#all.retries--
+    this.#retries--
   }
 
   /** Streams and waiting calls. */
@@ -160,7 +187,7 @@ export class ClientShare {
   mayHaveOfReserve(size: number, shared: number): boolean {
     const { clients } = this.#all
     if (this.streams * clients >= shared) return false
-    return this.#reserved === 0 || this.#reserved * clients * PARTS_KEPT <= size
+    return hasFew(this.#reserved, clients, size)
   }
 }
 

@@ -8,6 +8,7 @@
 import type { Clock, Timer } from '../transport/clock.ts'
 import type { ClientSession, ClientSessionOwner, ClientTransport, DialAddress } from '../transport/transport.ts'
 import { type BackoffOptions, backoffDelayMs } from './backoff.ts'
+import type { SessionCount } from './breaker.ts'
 import type { Lease } from './lease.ts'
 
 export interface ConnectorOptions {
@@ -22,6 +23,8 @@ export interface ConnectorContext {
   readonly clock: Clock
   /** A number from 0 up to 1. */
   readonly random: () => number
+  /** Counts the sessions of all pools of a backend. */
+  readonly sessions?: SessionCount
 }
 
 export interface ConnectorOwner extends ClientSessionOwner {
@@ -68,11 +71,17 @@ export class Connector {
     return this.#backoffTimer !== undefined
   }
 
+  /** @param more there are sessions already */
+  mayDial(more: boolean): boolean {
+    return !this.waits && (!more || this.#context.sessions?.mayGrow !== false)
+  }
+
   /** Dials. Only if no session is being dialled and it does not wait. */
   connect(): void {
     const { clock, transport } = this.#context
     const session = transport.connect(this.#address, this.#owner)
     this.session = session
+    if (this.#context.sessions !== undefined) this.#context.sessions.open++
     const { connectTimeoutMs } = this.options
     const giveUp = () => this.#owner.onOverdue(session, `no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`)
     this.#connectTimer = clock.after(Math.min(SLOW_CONNECT_MS, connectTimeoutMs), () => {
@@ -94,6 +103,7 @@ export class Connector {
   failed(): void {
     this.#countFailure()
     this.#backOff()
+    this.#context.sessions?.ended()
   }
 
   #countFailure(): void {
@@ -146,6 +156,8 @@ export class Connector {
     this.#backoffTimer = this.#redialTimer = undefined
     const { session } = this
     this.settle()
-    session?.destroy()
+    if (session === undefined) return
+    this.#context.sessions?.ended()
+    session.destroy()
   }
 }

@@ -1,5 +1,6 @@
 /** The sessions of a pool: those that take calls, and those that only finish the calls that they have. */
 import type { ClientSession } from '../transport/transport.ts'
+import type { SessionCount } from './breaker.ts'
 import type { Lease } from './lease.ts'
 
 export class Leases {
@@ -10,6 +11,13 @@ export class Leases {
   readonly #all = new Map<ClientSession, Lease>()
   /** The session that had room last. If all others are full, it is found at once. */
   #lastUsed: Lease | undefined
+
+  readonly #count: SessionCount | undefined
+
+  /** @param count has counted the sessions since they were dialled */
+  constructor(count?: SessionCount) {
+    this.#count = count
+  }
 
   get size(): number {
     return this.#all.size
@@ -98,6 +106,7 @@ export class Leases {
     if (at < 0) return false
     this.open.splice(at, 1)
     this.#lastUsed = undefined
+    this.#count?.ended()
     return true
   }
 }

@@ -68,8 +68,7 @@ export class SessionPool implements ConnectorOwner {
   readonly #owner: PoolOwner
   readonly #counter: StreamCounter
   readonly #connector: Connector
-  /** The sessions. */
-  readonly leases = new Leases()
+  readonly leases: Leases
   #idleTimer: Timer | undefined
   #closed = false
   /** Resolves when the last session is gone. */
@@ -89,6 +88,7 @@ export class SessionPool implements ConnectorOwner {
     this.#options = options
     this.#context = context
     this.#owner = owner
+    this.leases = new Leases(context.sessions)
     this.#connector = new Connector(address, options, context, this)
   }
 
@@ -124,7 +124,8 @@ export class SessionPool implements ConnectorOwner {
   }
 
   #mayConnect(): boolean {
-    return !this.#closed && !this.#connector.waits && this.leases.open.length < this.#options.max
+    const { length } = this.leases.open
+    return !this.#closed && length < this.#options.max && this.#connector.mayDial(length > 0)
   }
 
   /** Dials one more session, unless one is being dialled, there are enough, or it waits after a failure. */

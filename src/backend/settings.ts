@@ -3,6 +3,7 @@
 import type { Clock } from '../transport/clock.ts'
 import type { Turn } from '../transport/turn.ts'
 import type { BalancerSettings } from './balance/kinds.ts'
+import type { BreakerSettings } from './breaker.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
@@ -25,6 +26,8 @@ export interface BackendSettings extends EndpointOptions, SelectionSettings {
   /** Makes the source that tells the endpoints, instead of the list. */
   readonly source?: SourceSetup
   readonly queue: QueueOptions
+  /** What all calls together may use of it. By default there is no limit. */
+  readonly breaker?: BreakerSettings | undefined
 }
 
 /** Where the endpoints come from, as data: two that are alike can be compared. */
@@ -57,8 +60,10 @@ export function sourceOf({ source, endpoints }: BackendSettings, context: Source
 /** A client may cause this part of the resets that a shared session may carry. With more it gets a session apart. */
 const CLIENT_PART = 1 / 4
 
-export function shareLimits({ resets }: BackendSettings, { clientHeldBytes }: BackendContext): ShareLimits {
+export function shareLimits({ resets, breaker }: BackendSettings, { clientHeldBytes }: BackendContext): ShareLimits {
   return {
+    maxCalls: breaker?.maxCalls,
+    maxRetries: breaker?.maxRetries,
     resets: { burst: resets.burst * CLIENT_PART, perSecond: resets.perSecond * CLIENT_PART },
     heldBytes: clientHeldBytes,
   }

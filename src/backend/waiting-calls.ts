@@ -4,9 +4,10 @@
  */
 import type { Clock } from '../transport/clock.ts'
 import { CallQueue } from './call-queue.ts'
-import { Ticket, type Unavailable, type Waiter } from './client-share.ts'
+import { type ClientShare, Ticket, type Unavailable, type Waiter } from './client-share.ts'
 import type { Endpoint, EndpointOwner } from './endpoint.ts'
 import type { EndpointSet } from './endpoint-set.ts'
+import type { Placement } from './placement.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './settings.ts'
 
@@ -15,23 +16,43 @@ function hasItsTurn({ endpoint }: Ticket): boolean {
   return endpoint?.inUse === true && endpoint.state === 'connecting' && !endpoint.failing
 }
 
+/**
+ * The first call of a client that may go to this endpoint, or (undefined) to any.
+ * @param own only where it is this endpoint's turn
+ */
+function firstFor(share: ClientShare, endpoint: Endpoint | undefined, own: boolean): Ticket | undefined {
+  let ticket = share.firstWaiting
+  while (ticket !== undefined && ticket.endpoint !== endpoint && (own || hasItsTurn(ticket))) ticket = ticket.nextOwn
+  return ticket
+}
+
 export class WaitingCalls implements EndpointOwner {
   #options: QueueOptions
   readonly #endpoints: EndpointSet
   readonly #clock: Clock
   readonly #queue: CallQueue
+  readonly #placement: Placement
   readonly #askForTurn: () => void
   /** Endpoints that got room in this turn of the loop. */
   readonly #roomy = new Set<Endpoint>()
+  /** There is room, and it is the balancer's to say where. */
+  #roomAnywhere = false
   /** One of them got a session. */
   #connected = false
   /** Which of the waiting calls should be placed again, by what happened in this turn. */
   #concerned: ((ticket: Ticket) => boolean)[] = []
 
   /** @param askForTurn asks for a call of `work` at the end of this turn */
-  constructor(options: QueueOptions, endpoints: EndpointSet, { clock, wheel }: PoolContext, askForTurn: () => void) {
+  constructor(
+    options: QueueOptions,
+    endpoints: EndpointSet,
+    placement: Placement,
+    { clock, wheel }: PoolContext,
+    askForTurn: () => void,
+  ) {
     this.#options = options
     this.#endpoints = endpoints
+    this.#placement = placement
     this.#clock = clock
     this.#queue = new CallQueue(wheel, clock, this.#expired)
     this.#askForTurn = askForTurn
@@ -90,7 +111,8 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   readonly #expired = ({ waiter }: Ticket): void => {
-    waiter.onUnavailable('queue-timeout', `no stream was free within ${this.#options.timeoutMs} ms`)
+    const what = waiter.share.mayOpen() ? 'stream' : 'place within breaker.maxCalls'
+    waiter.onUnavailable('queue-timeout', `no ${what} was free within ${this.#options.timeoutMs} ms`)
     this.#askForTurn()
   }
 
@@ -153,12 +175,23 @@ export class WaitingCalls implements EndpointOwner {
   }
 
   /**
+   * The backend as a whole takes more: one of its calls has ended, or one of its sessions. Which endpoint a call goes to
+   * then is the balancer's choice.
+   */
+  onPlaceFree(): void {
+    if (this.#queue.size === 0) return
+    this.#roomAnywhere = true
+    this.#askForTurn()
+  }
+
+  /**
    * The turn ends. Calls that are placed again have not left the proxy, so they may be tried at another endpoint (gRFC
    * A6, transparent retry). They keep their place in the queue.
    */
   work(place: (waiter: Waiter, expiresMs: number) => void): void {
     if (this.#concerned.length > 0)
       for (const concerned of this.#concerned.splice(0)) this.#placeAgain(concerned, place)
+    if (this.#roomAnywhere) this.#serveAnywhere()
     if (this.#roomy.size === 0) return
     // Who got room in this turn may have been barred in it, too.
     const roomy = [...this.#roomy].filter(({ inUse }) => inUse)
@@ -188,25 +221,45 @@ export class WaitingCalls implements EndpointOwner {
   #serve(endpoint: Endpoint, own: boolean): boolean {
     const queue = this.#queue
     let short = false
-    for (let passed = 0; passed < queue.clients; ) {
+    for (let passed = 0; passed < queue.clients; passed++) {
       const share = queue.nextClient()
-      let ticket = share.firstWaiting
-      while (ticket !== undefined && ticket.endpoint !== endpoint && (own || hasItsTurn(ticket)))
-        ticket = ticket.nextOwn
-      const lease = ticket === undefined ? undefined : endpoint.room(share)
+      const ticket = firstFor(share, endpoint, own)
+      if (ticket === undefined || !share.mayOpen()) continue
+      const lease = endpoint.room(share)
       if (lease === undefined) {
-        if (ticket !== undefined) {
-          short = true
-          endpoint.connect()
-        }
-        passed++
+        short = true
+        endpoint.connect()
         continue
       }
-      passed = 0
-      queue.remove(ticket!)
-      ticket!.waiter.onLease(lease)
+      passed = -1
+      queue.remove(ticket)
+      ticket.waiter.onLease(lease)
     }
     return short
+  }
+
+  /** Lets the balancer choose a session for waiting calls, one call of each client in turn. */
+  #serveAnywhere(): void {
+    this.#roomAnywhere = false
+    const queue = this.#queue
+    for (let passed = 0; passed < queue.clients; passed++) {
+      const share = queue.nextClient()
+      const ticket = firstFor(share, undefined, false)
+      if (ticket === undefined || !share.mayOpen()) continue
+      const { waiter } = ticket
+      const lease = this.#placement.find(waiter)
+      const { hope, hopeful } = this.#placement
+      if (lease === undefined && hopeful) {
+        if (hope !== undefined) queue.redirect(ticket, hope)
+        // The call behind it may have its turn elsewhere.
+        if (hasItsTurn(ticket)) passed = -1
+        continue
+      }
+      passed = -1
+      queue.remove(ticket)
+      if (lease !== undefined) waiter.onLease(lease)
+      else waiter.onUnavailable('unreachable', this.#endpoints.whyUnreachable)
+    }
   }
 
   /** Tells all waiting calls that they wait in vain. */

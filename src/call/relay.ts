@@ -55,7 +55,6 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #place = BORDER
   /** Bytes of the response that the client has not taken: their window stays closed. */
   #heldResponse = 0
-  #retries = 0
   #startMs = 0
   #deadline: Deadline | undefined
   #farewell: Farewell | undefined
@@ -82,9 +81,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
         this.share = this.#client.shareOf(this.#backend!)
         return this.#backend!.acquire(this)
       case 'responding':
-        return this.#request.commit()
+        return this.#request.answered()
       case 'answered':
-        this.#request.commit()
+        this.#request.answered()
         return this.#deadline?.disarm()
       case 'over':
         return this.#finish()
@@ -256,10 +255,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
     const refused = this.#phase === 'forwarding' && wasRefused(end)
-    if (refused && this.#retries < mostRetries(end) && this.#request.kept) {
-      this.#retries++
-      return this.#enter('waiting')
-    }
+    if (refused && this.#request.again(mostRetries(end), this.share)) return this.#enter('waiting')
     this.#fail(refused ? ofRefusal(end) : ofUpstream(end), enderOf(end, 'backend'))
   }
 
@@ -315,9 +311,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   #tell(recorder: CallRecorder): void {
     const { clock, observer, onFault } = this.#context
-    const { head } = this.#request
+    const { head, retries } = this.#request
     try {
-      observer?.onEnd(recorder.finish(head, this.#peer, this.#backend, this.#retries, this.#startMs, clock.now()))
+      observer?.onEnd(recorder.finish(head, this.#peer, this.#backend, retries, this.#startMs, clock.now()))
     } catch (error) {
       onFault('an observer of calls failed', head.path, error)
     }

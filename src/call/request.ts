@@ -3,6 +3,7 @@
  * is there, and sent again where the backend did not process it (gRFC A6). What the call takes in memory is counted
  * here too.
  */
+import type { ClientShare } from '../backend/client-share.ts'
 import { editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
@@ -32,6 +33,10 @@ export class CallRequest {
   ended = false
   /** All that came is kept, so that it can be sent again. Once this is false, the call is committed to its attempt. */
   kept = true
+  /** How often it was sent again. */
+  retries = 0
+  /** Whose call is being sent again, until the backend answers. */
+  #retrying: ClientShare | undefined
   /** Payload bytes that are kept. */
   bytes = 0
   /** Payload bytes that came and that no backend has taken yet: their window stays closed. */
@@ -89,6 +94,26 @@ export class CallRequest {
     return bytes
   }
 
+  /**
+   * A backend did not process it.
+   * @param most how often it may be sent again in all
+   * @returns whether it is sent again, as a call of this client
+   */
+  again(most: number, share: ClientShare): boolean {
+    if (!this.kept || this.retries >= most) return false
+    if (this.#retrying === undefined && !share.beginRetry()) return false
+    this.#retrying = share
+    this.retries++
+    return true
+  }
+
+  /** The backend has answered, or the call is answered without it. */
+  answered(): void {
+    this.commit()
+    this.#retrying?.endRetry()
+    this.#retrying = undefined
+  }
+
   /** It is not sent again. */
   commit(): void {
     this.kept = false
@@ -107,7 +132,7 @@ export class CallRequest {
 
   /** The call is over: all its memory is given back. */
   end(): void {
-    this.commit()
+    this.answered()
     this.#memory.give(this.#holder, this.#callBytes)
   }
 

@@ -54,6 +54,31 @@ t.test('a request without a body, and one with trailers', async t => {
   t.same(other.up.sent.slice(1), [{ kind: 'data', bytes: 'x', endStream: true }])
 })
 
+t.test('refused while as many calls as may be are sent again: the client may try again', async t => {
+  const rig = new CallRig({ breaker: { maxRetries: 1 } })
+  const first = rig.open(request(), true)
+  const second = rig.open(request(), true)
+  const third = rig.open(request(), true)
+  const [one, two, three] = rig.ups
+  one!.close(REFUSED)
+  two!.close(REFUSED)
+  t.equal(rig.ups.length, 4)
+  t.same(second.down.sent, [{ kind: 'reset', code: 7 }])
+  second.down.settle()
+  t.match(rig.record, { reason: 'upstream-refused', retries: 0 })
+  rig.up.headers(RESPONSE)
+  three!.close(REFUSED)
+  t.equal(rig.ups.length, 5, 'once a backend answers the first, another may be sent again')
+  third.down.close(CLIENT_CANCELS)
+  t.equal(rig.backend.shared.retries, 0)
+  rig.ups[3]!.trailers(TRAILERS)
+  first.down.settle()
+  t.same(
+    rig.records.map(({ retries }) => retries),
+    [0, 1, 1],
+  )
+})
+
 t.test('refused a second time: the client may try again', async t => {
   const rig = new CallRig()
   const { down } = rig.open(request(), true)

@@ -1,6 +1,6 @@
 /** Relays between streams that a test plays on both sides, under a clock that it turns. */
 
-import { Backend } from '../../src/backend/backend.ts'
+import { Backend, type BackendSettings } from '../../src/backend/backend.ts'
 import { Client } from '../../src/backend/client-share.ts'
 import { addedFields } from '../../src/call/added-fields.ts'
 import type { CallSession, RelayContext } from '../../src/call/context.ts'
@@ -54,7 +54,8 @@ export interface RigOptions
   readonly silent?: boolean
   /** Not connected yet; calls wait. */
   readonly cold?: boolean
-  readonly queue?: { readonly maxCalls: number; readonly timeoutMs: number }
+  readonly queue?: BackendSettings['queue']
+  readonly breaker?: BackendSettings['breaker']
 }
 
 /** One call as its client sees it. */
@@ -100,7 +101,7 @@ export class CallRig {
   }
 
   /** A backend of one endpoint. */
-  backendTo(endpoint: string, { queue }: Pick<RigOptions, 'queue'> = {}): Backend {
+  backendTo(endpoint: string, { queue, breaker }: Pick<RigOptions, 'queue' | 'breaker'> = {}): Backend {
     const { hostname: host, port } = new URL(endpoint)
     return new Backend(
       {
@@ -111,6 +112,7 @@ export class CallRig {
         connectTimeoutMs: 20_000,
         backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },
         queue: queue ?? { maxCalls: 100, timeoutMs: 10_000 },
+        breaker,
       },
       {
         transport: this.transport,
