@@ -10,6 +10,7 @@ import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
 import type { RouteOptions } from './options/routes.ts'
 
+export type * from './options/backend-limits.ts'
 export type * from './options/backends.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'

@@ -1,5 +1,6 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import type { Duplex } from 'node:stream'
+import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
 import type { PemOption, TransportOption } from './listeners.ts'
 
 /** A group of interchangeable endpoints, and how the proxy connects to them. */
@@ -36,6 +37,8 @@ export interface BackendOptions {
   readonly backoff?: BackoffOptions
   /** Calls for which no endpoint has a free stream. */
   readonly queue?: QueueOptions
+  /** What all calls together may use of the backend; a number that is missing is no limit. */
+  readonly breaker?: BreakerOptions
   /**
    * How many RST_STREAM frames go out on a session that clients share; more wait.
    * @defaultValue `{ burst: 500, perSecond: 30 }`
@@ -180,20 +183,6 @@ export interface BackoffOptions {
    * @defaultValue `0.2`
    */
   readonly jitter?: number
-}
-
-/** Calls that wait. */
-export interface QueueOptions {
-  /**
-   * Most calls that wait for a stream; more are refused.
-   * @defaultValue `1000`
-   */
-  readonly maxCalls?: number
-  /**
-   * Longest wait for a stream (milliseconds).
-   * @defaultValue `5000`
-   */
-  readonly timeoutMs?: number
 }
 
 /** A pace of resets that servers bear. */

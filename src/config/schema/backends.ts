@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { DEFAULT_CHOICES } from '../../backend/balance/kinds.ts'
+import { breaker, queue } from './backend-limits.ts'
 import {
   codeOnly,
   endpointAddress,
@@ -135,11 +136,6 @@ const resets = section('How many RST_STREAM frames go out on a session that clie
   perSecond: integer(30, 'How many a second, for long', { min: 1 }),
 })
 
-const queue = section('Calls for which no endpoint has a free stream', {
-  maxCalls: integer(1000, 'Most calls that wait for a stream; more are refused'),
-  timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),
-})
-
 const choices = integer(DEFAULT_CHOICES, 'How many endpoints, chosen at random, `least-request` looks at', {
   min: 2,
   max: 10,
@@ -217,6 +213,7 @@ export const backend = strict({
   connectTimeoutMs: milliseconds(5000, 'Longest time for TCP, TLS and the first SETTINGS together', { min: 1 }),
   backoff,
   queue,
+  breaker: breaker.optional(),
   resets,
 })
 
