@@ -21,7 +21,12 @@ async function startBackend(children: ChildProcess[], ...args: string[]): Promis
   return port
 }
 
-export interface FieldConfig extends Partial<Pick<ProxyConfig, 'limits' | 'transport' | 'flags'>> {
+/** Between two changes of the list. The proxy reads a file that has rested for a while. */
+const CHANGE_MS = 250
+
+export interface FieldConfig extends Partial<Pick<ProxyConfig, 'limits' | 'transport' | 'flags' | 'balancer'>> {
+  /** So many endpoints, of which each in turn leaves the list and comes back, again and again; default: one, which stays. */
+  readonly comeAndGo?: number
   /** The attacker's calls go to a backend of their own: what they cost there is not what the proxy does to others. */
   readonly twoBackends?: boolean
 }
@@ -62,6 +67,9 @@ export class Field {
   readonly #children: readonly ChildProcess[]
   readonly #attacker: ChildProcess
   readonly #slowReaderTimeoutMs: number
+  #changes: NodeJS.Timeout | undefined
+  /** How often the list of endpoints was changed. */
+  changes = 0
 
   private constructor(children: ChildProcess[], backendPort: number, proxy: ProxyProcess, slowReaderTimeoutMs: number) {
     this.#attacker = program('attacker-process.ts')
@@ -72,17 +80,29 @@ export class Field {
   }
 
   static async start(config: FieldConfig = {}): Promise<Field> {
-    const { limits = {}, transport = 'frames', flags = [], twoBackends = false } = config
+    const { limits = {}, transport = 'frames', flags = [], balancer, comeAndGo = 1, twoBackends = false } = config
     const children: ChildProcess[] = []
     try {
-      const backendPort = await startBackend(children)
-      const attackedPort = twoBackends ? await startBackend(children, 'behind others') : backendPort
-      const proxy = await ProxyProcess.start({ backendPort, attackedPort, limits, transport, flags })
-      return new Field(children, backendPort, proxy, limits.slowReaderTimeoutMs ?? DEFAULT_SLOW_READER_TIMEOUT_MS)
+      const backendPorts = await Promise.all(Array.from({ length: comeAndGo }, () => startBackend(children)))
+      const attackedPort = twoBackends ? await startBackend(children, 'behind others') : undefined
+      const proxy = await ProxyProcess.start({ backendPorts, balancer, attackedPort, limits, transport, flags })
+      const patienceMs = limits.slowReaderTimeoutMs ?? DEFAULT_SLOW_READER_TIMEOUT_MS
+      const field = new Field(children, backendPorts[0]!, proxy, patienceMs)
+      if (comeAndGo > 1) field.#change(backendPorts)
+      return field
     } catch (error) {
       for (const child of children) child.kill('SIGKILL')
       throw error
     }
+  }
+
+  /** One of them is off the list, and then the next, with all of them there in between. */
+  #change(ports: readonly number[]): void {
+    this.#changes = setInterval(() => {
+      const left = this.changes++
+      const gone = left % 2 === 0 ? ports[(left / 2) % ports.length] : undefined
+      this.proxy.setEndpoints(ports.filter(port => port !== gone))
+    }, CHANGE_MS)
   }
 
   attack(name: string, connections: number): Raid {
@@ -91,6 +111,7 @@ export class Field {
   }
 
   end(): void {
+    clearInterval(this.#changes)
     for (const child of this.#children) child.kill('SIGKILL')
     this.proxy.kill()
   }

@@ -1,6 +1,6 @@
 /** The proxy as everybody runs it: `serve` with a configuration, a process of its own. Its log goes to a file. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,9 +10,11 @@ const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url))
 const LOOK_MS = 20
 
 export interface ProxyConfig {
-  readonly backendPort: number
-  /** Where the attacker's calls go. */
-  readonly attackedPort: number
+  /** Where the victim's calls go. */
+  readonly backendPorts: readonly number[]
+  readonly balancer: NonNullable<ProxyOptions['backends']>[string]['balancer']
+  /** Where the attacker's calls go, if not where the victim's go. */
+  readonly attackedPort: number | undefined
   readonly limits: NonNullable<ProxyOptions['limits']>
   readonly transport: 'native' | 'frames'
   /** Of Node. */
@@ -28,16 +30,17 @@ export class ProxyProcess {
   readonly #folder: string
   #stderr = ''
 
-  private constructor({ backendPort, attackedPort, limits, transport, flags }: ProxyConfig) {
+  private constructor({ backendPorts, balancer, attackedPort, limits, transport, flags }: ProxyConfig) {
     this.#folder = mkdtempSync(join(tmpdir(), 'isolation-'))
+    this.setEndpoints(backendPorts)
     const config = {
       listeners: [{ address: '127.0.0.1:0', transport }],
       backends: {
-        main: { endpoints: [`127.0.0.1:${backendPort}`], transport },
-        ...(attackedPort !== backendPort && { attacked: { endpoints: [`127.0.0.1:${attackedPort}`], transport } }),
+        main: { source: { file: this.#list }, balancer, transport },
+        ...(attackedPort !== undefined && { attacked: { endpoints: [`127.0.0.1:${attackedPort}`], transport } }),
       },
       routes: [
-        ...(attackedPort === backendPort ? [] : [{ match: { service: 'attack.Calls' }, backend: 'attacked' }]),
+        ...(attackedPort === undefined ? [] : [{ match: { service: 'attack.Calls' }, backend: 'attacked' }]),
         { backend: 'main' },
       ],
       limits,
@@ -56,6 +59,16 @@ export class ProxyProcess {
     this.#child.on('exit', (code, signal) => {
       this.ended = signal ?? `code ${code}`
     })
+  }
+
+  get #list(): string {
+    return join(this.#folder, 'endpoints.json')
+  }
+
+  /** Where the victim's calls go from now on; soon, as the file is watched. */
+  setEndpoints(ports: readonly number[]): void {
+    writeFileSync(`${this.#list}.new`, JSON.stringify(ports.map(port => `127.0.0.1:${port}`)))
+    renameSync(`${this.#list}.new`, this.#list)
   }
 
   get #log(): string {

@@ -2,13 +2,15 @@
  * What each attack costs an honest client, as a table for people: `npm run isolation`.
  *
  * `ISOLATION_SECONDS=20` for each attack, `ISOLATION_ONLY='resets|PING'` of those whose name has that,
- * `ISOLATION_CONNECTIONS=1,20`, `ISOLATION_TRANSPORT=native`, `ISOLATION_FLAGS=--max-old-space-size=256` for the proxy,
+ * `ISOLATION_BALANCER=least-request` for one of the balancers, with three endpoints that come and go beside the attack (a
+ * name of balancers.ts, or `all` for each in turn); `ISOLATION_CONNECTIONS=1,20`, `ISOLATION_TRANSPORT=native`, `ISOLATION_FLAGS=--max-old-space-size=256` for the proxy,
  * `ISOLATION_KEEP=1` keeps its log.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { resetPeak, treeUsage } from '../../../bench/measure/process-tree.ts'
 import type { Attack } from './attack.ts'
 import { ATTACKS } from './attacks.ts'
+import { BALANCERS } from './balancers.ts'
 import { Field } from './field.ts'
 import { type Harm, Victim } from './victim.ts'
 
@@ -17,6 +19,9 @@ const SECONDS = Number(env.ISOLATION_SECONDS ?? 20)
 const ONLY = new RegExp(env.ISOLATION_ONLY ?? '', 'i')
 const CONNECTIONS = (env.ISOLATION_CONNECTIONS ?? '1,20').split(',').map(Number)
 const TRANSPORT = (env.ISOLATION_TRANSPORT ?? 'frames') as 'native' | 'frames'
+/** Undefined: one endpoint, which stays. */
+const FLEETS = fleetsOf(env.ISOLATION_BALANCER)
+const ENDPOINTS = 3
 const FLAGS = (env.ISOLATION_FLAGS ?? '').split(' ').filter(flag => flag !== '')
 /** Before an attack, for what is usual. */
 const USUAL_SECONDS = Math.max(3, SECONDS / 4)
@@ -43,6 +48,14 @@ const COLUMNS = [
   ['RSS', 6],
   ['CPU', 5],
 ] as const
+
+function fleetsOf(names: string | undefined): readonly (string | undefined)[] {
+  if (names === undefined) return [undefined]
+  const all = names === 'all' ? Object.keys(BALANCERS) : names.split(',')
+  for (const name of all)
+    if (!Object.hasOwn(BALANCERS, name)) throw new Error(`"${name}" is none of ${Object.keys(BALANCERS).join(', ')}`)
+  return all
+}
 
 function percentile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b)
@@ -127,22 +140,30 @@ console.log(
     ' directly to the backend, of calls on new connections; RSS in MiB, at most; CPU of one core. *: takes all the CPU' +
     ' that it gets, and has a backend of its own',
 )
-console.log(line(COLUMNS.map(([name]) => name)))
-for (const attack of ATTACKS.filter(({ name }) => ONLY.test(name))) {
-  for (const connections of CONNECTIONS) {
-    // A process for each, so that none pays for the one before.
-    const field = await Field.start({
-      limits: LIMITS[attack.field ?? 'usual'],
-      transport: TRANSPORT,
-      flags: FLAGS,
-      twoBackends: attack.cpu === true,
-    })
-    try {
-      show(attack, connections, await measure(field, attack, connections))
-    } catch (error) {
-      console.log(`${attack.name}, ${connections}: ${(error as Error).message} ${field.proxy.fate ?? ''}`)
-    } finally {
-      field.end()
+for (const fleet of FLEETS) {
+  if (fleet !== undefined) console.log(`\n${fleet}, ${ENDPOINTS} endpoints that come and go`)
+  console.log(line(COLUMNS.map(([name]) => name)))
+  await measureAll(fleet)
+}
+
+async function measureAll(fleet: string | undefined): Promise<void> {
+  for (const attack of ATTACKS.filter(({ name }) => ONLY.test(name))) {
+    for (const connections of CONNECTIONS) {
+      // A process for each, so that none pays for the one before.
+      const field = await Field.start({
+        limits: LIMITS[attack.field ?? 'usual'],
+        transport: TRANSPORT,
+        flags: FLAGS,
+        twoBackends: attack.cpu === true,
+        ...(fleet !== undefined && { balancer: BALANCERS[fleet], comeAndGo: ENDPOINTS }),
+      })
+      try {
+        show(attack, connections, await measure(field, attack, connections))
+      } catch (error) {
+        console.log(`${attack.name}, ${connections}: ${(error as Error).message} ${field.proxy.fate ?? ''}`)
+      } finally {
+        field.end()
+      }
     }
   }
 }
