@@ -1,7 +1,7 @@
 /** A session on `native` that takes no more calls: what it tells the backend, and when. `frames`: test/wire/connection. */
 import t from 'tap'
 import { nativeClientTransport } from '../../src/transport/native/client.ts'
-import type { ClientSession, ClientSessionOwner, StreamOwner } from '../../src/transport/transport.ts'
+import type { ClientSession, ClientSessionOwner, StreamEnd, StreamOwner } from '../../src/transport/transport.ts'
 import { requestFields } from '../contract/rig.ts'
 import { block } from '../support/fake-transport.ts'
 import { Code } from '../support/frames.ts'
@@ -82,4 +82,19 @@ t.test('a session that is told to end again and again ends once', async t => {
   for (let i = 0; i < 20; i++) session.destroy()
   await closed
   t.same(warnings, [], 'Node has no complaint about listeners')
+})
+
+t.test('a call that was not sent when GOAWAY came is told so, and not that it was refused', async t => {
+  const server = await RawServer.listen(t)
+  const { session } = await connected(server)
+  const connection = await server.connection()
+  const end = await new Promise<StreamEnd>(onClosed => {
+    // What Node is given here it sends in the next turn, and first it reads.
+    setImmediate(() => {
+      connection.goaway(2 ** 31 - 1, Code.NO_ERROR)
+      const stream = session.open({ ...OWNER, onClosed })
+      stream.sendHeaders(block(Object.fromEntries(requestFields().map(([name, value]) => [name, value]))), true)
+    })
+  })
+  t.match(end, { kind: 'lost', unprocessed: true })
 })

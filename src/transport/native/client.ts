@@ -144,6 +144,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   streams = 0
   answered = false
   lastStreamId = EVERY_STREAM
+  peerLeaves = false
   readonly maxHeaderListBytes: number
   peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
@@ -223,6 +224,7 @@ class NativeClientSession implements ClientSession, NativeSession {
     })
     node.on('goaway', (code, lastStreamId, debug) => {
       this.lastStreamId = lastStreamId
+      this.peerLeaves = true
       this.#draining = true
       this.#owner.onDraining(this, code as ErrorCode, debug === undefined ? '' : Buffer.from(debug).toString('latin1'))
     })

@@ -36,6 +36,8 @@ export interface NativeSession extends SendLimits {
   readonly lostReason: string
   /** Above this id the peer promised not to have processed anything (GOAWAY). */
   readonly lastStreamId: number
+  /** The peer said GOAWAY. */
+  readonly peerLeaves: boolean
   streamClosed(): void
 }
 
@@ -281,7 +283,9 @@ export abstract class NativeStream implements Stream {
         unprocessed: true,
         reason: 'the session ended before it was sent',
       }
-    if (node.id > this.session.lastStreamId) {
+    // nghttp2 refuses by itself what it was given and had not sent by then, whatever id GOAWAY has.
+    const unsent = code === ErrorCode.REFUSED_STREAM && this.session.peerLeaves
+    if (unsent || node.id > this.session.lastStreamId) {
       return { kind: 'lost', by: 'peer', unprocessed: true, reason: 'GOAWAY: not processed by the peer' }
     }
     const { lost, lostBy, lostReason } = this.session

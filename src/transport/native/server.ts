@@ -113,6 +113,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   kept: unknown
   heldBytes = 0
   readonly lastStreamId = SHUTDOWN_NOTICE_STREAM_ID
+  readonly peerLeaves = false
   readonly #node: ServerHttp2Session
   readonly #owner: ServerSessionOwner
   streams = 0
