@@ -48,6 +48,7 @@ export class Field {
   /** All that there ever were. */
   readonly all: EndpointProcess[] = []
   #running: Running | undefined
+  #tellsAll = false
   #over = false
   #leaving: EndpointProcess | undefined
   #count = 0
@@ -63,6 +64,7 @@ export class Field {
     const { folder, endpoints } = this.options
     await Promise.all(Array.from({ length: endpoints }, () => this.#add()))
     this.#running = await subject.start(folder, this.#ports)
+    this.#tellsAll = subject.ours === true
   }
 
   get #ports(): number[] {
@@ -142,7 +144,8 @@ export class Field {
     await load.run()
     this.#over = true
     await done
-    return { ...judge(load.ended, await this.#records(load.ended), this.all), complaints: load.complaints }
+    const records = await this.#records(load.ended)
+    return { ...judge(load.ended, records, this.all, this.#tellsAll), complaints: load.complaints }
   }
 
   /** The proxy writes its records in blocks: waits for those of the calls that failed. */

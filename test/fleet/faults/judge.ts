@@ -32,6 +32,11 @@ function troubleOf({ troubles }: EndpointProcess, { begunMs, endedMs }: Ended): 
   return troubles.findLast(({ fromMs, toMs }) => fromMs <= endedMs && toMs + AFTERMATH_MS >= begunMs)
 }
 
+/** What was done to any of them: for a call of which the proxy tells nothing. */
+function anyTrouble(endpoints: readonly EndpointProcess[], call: Ended): Trouble | undefined {
+  return endpoints.map(endpoint => troubleOf(endpoint, call)).find(found => found !== undefined)
+}
+
 /** Which endpoints received each call. */
 function receivedBy(endpoints: readonly EndpointProcess[]): Map<string, EndpointProcess[]> {
   const by = new Map<string, EndpointProcess[]>()
@@ -48,11 +53,13 @@ function receivedBy(endpoints: readonly EndpointProcess[]): Map<string, Endpoint
  * @param ended of one stretch of load
  * @param records what the proxy says of them
  * @param endpoints all that there ever were
+ * @param tellsAll the proxy tells of each call. If not, it has the benefit of the doubt
  */
 export function judge(
   ended: readonly Ended[],
   records: ReadonlyMap<string, Record>,
   endpoints: readonly EndpointProcess[],
+  tellsAll: boolean,
 ): Verdict {
   const received = receivedBy(endpoints)
   const byPort = new Map(endpoints.map(endpoint => [endpoint.port, endpoint]))
@@ -66,9 +73,11 @@ export function judge(
     if (call.status === 0) continue
     const record = records.get(call.name)
     const sentTo = record?.port === undefined ? undefined : byPort.get(record.port)
-    const trouble = [...there, ...(sentTo === undefined ? [] : [sentTo])]
+    const known = [...there, ...(sentTo === undefined ? [] : [sentTo])]
       .map(endpoint => troubleOf(endpoint, call))
       .find(found => found !== undefined)
+    const doubtful = tellsAll || record !== undefined || there.length > 0 ? undefined : anyTrouble(endpoints, call)
+    const trouble = known ?? doubtful
     if (trouble !== undefined) lost.set(trouble.fault, (lost.get(trouble.fault) ?? 0) + 1)
     else (there.length > 0 ? unexplained! : unprocessed!).push(described(call, record, there))
   }

@@ -37,8 +37,8 @@ export interface Ended {
   problem: string
 }
 
-/** A call ends so long after its deadline at the latest, whatever the proxy does. */
-const OVERDUE_MS = 5_000
+/** So long after its deadline a client has given a call up. The proxy keeps deadlines too, and comes first mostly. */
+const GRACE_MS = 50
 const WINDOW = 1_048_576
 const OK = 0
 /** What gRPC clients make of it: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, UNAVAILABLE. */
@@ -112,9 +112,10 @@ class Call implements StreamOwner {
     queueMicrotask(() => this.#finish())
   }
 
+  /** As each gRPC client does at the deadline, whatever the proxy does. */
   giveUp(): void {
     this.#status = String(STATUS.late)
-    this.#problem = 'it did not end'
+    this.#problem = 'the client gave up at the deadline'
     this.stream.reset(Code.CANCEL)
     this.#finish()
   }
@@ -171,9 +172,8 @@ export class Load implements TimetableOwner, PeerOwner {
   async run(): Promise<void> {
     this.#times.start(performance.now())
     await this.#over.promise
-    const giveUpMs = Date.now() + this.#options.deadlineMs + OVERDUE_MS
     while (this.#open.size > 0) {
-      if (Date.now() > giveUpMs) for (const call of [...this.#open]) call.giveUp()
+      this.onLooked()
       await new Promise(resolve => setTimeout(resolve, 5))
     }
     this.#closing = true
@@ -189,6 +189,15 @@ export class Load implements TimetableOwner, PeerOwner {
       this.ended.push(call.ended)
     })
     this.#open.add(call)
+  }
+
+  onLooked(): void {
+    const latest = Date.now() - this.#options.deadlineMs - GRACE_MS
+    // They are in the order in which they began.
+    for (const call of this.#open) {
+      if (call.ended.begunMs > latest) return
+      call.giveUp()
+    }
   }
 
   onOver(): void {
