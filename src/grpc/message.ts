@@ -72,3 +72,25 @@ export class MessageCounter {
     }
   }
 }
+
+/** A message with its prefix, not compressed. */
+export function prefixed(message: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(PREFIX_BYTES + message.length)
+  bytes.writeUInt32BE(message.length, 1)
+  bytes.set(message, PREFIX_BYTES)
+  return bytes
+}
+
+/**
+ * The one message of a body that has come whole.
+ * @returns a part of `body`; or, as text, why there is not exactly one
+ */
+export function onlyMessage(body: Buffer): Buffer | string {
+  if (body.length === 0) return 'no message'
+  if (body.length < PREFIX_BYTES) return 'a message that is not whole'
+  // We name no `grpc-accept-encoding`, so nothing may be compressed (PROTOCOL-HTTP2.md, "Message-Encoding").
+  if (body[0] !== 0) return 'a compressed message'
+  const end = PREFIX_BYTES + body.readUInt32BE(1)
+  if (end > body.length) return 'a message that is not whole'
+  return end < body.length ? 'more than one message' : body.subarray(PREFIX_BYTES, end)
+}
