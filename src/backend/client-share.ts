@@ -103,13 +103,16 @@ export class ClientShare {
   previous: ClientShare | undefined
   next: ClientShare | undefined
   readonly #all: SharedStreams
+  /** The client's address, as its session has it. */
+  readonly peer: string
   /** Bytes of responses that wait for the client. */
   #heldBytes = 0
   #resets: TokenBucket | undefined
   #apart = false
 
-  constructor(all: SharedStreams) {
+  constructor(all: SharedStreams, peer = '') {
     this.#all = all
+    this.peer = peer
   }
 
   streamOpened({ inReserve }: Lease): void {
@@ -193,17 +196,23 @@ export class ClientShare {
 
 /** A client session, as the backends see it. */
 export class Client {
+  readonly #peer: string
   /** Its shares, if it uses more than one backend. The map is weak, so that a long session keeps no removed backend. */
   #shares: WeakMap<object, ClientShare> | undefined
   #lastBackend: object | undefined
   #lastShare: ClientShare | undefined
+
+  /** @param peer its address */
+  constructor(peer = '') {
+    this.#peer = peer
+  }
 
   /** Its share of a backend. Most clients use one backend only. */
   shareOf(backend: { readonly shared: SharedStreams }): ClientShare {
     if (this.#lastBackend === backend) return this.#lastShare!
     let share = this.#shares?.get(backend)
     if (share === undefined) {
-      share = new ClientShare(backend.shared)
+      share = new ClientShare(backend.shared, this.#peer)
       this.#keep(backend, share)
     }
     this.#lastBackend = backend

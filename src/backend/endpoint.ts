@@ -192,6 +192,11 @@ export class Endpoint implements StreamCounter {
     return this.#shared.leases.room() ?? this.#roomInReserve(share)
   }
 
+  /** A shared session that has room even after one more stream: calls of the proxy's own never take the last. */
+  get roomToSpare(): Lease | undefined {
+    return this.#shared.leases.room(hasRoomToSpare)
+  }
+
   /** Some client could have room now, or have a session in reserve dialled. */
   get mayHaveRoom(): boolean {
     if (this.#shared.leases.room() !== undefined) return true
@@ -277,6 +282,10 @@ export class Endpoint implements StreamCounter {
     this.#graceTimer?.cancel()
     await Promise.all(this.#pools.map(pool => pool.close()))
   }
+}
+
+function hasRoomToSpare({ free }: Lease): boolean {
+  return free > 1
 }
 
 /** A session apart that no client uses. */

@@ -90,6 +90,12 @@ export class Lease {
     return stream
   }
 
+  /** … for a call that the proxy makes itself: it is none of those in flight, and no use that keeps the session open. */
+  openOwn(owner: StreamOwner): Stream {
+    this.opened++
+    return this.session.open(owner)
+  }
+
   /** Streams that wait to be reset. */
   get waitingResets(): number {
     return this.#resets?.waiting ?? 0
@@ -119,6 +125,11 @@ export class Lease {
   /** The stream has ended. */
   ended(what: Resettable): void {
     this.#counter.inFlight--
+    this.ownEnded(what)
+  }
+
+  /** The stream of a call of the proxy's own has ended. */
+  ownEnded(what: Resettable): void {
     if (this.#resets === undefined || this.#resets.waiting === 0) return
     this.#resets.ended(what)
     if (this.#draining) this.#endSoonIfUnwanted()

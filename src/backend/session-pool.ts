@@ -53,7 +53,7 @@ export interface PoolOwner {
 export interface PoolContext extends ConnectorContext {
   readonly wheel: TimerWheel
   readonly log?: (
-    event: 'connected' | 'connect-failed' | 'draining' | 'closed',
+    event: 'connected' | 'connect-failed' | 'draining' | 'closed' | 'unhealthy' | 'healthy' | 'ejected' | 'readmitted',
     endpoint: string,
     detail: string,
   ) => void

@@ -109,7 +109,7 @@ export class VerbatimProxy implements Live {
   }
 
   #relay(stream: Stream, session: ServerSession): Relay {
-    session.kept ??= new Client()
+    session.kept ??= new Client(session.peer.address)
     return new Relay(this.#relayContext, stream, session, session.kept as Client, this.#onRelayOver)
   }
 
@@ -119,8 +119,7 @@ export class VerbatimProxy implements Live {
   }
 
   readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
-    const level = event === 'connect-failed' ? 'warn' : 'debug'
-    this.log[level]({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
+    this.log[LEVELS[event] ?? 'debug']({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
   }
 
   readonly #logSource = (backend: string, problem: SourceProblem | undefined): void => {

@@ -129,11 +129,11 @@ class OwnCall implements StreamOwner, OwnStream {
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
     this.seen = true
-    const http = valueOf(block, ':status')
+    const http = fieldOf(block, ':status')
     // Interim responses (RFC 9110 §15.2) say nothing yet.
     if (!endStream && http.startsWith('1')) return
     if (http !== '200') return this.#wrong(`HTTP status ${http}`)
-    const type = valueOf(block, 'content-type')
+    const type = fieldOf(block, 'content-type')
     if (!/^application\/grpc(?:[+;]|$)/.test(type)) return this.#wrong('a response that is not gRPC')
     if (endStream) this.#ended(block)
   }
@@ -171,7 +171,7 @@ class OwnCall implements StreamOwner, OwnStream {
     const status = statusOf(last)
     if (status < 0) return this.#wrong('a response without a grpc-status')
     if (status !== Status.OK) {
-      const text = decodeMessage(valueOf(last, 'grpc-message')).slice(0, MAX_TEXT_CHARACTERS)
+      const text = decodeMessage(fieldOf(last, 'grpc-message')).slice(0, MAX_TEXT_CHARACTERS)
       return this.#tell({ kind: 'status', status, text })
     }
     const message = onlyMessage(Buffer.concat(this.#pieces))
@@ -186,7 +186,7 @@ class OwnCall implements StreamOwner, OwnStream {
 
   #late(): void {
     const why = this.seen ? 'the answer was not whole' : 'no answer'
-    this.#tell({ kind: 'late', why: `${why} within ${this.#time.timeoutMs} ms` })
+    this.#tell({ kind: 'late', why: `${why} within ${Math.round(this.#time.timeoutMs)} ms` })
     this.#giveUp()
   }
 
@@ -225,7 +225,7 @@ function field(name: string, value: string): Field {
   return { name, value, neverIndexed: false }
 }
 
-function valueOf(block: HeaderBlock, name: string): string {
+function fieldOf(block: HeaderBlock, name: string): string {
   return block.find(one => one.name === name)?.value ?? ''
 }
 

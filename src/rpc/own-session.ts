@@ -38,10 +38,7 @@ export class OwnSession implements ClientSessionOwner {
     if (open !== undefined && open.free <= 0) this.close()
     else if (open !== undefined) return told(open, '')
     this.#waiting = told
-    this.#timer = this.#clock.after(timeoutMs, () => {
-      this.#tell(undefined, `no connection within ${timeoutMs} ms`)
-      this.close()
-    })
+    this.#timer = this.#clock.after(timeoutMs, () => this.#fail(`no connection within ${Math.round(timeoutMs)} ms`))
     this.#session = this.#transport.connect(this.#address, this)
   }
 
@@ -75,9 +72,14 @@ export class OwnSession implements ClientSessionOwner {
 
   onReady(session: ClientSession): void {
     if (session !== this.#session) return
-    if (session.free > 0) return this.#tell(session, '')
-    this.#tell(undefined, 'the endpoint allows no streams')
+    if (session.free > 0) this.#tell(session, '')
+    else this.#fail('it allows no streams')
+  }
+
+  #fail(why: string): void {
+    const told = this.#waiting
     this.close()
+    told?.(undefined, why)
   }
 
   onFree(): void {
