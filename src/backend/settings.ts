@@ -8,6 +8,8 @@ import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
 import type { SelectionSettings } from './select/selection.ts'
+import type { HealthSettings } from './health/health-checks.ts'
+import type { OutlierSettings } from './health/outliers.ts'
 import type { PoolContext } from './session-pool.ts'
 
 export interface QueueOptions {
@@ -28,6 +30,10 @@ export interface BackendSettings extends EndpointOptions, SelectionSettings {
   readonly queue: QueueOptions
   /** What all calls together may use of it. By default there is no limit. */
   readonly breaker?: BreakerSettings | undefined
+  /** By default nobody asks endpoints how they are. */
+  readonly health?: HealthSettings
+  /** By default nobody is ejected. */
+  readonly outliers?: OutlierSettings
 }
 
 /** Where the endpoints come from, as data: two that are alike can be compared. */

@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../transport/clock.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointWatch } from './endpoint-watch.ts'
+import { HealthChecks } from './health/health-checks.ts'
+import { Outliers } from './health/outliers.ts'
 import { type OutcomeListener, Outcomes } from './outcome.ts'
 import type { BackendContext, BackendSettings } from './settings.ts'
 
@@ -14,7 +16,10 @@ export interface WatchKind {
 }
 
 /** Each feature that watches endpoints has its line here. */
-const KINDS: readonly WatchKind[] = []
+const KINDS: readonly WatchKind[] = [
+  { settings: 'health', make: ({ health }, context) => health && new HealthChecks(health, context) },
+  { settings: 'outliers', make: ({ outliers }, context) => outliers && new Outliers(outliers, context) },
+]
 
 export class Watches {
   readonly #context: BackendContext

@@ -36,6 +36,12 @@ export interface ListenOptions extends ListenAddress {
   readonly transport?: TransportName
 }
 
+/** Lines about endpoints, where they are not for debugging. */
+const LEVELS: Readonly<Record<string, 'warn' | 'info'>> = {
+  ...{ 'connect-failed': 'warn', unhealthy: 'warn', ejected: 'warn' },
+  ...{ healthy: 'info', readmitted: 'info' },
+}
+
 export class VerbatimProxy implements Live {
   setup: ProxySetup
   readonly log: Logger

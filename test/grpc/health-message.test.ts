@@ -47,7 +47,7 @@ t.test('bytes that are no message are told', async t => {
     'an encoding that there is not': [0x0e],
     'the end of a group that never began': [0x24],
     'a group without an end': [0x23, 0x08, 0x01],
-    'text': [...Buffer.from('<html><body>404</body></html>')],
+    text: [...Buffer.from('<html><body>404</body></html>')],
   }
   for (const [what, bytes] of Object.entries(garbage)) t.equal(readHealthResponse(Buffer.from(bytes)), undefined, what)
 })

@@ -7,7 +7,7 @@
  *   no check keeps a session open that calls do not use.
  */
 import { HEALTH_CHECK_PATH, healthRequest } from '../../grpc/health-message.ts'
-import { callOn, type OwnOutcome, type OwnSession as OwnCallSession } from '../../rpc/own-call.ts'
+import { callOn, type OwnSession as OwnCallSession, type OwnOutcome } from '../../rpc/own-call.ts'
 import { OwnSession } from '../../rpc/own-session.ts'
 import type { DialAddress } from '../../transport/transport.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -18,8 +18,8 @@ import { bad, good, type Verdict, verdictOf } from './verdict.ts'
 export interface CheckOptions {
   /** `grpc`: the health service is asked. `connect`: a session is established. */
   readonly kind: 'grpc' | 'connect'
-  /** What the health service is asked for; `''` is the server as a whole. */
-  readonly service: string
+  /** What the health service is asked for; by default the server as a whole. */
+  readonly service?: string | undefined
   /** Longest time of a check, with connecting. */
   readonly timeoutMs: number
 }
@@ -49,7 +49,7 @@ export class Check {
     this.#options = options
     this.#context = context
     this.#own = new OwnSession(endpoint.address, context.transport, context.clock)
-    this.#request = healthRequest(options.service)
+    this.#request = healthRequest(options.service ?? '')
   }
 
   /** It has begun, and is not done. */
@@ -115,7 +115,7 @@ export class Check {
       this.#again = true
       return this.#ask()
     }
-    this.#tell(verdictOf(outcome, this.#options.service))
+    this.#tell(verdictOf(outcome, this.#options.service ?? ''))
   }
 
   #tell(verdict: Verdict | undefined): void {

@@ -5,7 +5,7 @@
  * - What one client says does not eject an endpoint that others use: see `voters.ts`.
  * - An endpoint alone is never ejected, and of those that can be reached never the last one.
  */
-import { statusName } from '../../grpc/status.ts'
+import { Status, type StatusName, statusName } from '../../grpc/status.ts'
 import type { Timer } from '../../transport/clock.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { EndpointWatch } from '../endpoint-watch.ts'
@@ -15,6 +15,7 @@ import { OutlierRecord, type RecordContext, type RecordOptions } from './outlier
 import {
   byFailurePercentage,
   bySuccessRate,
+  type Enforcement,
   type FailurePercentageOptions,
   type Outlier,
   type SuccessRateOptions,
@@ -30,11 +31,11 @@ export interface OutlierSettings {
   /** While this part of the endpoints is ejected, in percent, no other one is. */
   readonly maxEjectedPercent: number
   /** Statuses that are failures. */
-  readonly statuses: readonly number[]
+  readonly statuses: readonly StatusName[]
   /** So many failures in a row eject an endpoint; 0: they do not. */
   readonly consecutiveFailures: number
-  readonly successRate: SuccessRateOptions | false
-  readonly failurePercentage: FailurePercentageOptions | false
+  readonly successRate: SuccessRateOptions
+  readonly failurePercentage: FailurePercentageOptions
 }
 
 type OutlierContext = Pick<BackendContext, 'clock' | 'random' | 'log'>
@@ -51,7 +52,7 @@ export class Outliers implements EndpointWatch {
     this.#settings = settings
     this.#context = context
     const { statuses, consecutiveFailures } = settings
-    this.#recordOptions = { failures: new Set(statuses), consecutive: consecutiveFailures }
+    this.#recordOptions = { failures: new Set(statuses.map(name => Status[name])), consecutive: consecutiveFailures }
     this.#recordContext = {
       clock: context.clock,
       lots: new Lots(context.random),
@@ -106,12 +107,15 @@ export class Outliers implements EndpointWatch {
   #judge(): void {
     const { successRate, failurePercentage } = this.#settings
     const all = [...this.#records.values()].map(record => record.turnOver())
-    if (successRate !== false) this.#ejectAll(bySuccessRate(all, successRate))
-    if (failurePercentage !== false) this.#ejectAll(byFailurePercentage(all, failurePercentage))
+    this.#ejectAll(bySuccessRate(all, successRate), successRate)
+    this.#ejectAll(byFailurePercentage(all, failurePercentage), failurePercentage)
   }
 
-  #ejectAll(outliers: readonly Outlier<OutlierRecord>[]): void {
-    for (const { subject, why } of outliers) if (subject.ejectedUntilMs === undefined) this.#eject(subject, why)
+  #ejectAll(outliers: readonly Outlier<OutlierRecord>[], { enforcementPercent }: Enforcement): void {
+    for (const { subject, why } of outliers) {
+      if (subject.ejectedUntilMs !== undefined) continue
+      if (this.#context.random() * 100 < enforcementPercent) this.#eject(subject, why)
+    }
   }
 
   /** Those that cannot be reached get no calls anyway, and leave room for those that answer wrong. */

@@ -3,7 +3,12 @@
  * "Failure Percentage Algorithm". An endpoint with few calls is not judged, and where few can be judged nobody is.
  */
 
-export interface SuccessRateOptions {
+/** How likely one that is found is ejected, in percent; 0: it is not looked for. */
+export interface Enforcement {
+  readonly enforcementPercent: number
+}
+
+export interface SuccessRateOptions extends Enforcement {
   /** An endpoint is an outlier if its success rate is so many standard deviations below the mean of all. */
   readonly stdevFactor: number
   /** At least so many endpoints must have enough calls. */
@@ -12,7 +17,7 @@ export interface SuccessRateOptions {
   readonly requestVolume: number
 }
 
-export interface FailurePercentageOptions {
+export interface FailurePercentageOptions extends Enforcement {
   /** An endpoint is an outlier if more of its calls than this failed, in percent. */
   readonly threshold: number
   readonly minimumEndpoints: number

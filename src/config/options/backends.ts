@@ -1,6 +1,7 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import type { Duplex } from 'node:stream'
 import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
+import type { HealthOptions, OutlierOptions } from './health.ts'
 import type { PemOption, TransportOption } from './listeners.ts'
 
 /** A group of interchangeable endpoints, and how the proxy connects to them. */
@@ -44,6 +45,10 @@ export interface BackendOptions {
    * @defaultValue `{ burst: 500, perSecond: 30 }`
    */
   readonly resets?: ResetOptions
+  /** Asks each endpoint how it is; an unhealthy one gets no new calls. Without this nobody asks. */
+  readonly health?: HealthOptions
+  /** Ejects endpoints for a while by how calls end there. Without this nothing is counted. */
+  readonly outliers?: OutlierOptions
 }
 
 /** An endpoint is its address; in code it may also bring its own byte stream. */

@@ -14,6 +14,7 @@ import {
   strict,
   transport,
 } from './fields.ts'
+import { health, outliers } from './health.ts'
 
 const weight = z.number().positive().max(1_000).optional().meta({
   description: 'Its part of the calls beside the other endpoints, whose weight is 1 by default',
@@ -215,6 +216,8 @@ export const backend = strict({
   queue,
   breaker: breaker.optional(),
   resets,
+  health: health.optional(),
+  outliers: outliers.optional(),
 })
 
 export const backendName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, {
