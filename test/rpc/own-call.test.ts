@@ -101,7 +101,14 @@ const ENDS: Readonly<Record<string, [answer: (request: Incoming) => void, outcom
   'a status in trailers': [
     ({ connection, streamId }) => {
       connection.headers(streamId, RESPONSE)
-      connection.headers(streamId, [['grpc-status', '5'], ['grpc-message', 'no%20such']], { endStream: true })
+      connection.headers(
+        streamId,
+        [
+          ['grpc-status', '5'],
+          ['grpc-message', 'no%20such'],
+        ],
+        { endStream: true },
+      )
     },
     { kind: 'status', status: 5, text: 'no such' },
   ],

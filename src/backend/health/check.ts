@@ -13,16 +13,10 @@ import type { DialAddress } from '../../transport/transport.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { Lease } from '../lease.ts'
 import type { BackendContext } from '../settings.ts'
+import type { HealthSettings } from './settings.ts'
 import { bad, good, type Verdict, verdictOf } from './verdict.ts'
 
-export interface CheckOptions {
-  /** `grpc`: the health service is asked. `connect`: a session is established. */
-  readonly kind: 'grpc' | 'connect'
-  /** What the health service is asked for; by default the server as a whole. */
-  readonly service?: string | undefined
-  /** Longest time of a check, with connecting. */
-  readonly timeoutMs: number
-}
+export type CheckOptions = Pick<HealthSettings, 'kind' | 'service' | 'timeoutMs'>
 
 export type CheckContext = Pick<BackendContext, 'clock' | 'wheel' | 'transport'>
 

@@ -13,17 +13,9 @@ import type { Timer } from '../../transport/clock.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { EndpointWatch } from '../endpoint-watch.ts'
 import type { BackendContext } from '../settings.ts'
-import { Check, type CheckOptions } from './check.ts'
+import { Check } from './check.ts'
+import type { HealthSettings } from './settings.ts'
 import type { Verdict } from './verdict.ts'
-
-export interface HealthSettings extends CheckOptions {
-  /** Each endpoint is asked once in this time. */
-  readonly intervalMs: number
-  /** So many bad answers in a row make a healthy endpoint unhealthy. */
-  readonly unhealthyThreshold: number
-  /** So many good answers in a row make an unhealthy endpoint healthy. */
-  readonly healthyThreshold: number
-}
 
 type HealthContext = Pick<BackendContext, 'clock' | 'wheel' | 'transport' | 'random' | 'log'>
 

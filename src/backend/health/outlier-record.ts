@@ -4,8 +4,9 @@ import type { Clock } from '../../transport/clock.ts'
 import type { ClientShare } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { Outcome, OutcomeListener } from '../outcome.ts'
+import type { Crowd } from './crowd.ts'
 import type { Rated } from './rates.ts'
-import { type Lots, Voters } from './voters.ts'
+import { Voters } from './voters.ts'
 
 /** Calls that a connection loses when it ends are lost at one moment: in a run of failures that is one. */
 const LOST_TOGETHER_MS = 100
@@ -19,7 +20,7 @@ export interface RecordOptions {
 
 export interface RecordContext {
   readonly clock: Clock
-  readonly lots: Lots
+  readonly crowd: Crowd
   /** So many calls in a row failed, and most clients have seen it. */
   onRun(record: OutlierRecord, count: number, lastStatus: number): void
 }
@@ -45,8 +46,8 @@ export class OutlierRecord implements OutcomeListener {
     this.endpoint = endpoint
     this.#options = options
     this.#context = context
-    this.#voters = new Voters(context.lots)
-    this.#before = new Voters(context.lots)
+    this.#voters = new Voters(context.crowd)
+    this.#before = new Voters(context.crowd)
   }
 
   onEnd(outcome: Outcome): void {
@@ -73,18 +74,27 @@ export class OutlierRecord implements OutcomeListener {
     if (this.#voters.mostFailed(this.#before)) this.#context.onRun(this, this.#run, status)
   }
 
-  /** The interval ends. @returns what its calls were like */
-  turnOver(): Rated<OutlierRecord> {
+  /** What its calls of this interval were like. */
+  get rated(): Rated<OutlierRecord> {
     const voters = this.#voters
-    this.#before = voters
-    this.#voters = new Voters(this.#context.lots)
     return { subject: this, successRate: voters.successRate, volume: enough => voters.volume(enough) }
   }
 
-  /** What was before its ejection does not count after it. */
-  forget(): void {
-    this.#voters = new Voters(this.#context.lots)
-    this.#before = new Voters(this.#context.lots)
+  /** The interval ends. */
+  turnOver(): void {
+    if (this.ejectedUntilMs !== undefined) return
+    this.#before = this.#voters
+    this.#voters = new Voters(this.#context.crowd)
+  }
+
+  /**
+   * Its ejection is over. The failures of before do not count any more. Who called before does: otherwise one client that
+   * fails all the time would be the first, and the only one, to say how it is now.
+   */
+  readmitted(): void {
+    this.#voters.forgive(this.#before)
+    this.#before = this.#voters
+    this.#voters = new Voters(this.#context.crowd)
     this.#run = this.failedConnects = 0
   }
 }

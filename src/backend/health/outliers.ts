@@ -5,38 +5,16 @@
  * - What one client says does not eject an endpoint that others use: see `voters.ts`.
  * - An endpoint alone is never ejected, and of those that can be reached never the last one.
  */
-import { Status, type StatusName, statusName } from '../../grpc/status.ts'
+import { Status, statusName } from '../../grpc/status.ts'
 import type { Timer } from '../../transport/clock.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { EndpointWatch } from '../endpoint-watch.ts'
 import type { OutcomeListener } from '../outcome.ts'
 import type { BackendContext } from '../settings.ts'
+import { Crowd } from './crowd.ts'
 import { OutlierRecord, type RecordContext, type RecordOptions } from './outlier-record.ts'
-import {
-  byFailurePercentage,
-  bySuccessRate,
-  type Enforcement,
-  type FailurePercentageOptions,
-  type Outlier,
-  type SuccessRateOptions,
-} from './rates.ts'
-import { Lots } from './voters.ts'
-
-export interface OutlierSettings {
-  /** How often rates are judged, and ejections looked at. */
-  readonly intervalMs: number
-  /** How long the first ejection lasts. Each further one lasts so much longer; each interval without one so much less. */
-  readonly baseEjectionMs: number
-  readonly maxEjectionMs: number
-  /** While this part of the endpoints is ejected, in percent, no other one is. */
-  readonly maxEjectedPercent: number
-  /** Statuses that are failures. */
-  readonly statuses: readonly StatusName[]
-  /** So many failures in a row eject an endpoint; 0: they do not. */
-  readonly consecutiveFailures: number
-  readonly successRate: SuccessRateOptions
-  readonly failurePercentage: FailurePercentageOptions
-}
+import { byFailurePercentage, bySuccessRate, type Enforcement, type Outlier } from './rates.ts'
+import type { OutlierSettings } from './settings.ts'
 
 type OutlierContext = Pick<BackendContext, 'clock' | 'random' | 'log'>
 
@@ -46,6 +24,7 @@ export class Outliers implements EndpointWatch {
   readonly #records = new Map<Endpoint, OutlierRecord>()
   readonly #recordOptions: RecordOptions
   readonly #recordContext: RecordContext
+  readonly #crowd: Crowd
   #timer: Timer | undefined
 
   constructor(settings: OutlierSettings, context: OutlierContext) {
@@ -53,9 +32,10 @@ export class Outliers implements EndpointWatch {
     this.#context = context
     const { statuses, consecutiveFailures } = settings
     this.#recordOptions = { failures: new Set(statuses.map(name => Status[name])), consecutive: consecutiveFailures }
+    this.#crowd = new Crowd(context.random)
     this.#recordContext = {
       clock: context.clock,
-      lots: new Lots(context.random),
+      crowd: this.#crowd,
       onRun: (record, count, status) =>
         this.#eject(record, `${count} of its calls failed in a row, the last one with ${statusName(status)}`),
     }
@@ -103,12 +83,14 @@ export class Outliers implements EndpointWatch {
     })
   }
 
-  /** gRFC A50: "For each address, swap the call counter's buckets", then each algorithm in turn. */
+  /** gRFC A50: each algorithm in turn, by the calls of the interval that ends. */
   #judge(): void {
     const { successRate, failurePercentage } = this.#settings
-    const all = [...this.#records.values()].map(record => record.turnOver())
+    const all = [...this.#records.values()].map(({ rated }) => rated)
     this.#ejectAll(bySuccessRate(all, successRate), successRate)
     this.#ejectAll(byFailurePercentage(all, failurePercentage), failurePercentage)
+    for (const record of this.#records.values()) record.turnOver()
+    this.#crowd.turnOver()
   }
 
   #ejectAll(outliers: readonly Outlier<OutlierRecord>[], { enforcementPercent }: Enforcement): void {
@@ -152,7 +134,7 @@ export class Outliers implements EndpointWatch {
       if (now < record.ejectedUntilMs) continue
       record.ejectedUntilMs = undefined
       record.unreachable = false
-      record.forget()
+      record.readmitted()
       record.endpoint.unbar('outlier')
       this.#context.log?.('readmitted', record.endpoint.address.name, 'its time is over')
     }

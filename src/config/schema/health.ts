@@ -88,14 +88,10 @@ export const outliers = strict({
     { max: 100 },
   ),
   // What an endpoint answers that is broken. Other statuses are mostly about the request.
-  statuses: z
-    .array(z.enum(FAILURES))
-    .min(1)
-    .default(['UNAVAILABLE', 'INTERNAL', 'UNKNOWN'])
-    .meta({
-      description: 'Which statuses are failures; by default `UNAVAILABLE`, `INTERNAL` and `UNKNOWN`',
-      'x-type': 'list of names of statuses',
-    }),
+  statuses: z.array(z.enum(FAILURES)).min(1).default(['UNAVAILABLE', 'INTERNAL', 'UNKNOWN']).meta({
+    description: 'Which statuses are failures; by default `UNAVAILABLE`, `INTERNAL` and `UNKNOWN`',
+    'x-type': 'list of names of statuses',
+  }),
   consecutiveFailures: integer(
     5,
     'So many failures in a row eject an endpoint, and so many failed connects; 0: they do not',
