@@ -7,8 +7,8 @@ import type { BreakerSettings } from './breaker.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
-import type { SelectionSettings } from './select/selection.ts'
 import type { HealthSettings, OutlierSettings } from './health/settings.ts'
+import type { SelectionSettings } from './select/selection.ts'
 import type { PoolContext } from './session-pool.ts'
 
 export interface QueueOptions {
