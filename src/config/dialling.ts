@@ -25,12 +25,13 @@ export class Dialling {
 
   /** @throws AddressError */
   addressOf(endpoint: EndpointOptions): WeightedAddress {
-    const { weight } = typeof endpoint === 'string' ? {} : endpoint
-    const weighted = weight === undefined ? {} : { weight }
-    if (typeof endpoint !== 'string' && 'connect' in endpoint) {
-      return { name: endpoint.name, connect: endpoint.connect, tls: this.tls && this.tlsFor(''), ...weighted }
+    if (typeof endpoint === 'string') return this.#parsed(endpoint)
+    if ('address' in endpoint) {
+      const { address, ...told } = endpoint
+      return { ...this.#parsed(address), ...told }
     }
-    return { ...this.#parsed(typeof endpoint === 'string' ? endpoint : endpoint.address), ...weighted }
+    const { name, connect, ...told } = endpoint
+    return { name, connect, tls: this.tls && this.tlsFor(''), ...told }
   }
 
   #parsed(text: string): DialAddress {

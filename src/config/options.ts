@@ -16,6 +16,7 @@ export type * from './options/health.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'
 export type * from './options/routes.ts'
+export type * from './options/selection.ts'
 
 /** Everything that a proxy can be told. A file holds the same, without what only code can give. */
 export interface ProxyOptions {

@@ -13,7 +13,7 @@ import type { Dialling } from './dialling.ts'
 import { findingsOf } from './findings.ts'
 import type { DnsSourceOptions, FileSourceOptions } from './options.ts'
 import type { Finding } from './problems.ts'
-import { endpointList } from './schema/backends.ts'
+import { endpointList } from './schema/endpoints.ts'
 
 type SourceConfig = Required<DnsSourceOptions> | FileSourceOptions
 

@@ -32,6 +32,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
         name: 'greeter',
         endpoints: [{ name: 'http://localhost:50051', tcp: { host: 'localhost', port: 50051 }, tls: undefined }],
         balancer: 'round-robin',
+        panicThreshold: 0.5,
         transport: 'frames',
         sessions: { max: 4, maxDraining: 32, reserve: 4, apart: 4, drainGraceMs: 600_000, ready: 0 },
         connectTimeoutMs: 5000,
@@ -360,5 +361,57 @@ t.test('the mode of a unix socket is text in octal digits, and for unix sockets 
     ])
   t.strictSame(wrong('127.0.0.1:0', '0660'), [
     'listeners[0].socketMode: is for unix sockets: the address is not unix:/path',
+  ])
+})
+
+t.test('endpoints may have a weight, a priority and a locality, and the backend says what they mean', async t => {
+  const { config, warnings } = resolve({
+    backends: {
+      greeter: {
+        endpoints: [
+          { address: '10.0.0.1:1', weight: 0, priority: 0, locality: 'a' },
+          { address: '10.0.0.2:1', weight: 65_535, priority: 65_535 },
+        ],
+        subset: {},
+        locality: { own: 'a' },
+        panicThreshold: 0,
+        slowStart: { minWeight: 0.5 },
+      },
+    },
+  })
+  const { greeter } = config.backends
+  t.match(greeter?.endpoints, [
+    { weight: 0, priority: 0, locality: 'a' },
+    { weight: 65_535, priority: 65_535 },
+  ])
+  t.match(greeter, {
+    subset: { size: 20 },
+    locality: { own: 'a' },
+    panicThreshold: 0,
+    slowStart: { windowMs: 30_000, minWeight: 0.5, aggression: 1 },
+  })
+  t.strictSame(warnings, [])
+})
+
+t.test('weights and priorities have bounds, and slow start needs a balancer that knows weights', async t => {
+  const greeter = (more: object) => ({ backends: { greeter: { endpoints: ['a:1'], ...more } } })
+  t.strictSame(problems(greeter({ endpoints: [{ address: 'a:1', weight: 2 ** 31 }] })), [
+    'backends.greeter.endpoints[0].weight: must be at most 65535, it is 2147483648',
+  ])
+  t.strictSame(problems(greeter({ endpoints: [{ address: 'a:1', weight: -1 }] })), [
+    'backends.greeter.endpoints[0].weight: must be at least 0, it is -1',
+  ])
+  t.strictSame(problems(greeter({ endpoints: [{ address: 'a:1', weight: Number.NaN }] })), [
+    'backends.greeter.endpoints[0].weight: expected a number, found NaN',
+  ])
+  t.strictSame(problems(greeter({ endpoints: [{ address: 'a:1', priority: 1.5 }] })), [
+    'backends.greeter.endpoints[0].priority: expected a whole number, found 1.5',
+  ])
+  t.strictSame(problems(greeter({ balancer: 'pick-first', slowStart: {} })), [
+    'backends.greeter.slowStart: is not for the balancer pick-first, which gives an endpoint its calls at once',
+  ])
+  const { warnings } = resolve(greeter({ endpoints: [{ address: 'a:1', weight: 0 }] }))
+  t.match(warnings, [
+    { path: 'backends.greeter.endpoints', message: 'have the weight 0, all of them: every call fails' },
   ])
 })

@@ -8,17 +8,28 @@
  *
  * Each level of priority has a subset of its own, or a lower level would have nothing to take over with.
  */
+import { hostname } from 'node:os'
+import { threadId } from 'node:worker_threads'
 import type { EndpointSpec } from '../endpoint-source.ts'
 
 export interface SubsetSettings {
   /** How many endpoints of each priority are used. */
   readonly size: number
-  /** Proxies with the same one use the same endpoints. */
-  readonly id: string
+  /** Proxies with the same one use the same endpoints. Undefined: this process is one by itself. */
+  readonly id?: string | undefined
 }
 
+/**
+ * The processes of one machine must not all have the same endpoints. A process that is started anew has others than the one
+ * before: that costs nothing, as its sessions are new in any case. Who wants the same ones each time gives an id.
+ */
+const THIS_PROCESS = `${hostname()}:${process.pid}:${threadId}`
+
 /** In the order of the list. */
-export function subsetOf(all: readonly EndpointSpec[], { size, id }: SubsetSettings): readonly EndpointSpec[] {
+export function subsetOf(
+  all: readonly EndpointSpec[],
+  { size, id = THIS_PROCESS }: SubsetSettings,
+): readonly EndpointSpec[] {
   const levels = Map.groupBy(all, ({ priority }) => priority)
   if ([...levels.values()].every(({ length }) => length <= size)) return all
   const seed = hashOf(id)

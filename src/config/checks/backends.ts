@@ -5,13 +5,15 @@ import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
 
 export function checkBackends(root: RawMap): Finding[] {
   return Object.entries(mapOf(root.backends)).flatMap(([name, value]) => {
-    const { endpoints, source, tls } = mapOf(value)
+    const { endpoints, source, tls, balancer, slowStart } = mapOf(value)
     const { dns } = mapOf(source)
     const path = ['backends', name]
     const all = listOf(endpoints)
     return [
       ...checkOrigin(value, path),
       ...checkDuplicates(all, [...path, 'endpoints']),
+      ...checkWeights(all, [...path, 'endpoints']),
+      ...(slowStart === undefined ? [] : checkSlowStart(balancer, [...path, 'slowStart'])),
       ...(tls === undefined ? [] : checkTls(tls, all, path, 'endpoints')),
       ...(tls === undefined || dns === undefined ? [] : checkTls(tls, [dns], path, 'source')),
     ]
@@ -41,6 +43,20 @@ function checkDuplicates(endpoints: readonly unknown[], path: Path): Finding[] {
     first.set(address, i)
     return []
   })
+}
+
+function checkWeights(endpoints: readonly unknown[], path: Path): Finding[] {
+  if (endpoints.length === 0 || endpoints.some(entry => mapOf(entry).weight !== 0)) return []
+  return [{ path, message: 'have the weight 0, all of them: every call fails', warning: true }]
+}
+
+/** They do not take turns by weight. If weights moved with time, so would the hashes that an endpoint has. */
+const COLD_BALANCERS = ['pick-first', 'ring-hash', 'maglev']
+
+function checkSlowStart(balancer: unknown, path: Path): Finding[] {
+  const kind = typeof balancer === 'string' ? balancer : mapOf(balancer).kind
+  if (!COLD_BALANCERS.includes(kind as string)) return []
+  return [{ path, message: `is not for the balancer ${kind}, which gives an endpoint its calls at once`, atKey: true }]
 }
 
 /**

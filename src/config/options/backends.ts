@@ -3,13 +3,14 @@ import type { Duplex } from 'node:stream'
 import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
 import type { HealthOptions, OutlierOptions } from './health.ts'
 import type { PemOption, TransportOption } from './listeners.ts'
+import type { LocalityOptions, SlowStartOptions, SubsetOptions } from './selection.ts'
 
 /** A group of interchangeable endpoints, and how the proxy connects to them. */
 export interface BackendOptions {
   /**
    * This or `source` is needed. `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a
-   * socket (TLS when `tls` is given); an object `{ address, weight }` where it has more; in code also `{ name, connect:
-   * () => Duplex }`.
+   * socket (TLS when `tls` is given); an object `{ address, weight, priority, locality }` where it has more; in code
+   * also `{ name, connect: () => Duplex }`.
    */
   readonly endpoints?: readonly EndpointOptions[]
   /** Where the endpoints come from, if there is no list here: the addresses of a name, or a file with a list. */
@@ -20,6 +21,18 @@ export interface BackendOptions {
    * @defaultValue `round-robin`
    */
   readonly balancer?: BalancerOptions
+  /** Use a part of the endpoints, another one in each proxy, so that many proxies do not each connect to all. */
+  readonly subset?: SubsetOptions
+  /** Prefer endpoints of the same locality, until they would have 1.4 times the calls of a fair part. */
+  readonly locality?: LocalityOptions
+  /**
+   * If less than this part of the endpoints can be used, and no other priority can take their calls, all of them are
+   * used whatever health checks and outlier ejection say; 0: never.
+   * @defaultValue `0.5`
+   */
+  readonly panicThreshold?: number
+  /** Endpoints that are new, or back after a failure, get few calls at first. */
+  readonly slowStart?: SlowStartOptions
   /**
    * How HTTP/2 is carried toward the endpoints.
    * @defaultValue `frames`
@@ -58,8 +71,18 @@ export type EndpointOptions = string | AddressedEndpoint | ConnectedEndpoint
 export interface AddressedEndpoint {
   /** Where the endpoint is, written as without the object. */
   readonly address: string
-  /** Its part of the calls beside the other endpoints, whose weight is 1 by default. */
+  /**
+   * Its part of the calls beside the other endpoints, whose weight is 1 by default; 0: no new calls, those that it has
+   * go on.
+   */
   readonly weight?: number
+  /**
+   * Endpoints of priority 0, which is the default, are used first; those of the next number take over as too few of
+   * them can be used.
+   */
+  readonly priority?: number
+  /** Where the endpoint runs: a zone or a region, by any name; see `locality` of the backend. */
+  readonly locality?: string
 }
 
 /** An endpoint that brings its own byte stream: a tunnel, a process, something within this process. */
@@ -68,8 +91,18 @@ export interface ConnectedEndpoint {
   readonly name: string
   /** Makes the byte stream of one new session, at once (in code only). */
   readonly connect: () => Duplex
-  /** Its part of the calls beside the other endpoints, whose weight is 1 by default. */
+  /**
+   * Its part of the calls beside the other endpoints, whose weight is 1 by default; 0: no new calls, those that it has
+   * go on.
+   */
   readonly weight?: number
+  /**
+   * Endpoints of priority 0, which is the default, are used first; those of the next number take over as too few of
+   * them can be used.
+   */
+  readonly priority?: number
+  /** Where the endpoint runs: a zone or a region, by any name; see `locality` of the backend. */
+  readonly locality?: string
 }
 
 /** The addresses of a name. */

@@ -1,43 +1,11 @@
 /** Groups of endpoints, and how the proxy connects to them. */
-import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { DEFAULT_CHOICES } from '../../backend/balance/kinds.ts'
 import { breaker, queue } from './backend-limits.ts'
-import {
-  codeOnly,
-  endpointAddress,
-  integer,
-  isFunction,
-  milliseconds,
-  pem,
-  section,
-  strict,
-  transport,
-} from './fields.ts'
+import { endpointList } from './endpoints.ts'
+import { endpointAddress, integer, milliseconds, pem, section, strict, transport } from './fields.ts'
 import { health, outliers } from './health.ts'
-
-const weight = z.number().positive().max(1_000).optional().meta({
-  description: 'Its part of the calls beside the other endpoints, whose weight is 1 by default',
-})
-
-/** An endpoint is its address; in code also an object, which may bring its own byte stream. */
-export const endpoint = z.union([
-  endpointAddress,
-  strict({
-    address: endpointAddress.meta({ description: 'Where the endpoint is, written as without the object' }),
-    weight,
-  }),
-  strict({
-    name: z.string().min(1).meta({ description: 'For logs and messages' }),
-    connect: codeOnly<() => Duplex>(isFunction, '() => Duplex', 'a function that returns a Duplex').meta({
-      description: 'Makes the byte stream of one new session, at once',
-    }),
-    weight,
-  }).meta({ 'x-code-only': '{ name, connect: () => Duplex }' }),
-])
-
-/** In a configuration, or in a file of its own. */
-export const endpointList = z.array(endpoint).min(1)
+import { selection } from './selection.ts'
 
 const backendTls = strict({
   ca: pem.optional().meta({
@@ -198,11 +166,12 @@ const source = z.union([dnsSource, fileSource]).meta({
 export const backend = strict({
   endpoints: endpointList.optional().meta({
     description:
-      'This or `source` is needed. `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); an object `{ address, weight }` where it has more; in code also `{ name, connect: () => Duplex }`',
+      'This or `source` is needed. `host:port` and `http://host:port` are h2c, `https://host:port` is TLS, `unix:/path` a socket (TLS when `tls` is given); an object `{ address, weight, priority, locality }` where it has more; in code also `{ name, connect: () => Duplex }`',
     'x-type': 'list of addresses',
   }),
   source: source.optional(),
   balancer,
+  ...selection,
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward the endpoints',
   }),
