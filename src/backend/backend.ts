@@ -6,6 +6,8 @@
  * call that its client has given up is never sent.
  */
 import type { TurnTask } from '../transport/turn.ts'
+import type { CallHash } from './balance/hash-key.ts'
+import { hashFor } from './balance/kinds.ts'
 import { SessionCount } from './breaker.ts'
 import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'
 import { Endpoint } from './endpoint.ts'
@@ -34,6 +36,8 @@ export class Backend implements EndpointSetOwner, TurnTask {
   readonly #set: EndpointSet
   readonly #placement: Placement
   readonly #waiting: WaitingCalls
+  /** What places a call on the circle of its balancer, 31 bits; undefined: the balancer has none. */
+  hash: CallHash | undefined
   /** Calls that came in this turn of the loop. */
   #arrivals: Waiter[] = []
   #spare: Waiter[] = []
@@ -50,6 +54,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.#sessions = new SessionCount(settings.breaker?.maxSessions, () => this.#waiting.onPlaceFree())
     this.#context = { ...context, sessions: this.#sessions }
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
+    this.hash = hashFor(settings.balancer, context.random)
     this.#set = new EndpointSet(settings, context, this)
     this.#placement = new Placement(this.#set)
     this.#waiting = new WaitingCalls(settings.queue, this.#set, this.#placement, context, () => this.askForTurn())
@@ -97,6 +102,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.shared.limits = shareLimits(settings, this.#context)
     this.#sessions.max = settings.breaker?.maxSessions
     this.#waiting.update(settings.queue)
+    this.hash = hashFor(settings.balancer, this.#context.random)
     this.#set.update(settings)
     this.#waiting.onEndpointsChanged()
   }

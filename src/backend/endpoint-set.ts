@@ -56,7 +56,7 @@ export class EndpointSet {
     this.#owner = owner
     this.#watches = new Watches(settings, context)
     this.#selection = new Selection(settings, context.clock, () => this.#onUsableChanged())
-    this.balancer = makerOf(settings.balancer)(this.all, context.random, 0)
+    this.balancer = makerOf(settings.balancer)(this.all, context, 0)
   }
 
   /**
@@ -66,7 +66,7 @@ export class EndpointSet {
   #balance(isFirst: boolean): void {
     this.#stale = false
     this.inUse = this.#selection.endpoints
-    this.balancer = this.#selection.balancer(makerOf(this.#settings), this.#context.random, isFirst)
+    this.balancer = this.#selection.balancer(makerOf(this.#settings), this.#context, isFirst)
   }
 
   #onUsableChanged(): void {

@@ -15,3 +15,9 @@ export interface EndpointWatch {
   /** Stops for good, and takes back its bars. */
   close(): void
 }
+
+/** Whom a watch tells of what endpoints tell. */
+export interface WatchContext {
+  /** An endpoint told something that is not used. It is counted by the token, and said once: `again` is false then. */
+  readonly onOddity?: (token: string, endpoint: string, detail: string, again: boolean) => void
+}

@@ -11,6 +11,7 @@
  */
 import type { Timer } from '../transport/clock.ts'
 import type { DialAddress } from '../transport/transport.ts'
+import type { Known } from './balance/known.ts'
 import type { ClientShare } from './client-share.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
 import type { Lease, StreamCounter } from './lease.ts'
@@ -67,10 +68,10 @@ export class Endpoint implements StreamCounter {
   weight: number
   /** The part of its weight that it has while it warms up: slow start says so. Then `weigh` has to be called. */
   warmth = 1
-  /** By how much its weight is changed by what it reports of its load. Then `weigh` has to be called. */
-  reported = 1
   /** Who listens to the attempts here. Undefined: nobody, and no clock is read for them. */
   outcomes: Outcomes | undefined
+  /** What balancers know of it. */
+  readonly known: Known = {}
   /** Why it should get no calls, by who says so. */
   readonly bars: ReadonlyMap<BarKind, string> = new Map()
   #options: EndpointOptions
@@ -137,12 +138,12 @@ export class Endpoint implements StreamCounter {
     return this.#shared.promising
   }
 
-  /** It should get no calls. */
   /** Works out its weight from all that it depends on. */
   weigh(): void {
-    this.weight = this.spec.weight * this.warmth * this.reported
+    this.weight = this.spec.weight * this.warmth
   }
 
+  /** It should get no calls. */
   get barred(): boolean {
     return this.bars.size > 0
   }

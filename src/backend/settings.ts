@@ -7,6 +7,7 @@ import type { BreakerSettings } from './breaker.ts'
 import type { ShareLimits } from './client-share.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
+import type { WatchContext } from './endpoint-watch.ts'
 import type { HealthSettings, OutlierSettings } from './health/settings.ts'
 import type { SelectionSettings } from './select/selection.ts'
 import type { PoolContext } from './session-pool.ts'
@@ -50,7 +51,7 @@ export interface SourceContext {
 }
 
 /** This never changes. */
-export interface BackendContext extends PoolContext {
+export interface BackendContext extends PoolContext, WatchContext {
   readonly turn: Turn
   /** How many bytes of responses may wait for a client now before it gets a session apart. */
   readonly clientHeldBytes: () => number

@@ -1,6 +1,7 @@
 /** The watches of a backend, as its settings ask for them. A watch whose settings change is closed and made anew. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../transport/clock.ts'
+import { balancerWatch } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointWatch } from './endpoint-watch.ts'
 import { HealthChecks } from './health/health-checks.ts'
@@ -19,6 +20,7 @@ export interface WatchKind {
 const KINDS: readonly WatchKind[] = [
   { settings: 'health', make: ({ health }, context) => health && new HealthChecks(health, context) },
   { settings: 'outliers', make: ({ outliers }, context) => outliers && new Outliers(outliers, context) },
+  { settings: 'balancer', make: ({ balancer }, context) => balancerWatch(balancer, context) },
 ]
 
 export class Watches {

@@ -1,5 +1,6 @@
 /** Asks the director where a call goes. The answer comes now or later, and may be any value that JavaScript has. */
 import type { Backend } from '../backend/backend.ts'
+import type { CallHash } from '../backend/balance/hash-key.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { Target } from '../routing/director.ts'
@@ -12,6 +13,8 @@ import { type Failure, failureOf } from './failure.ts'
 export interface Asker {
   /** False: the call has ended meanwhile, which aborted the director's signal, and needs no answer. */
   readonly waitsForRoute: boolean
+  /** Where its call is on the circle of a backend that hashes calls. */
+  hash: number
   onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void
   onNoRoute(failure: Failure): void
 }
@@ -65,7 +68,18 @@ function answer(
     return asker.onNoRoute(failureOf('director-failed'))
   }
   if (backend === undefined) return asker.onNoRoute(failureOf('unknown-backend', { cause: nameOf(target.backend) }))
+  if (backend.hash !== undefined) asker.hash = placeOf(backend.hash, call, context)
   asker.onRoute(backend, authority, added)
+}
+
+/** A key function that fails costs its call nothing but the place that it would have had. */
+function placeOf(hash: CallHash, call: RoutedCall, context: RelayContext): number {
+  try {
+    return hash.of(call)
+  } catch (thrown) {
+    context.onFault('the hash key function threw', call.path, thrown)
+    return hash.anywhere()
+  }
 }
 
 function nameOf(backend: unknown): string {

@@ -33,12 +33,19 @@ function findingsOfIssue(issue: Issue, path: Path): Finding[] {
   }
 }
 
-/** The alternative that was meant is the one whose kind of value is there; of several, the one with the fewest faults. */
+/**
+ * The alternative that was meant is the one whose kind of value is there; of several the one that `kind` names, or the one
+ * with the fewest faults.
+ */
 function findingsOfUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path): Finding[] {
-  const meant = issue.errors
-    .filter(errors => !errors.some(isWrongKind))
-    .sort((a, b) => faults(a) - faults(b))
-    .at(0)
+  const possible = issue.errors.filter(errors => !errors.some(isWrongKind))
+  const named = possible.filter(errors => !errors.some(isWrongName))
+  if (named.length === 0 && possible.length > 1) {
+    const wrong = possible.map(errors => errors.find(isWrongName)!)
+    const values = [...new Set(wrong.flatMap(one => one.values))]
+    return findingsOf([{ ...wrong[0]!, values }], path)
+  }
+  const meant = (named.length > 0 ? named : possible).sort((a, b) => faults(a) - faults(b)).at(0)
   if (meant !== undefined) return findingsOf(meant, path)
   const wanted = issue.errors.flatMap(errors => errors.filter(isWrongKind).map(kindWanted))
   const words = [...new Set(wanted.filter(word => word !== ''))]
@@ -49,6 +56,11 @@ function isWrongKind(issue: Issue): boolean {
   if (issue.path.length > 0) return false
   if (issue.code === 'custom') return issue.params?.kind === true
   return issue.code === 'invalid_type' || issue.code === 'invalid_value'
+}
+
+/** The value says by its `kind` that it is another alternative. */
+function isWrongName(issue: Issue): issue is z.core.$ZodIssueInvalidValue {
+  return issue.code === 'invalid_value' && issue.path.length === 1 && issue.path[0] === 'kind'
 }
 
 /** A misspelt key weighs less than one that resembles no known key. */

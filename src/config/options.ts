@@ -12,6 +12,7 @@ import type { RouteOptions } from './options/routes.ts'
 
 export type * from './options/backend-limits.ts'
 export type * from './options/backends.ts'
+export type * from './options/balancers.ts'
 export type * from './options/health.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'

@@ -76,6 +76,7 @@ export class VerbatimProxy implements Live {
       random: Math.random,
       log: this.#logEndpoint,
       onSourceProblem: this.#logSource,
+      onOddity: this.#endpointOddity,
     })
     const owner = this.#acceptorOwner()
     const onListening = this.#onListening
@@ -126,6 +127,11 @@ export class VerbatimProxy implements Live {
 
   readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
     this.log[LEVELS[event] ?? 'debug']({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
+  }
+
+  readonly #endpointOddity = (token: string, endpoint: string, detail: string, again: boolean): void => {
+    this.#tally.add(token)
+    if (!again) this.log.warn({ endpoint, detail: shownCause(detail) }, 'endpoint tells what cannot be used')
   }
 
   readonly #logSource = (backend: string, problem: SourceProblem | undefined): void => {

@@ -9,6 +9,7 @@ import { WeightedRoundRobin } from '../../src/backend/balance/weighted-round-rob
 import type { Waiter } from '../../src/backend/client-share.ts'
 import type { Endpoint } from '../../src/backend/endpoint.ts'
 import { seededRandom } from '../../src/bench/random.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { BackendRig, shares } from './rig.ts'
 
 interface Fake {
@@ -30,6 +31,7 @@ function fakes(weights: readonly number[]): Fake[] {
 }
 
 const CALL = {} as Waiter
+const CONTEXT = { clock: new FakeClock(), random: Math.random }
 const endpointsOf = (all: readonly Fake[]) => all as unknown as readonly Endpoint[]
 const first = (balancer: Balancer) => balancer.first(CALL) as unknown as Fake
 
@@ -72,8 +74,8 @@ t.test('weights: each has its part of the turns, spread evenly, wherever it begi
 })
 
 t.test('weights that are all the same are plain turns', async t => {
-  t.ok(makerOf('round-robin')(endpointsOf(fakes([2, 2])), Math.random, 0) instanceof RoundRobin)
-  t.ok(makerOf({ kind: 'round-robin' })(endpointsOf(fakes([2, 1])), Math.random, 0) instanceof WeightedRoundRobin)
+  t.ok(makerOf('round-robin')(endpointsOf(fakes([2, 2])), CONTEXT, 0) instanceof RoundRobin)
+  t.ok(makerOf({ kind: 'round-robin' })(endpointsOf(fakes([2, 1])), CONTEXT, 0) instanceof WeightedRoundRobin)
 })
 
 t.test('a walk asks each endpoint once, and an empty list nobody', async t => {
@@ -86,7 +88,7 @@ t.test('a walk asks each endpoint once, and an empty list nobody', async t => {
   ] as const) {
     for (const weights of [[], [1], [1, 1], [3, 1, 2], [1, 1, 1, 1, 1, 1, 1, 8]]) {
       const all = fakes(weights)
-      const balancer = makerOf(settings)(endpointsOf(all), random, 0)
+      const balancer = makerOf(settings)(endpointsOf(all), { clock: new FakeClock(), random }, 0)
       for (let i = 0; i < 200; i++) {
         for (const fake of all) {
           fake.inFlight = Math.floor(random() * 4)

@@ -10,8 +10,10 @@
  * balancer itself holds the position, and a walk allocates nothing.
  *
  * A balancer has one list for its whole life. When the list changes, a new balancer is made. So what a list is made of
- * (health, weights, priorities) is worked out once for each change, and never for a call.
+ * (health, weights, priorities) is worked out once for each change, and never for a call. What must outlive a list, such
+ * as measured latency, is kept at the endpoint.
  */
+import type { Clock } from '../../transport/clock.ts'
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 
@@ -22,8 +24,11 @@ export interface Balancer {
   next(): Endpoint | undefined
 }
 
-/**
- * @param random from 0 up to 1
- * @param turn the number of the endpoint that takes turns first, where endpoints take turns
- */
-export type MakeBalancer = (endpoints: readonly Endpoint[], random: () => number, turn: number) => Balancer
+export interface BalancerContext {
+  readonly clock: Clock
+  /** From 0 up to 1. */
+  readonly random: () => number
+}
+
+/** @param turn the number of the endpoint that takes turns first, where endpoints take turns */
+export type MakeBalancer = (endpoints: readonly Endpoint[], context: BalancerContext, turn: number) => Balancer

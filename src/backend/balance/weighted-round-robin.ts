@@ -11,13 +11,14 @@
  *
  * So the turns of one endpoint are spread evenly, and a turn costs no more than the greatest weight over the mean.
  */
+import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { Balancer } from './balancer.ts'
 
 export class WeightedRoundRobin implements Balancer {
-  readonly #endpoints: readonly Endpoint[]
+  protected readonly endpoints: readonly Endpoint[]
   /** Parts of the greatest weight, which is 1. */
-  readonly #parts: readonly number[]
+  #parts: readonly number[] = []
   /** How much of a turn each has saved up; with 1 it takes one. */
   readonly #credit: number[]
   /** Whom the next walk asks first, if it has credit. */
@@ -28,22 +29,27 @@ export class WeightedRoundRobin implements Balancer {
 
   /** @param random from 0 up to 1: when each has its first turn. @param turn who is asked first */
   constructor(endpoints: readonly Endpoint[], random: () => number, turn: number) {
-    const greatest = Math.max(...endpoints.map(({ weight }) => weight))
-    this.#endpoints = endpoints
-    this.#parts = endpoints.map(({ weight }) => weight / greatest)
+    this.endpoints = endpoints
     // Many proxies must not all begin with the same few.
     this.#credit = endpoints.map(random)
     this.#turn = turn
+    this.weigh(endpoints.map(({ weight }) => weight))
   }
 
-  first(): Endpoint | undefined {
-    if (this.#endpoints.length === 0) return undefined
+  /** What each has saved up stays. */
+  protected weigh(weights: readonly number[]): void {
+    const greatest = weights.reduce((most, weight) => Math.max(most, weight), 0)
+    this.#parts = weights.map(weight => weight / greatest)
+  }
+
+  first(_call: Waiter): Endpoint | undefined {
+    if (this.endpoints.length === 0) return undefined
     // The one with the greatest weight earns a turn in each round: the loop ends within one.
     while (!this.#earnsTurn(this.#turn)) this.#turn = this.#behind(this.#turn)
     this.#at = this.#turn
     this.#turn = this.#behind(this.#turn)
-    this.#left = this.#endpoints.length - 1
-    return this.#endpoints[this.#at]
+    this.#left = this.endpoints.length - 1
+    return this.endpoints[this.#at]
   }
 
   #earnsTurn(at: number): boolean {
@@ -58,10 +64,10 @@ export class WeightedRoundRobin implements Balancer {
     if (this.#left === 0) return undefined
     this.#left--
     this.#at = this.#behind(this.#at)
-    return this.#endpoints[this.#at]
+    return this.endpoints[this.#at]
   }
 
   #behind(at: number): number {
-    return at + 1 === this.#endpoints.length ? 0 : at + 1
+    return at + 1 === this.endpoints.length ? 0 : at + 1
   }
 }

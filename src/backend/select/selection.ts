@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../transport/clock.ts'
-import type { Balancer, MakeBalancer } from '../balance/balancer.ts'
+import type { Balancer, BalancerContext, MakeBalancer } from '../balance/balancer.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { EndpointSpec } from '../endpoint-source.ts'
 import { DividedBalancer } from './divided.ts'
@@ -79,10 +79,11 @@ export class Selection {
   }
 
   /** @param isFirst the balancer begins with the first endpoint */
-  balancer(make: MakeBalancer, random: () => number, isFirst: boolean): Balancer {
+  balancer(make: MakeBalancer, context: BalancerContext, isFirst: boolean): Balancer {
+    const { random } = context
     const balancerOf = (endpoints: readonly Endpoint[]) =>
-      make(endpoints, random, isFirst ? 0 : Math.floor(random() * endpoints.length))
-    if (this.#parts.length === 0) return make([], random, 0)
+      make(endpoints, context, isFirst ? 0 : Math.floor(random() * endpoints.length))
+    if (this.#parts.length === 0) return make([], context, 0)
     if (this.#parts.length === 1) return balancerOf(this.#parts[0]!.endpoints)
     const parts = this.#parts.map(({ endpoints, share }) => ({ balancer: balancerOf(endpoints), share }))
     return new DividedBalancer(parts, isFirst ? 0 : random())

@@ -1,6 +1,7 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import type { Duplex } from 'node:stream'
 import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
+import type { BalancerOptions } from './balancers.ts'
 import type { HealthOptions, OutlierOptions } from './health.ts'
 import type { PemOption, TransportOption } from './listeners.ts'
 import type { LocalityOptions, SlowStartOptions, SubsetOptions } from './selection.ts'
@@ -16,8 +17,7 @@ export interface BackendOptions {
   /** Where the endpoints come from, if there is no list here: the addresses of a name, or a file with a list. */
   readonly source?: DnsSourceOptions | FileSourceOptions
   /**
-   * Which endpoint takes the next call: each in turn, the one with the fewest calls of some that are chosen at random,
-   * or the first of the list that can.
+   * Which endpoint takes the next call.
    * @defaultValue `round-robin`
    */
   readonly balancer?: BalancerOptions
@@ -125,31 +125,6 @@ export interface DnsSourceOptions {
 export interface FileSourceOptions {
   /** Path of a file with a list in YAML or JSON, written as in `endpoints`; it is read again when it changes. */
   readonly file: string
-}
-
-/** A balancer by its name, or with settings of its own. */
-export type BalancerOptions =
-  | 'round-robin'
-  | 'least-request'
-  | 'pick-first'
-  | PlainBalancerOptions
-  | LeastRequestOptions
-
-/** A balancer without settings. */
-export interface PlainBalancerOptions {
-  /** `round-robin`: each in turn, by weight; `pick-first`: the first of the list, the next while it cannot. */
-  readonly kind: 'round-robin' | 'pick-first'
-}
-
-/** The endpoint with the fewest calls in flight for its weight, of some that are chosen at random. */
-export interface LeastRequestOptions {
-  /** Says that these are the settings of `least-request`. */
-  readonly kind: 'least-request'
-  /**
-   * How many endpoints, chosen at random, `least-request` looks at.
-   * @defaultValue `2`
-   */
-  readonly choices?: number
 }
 
 /** TLS toward endpoints. */

@@ -1,7 +1,7 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import { z } from 'zod'
-import { DEFAULT_CHOICES } from '../../backend/balance/kinds.ts'
 import { breaker, queue } from './backend-limits.ts'
+import { balancer } from './balancers.ts'
 import { endpointList } from './endpoints.ts'
 import { endpointAddress, integer, milliseconds, pem, section, strict, transport } from './fields.ts'
 import { health, outliers } from './health.ts'
@@ -104,32 +104,6 @@ const resets = section('How many RST_STREAM frames go out on a session that clie
   burst: integer(500, 'How many at once', { min: 4 }),
   perSecond: integer(30, 'How many a second, for long', { min: 1 }),
 })
-
-const choices = integer(DEFAULT_CHOICES, 'How many endpoints, chosen at random, `least-request` looks at', {
-  min: 2,
-  max: 10,
-})
-
-const balancer = z
-  .union([
-    z.enum(['round-robin', 'least-request', 'pick-first']),
-    strict({
-      kind: z.enum(['round-robin', 'pick-first']).meta({
-        description:
-          '`round-robin`: each in turn, by weight; `pick-first`: the first of the list, the next while it cannot',
-      }),
-    }),
-    strict({
-      kind: z.literal('least-request').meta({ description: 'Says that these are the settings of `least-request`' }),
-      choices,
-    }),
-  ])
-  .default('round-robin')
-  .meta({
-    description:
-      'Which endpoint takes the next call: each in turn, the one with the fewest calls of some that are chosen at random, or the first of the list that can',
-    'x-type': '`round-robin`, `least-request`, `pick-first`, or `{ kind, choices }`',
-  })
 
 const dnsSource = strict({
   dns: endpointAddress
