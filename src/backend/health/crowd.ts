@@ -22,7 +22,8 @@ export class Crowd {
   #one: Member | undefined
   #oneBefore: Member | undefined
   #several = false
-  #severalBefore = false
+  /** Before the first interval is over nobody knows: one that calls first is not the only one. */
+  #severalBefore = true
   #prefixes = false
   #prefixesBefore = false
 
@@ -55,7 +56,7 @@ export class Crowd {
     }
   }
 
-  /** More than one client has called in this interval or the one before. */
+  /** More than one client has called in this interval or the one before, or it is not known. */
   get several(): boolean {
     return this.#several || this.#severalBefore
   }

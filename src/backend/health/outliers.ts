@@ -119,7 +119,7 @@ export class Outliers implements EndpointWatch {
     record.ejections++
     const forMs = Math.min(baseEjectionMs * record.ejections, Math.max(baseEjectionMs, maxEjectionMs))
     record.ejectedUntilMs = this.#context.clock.now() + forMs
-    const sentence = `${why}: no new calls for ${Math.round(forMs / 1_000)} s`
+    const sentence = `${why}: no new calls for ${forMs / 1_000} s`
     record.endpoint.bar('outlier', sentence)
     this.#context.log?.('ejected', record.endpoint.address.name, sentence)
   }

@@ -28,6 +28,8 @@ class Scene {
 
   constructor(endpoints: string, outliers: Part = {}) {
     this.rig = new BackendRig({ endpoints, outliers: { ...SETTINGS, ...outliers }, sessions: { max: 2 } })
+    // Before that nobody knows how many clients there are.
+    this.interval()
   }
 
   at(name: string): Endpoint {

@@ -11,8 +11,15 @@ function session(host: string, port = 1): ClientShare {
   return new Client(host === 'unix' ? host : `${host}:${port}`).shareOf(BACKEND)
 }
 
+/** Of a backend that has been there for an interval. */
+function crowdOf(random: () => number = Math.random): Crowd {
+  const crowd = new Crowd(random)
+  crowd.turnOver()
+  return crowd
+}
+
 function voters(): Voters {
-  return new Voters(new Crowd(Math.random))
+  return new Voters(crowdOf())
 }
 
 interface Call {
@@ -93,7 +100,7 @@ t.test('behind one address a session is a voter', async t => {
 })
 
 t.test('what somebody saw last counts, also in the interval before', async t => {
-  const crowd = new Crowd(Math.random)
+  const crowd = crowdOf()
   const before = new Voters(crowd)
   const [one, other] = [session('10.0.0.1'), session('10.0.0.2')]
   count(before, one, { ok: 9 })
@@ -113,7 +120,7 @@ t.test('of many clients a sample is kept, to which a loud one belongs no sooner 
     seed = (seed * 1_103_515_245 + 12_345) & 0x7fffffff
     return seed / 0x80000000
   }
-  const crowd = new Crowd(random)
+  const crowd = crowdOf(random)
   const clients = Array.from({ length: 640 }, (_, i) => session(`10.0.${i >> 8}.${i & 255}`))
   let sum = 0
   const ROUNDS = 40
@@ -130,7 +137,7 @@ t.test('of many clients a sample is kept, to which a loud one belongs no sooner 
 })
 
 t.test('what only one of several has seen says nothing', async t => {
-  const crowd = new Crowd(Math.random)
+  const crowd = crowdOf()
   const [here, elsewhere] = [new Voters(crowd), new Voters(crowd)]
   count(here, session('10.6.6.6', 1), { bad: 1_000 })
   t.ok(here.mostFailed(new Voters(crowd)), 'alone at the backend')
@@ -146,7 +153,7 @@ t.test('what only one of several has seen says nothing', async t => {
 })
 
 t.test('after an ejection what was seen is forgotten, and by whom is not', async t => {
-  const crowd = new Crowd(Math.random)
+  const crowd = crowdOf()
   const [before, now] = [new Voters(crowd), new Voters(crowd)]
   for (let i = 0; i < 4; i++) count(before, session(`10.0.0.${i}`), { bad: 9 })
   now.forgive(before)
@@ -154,4 +161,12 @@ t.test('after an ejection what was seen is forgotten, and by whom is not', async
   count(then, session('10.6.6.6'), { bad: 9 })
   count(then, session('10.6.6.7'), { bad: 9 })
   t.notOk(then.mostFailed(now))
+})
+
+t.test('the first one that calls is not taken for the only one', async t => {
+  const crowd = new Crowd(Math.random)
+  const here = new Voters(crowd)
+  count(here, session('10.6.6.6'), { bad: 1_000 })
+  t.notOk(here.mostFailed(new Voters(crowd)))
+  t.equal(here.volume(100), 0)
 })
