@@ -22,7 +22,8 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions, command: Command): Promise<void> {
   const read = await readerOf(options, command)
   const files = new Set<string>()
-  const { config, warnings } = read(files)
+  const resolution = read(files)
+  const { config } = resolution
   const logger = createLogger(config.log)
   process.on('uncaughtException', error => {
     logger.fatal({ err: error }, 'uncaught exception')
@@ -32,7 +33,7 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   countReadBuffersWithTheHeap()
   // YAML is for files only, and so is what reads one again.
   const reloading = options.config === undefined ? undefined : await import('../config/reload.ts')
-  const proxy = new ConfiguredProxy({ config: { ...config, logger }, warnings })
+  const proxy = new ConfiguredProxy({ ...resolution, config: { ...config, logger } })
   const draining = drainOnSignals(proxy, lastLinesWritten)
   const started = proxy.start()
   const setup = { file: options.config ?? '', read, log: logger, started }

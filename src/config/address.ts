@@ -62,6 +62,28 @@ export function parseEndpointAddress(text: string): EndpointAddress {
   }
 }
 
+/** A name with SRV records, which tell the hosts and ports. */
+export interface ServiceName {
+  readonly scheme: 'http' | 'https' | undefined
+  readonly name: string
+}
+
+/**
+ * `_grpc._tcp.greeter.internal`, or with `https://` before it for TLS.
+ * @throws AddressError
+ */
+export function parseServiceName(text: string): ServiceName {
+  const [, scheme, name = ''] = /^(?:(https?):\/\/)?(.*)$/is.exec(text)!
+  if (/:\d*$/.test(name)) throw new AddressError('has a port: SRV records tell it, so write the name alone')
+  if (isIPv4(name)) throw new AddressError('is an address: SRV records belong to a name')
+  checkHost(name)
+  // RFC 1035 §2.3.4: "labels 63 octets or less".
+  if (name.split('.').some(label => label.length > 63)) {
+    throw new AddressError('has a part of more than 63 characters between its dots')
+  }
+  return { scheme: scheme?.toLowerCase() as ServiceName['scheme'], name }
+}
+
 /** What `parseListenAddress` reads. */
 export function formatListenAddress(address: ListenAddress): string {
   return address.kind === 'unix' ? `unix:${address.path}` : formatHostPort(address.host, address.port)

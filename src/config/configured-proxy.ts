@@ -2,19 +2,18 @@
 import type { ChangeSummary } from '../proxy/change.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
 import type { DialAddress } from '../transport/transport.ts'
+import { addressesOf } from './endpoint-list.ts'
 import type { BackendHandle, GrpcProxy } from './grpc-proxy.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
 import { formatProblem, type Problem } from './problems.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
 export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
-  /** What the configuration was made of, where it was given in code. */
-  #options: ProxyOptions
+  #dialling: Resolution['dialling']
 
-  /** @param options what `resolution` was made of */
-  constructor(resolution: Resolution, options: ProxyOptions = {}) {
+  constructor(resolution: Resolution) {
     super(resolution.config)
-    this.#options = options
+    this.#dialling = resolution.dialling
     this.#warn(resolution.warnings)
   }
 
@@ -23,14 +22,13 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 
   async apply(options: ProxyOptions): Promise<ChangeSummary> {
-    const summary = await this.adoptResolution(resolveOptions(options))
-    this.#options = options
-    return summary
+    return this.adoptResolution(resolveOptions(options))
   }
 
   /** Changes to what was read and checked elsewhere; as `apply` does, and throws what it throws. */
-  async adoptResolution({ config, warnings }: Resolution): Promise<ChangeSummary> {
+  async adoptResolution({ config, dialling, warnings }: Resolution): Promise<ChangeSummary> {
     const summary = await this.change(config)
+    this.#dialling = dialling
     this.#warn(warnings)
     return summary
   }
@@ -41,12 +39,11 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
 
   /** @throws ConfigError; RangeError for a backend that is not there */
   #addressesOf(name: string, endpoints: readonly EndpointOptions[]): readonly DialAddress[] {
-    const backend = Object.hasOwn(this.#options.backends ?? {}, name) ? this.#options.backends?.[name] : undefined
-    if (backend === undefined) throw new RangeError(`the proxy has no backend ${JSON.stringify(name)}`)
+    const dialling = this.#dialling.get(name)
+    if (dialling === undefined) throw new RangeError(`the proxy has no backend ${JSON.stringify(name)}`)
     // A configuration without endpoints is a mistake; a fleet may have none for a while.
     if (endpoints.length === 0) return []
-    const { config } = resolveConfig({ backends: { [name]: { ...backend, source: undefined, endpoints } } })
-    return config.backends[name]!.endpoints
+    return addressesOf(endpoints, name, dialling)
   }
 }
 

@@ -19,5 +19,5 @@ import type { ProxyOptions } from './options.ts'
  */
 export function createProxy(target: string | ProxyOptions): GrpcProxy {
   const options: ProxyOptions = typeof target === 'string' ? { backends: { default: { endpoints: [target] } } } : target
-  return new ConfiguredProxy(resolveOptions(options), options)
+  return new ConfiguredProxy(resolveOptions(options))
 }

@@ -38,6 +38,8 @@ function findingsOfIssue(issue: Issue, path: Path): Finding[] {
  * with the fewest faults.
  */
 function findingsOfUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path): Finding[] {
+  // The schema has a message of its own where none of the alternatives was meant.
+  if (issue.message !== 'Invalid input') return [{ path, message: issue.message }]
   const possible = issue.errors.filter(errors => !errors.some(isWrongKind))
   const named = possible.filter(errors => !errors.some(isWrongName))
   if (named.length === 0 && possible.length > 1) {

@@ -13,11 +13,13 @@ import type { RouteOptions } from './options/routes.ts'
 export type * from './options/backend-limits.ts'
 export type * from './options/backends.ts'
 export type * from './options/balancers.ts'
+export type * from './options/endpoints.ts'
 export type * from './options/health.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'
 export type * from './options/routes.ts'
 export type * from './options/selection.ts'
+export type * from './options/sources.ts'
 
 /** Everything that a proxy can be told. A file holds the same, without what only code can give. */
 export interface ProxyOptions {

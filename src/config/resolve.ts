@@ -25,6 +25,8 @@ export interface ResolveOptions {
 
 export interface Resolution {
   readonly config: ProxySetup
+  /** How the endpoints of each backend are dialled, for lists that come later. */
+  readonly dialling: ReadonlyMap<string, Dialling>
   /** What works, but probably not as its author thinks. */
   readonly warnings: readonly Problem[]
 }
@@ -51,7 +53,8 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     findings.filter(finding => finding.warning),
     options,
   )
-  return { config: assemble(parsed.data, pems.files, folder), warnings }
+  const dialling = diallingOf(parsed.data, pems.files, folder)
+  return { config: assemble(parsed.data, pems.files, folder, dialling), dialling, warnings }
 }
 
 /** In the order of the file, where there is one. */
@@ -91,7 +94,16 @@ function readAllPems(
   return { files, findings }
 }
 
-function assemble(config: Config, pems: PemIndex, folder: string): ProxySetup {
+function diallingOf({ backends }: Config, pems: PemIndex, folder: string): ReadonlyMap<string, Dialling> {
+  return new Map(
+    Object.entries(backends).map(([name, { tls }]) => {
+      const pem = pems.get(formatPath(['backends', name, 'tls'])) ?? {}
+      return [name, new Dialling(folder, tls && { serverName: tls.serverName, ...pem })]
+    }),
+  )
+}
+
+function assemble(config: Config, pems: PemIndex, folder: string, dialling: Resolution['dialling']): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
   return {
@@ -102,7 +114,7 @@ function assemble(config: Config, pems: PemIndex, folder: string): ProxySetup {
     backends: Object.fromEntries(
       Object.entries(config.backends).map(([name, backend]) => [
         name,
-        resolveBackend(name, backend, pems.get(formatPath(['backends', name, 'tls'])) ?? {}, folder),
+        resolveBackend(name, backend, folder, dialling.get(name)!),
       ]),
     ),
     routes: needsDefault ? [{ match: {}, backend: names[0] }] : config.routes,
@@ -140,10 +152,9 @@ function modeOf(socketMode: string | undefined): { socketMode?: number } {
 function resolveBackend(
   name: string,
   { endpoints = [], source, tls, ...backend }: BackendConfig,
-  pem: PemFiles,
   folder: string,
+  dialling: Dialling,
 ): BackendSetup {
-  const dialling = new Dialling(folder, tls && { serverName: tls.serverName, ...pem })
   const addresses = endpoints.map(endpoint => dialling.addressOf(endpoint))
   if (source === undefined) return { ...backend, name, endpoints: addresses }
   return { ...backend, name, endpoints: addresses, source: sourceSetup(source, folder, dialling) }

@@ -4,21 +4,28 @@
  */
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { type EndpointSource, type EndpointSpec, endpointSpecs, StaticSource } from '../backend/endpoint-source.ts'
+import { type EndpointSource, endpointSpecs, StaticSource } from '../backend/endpoint-source.ts'
 import type { SourceContext, SourceSetup } from '../backend/settings.ts'
 import { LazySource } from '../discovery/lazy.ts'
-import { parseEndpointAddress } from './address.ts'
-import { checkBackends } from './checks/backends.ts'
+import type { LookTimesOptions } from '../discovery/look-times.ts'
+import type { SrvSourceOptions as SrvLooks } from '../discovery/srv.ts'
+import { parseEndpointAddress, parseServiceName } from './address.ts'
 import type { Dialling } from './dialling.ts'
-import { findingsOf } from './findings.ts'
-import type { DnsSourceOptions, FileSourceOptions } from './options.ts'
-import type { Finding } from './problems.ts'
-import { endpointList } from './schema/endpoints.ts'
+import { specsOf } from './endpoint-list.ts'
+import type { DnsSourceOptions, FileSourceOptions, SrvSourceOptions } from './options.ts'
+import type { OwnSource } from './own-source.ts'
 
-type SourceConfig = Required<DnsSourceOptions> | FileSourceOptions
+/** With all defaults. */
+type Filled<Options extends { readonly servers?: unknown }> = Required<Omit<Options, 'servers'>> &
+  Pick<Options, 'servers'>
+type DnsConfig = Filled<DnsSourceOptions>
+type SrvConfig = Filled<SrvSourceOptions>
+type SourceConfig = DnsConfig | SrvConfig | FileSourceOptions | OwnSource
 
 export function sourceSetup(source: SourceConfig, folder: string, dialling: Dialling): SourceSetup {
-  return 'dns' in source ? new DnsSetup(source, dialling) : new FileSetup(resolve(folder, source.file), dialling)
+  if ('start' in source) return new OwnSetup(source, dialling)
+  if ('file' in source) return new FileSetup(resolve(folder, source.file), dialling)
+  return 'srv' in source ? new SrvSetup(source, dialling) : new DnsSetup(source, dialling)
 }
 
 /** A list in a file of its own. */
@@ -43,55 +50,104 @@ export class FileSetup implements SourceSetup {
   }
 
   get #options() {
-    return { path: this.path, read: (list: unknown) => this.#read(list) }
+    return { path: this.path, read: (list: unknown) => specsOf(list, this.dialling) }
   }
+}
 
-  #read(list: unknown): readonly EndpointSpec[] {
-    const parsed = endpointList.safeParse(list, { reportInput: true, jitless: true })
-    const { tls } = this.dialling
-    // The checks are those of a list in the configuration. They only ask whether there is `tls`, and a name in it.
-    const alike = { backends: { list: { endpoints: list, ...(tls && { tls: { serverName: tls.serverName } }) } } }
-    const base = ['backends', 'list', 'endpoints']
-    const found = [...(parsed.success ? [] : findingsOf(parsed.error.issues, base)), ...checkBackends(alike)]
-    const wrong = found.find(({ warning }) => !warning)
-    if (wrong !== undefined) throw new Error(inList(wrong))
-    if (!parsed.success) throw parsed.error
-    return endpointSpecs(parsed.data.map(endpoint => this.dialling.addressOf(endpoint)))
-  }
+/** What is the same of the sources that ask DNS. */
+interface OfDns extends LookTimesOptions {
+  readonly servers: readonly string[]
+  readonly maxEndpoints: number
+}
+
+function ofDns(source: DnsConfig | SrvConfig): OfDns {
+  const { minIntervalMs, maxIntervalMs, jitter, maxEndpoints, servers = [] } = source
+  return { minIntervalMs, maxIntervalMs, jitter, maxEndpoints, servers }
 }
 
 /** The addresses of a name. */
 export class DnsSetup implements SourceSetup {
   readonly name: string
   readonly address: string
-  readonly minIntervalMs: number
-  readonly maxIntervalMs: number
+  readonly questions: OfDns
   readonly dialling: Dialling
 
-  constructor({ dns, minIntervalMs, maxIntervalMs }: Required<DnsSourceOptions>, dialling: Dialling) {
-    this.name = `dns:${dns}`
-    this.address = dns
-    this.minIntervalMs = minIntervalMs
-    this.maxIntervalMs = maxIntervalMs
+  constructor(source: DnsConfig, dialling: Dialling) {
+    this.name = `dns:${source.dns}`
+    this.address = source.dns
+    this.questions = ofDns(source)
     this.dialling = dialling
   }
 
   open(context: SourceContext): EndpointSource {
-    const { address, minIntervalMs, maxIntervalMs, dialling } = this
+    const { address, questions, dialling } = this
     const named = parseEndpointAddress(address)
     // No server is asked for these: an address is itself, and `localhost` is this machine (RFC 6761 §6.3).
     if (named.kind === 'unix' || isIP(named.host) !== 0 || /(^|\.)localhost\.?$/i.test(named.host)) {
       return new StaticSource([dialling.addressOf(address)])
     }
     const endpointsAt = (ips: readonly string[]) => endpointSpecs(ips.map(ip => dialling.addressAt(ip, named)))
-    const options = { host: named.host, minIntervalMs, maxIntervalMs, endpointsAt }
+    const options = { ...questions, host: named.host, endpointsAt }
     return new LazySource(async () => new (await import('../discovery/dns.ts')).DnsSource(options, context))
   }
 }
 
-/** The finding as one of a list that stands alone. Entries are counted from 1. */
-function inList({ path: [, , section, entry, ...inner], message }: Finding): string {
-  if (section === 'tls') return `tls of the backend: ${message}`
-  if (typeof entry !== 'number') return message
-  return [`entry ${entry + 1}`, ...inner, message].join(': ')
+/** The targets of SRV records. */
+export class SrvSetup implements SourceSetup {
+  readonly name: string
+  readonly service: string
+  readonly questions: OfDns
+  readonly dialling: Dialling
+
+  constructor(source: SrvConfig, dialling: Dialling) {
+    this.name = `srv:${source.srv}`
+    this.service = source.srv
+    this.questions = ofDns(source)
+    this.dialling = dialling
+  }
+
+  open(context: SourceContext): EndpointSource {
+    const { scheme, name } = parseServiceName(this.service)
+    // A certificate must be for the name that was configured: DNS, which may lie, must not choose it (RFC 6125 §1.8).
+    const host = name.replace(/^(_[^.]+\.)+/, '')
+    const options: SrvLooks = {
+      ...this.questions,
+      name,
+      endpointsAt: all =>
+        endpointSpecs(
+          all.map(({ ip, port, priority, weight }) => ({
+            ...this.dialling.addressAt(ip, { kind: 'tcp', scheme, host, port }),
+            priority,
+            weight,
+          })),
+        ),
+    }
+    return new LazySource(async () => new (await import('../discovery/srv.ts')).SrvSource(options, context))
+  }
+}
+
+const numbers = new WeakMap<OwnSource, number>()
+let lastNumber = 0
+
+/** An object given in code. */
+export class OwnSetup implements SourceSetup {
+  readonly name: string
+  /** Two objects are two sources, however alike they are. */
+  readonly number: number
+  readonly dialling: Dialling
+  /** Not compared when configurations are: it may be anything. */
+  readonly #source: OwnSource
+
+  constructor(source: OwnSource, dialling: Dialling) {
+    this.name = typeof source.name === 'string' ? source.name : 'code'
+    this.number = numbers.get(source) ?? ++lastNumber
+    numbers.set(source, this.number)
+    this.#source = source
+    this.dialling = dialling
+  }
+
+  open(context: SourceContext): EndpointSource {
+    const options = { source: this.#source, read: (list: unknown) => specsOf(list, this.dialling) }
+    return new LazySource(async () => new (await import('../discovery/own.ts')).OwnEndpoints(options, context))
+  }
 }

@@ -262,8 +262,10 @@ t.test('routes', async t => {
   }
 })
 
+/** What is wrong with this backend. */
+const wrong = (backend: object): string[] => problems({ backends: { a: { endpoints: ['h:1'], ...backend } } })
+
 t.test('backends and listeners', async t => {
-  const wrong = (backend: object): string[] => problems({ backends: { a: { endpoints: ['h:1'], ...backend } } })
   t.strictSame(wrong({ endpoints: [] }), ['backends.a.endpoints: must not be empty'])
   t.strictSame(wrong({ endpoints: undefined }), ['backends.a.endpoints: is missing: a list or a source is needed here'])
   t.strictSame(wrong({ source: { file: 'a.yaml' } }), [
@@ -280,6 +282,15 @@ t.test('backends and listeners', async t => {
   t.match(source('h:1', { minIntervalMs: 400_000 }), [/^backends\.a\.source\.maxIntervalMs: must not be less than min/])
   t.match(source('h:1', { file: 'a' }), [/^backends\.a\.source\.file: unknown key/])
   t.match(wrong({ endpoints: undefined, source: { dns: 'h:1' }, tls: {} }), [/^backends\.a\.source\.dns: is plaintext/])
+  t.strictSame(source('h:1', { servers: ['10.0.0.2', '10.0.0.2:5353', '[fd00::2]:53'] }), [])
+  t.strictSame(source('h:1', { servers: ['ns.test'] }), [
+    'backends.a.source.servers[0]: "ns.test" is no address of a DNS server: write 10.0.0.2, 10.0.0.2:5353 or "[fd00::2]:53"',
+  ])
+  t.match(source('h:1', { servers: [] }), [/^backends\.a\.source\.servers: must not be empty/])
+  t.match(source('h:1', { jitter: 2, maxEndpoints: 0 }), [
+    /jitter: must be at most 1, it is 2/,
+    /maxEndpoints: .* least 1/,
+  ])
   t.strictSame(wrong({ endpoints: 'h:1' }), ['backends.a.endpoints: expected a list, found "h:1"'])
   t.strictSame(wrong({ endpoints: [{ adress: 'h:1' }] }), [
     'backends.a.endpoints[0].address: is missing: a string is needed here',
@@ -309,6 +320,39 @@ t.test('backends and listeners', async t => {
     'listeners[1].address: [::]:1 is taken by listeners[0]',
   ])
   t.match(listen({ address: 'unix:/x' }, { address: 'unix:///x' }), [/unix:\/x is taken/])
+})
+
+t.test('srv: a name without a port', async t => {
+  const source = (srv: unknown, more: object = {}) => wrong({ endpoints: undefined, source: { srv }, ...more })
+  for (const srv of ['_grpc._tcp.greeter.internal', 'https://greeter.service.consul.', 'http://x']) {
+    t.strictSame(source(srv), [], srv)
+  }
+  t.strictSame(source('_grpc._tcp.x:1'), [
+    'backends.a.source.srv: "_grpc._tcp.x:1" has a port: SRV records tell it, so write the name alone',
+  ])
+  t.match(source('10.0.0.1'), [/is an address: SRV records belong to a name/])
+  t.match(source(`${'a'.repeat(64)}.x`), [/more than 63 characters between its dots/])
+  t.match(source('a/b'), [/is not a host name/])
+  t.match(source(5), [/^backends\.a\.source\.srv: expected a string, found 5/])
+  t.match(source('_grpc._tcp.x', { tls: {} }), [
+    /^backends\.a\.source\.srv: is plaintext although the backend has tls: write https:\/\/_grpc\._tcp\.x or http/,
+  ])
+  t.match(source('http://x', { tls: {} }), [/^backends\.a\.tls: is not used/])
+  t.strictSame(source('https://x', { tls: {} }), [])
+})
+
+t.test('a source that does not say what it is, and one that is misspelt', async t => {
+  const source = (value: unknown) => wrong({ endpoints: undefined, source: value })
+  const needed = 'backends.a.source: does not say where the endpoints come from: one of dns, srv, file is needed'
+  t.strictSame(source({}), [needed])
+  t.strictSame(source({ path: 'a.yaml' }), [needed])
+  t.strictSame(source({ flle: 'a.yaml' }), [`${needed}; "flle" is unknown, did you mean "file"?`])
+  t.strictSame(source({ minIntervalMs: 5000, srvs: 'x' }), [`${needed}; "srvs" is unknown, did you mean "srv"?`])
+  t.match(source({ file: 'a', maxEndpionts: 1 }), [/^backends\.a\.source\.maxEndpionts: unknown key; known here: file/])
+  t.match(source({ srv: 'x', maxEndpionts: 1 }), [/maxEndpionts: unknown key, did you mean "maxEndpoints"\?/])
+  t.match(source('file'), [/^backends\.a\.source: expected a map/])
+  t.match(source({ start: 5 }), [needed])
+  t.strictSame(source({ start() {} }), [], 'in code')
 })
 
 t.test('tls that would not do what it says is an error', async t => {

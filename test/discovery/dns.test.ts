@@ -2,13 +2,19 @@
 import { Resolver } from 'node:dns/promises'
 import t, { type Test } from 'tap'
 import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
-import { DnsSource, type NameResolver, type TimedAddress } from '../../src/discovery/dns.ts'
+import { DnsSource, type DnsSourceOptions } from '../../src/discovery/dns.ts'
+import type { NameResolver, TimedAddress } from '../../src/discovery/host-addresses.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { until } from '../support/until.ts'
 import { type DnsServer, dnsServer, RCODE } from './dns-server.ts'
 
 const MIN_MS = 5_000
 const MAX_MS = 300_000
+
+const OPTIONS = {
+  ...{ host: 'api.test', servers: [], maxEndpoints: 1_000 },
+  ...{ minIntervalMs: MIN_MS, maxIntervalMs: MAX_MS, jitter: 0.1 },
+}
 
 type Said = readonly TimedAddress[] | string
 
@@ -38,9 +44,11 @@ class Scene {
   readonly clock = new FakeClock()
   readonly resolvers: FakeResolver[] = []
   readonly told: string[] = []
+  readonly remarks: (string | undefined)[] = []
   readonly source: DnsSource
+  random = 0
 
-  constructor(t: Test, server?: DnsServer) {
+  constructor(t: Test, server?: DnsServer, more: Partial<DnsSourceOptions> = {}) {
     const fake = () => {
       const resolver = new FakeResolver()
       this.resolvers.push(resolver)
@@ -54,11 +62,14 @@ class Scene {
     const makeResolver = server === undefined ? fake : real
     const endpointsAt = (ips: readonly string[]) =>
       endpointSpecs(ips.map(host => ({ name: host, tcp: { host, port: 1 } })))
-    const options = { host: 'api.test', minIntervalMs: MIN_MS, maxIntervalMs: MAX_MS, endpointsAt }
-    this.source = new DnsSource(options, { clock: this.clock, makeResolver })
+    const options = { ...OPTIONS, endpointsAt, ...more }
+    this.source = new DnsSource(options, { clock: this.clock, random: () => this.random, makeResolver })
     t.teardown(() => this.source.close())
     this.source.start({
-      onEndpoints: all => this.told.push(all.map(({ address }) => address.name).join(' ')),
+      onEndpoints: (all, remark) => {
+        this.told.push(all.map(({ address }) => address.name).join(' '))
+        this.remarks.push(remark)
+      },
       onError: reason => this.told.push(reason),
     })
   }
@@ -178,11 +189,11 @@ t.test('a server that fails for one kind of record: those of that kind stay', as
 
 t.test('a resolver that cannot be made is a reason like others', async t => {
   const clock = new FakeClock()
-  const options = { host: 'api.test', minIntervalMs: MIN_MS, maxIntervalMs: MAX_MS, endpointsAt: () => [] }
+  const options = { ...OPTIONS, endpointsAt: () => [] }
   const makeResolver = () => {
     throw Object.assign(new Error('no descriptors'), { code: 'EFILE' })
   }
-  const source = new DnsSource(options, { clock, makeResolver })
+  const source = new DnsSource(options, { clock, random: () => 0, makeResolver })
   t.teardown(() => source.close())
   const reason = await new Promise(resolve => source.start({ onEndpoints: () => t.fail(), onError: resolve }))
   t.equal(reason, 'api.test: DNS: EFILE')
@@ -234,4 +245,74 @@ t.test("through Node's resolver: records change, fail and come back", async t =>
   Object.assign(server.zone, { rcode: RCODE.NOERROR, odd: undefined, addresses: ['192.0.2.4'] })
   scene.clock.advance(MAX_MS)
   await scene.says('192.0.2.4')
+})
+
+t.test('many proxies do not ask in step: a random part is added to each interval', async t => {
+  const scene = new Scene(t)
+  scene.random = 0.5
+  await scene.answer(records('10.0.0.1', 60))
+  t.same(scene.clock.delays, [63_000])
+  scene.random = 1
+  scene.clock.advance(63_000)
+  await scene.answer('ESERVFAIL', 'ESERVFAIL')
+  t.same(scene.clock.delays.map(Math.round), [MIN_MS * 1.1], 'also after a failure')
+})
+
+t.test('more addresses than the bound: as many are used, those from before first, and it is said', async t => {
+  const scene = new Scene(t, undefined, { maxEndpoints: 3 })
+  await scene.answer(records('10.0.0.2 10.0.0.4 10.0.0.6', 1))
+  t.same(scene.remarks.at(-1), undefined)
+  scene.clock.advance(MIN_MS)
+  await scene.answer(records('10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.5 10.0.0.6', 1))
+  const used = scene.last!.split(' ')
+  t.equal(used.length, 3)
+  t.ok(used.includes('10.0.0.2') && used.includes('10.0.0.6'), `${scene.last}`)
+  t.equal(scene.remarks.at(-1), 'api.test: there are 5 addresses, and 3 of them are used: see maxEndpoints')
+  const before = scene.last
+  scene.random = 0.99
+  scene.clock.advance(MIN_MS)
+  await scene.answer(records('10.0.0.6 10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.5', 1))
+  t.equal(scene.last, before, 'the same answer is no change')
+})
+
+t.test('other proxies use others of too many addresses', async t => {
+  const chosen = new Set<string>()
+  for (const random of [0, 0.5, 0.99]) {
+    const scene = new Scene(t, undefined, { maxEndpoints: 1 })
+    scene.random = random
+    scene.resolvers[0]!.aaaa.reject(Object.assign(new Error(), { code: 'ENODATA' }))
+    await scene.answer(records('10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4'))
+    chosen.add(scene.last!)
+  }
+  t.ok(chosen.size > 1, [...chosen].join())
+})
+
+t.test('a TTL that is not told (Node before 24, of more than 256 addresses) is none, and no hot loop', async t => {
+  const scene = new Scene(t)
+  await scene.answer([
+    { address: '10.0.0.1', ttl: 60 },
+    { address: '10.0.0.2', ttl: undefined },
+  ])
+  t.same(scene.clock.delays, [60_000])
+  scene.clock.advance(60_000)
+  await scene.answer([{ address: '10.0.0.1', ttl: undefined }])
+  t.same(scene.clock.delays, [MAX_MS])
+})
+
+t.test('a TTL of 2^31 and more counts as 0 (RFC 2181 §8)', async t => {
+  for (const ttl of [2 ** 31, 2 ** 32 - 1, -1]) {
+    const scene = new Scene(t)
+    await scene.answer(records('10.0.0.1', ttl))
+    t.same(scene.clock.delays, [MIN_MS])
+  }
+})
+
+t.test('addresses that no server can have are left out, and it is said', async t => {
+  const scene = new Scene(t)
+  await scene.answer(records('10.0.0.1 0.0.0.0 224.0.0.1 255.255.255.255', 1), records(':: ff02::1 fd00::1', 1))
+  t.equal(scene.last, '10.0.0.1 fd00::1')
+  t.equal(scene.remarks.at(-1), 'api.test: 0.0.0.0 is left out: no server can have this address')
+  scene.clock.advance(MIN_MS)
+  await scene.answer(records('0.0.0.0'))
+  t.equal(scene.last, 'api.test: has only addresses on which nobody can listen')
 })

@@ -123,9 +123,10 @@ async function proxyOfFile(t: Test, file: string, addresses: Record<string, stri
     yaml = yaml.replace(given, real)
   }
   writeFileSync(file, yaml)
-  const { config, warnings } = loadConfig(file)
+  const resolution = loadConfig(file)
+  const { config, warnings } = resolution
   t.same(warnings, [])
-  const proxy = new ConfiguredProxy({ config: { ...config, log: { ...config.log, level: 'silent' } }, warnings })
+  const proxy = new ConfiguredProxy({ ...resolution, config: { ...config, log: { ...config.log, level: 'silent' } } })
   t.teardown(() => proxy.close())
   const [bound] = await proxy.start()
   return [proxy, bound!.port]

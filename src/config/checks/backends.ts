@@ -1,12 +1,12 @@
 /** The endpoints of a backend among themselves, and against its `tls`. */
-import { parseEndpointAddress, tryParse } from '../address.ts'
+import { parseEndpointAddress, parseServiceName, tryParse } from '../address.ts'
 import type { Finding, Path } from '../problems.ts'
 import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
 
 export function checkBackends(root: RawMap): Finding[] {
   return Object.entries(mapOf(root.backends)).flatMap(([name, value]) => {
     const { endpoints, source, tls, balancer, slowStart } = mapOf(value)
-    const { dns } = mapOf(source)
+    const { dns, srv } = mapOf(source)
     const path = ['backends', name]
     const all = listOf(endpoints)
     return [
@@ -16,6 +16,7 @@ export function checkBackends(root: RawMap): Finding[] {
       ...(slowStart === undefined ? [] : checkSlowStart(balancer, [...path, 'slowStart'])),
       ...(tls === undefined ? [] : checkTls(tls, all, path, 'endpoints')),
       ...(tls === undefined || dns === undefined ? [] : checkTls(tls, [dns], path, 'source')),
+      ...(tls === undefined || typeof srv !== 'string' ? [] : checkTlsOfService(srv, path)),
     ]
   })
 }
@@ -74,6 +75,14 @@ function checkTls(tls: unknown, endpoints: readonly unknown[], path: Path, from:
     if (use.kind === 'nameless') return [{ path: [...path, 'tls'], message: use.message, atKey: true }]
     return []
   })
+}
+
+function checkTlsOfService(srv: string, path: Path): Finding[] {
+  const scheme = tryParse(parseServiceName, srv)?.scheme
+  if (scheme === 'https') return []
+  if (scheme === 'http') return [{ path: [...path, 'tls'], message: 'is not used: srv is http://', atKey: true }]
+  const message = `is plaintext although the backend has tls: write https://${srv} or http://${srv}`
+  return [{ path: [...path, 'source', 'srv'], message }]
 }
 
 type TlsUse =

@@ -1,10 +1,11 @@
 /** Groups of endpoints, and how the proxy connects to them. */
-import type { Duplex } from 'node:stream'
 import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
 import type { BalancerOptions } from './balancers.ts'
+import type { EndpointOptions } from './endpoints.ts'
 import type { HealthOptions, OutlierOptions } from './health.ts'
 import type { PemOption, TransportOption } from './listeners.ts'
 import type { LocalityOptions, SlowStartOptions, SubsetOptions } from './selection.ts'
+import type { SourceOptions } from './sources.ts'
 
 /** A group of interchangeable endpoints, and how the proxy connects to them. */
 export interface BackendOptions {
@@ -14,8 +15,11 @@ export interface BackendOptions {
    * also `{ name, connect: () => Duplex }`.
    */
   readonly endpoints?: readonly EndpointOptions[]
-  /** Where the endpoints come from, if there is no list here: the addresses of a name, or a file with a list. */
-  readonly source?: DnsSourceOptions | FileSourceOptions
+  /**
+   * Where the endpoints come from, if there is no list here: the addresses of a name, SRV records, a file with a list;
+   * in code also an object of your own, an `OwnSource`.
+   */
+  readonly source?: SourceOptions
   /**
    * Which endpoint takes the next call.
    * @defaultValue `round-robin`
@@ -62,69 +66,6 @@ export interface BackendOptions {
   readonly health?: HealthOptions
   /** Ejects endpoints for a while by how calls end there. Without this nothing is counted. */
   readonly outliers?: OutlierOptions
-}
-
-/** An endpoint is its address; in code it may also bring its own byte stream. */
-export type EndpointOptions = string | AddressedEndpoint | ConnectedEndpoint
-
-/** An endpoint by its address. */
-export interface AddressedEndpoint {
-  /** Where the endpoint is, written as without the object. */
-  readonly address: string
-  /**
-   * Its part of the calls beside the other endpoints, whose weight is 1 by default; 0: no new calls, those that it has
-   * go on.
-   */
-  readonly weight?: number
-  /**
-   * Endpoints of priority 0, which is the default, are used first; those of the next number take over as too few of
-   * them can be used.
-   */
-  readonly priority?: number
-  /** Where the endpoint runs: a zone or a region, by any name; see `locality` of the backend. */
-  readonly locality?: string
-}
-
-/** An endpoint that brings its own byte stream: a tunnel, a process, something within this process. */
-export interface ConnectedEndpoint {
-  /** For logs and messages. */
-  readonly name: string
-  /** Makes the byte stream of one new session, at once (in code only). */
-  readonly connect: () => Duplex
-  /**
-   * Its part of the calls beside the other endpoints, whose weight is 1 by default; 0: no new calls, those that it has
-   * go on.
-   */
-  readonly weight?: number
-  /**
-   * Endpoints of priority 0, which is the default, are used first; those of the next number take over as too few of
-   * them can be used.
-   */
-  readonly priority?: number
-  /** Where the endpoint runs: a zone or a region, by any name; see `locality` of the backend. */
-  readonly locality?: string
-}
-
-/** The addresses of a name. */
-export interface DnsSourceOptions {
-  /** A name and a port, written as in `endpoints`: each of its A and AAAA addresses is an endpoint. */
-  readonly dns: string
-  /**
-   * Shortest time between two questions, however short the records live (milliseconds).
-   * @defaultValue `5000`
-   */
-  readonly minIntervalMs?: number
-  /**
-   * Longest time between two questions, however long the records live (milliseconds).
-   * @defaultValue `300000`
-   */
-  readonly maxIntervalMs?: number
-}
-
-/** A list in a file of its own. */
-export interface FileSourceOptions {
-  /** Path of a file with a list in YAML or JSON, written as in `endpoints`; it is read again when it changes. */
-  readonly file: string
 }
 
 /** TLS toward endpoints. */

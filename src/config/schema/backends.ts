@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { breaker, queue } from './backend-limits.ts'
 import { balancer } from './balancers.ts'
 import { endpointList } from './endpoints.ts'
-import { endpointAddress, integer, milliseconds, pem, section, strict, transport } from './fields.ts'
+import { integer, milliseconds, pem, section, strict, transport } from './fields.ts'
 import { health, outliers } from './health.ts'
 import { selection } from './selection.ts'
+import { source } from './sources.ts'
 
 const backendTls = strict({
   ca: pem.optional().meta({
@@ -103,38 +104,6 @@ const backoff = strict({
 const resets = section('How many RST_STREAM frames go out on a session that clients share; more wait', {
   burst: integer(500, 'How many at once', { min: 4 }),
   perSecond: integer(30, 'How many a second, for long', { min: 1 }),
-})
-
-const dnsSource = strict({
-  dns: endpointAddress
-    .refine(text => !/^unix:/i.test(text), { error: 'a socket is no name in DNS: give it in endpoints' })
-    .meta({
-      description: 'A name and a port, written as in `endpoints`: each of its A and AAAA addresses is an endpoint',
-    }),
-  // A name that fails is asked for again this often at first, as a call may wait for it.
-  minIntervalMs: milliseconds(5000, 'Shortest time between two questions, however short the records live', {
-    min: 100,
-  }),
-  maxIntervalMs: milliseconds(300_000, 'Longest time between two questions, however long the records live', {
-    min: 100,
-  }),
-}).superRefine(({ minIntervalMs, maxIntervalMs }, context) => {
-  if (minIntervalMs <= maxIntervalMs) return
-  const message = `must not be less than minIntervalMs, which is ${minIntervalMs}`
-  context.addIssue({ code: 'custom', path: ['maxIntervalMs'], message })
-})
-
-const fileSource = strict({
-  file: z.string().min(1).meta({
-    description:
-      'Path of a file with a list in YAML or JSON, written as in `endpoints`; it is read again when it changes',
-  }),
-})
-
-const source = z.union([dnsSource, fileSource]).meta({
-  description:
-    'Where the endpoints come from, if there is no list here: the [addresses of a name](#endpoints-that-change), or a file with a list',
-  'x-type': '`{ dns, minIntervalMs, maxIntervalMs }` or `{ file }`',
 })
 
 export const backend = strict({

@@ -1,6 +1,6 @@
 /** Building blocks of the schema: each field carries its default, its bounds and its description. */
 import { z } from 'zod'
-import { AddressError, parseEndpointAddress, parseListenAddress } from '../address.ts'
+import { AddressError, parseEndpointAddress, parseListenAddress, parseServiceName } from '../address.ts'
 import { didYouMean } from '../problems.ts'
 
 /** setTimeout takes no more; about 24 days. */
@@ -85,6 +85,7 @@ function parsedBy(parse: (text: string) => unknown) {
 
 export const listenAddress = parsedBy(parseListenAddress)
 export const endpointAddress = parsedBy(parseEndpointAddress)
+export const serviceName = parsedBy(parseServiceName)
 
 export const transport = z.enum(['native', 'frames']).default('frames')
 
