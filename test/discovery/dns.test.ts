@@ -219,7 +219,7 @@ t.test('after close nothing is asked or said', async t => {
 })
 
 t.test("through Node's resolver: records change, fail and come back", async t => {
-  const server = await dnsServer(t, ['192.0.2.1', '192.0.2.2', '2001:db8::1'])
+  const server = await dnsServer(t, { addresses: ['192.0.2.1', '192.0.2.2', '2001:db8::1'] })
   const scene = new Scene(t, server)
   await scene.says('192.0.2.1 192.0.2.2 2001:db8::1')
   t.same(scene.clock.delays, [60_000])
