@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import type { Clock } from './clock.ts'
+import { Lifetime, type LifetimeLimits } from './lifetime.ts'
 import { addressOf } from './peer.ts'
 import { Place, type PlaceLimits, Places, type Refused } from './places.ts'
 import { HTTP1_ANSWER, judgeFirstBytes } from './preface.ts'
@@ -18,7 +19,7 @@ export interface AcceptorOwner extends ServerSessionOwner {
   onRefused(refusal: Refusal, peer: string, detail: string): void
 }
 
-export interface AcceptorOptions extends PlaceLimits {
+export interface AcceptorOptions extends PlaceLimits, LifetimeLimits {
   /** A client that has not sent its preface by then loses its connection. */
   readonly prefaceTimeoutMs: number
   /**
@@ -39,16 +40,27 @@ export class Acceptor implements ServerSessionOwner {
   #transport: ServerTransport
   readonly #owner: AcceptorOwner
   readonly #places: Places
+  readonly #clock: Clock
+  readonly #random: () => number
   /** Every accepted connection, so that `close` leaves none behind. */
   readonly #sockets = new Set<Socket>()
-  /** Each with the timer that waits for a session's SETTINGS, or undefined once they came. */
-  readonly #sessions = new Map<ServerSession, NodeJS.Timeout | undefined>()
+  /** Each with the timer that waits for its SETTINGS; once they came with what bounds its life, if anything does. */
+  readonly #sessions = new Map<ServerSession, NodeJS.Timeout | Lifetime | undefined>()
   #draining = false
   /** Those who wait for the last connection to go. */
   #whenEmpty: (() => void)[] = []
 
-  constructor(options: AcceptorOptions, transport: ServerTransport, owner: AcceptorOwner, clock: Clock) {
+  /** @param random a number from 0 up to 1 */
+  constructor(
+    options: AcceptorOptions,
+    transport: ServerTransport,
+    owner: AcceptorOwner,
+    clock: Clock,
+    random: () => number = Math.random,
+  ) {
     this.#options = options
+    this.#clock = clock
+    this.#random = random
     this.#places = new Places(options, clock)
     this.#transport = transport
     this.#owner = owner
@@ -160,12 +172,14 @@ export class Acceptor implements ServerSessionOwner {
   }
 
   onSessionReady(session: ServerSession): void {
-    clearTimeout(this.#sessions.get(session))
-    this.#sessions.set(session, undefined)
+    clearTimeout(this.#sessions.get(session) as NodeJS.Timeout | undefined)
+    this.#sessions.set(session, Lifetime.of(session, this.#options, this.#clock, this.#random))
     this.#owner.onSessionReady(session)
   }
 
   onSessionClosed(session: ServerSession, reason: string): void {
+    const life = this.#sessions.get(session)
+    if (life instanceof Lifetime) life.end()
     this.#sessions.delete(session)
     this.#owner.onSessionClosed(session, reason)
   }

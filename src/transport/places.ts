@@ -259,7 +259,7 @@ export class Places {
       if (place.wasUsed()) this.#usedNow(place, nowMs)
       else if (place.idleSinceMs <= idleSinceMs && !place.drained && place.session !== undefined) {
         place.drained = true
-        place.session.drain()
+        place.session.drain('max_idle')
       }
     }
   }

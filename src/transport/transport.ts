@@ -108,11 +108,19 @@ export interface Peer {
   }
 }
 
-/** A connection from a client. */
-export interface ServerSession extends MemoryHolder {
-  readonly peer: Peer
+/** What sessions of both sides have for whoever watches whether the peer is there. */
+export interface Audible {
   /** Streams open now. */
   readonly streams: number
+  /** It grows with whatever comes. By comparing two answers one knows whether the peer said anything meanwhile. */
+  readonly received: number
+  /** Asks the peer for a sign of life (PING, RFC 9113 §6.7). What it answers counts in `received`. */
+  ping(): void
+}
+
+/** A connection from a client. */
+export interface ServerSession extends MemoryHolder, Audible {
+  readonly peer: Peer
   /** How many streams there ever were. By comparing two answers one knows whether the session was in use meanwhile. */
   readonly opened: number
   /** Whatever the owner of the session keeps with it; a transport never looks at it. */
@@ -120,8 +128,9 @@ export interface ServerSession extends MemoryHolder {
   /**
    * GOAWAY with last-stream-id 2^31−1, one round trip, GOAWAY with the real id (RFC 9113 §6.8);
    * the session ends when its last stream has.
+   * @param debug says why, in GOAWAY
    */
-  drain(): void
+  drain(debug?: string): void
   /** GOAWAY, and the end of the session and its connection, now. @param reason for `onSessionClosed` */
   destroy(reason?: string): void
 }
@@ -136,11 +145,9 @@ export interface ServerSessionOwner {
 }
 
 /** A connection to an endpoint. */
-export interface ClientSession {
+export interface ClientSession extends Audible {
   /** Streams that may be opened now: the peer's MAX_CONCURRENT_STREAMS less what is open; 0 unless ready. */
   readonly free: number
-  /** Streams open now. */
-  readonly streams: number
   /**
    * Whether a backend answered a call on it. The code that opens streams sets it, and the pool uses it to judge the
    * session.
@@ -150,8 +157,8 @@ export interface ClientSession {
   open(owner: StreamOwner): Stream
   /** No new streams; the session ends when its last stream has. */
   retire(): void
-  /** Ends the session and its connection now, or gives up connecting. */
-  destroy(): void
+  /** Ends the session and its connection now, or gives up connecting. @param reason for `onSessionClosed` and its streams */
+  destroy(reason?: string): void
 }
 
 /** What an upstream session tells its pool. */

@@ -66,7 +66,7 @@ export interface ConnectionOwner {
   /** After `drain` (a server's: after its last GOAWAY), or after a GOAWAY that came: the last stream is gone. Once. */
   onDrained(): void
   /** The ACK of a `ping()` came. */
-  onPong(): void
+  onPong?(): void
   /** The peer broke a rule that cost it one stream (RST_STREAM was sent, if there was a stream). */
   onStreamError(error: StreamError): void
   /** The peer broke a rule that costs it the connection: flush what is there (GOAWAY), then close the socket. */

@@ -244,16 +244,16 @@ export class Connection implements InboundOwner {
    * that is attempting to gracefully shut down a connection SHOULD send an initial GOAWAY frame with the last stream
    * identifier set to 2^31-1 and a NO_ERROR code. … After allowing time for any in-flight stream creation (at least one
    * round-trip time), the server MAY send another GOAWAY frame with an updated last stream identifier." `onDrained`
-   * follows.
+   * follows. `debug` says why, in the first one.
    */
-  drain(): void {
+  drain(debug = ''): void {
     if (this.#draining || this.#over !== undefined) return
     this.#draining = true
     if (this.role === 'client') {
       this.#table.freed = true
       return this.#outbound.notice()
     }
-    this.#outbound.goaway(MAX_31_BIT, ErrorCode.NO_ERROR, '')
+    this.#outbound.goaway(MAX_31_BIT, ErrorCode.NO_ERROR, debug)
     this.#outbound.ping(PING_BYTES, Ping.DRAIN * 8, false)
   }
 
@@ -352,7 +352,7 @@ export class Connection implements InboundOwner {
     if (which === Ping.CALLER) {
       if (this.#pings === 0) return false
       this.#pings--
-      this.#owner.onPong()
+      this.#owner.onPong?.()
       return true
     }
     // A client that drains sends no PING.

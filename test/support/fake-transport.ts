@@ -202,7 +202,11 @@ export class FakeSession implements ClientSession {
   readonly opened: FakeStream[] = []
   streams = 0
   answered = false
+  received = 0
+  pings = 0
   destroys = 0
+  /** What it was destroyed for. */
+  destroyedFor: string | undefined
   retired = 0
   /** What a stream's `sendData` answers at first. */
   writable = true
@@ -246,8 +250,13 @@ export class FakeSession implements ClientSession {
     this.#maxStreams = 0
   }
 
-  destroy(): void {
+  ping(): void {
+    this.pings++
+  }
+
+  destroy(reason?: string): void {
     this.destroys++
+    this.destroyedFor ??= reason
     this.#maxStreams = 0
   }
 

@@ -91,8 +91,8 @@ class FramesServerSession extends FramesSession implements ServerSession {
     // A client's GOAWAY is about streams that we never open. The client ends what it has, and then the connection.
   }
 
-  drain(): void {
-    this.connection.drain()
+  drain(debug?: string): void {
+    this.connection.drain(debug)
     if (this.connection.over === undefined) this.arm(this.#drainTimer, DRAIN_PING_MS)
   }
 

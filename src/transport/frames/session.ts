@@ -76,6 +76,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   /** Waits for a peer that takes nothing of what waits for it. */
   readonly #stalls: WheelTimer = new WheelTimer(() => this.#stalled())
   #sentBytes = 0
+  #reads = 0
   /** How many writes the socket has finished, and how many they were when the timer was armed. */
   #writes = 0
   #seenWrites = 0
@@ -177,6 +178,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
 
   #receive(chunk: Buffer, start: number, end: number, rewritable: boolean): number {
     const { connection, work } = this
+    this.#reads++
     const now = this.context.clock.now()
     if (now - this.#ticked >= TICK_MS) {
       this.#ticked = now
@@ -324,8 +326,13 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     flushSoon(this)
   }
 
-  onPong(): void {
-    // We sent no PING that this could acknowledge.
+  ping(): void {
+    this.connection.ping()
+  }
+
+  /** While nothing is read for a peer that takes nothing, what it takes says that it is there. */
+  get received(): number {
+    return this.#reads + (this.#paused ? this.#writes : 0)
   }
 
   /** Everything was said: our side closes once it is written, and the whole socket a moment later. */

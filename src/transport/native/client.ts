@@ -3,7 +3,7 @@
  * SETTINGS and keeps the TLS session tickets. From then on the plain Node session is ours.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, SecureClientSessionOptions } from 'node:http2'
-import { isIPv6 } from 'node:net'
+import { isIPv6, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import type { Agent, SecureClientSessionOptions as AgentOptions } from 'http2-wrapper'
 import type { ErrorCode } from '../../wire/errors.ts'
@@ -138,11 +138,16 @@ class NativeClientSession implements ClientSession, NativeSession {
   #closed = false
   /** Runs from `destroy` until it is closed. */
   #lateTimer: NodeJS.Timeout | undefined
-  /** Whether we closed it, at once. */
-  #destroyed = false
+  /** Why we closed it, at once. */
+  #destroyedFor: string | undefined
   #error: Error | undefined
   streams = 0
   answered = false
+  /** PINGs that were answered: all that is known of a byte stream that does not count what it reads. */
+  #pongs = 0
+  readonly #onPong = (error: Error | null): void => {
+    if (error === null) this.#pongs++
+  }
   lastStreamId = EVERY_STREAM
   peerLeaves = false
   readonly maxHeaderListBytes: number
@@ -271,12 +276,11 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   get lostBy(): 'peer' | 'self' {
-    return this.#destroyed ? 'self' : 'peer'
+    return this.#destroyedFor === undefined ? 'peer' : 'self'
   }
 
   get lostReason(): string {
-    if (this.#destroyed) return 'closed by the proxy'
-    return this.#error?.message ?? 'the endpoint closed the connection'
+    return this.#destroyedFor ?? this.#error?.message ?? 'the endpoint closed the connection'
   }
 
   get free(): number {
@@ -316,10 +320,18 @@ class NativeClientSession implements ClientSession, NativeSession {
     if (this.#retired && this.streams === 0 && this.#node?.destroyed === false) this.#node.close()
   }
 
-  destroy(): void {
+  get received(): number {
+    return this.#pongs + ((this.#socket as Partial<Socket> | undefined)?.bytesRead ?? 0)
+  }
+
+  ping(): void {
+    if (this.#node?.destroyed === false) this.#node.ping(this.#onPong)
+  }
+
+  destroy(reason = 'closed by the proxy'): void {
     if (this.#node === undefined) return this.#fail(new Error('gave up connecting'))
     if (this.#closed || this.#lateTimer !== undefined) return
-    if (!this.#node.destroyed) this.#destroyed = true
+    if (!this.#node.destroyed) this.#destroyedFor = reason
     this.#node.destroy()
     // Node waits for what is still to be written, which a peer that reads nothing never takes. Whoever waits for the
     // end of this session hears of it after that time, even if Node's own `'close'` does not come.

@@ -99,6 +99,9 @@ function onAborted(this: ServerHttp2Stream): void {
   ;(NativeStream.of(this) as NativeServerStream).aborted(this)
 }
 
+/** The ACK of a PING: the socket has counted its bytes. */
+function ignored(): void {}
+
 const UNOWNED: StreamOwner = {
   onHeaders() {},
   onData() {},
@@ -177,10 +180,18 @@ class NativeServerSession implements ServerSession, NativeSession {
     if (!this.#node.destroyed) this.#node.close()
   }
 
-  drain(): void {
+  get received(): number {
+    return this.#node.destroyed ? 0 : this.#node.socket.bytesRead
+  }
+
+  ping(): void {
+    if (!this.#node.destroyed) this.#node.ping(ignored)
+  }
+
+  drain(debug = ''): void {
     if (this.#draining || this.#node.destroyed) return
     this.#draining = true
-    this.#node.goaway(ErrorCode.NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID)
+    this.#node.goaway(ErrorCode.NO_ERROR, SHUTDOWN_NOTICE_STREAM_ID, Buffer.from(debug, 'latin1'))
     // The client's answer to the PING shows that it has seen the notice: streams that it opens later are
     // its own fault, and those that it opened before are served.
     // The PING goes out in the next turn, because nghttp2 sends a PING before a GOAWAY that waits with it.
