@@ -9,28 +9,17 @@
  *
  * The last two are opened when they are needed, and closed when they have been idle for a while.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Timer } from '../transport/clock.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import type { Known } from './balance/known.ts'
 import type { ClientShare } from './client-share.ts'
+import { apartPool, type EndpointOptions, type PoolOptions, reservePool, sharedPool } from './endpoint-options.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
+import { KeepalivePace } from './keepalive-pace.ts'
 import type { Lease, StreamCounter } from './lease.ts'
 import type { Outcomes } from './outcome.ts'
-import { type PoolContext, type PoolOptions, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
-import type { Rate } from './token-bucket.ts'
-
-export interface EndpointOptions extends Pick<PoolOptions, 'connectTimeoutMs' | 'backoff'> {
-  readonly sessions: Pick<PoolOptions, 'max' | 'maxDraining' | 'ready'> & {
-    /** Most sessions of the pool `reserve`. */
-    readonly reserve: number
-    /** Most sessions of the pool `apart`. */
-    readonly apart: number
-    /** How long calls may go on at an endpoint that has left the backend. */
-    readonly drainGraceMs: number
-  }
-  /** How many RST_STREAM frames a shared session may carry. */
-  readonly resets: Rate
-}
+import { type PoolContext, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
 
 /** Who hears what happens at an endpoint. */
 export interface EndpointOwner {
@@ -50,9 +39,6 @@ export interface EndpointOwner {
 
 /** Who may say that an endpoint should get no calls, although it can be reached. */
 export type BarKind = 'health' | 'outlier'
-
-/** A session in reserve or apart is closed after a minute without calls. Its client may come back before. */
-const IDLE_MS = 60_000
 
 export class Endpoint implements StreamCounter {
   readonly address: DialAddress
@@ -81,6 +67,8 @@ export class Endpoint implements StreamCounter {
   #reserve: SessionPool | undefined
   #apart: SessionPool | undefined
   #redials = false
+  /** What the sessions of all pools ask by. It keeps what the endpoint has said of it. */
+  #pace: KeepalivePace | undefined
   #closed = false
   #retired: Promise<void> | undefined
   #graceTimer: Timer | undefined
@@ -92,6 +80,7 @@ export class Endpoint implements StreamCounter {
     this.#options = options
     this.#context = context
     this.#owner = owner
+    this.#pace = options.keepalive && new KeepalivePace(options.keepalive)
     this.#shared = new SessionPool(this.address, this.#sharedOptions, context, this, {
       onConnected: () => owner.onConnected(this),
       onRoom: () => owner.onRoom(this),
@@ -102,19 +91,7 @@ export class Endpoint implements StreamCounter {
   }
 
   get #sharedOptions(): PoolOptions {
-    const { max, maxDraining, ready } = this.#options.sessions
-    return { ...this.#options, max, maxDraining, ready: this.#redials ? Math.max(ready, 1) : ready, idleMs: undefined }
-  }
-
-  get #reserveOptions(): PoolOptions {
-    const { reserve, maxDraining } = this.#options.sessions
-    return { ...this.#options, max: reserve, maxDraining, ready: 0, idleMs: IDLE_MS }
-  }
-
-  /** Resets are not limited there: a client harms only itself. */
-  get #apartOptions(): PoolOptions {
-    const { apart, maxDraining } = this.#options.sessions
-    return { ...this.#options, resets: undefined, max: apart, maxDraining, ready: 0, idleMs: IDLE_MS }
+    return sharedPool(this.#options, this.#pace, this.#redials ? 1 : 0)
   }
 
   get state(): PoolState {
@@ -210,7 +187,7 @@ export class Endpoint implements StreamCounter {
   #roomInReserve(share: ClientShare): Lease | undefined {
     if (this.#closed || this.#options.sessions.reserve === 0) return undefined
     if (this.#shared.state !== 'ready' || this.#shared.promising) return undefined
-    this.#reserve ??= this.#pool(this.#reserveOptions)
+    this.#reserve ??= this.#pool(reservePool(this.#options, this.#pace))
     if (!share.mayHaveOfReserve(this.#reserve.mostStreams, this.#shared.leases.streamLimit)) return undefined
     const lease = this.#reserve.leases.room()
     if (lease === undefined) this.#reserve.connect()
@@ -220,7 +197,7 @@ export class Endpoint implements StreamCounter {
 
   #roomApart(share: ClientShare): Lease | undefined {
     if (this.#closed) return undefined
-    this.#apart ??= this.#pool(this.#apartOptions)
+    this.#apart ??= this.#pool(apartPool(this.#options, this.#pace))
     const pool = this.#apart
     const own = pool.leases.of(share)
     if (own !== undefined) return own.free > 0 ? own : undefined
@@ -253,10 +230,12 @@ export class Endpoint implements StreamCounter {
 
   /** Replaces the options, also for open sessions. */
   update(options: EndpointOptions): void {
+    if (!isDeepStrictEqual(options.keepalive, this.#options.keepalive))
+      this.#pace = options.keepalive && new KeepalivePace(options.keepalive)
     this.#options = options
     this.#shared.update(this.#sharedOptions)
-    this.#reserve?.update(this.#reserveOptions)
-    this.#apart?.update(this.#apartOptions)
+    this.#reserve?.update(reservePool(options, this.#pace))
+    this.#apart?.update(apartPool(options, this.#pace))
   }
 
   /**

@@ -28,6 +28,10 @@ export class Lease {
   inReserve = false
   /** A stream was opened on it since the last look for idle sessions. */
   used = true
+  /** How many looks in a row found that it was not used. */
+  idleLooks = 0
+  /** It is too old, and stays until another has taken its place. */
+  aged = false
   /** It takes no new calls. */
   #draining = false
   #looksSoon = false

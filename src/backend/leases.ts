@@ -57,6 +57,12 @@ export class Leases {
     return lease
   }
 
+  /** One that is too old and waits for the next. */
+  get aged(): Lease | undefined {
+    for (let i = 0; i < this.open.length; i++) if (this.open[i]!.aged) return this.open[i]
+    return undefined
+  }
+
   /** The session that this guest has for itself. */
   of(guest: object): Lease | undefined {
     for (let i = 0; i < this.open.length; i++) if (this.open[i]!.guest === guest) return this.open[i]
@@ -92,6 +98,15 @@ export class Leases {
     if (!this.#shut(lease)) return false
     this.draining.add(lease)
     return true
+  }
+
+  /** If more than this many only finish their calls, the oldest are ended. */
+  endOldest(most: number): void {
+    let over = this.draining.size - most
+    for (const { session } of this.draining) {
+      if (over-- <= 0) return
+      session.destroy()
+    }
   }
 
   /** The session is gone. @returns whether it took calls before */

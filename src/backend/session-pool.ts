@@ -11,30 +11,14 @@
  * An endpoint is `failing` after a failure, until a session was of use again. Calls go to such an endpoint only
  * when no other can take them.
  */
-import type { Timer } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ClientSession, DialAddress } from '../transport/transport.ts'
-import { Connector, type ConnectorContext, type ConnectorOptions, type ConnectorOwner } from './connector.ts'
+import { Connector, type ConnectorContext, type ConnectorOwner } from './connector.ts'
+import type { PoolOptions } from './endpoint-options.ts'
 import { Lease, type StreamCounter } from './lease.ts'
 import { Leases } from './leases.ts'
+import { Lifetimes, type LifetimesOwner } from './lifetimes.ts'
 import { PacedResets } from './paced-resets.ts'
-import type { Rate } from './token-bucket.ts'
-
-export interface PoolOptions extends ConnectorOptions {
-  /** Most sessions that are open at a time. A second one is opened only when the first has no more streams. */
-  readonly max: number
-  /**
-   * Most sessions that take no new calls (GOAWAY came) and still have some. They do not count in `max`, since their
-   * calls may last for any time and new calls need a session all the same. If there are more, the oldest is ended.
-   */
-  readonly maxDraining: number
-  /** Sessions that are kept open without calls. 0: they are opened on demand. */
-  readonly ready: number
-  /** How many RST_STREAM frames a session may carry. Undefined: any number. */
-  readonly resets: Rate | undefined
-  /** A session without streams is closed after this time. Undefined: it stays. */
-  readonly idleMs: number | undefined
-}
 
 /** What a pool tells its endpoint. */
 export interface PoolOwner {
@@ -52,16 +36,18 @@ export interface PoolOwner {
 
 export interface PoolContext extends ConnectorContext {
   readonly wheel: TimerWheel
-  readonly log?: (
-    event: 'connected' | 'connect-failed' | 'draining' | 'closed' | 'unhealthy' | 'healthy' | 'ejected' | 'readmitted',
-    endpoint: string,
-    detail: string,
-  ) => void
+  readonly log?: (event: SessionEvent | HealthEvent, endpoint: string, detail: string) => void
 }
+
+/** For the log. */
+type SessionEvent = 'connected' | 'connect-failed' | 'draining' | 'closed' | 'asked-too-often'
+type HealthEvent = 'unhealthy' | 'healthy' | 'ejected' | 'readmitted'
 
 export type PoolState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'
 
-export class SessionPool implements ConnectorOwner {
+const TOO_OLD = 'it is too old'
+
+export class SessionPool implements ConnectorOwner, LifetimesOwner {
   readonly address: DialAddress
   #options: PoolOptions
   readonly #context: PoolContext
@@ -69,7 +55,7 @@ export class SessionPool implements ConnectorOwner {
   readonly #counter: StreamCounter
   readonly #connector: Connector
   readonly leases: Leases
-  #idleTimer: Timer | undefined
+  readonly #lifetimes: Lifetimes
   #closed = false
   /** Resolves when the last session is gone. */
   readonly #empty = Promise.withResolvers<void>()
@@ -90,6 +76,7 @@ export class SessionPool implements ConnectorOwner {
     this.#owner = owner
     this.leases = new Leases(context.sessions)
     this.#connector = new Connector(address, options, context, this)
+    this.#lifetimes = new Lifetimes(options, this.leases, context, this)
   }
 
   get state(): PoolState {
@@ -123,9 +110,11 @@ export class SessionPool implements ConnectorOwner {
     return this.#connector.session !== undefined || this.#mayConnect()
   }
 
+  /** One more than `max` may be opened while one is too old, so that there is another before it takes no more calls. */
   #mayConnect(): boolean {
     const { length } = this.leases.open
-    return !this.#closed && length < this.#options.max && this.#connector.mayDial(length > 0)
+    const extra = this.leases.aged === undefined ? 0 : 1
+    return !this.#closed && length < this.#options.max + extra && this.#connector.mayDial(length > 0 && extra === 0)
   }
 
   /** Dials one more session, unless one is being dialled, there are enough, or it waits after a failure. */
@@ -133,9 +122,10 @@ export class SessionPool implements ConnectorOwner {
     if (this.#connector.session === undefined && this.#mayConnect()) this.#connector.connect()
   }
 
-  /** Opens as many sessions as `sessions.ready` asks for. */
+  /** Opens as many sessions as `sessions.ready` asks for, and one for each that is too old. */
   keepReady(): void {
-    if (this.leases.open.length < Math.min(this.#options.ready, this.#options.max)) this.connect()
+    const { ready, max } = this.#options
+    if (this.leases.open.length < Math.min(ready, max) || this.leases.aged !== undefined) this.connect()
   }
 
   onSlow(): void {
@@ -171,9 +161,10 @@ export class SessionPool implements ConnectorOwner {
     const paced = resets === undefined ? undefined : new PacedResets(resets, clock, wheel, onSettled)
     const lease = new Lease(this.address, session, paced, clock.now(), this.#counter, this.#onCrowded)
     this.leases.add(lease)
-    this.#watchIdle()
+    this.#lifetimes.begin(lease)
     this.#context.log?.('connected', this.address.name, '')
     this.#owner.onConnected()
+    this.#replaceAged()
     this.keepReady()
   }
 
@@ -184,6 +175,8 @@ export class SessionPool implements ConnectorOwner {
   onDraining(session: ClientSession, code: number, debug: string): void {
     const reason = `GOAWAY ${code} ${JSON.stringify(debug)}`
     const lease = this.leases.find(session)
+    const slower = lease && this.#lifetimes.onGoaway(lease, code, debug)
+    if (slower !== undefined) this.#context.log?.('asked-too-often', this.address.name, slower)
     if (!this.#drain(lease, reason)) return
     this.#judge(lease!, reason)
     this.#gone()
@@ -198,6 +191,7 @@ export class SessionPool implements ConnectorOwner {
     this.#context.log?.('draining', this.address.name, reason)
     if (lease === undefined || !this.leases.drain(lease)) return false
     lease.drain()
+    this.#lifetimes.left(lease)
     this.lastError = reason
     return true
   }
@@ -210,7 +204,7 @@ export class SessionPool implements ConnectorOwner {
   }
 
   #gone(): void {
-    this.#endOldest()
+    this.leases.endOldest(this.#options.maxDraining)
     this.#redialLater()
     this.#owner.onSessionGone()
   }
@@ -224,27 +218,30 @@ export class SessionPool implements ConnectorOwner {
     this.#retire(lease, 'many of its streams wait to be reset')
   }
 
-  /** Closes sessions that have been idle for a while, if the pool does so. */
-  #watchIdle(): void {
-    const { idleMs } = this.#options
-    if (idleMs === undefined || this.#idleTimer !== undefined || this.#closed) return
-    this.#idleTimer = this.#context.clock.after(idleMs, () => {
-      this.#idleTimer = undefined
-      for (const lease of [...this.leases.open]) {
-        const idle = lease.session.streams === 0 && !lease.used
-        lease.used = false
-        if (idle) this.#retire(lease, 'idle')
-      }
-      if (this.leases.open.length > 0) this.#watchIdle()
-    })
+  onIdle(lease: Lease): void {
+    this.#retire(lease, 'idle')
   }
 
-  #endOldest(): void {
-    let over = this.leases.draining.size - this.#options.maxDraining
-    for (const { session } of this.leases.draining) {
-      if (over-- <= 0) return
-      session.destroy()
-    }
+  onAged(lease: Lease, inUse: boolean): void {
+    if (!inUse && this.leases.open.length > this.#options.ready) return this.#retire(lease, TOO_OLD)
+    lease.aged = true
+    this.keepReady()
+  }
+
+  #replaceAged(): void {
+    const { aged } = this.leases
+    if (aged === undefined) return
+    this.#retire(aged, TOO_OLD)
+    this.#lifetimes.replaced(aged)
+  }
+
+  onSilent(lease: Lease, reason: string): void {
+    const tookCalls = this.#drain(lease, reason)
+    // Its calls end now. They may have been processed.
+    lease.session.destroy(reason)
+    if (!tookCalls) return
+    this.#judge(lease, reason)
+    this.#gone()
   }
 
   onSessionClosed(session: ClientSession, reason: string): void {
@@ -253,6 +250,7 @@ export class SessionPool implements ConnectorOwner {
     if (lease === undefined) return
     lease.gone()
     const tookCalls = this.leases.remove(lease)
+    this.#lifetimes.gone(lease)
     if (this.#closed) this.#resolveIfEmpty()
     if (!tookCalls) return
     this.lastError = reason
@@ -265,6 +263,7 @@ export class SessionPool implements ConnectorOwner {
   /** Replaces the options. If there are more sessions than allowed, those with the fewest streams are retired. */
   update(options: PoolOptions): void {
     this.#options = this.#connector.options = options
+    this.#lifetimes.update(options)
     const { open } = this.leases
     if (options.resets !== undefined) for (const lease of open) lease.setResets(options.resets)
     while (open.length > options.max) this.#retire(this.leases.quietest(), 'sessions.max was lowered')
@@ -288,8 +287,7 @@ export class SessionPool implements ConnectorOwner {
 
   #stop(): void {
     this.#closed = true
-    this.#idleTimer?.cancel()
-    this.#idleTimer = undefined
+    this.#lifetimes.stop()
     this.#connector.stop()
   }
 

@@ -38,7 +38,7 @@ export interface ListenOptions extends ListenAddress {
 
 /** Lines about endpoints, where they are not for debugging. */
 const LEVELS: Readonly<Record<string, 'warn' | 'info'>> = {
-  ...{ 'connect-failed': 'warn', unhealthy: 'warn', ejected: 'warn' },
+  ...{ 'connect-failed': 'warn', 'asked-too-often': 'warn', unhealthy: 'warn', ejected: 'warn' },
   ...{ healthy: 'info', readmitted: 'info' },
 }
 

@@ -107,7 +107,17 @@ export class CallRig {
       {
         name: 'main',
         endpoints: [{ name: endpoint, tcp: { host, port: Number(port) } }],
-        sessions: { max: 1, maxDraining: 32, ready: 1, reserve: 1, apart: 2, drainGraceMs: 600_000 },
+        sessions: {
+          max: 1,
+          maxDraining: 32,
+          ready: 1,
+          reserve: 1,
+          apart: 2,
+          idleTimeoutMs: 0,
+          maxAgeMs: 0,
+          ageGraceMs: 0,
+          drainGraceMs: 600_000,
+        },
         resets: { burst: 1_000, perSecond: 100 },
         connectTimeoutMs: 20_000,
         backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0 },

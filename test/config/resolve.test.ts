@@ -34,7 +34,17 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
         balancer: 'round-robin',
         panicThreshold: 0.5,
         transport: 'frames',
-        sessions: { max: 4, maxDraining: 32, reserve: 4, apart: 4, drainGraceMs: 600_000, ready: 0 },
+        sessions: {
+          max: 4,
+          maxDraining: 32,
+          reserve: 4,
+          apart: 4,
+          drainGraceMs: 600_000,
+          ready: 0,
+          idleTimeoutMs: 3_600_000,
+          maxAgeMs: 0,
+          ageGraceMs: 600_000,
+        },
         connectTimeoutMs: 5000,
         backoff: { initialMs: 1000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
         queue: { maxCalls: 1000, timeoutMs: 5000 },
@@ -55,6 +65,8 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
       maxClientSessions: 10_000,
       clientAddressBits: { ipv4: 32, ipv6: 64 },
       clientIdleTimeoutMs: 3_600_000,
+      clientMaxAgeMs: 0,
+      clientAgeGraceMs: 600_000,
       tcpKeepaliveMs: 60_000,
       streamWindowBytes: 262_144,
       maxStreamWindowBytes: 4_194_304,
@@ -311,6 +323,18 @@ t.test('backends and listeners', async t => {
     /^backends\.a\.backoff\.maxMs: must not be less than initialMs/,
   ])
   t.match(wrong({ backoff: { jitter: 2 } }), [/^backends\.a\.backoff\.jitter: must be at most 1/])
+  t.match(wrong({ keepalive: { intervalMs: 10, timeoutMs: 0 } }), [
+    /^backends\.a\.keepalive\.intervalMs: must be at least 1000/,
+    /^backends\.a\.keepalive\.timeoutMs: must be at least 1000/,
+  ])
+  t.match(wrong({ sessions: { idleTimeoutMs: 5, maxAgeMs: 999 } }), [
+    /^backends\.a\.sessions\.idleTimeoutMs: must be 0 \(never\) or at least 1000/,
+    /^backends\.a\.sessions\.maxAgeMs: must be 0 \(never\) or at least 1000/,
+  ])
+  t.match(problems({ backends, limits: { clientMaxAgeMs: 2 ** 31 - 1, clientKeepalive: { withoutCalls: true } } }), [
+    /^limits\.clientKeepalive\.withoutCalls: unknown key; known here: intervalMs, timeoutMs/,
+    /^limits\.clientMaxAgeMs: must be at most 1952000000/,
+  ])
   t.match(problems({ backends: { 'a b': backends.greeter } }), [/^backends\["a b"\]: a backend name has/])
 
   const listen = (...listeners: unknown[]): string[] => problems({ backends, listeners })

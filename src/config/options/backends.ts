@@ -3,6 +3,7 @@ import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
 import type { BalancerOptions } from './balancers.ts'
 import type { EndpointOptions } from './endpoints.ts'
 import type { HealthOptions, OutlierOptions } from './health.ts'
+import type { KeepaliveOptions } from './lifetimes.ts'
 import type { PemOption, TransportOption } from './listeners.ts'
 import type { LocalityOptions, SlowStartOptions, SubsetOptions } from './selection.ts'
 import type { SourceOptions } from './sources.ts'
@@ -46,6 +47,11 @@ export interface BackendOptions {
   readonly tls?: BackendTlsOptions
   /** How many connections the proxy keeps to each endpoint. */
   readonly sessions?: SessionOptions
+  /**
+   * Asks silent endpoints by PING whether they are there, so that calls do not hang at one that stands still; default:
+   * they are not asked, except by TCP.
+   */
+  readonly keepalive?: KeepaliveOptions
   /**
    * Longest time for TCP, TLS and the first SETTINGS together (milliseconds).
    * @defaultValue `5000`
@@ -113,6 +119,22 @@ export interface SessionOptions {
    * @defaultValue `0`
    */
   readonly ready?: number
+  /**
+   * A session without calls for this long is closed, unless `ready` keeps it; 0: never (milliseconds).
+   * @defaultValue `3600000`
+   */
+  readonly idleTimeoutMs?: number
+  /**
+   * A session that is older than this, give or take a tenth, is replaced: the next one is opened first, so that no call
+   * waits; 0: never (milliseconds).
+   * @defaultValue `0`
+   */
+  readonly maxAgeMs?: number
+  /**
+   * How long the calls of a session may go on that was replaced for its age (milliseconds).
+   * @defaultValue `600000`
+   */
+  readonly ageGraceMs?: number
 }
 
 /** Pauses between attempts to connect, as in gRPC's connection backoff. */

@@ -1,4 +1,6 @@
 /** What bounds the proxy: sizes, counts, times. */
+import type { ClientKeepaliveOptions } from './lifetimes.ts'
+
 /** Bounds of sizes, counts and times. */
 export interface LimitOptions {
   /**
@@ -44,6 +46,21 @@ export interface LimitOptions {
    * @defaultValue `3600000`
    */
   readonly clientIdleTimeoutMs?: number
+  /**
+   * Asks silent clients by PING whether they are there; default: they are not asked, except by TCP (`tcpKeepaliveMs`).
+   */
+  readonly clientKeepalive?: ClientKeepaliveOptions
+  /**
+   * A client session that is older than this, give or take a tenth, is drained: its client opens another; 0: never
+   * (milliseconds).
+   * @defaultValue `0`
+   */
+  readonly clientMaxAgeMs?: number
+  /**
+   * How long the calls of a client session may go on that is too old (milliseconds).
+   * @defaultValue `600000`
+   */
+  readonly clientAgeGraceMs?: number
   /**
    * After this long a silence TCP asks whether a client is still there; 0: never (milliseconds).
    * @defaultValue `60000`

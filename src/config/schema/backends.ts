@@ -5,6 +5,7 @@ import { balancer } from './balancers.ts'
 import { endpointList } from './endpoints.ts'
 import { integer, milliseconds, pem, section, strict, transport } from './fields.ts'
 import { health, outliers } from './health.ts'
+import { keepalive, keepaliveMeta, sessionLifetimes } from './lifetimes.ts'
 import { selection } from './selection.ts'
 import { source } from './sources.ts'
 
@@ -58,6 +59,7 @@ const sessions = strict({
     'How long calls may go on at an endpoint that left the backend, and at a backend that was removed',
   ),
   ready: integer(0, 'Sessions kept open to each endpoint without calls; 0: on demand', { max: 10_000 }),
+  ...sessionLifetimes,
 })
   .superRefine(({ max, ready }, context) => {
     if (ready <= max) return
@@ -123,6 +125,7 @@ export const backend = strict({
       'For endpoints that speak TLS: `https://`, and all unix sockets and `connect` endpoints of the backend',
   }),
   sessions,
+  keepalive: keepalive.optional().meta(keepaliveMeta),
   connectTimeoutMs: milliseconds(5000, 'Longest time for TCP, TLS and the first SETTINGS together', { min: 1 }),
   backoff,
   queue,

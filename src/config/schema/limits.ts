@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { bytes, integer, milliseconds, section } from './fields.ts'
 import { floods } from './floods.ts'
+import { clientLifetimes } from './lifetimes.ts'
 
 /** RFC 9113 §6.9.1 allows 2^31-1; half of it, as a window may be given before the peer knows our SETTINGS. */
 const MAX_WINDOW_BYTES = 2 ** 30
@@ -43,6 +44,7 @@ export const limits = section('What bounds the proxy: sizes, counts, times', {
   clientAddressBits,
   // Envoy's default too: long enough for a client that calls now and then, and nothing is kept for ever.
   clientIdleTimeoutMs: milliseconds(3_600_000, 'A client session without calls for this long is drained; 0: never'),
+  ...clientLifetimes,
   // With the system's ten probes a second apart (Node's choice) a client that vanished is gone after 70 seconds.
   tcpKeepaliveMs: milliseconds(60_000, 'After this long a silence TCP asks whether a client is still there; 0: never', {
     max: MAX_TCP_KEEPALIVE_MS,
