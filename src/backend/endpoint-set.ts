@@ -32,6 +32,7 @@ const MOST_REASONS = 10
 export class EndpointSet {
   /** The endpoints, in the order of the source. */
   all: readonly Endpoint[] = []
+  readonly #byKey = new Map<string, Endpoint>()
   /** Those that calls go to now. */
   inUse: readonly Endpoint[] = []
   /** Which of them should be used has changed in this turn. */
@@ -147,29 +148,27 @@ export class EndpointSet {
     this.#told = told
     const before = this.all
     const isFirst = before.length === 0
-    const gone = new Map(before.map(endpoint => [endpoint.spec.key, endpoint]))
-    const all = new Map<string, Endpoint>()
+    const all = new Set<Endpoint>()
     let changed = false
     for (const spec of this.#selection.of(told)) {
-      const { key } = spec
-      if (all.has(key)) continue
-      const kept = gone.get(key)
-      gone.delete(key)
-      changed ||= kept === undefined || kept !== before[all.size] || !isBalancedAlike(kept.spec, spec)
-      all.set(key, kept === undefined ? this.#make(spec, isFirst) : this.#keep(kept, spec))
+      const kept = this.#byKey.get(spec.key)
+      if (kept !== undefined && all.has(kept)) continue
+      if (kept === undefined || kept !== before[all.size] || !isBalancedAlike(kept.spec, spec)) changed = true
+      all.add(kept === undefined ? this.#make(spec, isFirst) : this.#keep(kept, spec))
     }
-    if (changed || gone.size > 0) {
-      this.all = [...all.values()]
+    if (changed || all.size < before.length) {
+      this.all = [...all]
       this.#selection.divide(this.all, isFirst)
       this.#balance(isFirst)
       for (const endpoint of this.all) endpoint.keepReady()
-      for (const endpoint of gone.values()) this.#retire(endpoint)
+      for (const endpoint of before) if (!all.has(endpoint)) this.#retire(endpoint)
     }
     this.#owner.onEndpointsChanged()
   }
 
   #make(spec: EndpointSpec, isFirst: boolean): Endpoint {
     const endpoint = this.#owner.makeEndpoint(spec)
+    this.#byKey.set(spec.key, endpoint)
     this.#watches.add(endpoint)
     this.#selection.add(endpoint, isFirst)
     return endpoint
@@ -185,6 +184,7 @@ export class EndpointSet {
   async #retire(endpoint: Endpoint): Promise<void> {
     this.#watches.remove(endpoint)
     this.#selection.remove(endpoint)
+    this.#byKey.delete(endpoint.spec.key)
     this.#leaving.add(endpoint)
     await endpoint.retire()
     this.#leaving.delete(endpoint)

@@ -77,27 +77,41 @@ export class StaticSource implements EndpointSource {
   }
 }
 
-/** Makes equal endpoints of addresses. An address that is there twice is two endpoints and gets two shares. */
+/**
+ * Of an address that is on one list after another, there is one specification: with ten thousand endpoints a list that
+ * differs in one of them should cost little more than that one.
+ */
+const specs = new WeakMap<WeightedAddress, EndpointSpec>()
+
+/** Makes endpoints of addresses. An address that is there twice is two endpoints and gets two shares. */
 export function endpointSpecs(addresses: readonly WeightedAddress[]): EndpointSpec[] {
   const times = new Map<string, number>()
+  const digests = new Digests()
   return addresses.map(address => {
-    const key = keyOf(address)
-    const before = times.get(key) ?? 0
-    times.set(key, before + 1)
-    return {
-      key: before === 0 ? key : `${key}#${before + 1}`,
-      address,
-      weight: address.weight ?? 1,
-      locality: address.locality ?? '',
-      priority: address.priority ?? 0,
-    }
+    const spec = specOf(address, digests)
+    const before = times.get(spec.key) ?? 0
+    times.set(spec.key, before + 1)
+    return before === 0 ? spec : { ...spec, key: `${spec.key}#${before + 1}` }
   })
 }
 
+function specOf(address: WeightedAddress, digests: Digests): EndpointSpec {
+  const known = specs.get(address)
+  if (known !== undefined) return known
+  const { weight = 1, locality = '', priority = 0 } = address
+  const spec = { key: keyWith(address, digests), address, weight, locality, priority }
+  specs.set(address, spec)
+  return spec
+}
+
 /** The key of an address: everything that a session depends on, with certificates and the connecting function. */
-export function keyOf({ name, tcp, unix, connect, tls }: DialAddress): string {
+export function keyOf(address: DialAddress): string {
+  return keyWith(address, new Digests())
+}
+
+function keyWith({ name, tcp, unix, connect, tls }: DialAddress, digests: Digests): string {
   const to = tcp === undefined ? unix : `${tcp.host}:${tcp.port}`
-  return JSON.stringify([name, to, connect && numberOf(connect), tls && tlsKeyOf(tls)])
+  return JSON.stringify([name, to, connect && numberOf(connect), tls && digests.ofTls(tls)])
 }
 
 const numbers = new WeakMap<object, number>()
@@ -111,11 +125,20 @@ function numberOf(connect: object): number {
   return lastNumber
 }
 
-function tlsKeyOf({ serverName, ca, cert, key }: NonNullable<DialAddress['tls']>): unknown[] {
-  return [serverName, digestOf(ca), digestOf(cert), digestOf(key)]
-}
+/** Digests of what the endpoints of a list have in common, so that no second copy of a private key is kept. */
+class Digests {
+  readonly #known = new Map<string | Buffer, string>()
 
-/** A digest, so that no second copy of a private key is kept. */
-function digestOf(pem: string | Buffer | undefined): string | undefined {
-  return pem === undefined ? undefined : nodeCrypto().createHash('sha256').update(pem).digest('base64')
+  ofTls({ serverName, ca, cert, key }: NonNullable<DialAddress['tls']>): unknown[] {
+    return [serverName, this.#of(ca), this.#of(cert), this.#of(key)]
+  }
+
+  #of(pem: string | Buffer | undefined): string | undefined {
+    if (pem === undefined) return undefined
+    const known = this.#known.get(pem)
+    if (known !== undefined) return known
+    const digest = nodeCrypto().createHash('sha256').update(pem).digest('base64')
+    this.#known.set(pem, digest)
+    return digest
+  }
 }
