@@ -16,6 +16,7 @@
  * and only if no endpoint that was asked may get a session: or calls would go elsewhere each time that one is being dialled.
  */
 import type { Balancer } from '../balance/balancer.ts'
+import { mix } from '../balance/hash.ts'
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 
@@ -98,9 +99,7 @@ export class DividedBalancer implements Balancer {
   }
 }
 
-/** Another use of the hash than the balancer of the part makes: or the part would have calls of some hashes only. */
+/** Another number than the balancer of the part makes of it: or the part would have calls of some hashes only. */
 function pointOf(hash: number): number {
-  let bits = Math.imul(hash ^ (hash >>> 16), 0x21f0aaad)
-  bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97)
-  return ((bits ^ (bits >>> 15)) >>> 0) / 2 ** 32
+  return mix(hash ^ 0x21f0aaad) / 2 ** 32
 }

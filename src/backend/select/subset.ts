@@ -10,6 +10,7 @@
  */
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
+import { hashText, mix } from '../balance/hash.ts'
 import type { EndpointSpec } from '../endpoint-source.ts'
 
 export interface SubsetSettings {
@@ -32,7 +33,7 @@ export function subsetOf(
 ): readonly EndpointSpec[] {
   const levels = Map.groupBy(all, ({ priority }) => priority)
   if ([...levels.values()].every(({ length }) => length <= size)) return all
-  const seed = hashOf(id)
+  const seed = hashText(id)
   const taken = new Set<EndpointSpec>()
   for (const level of levels.values()) for (const spec of bestOf(level, size, seed)) taken.add(spec)
   return all.filter(spec => taken.has(spec))
@@ -40,7 +41,7 @@ export function subsetOf(
 
 /** An endpoint of weight 0 only finishes its calls. It stays if it was taken, and another one does its work. */
 function bestOf(level: readonly EndpointSpec[], size: number, seed: number): readonly EndpointSpec[] {
-  const scores = level.map(({ address }) => scoreOf(hashOf(address.name), seed))
+  const scores = level.map(({ address }) => scoreOf(hashText(address.name), seed))
   const order = Uint32Array.from(level, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || a - b)
   const best: EndpointSpec[] = []
   let left = size
@@ -54,22 +55,7 @@ function bestOf(level: readonly EndpointSpec[], size: number, seed: number): rea
 
 /** 53 bits, so that two endpoints hardly ever have the same score. */
 function scoreOf(endpoint: number, proxy: number): number {
-  const high = mixed(endpoint ^ Math.imul(proxy, 0x9e3779b1))
-  const low = mixed(high ^ proxy ^ 0x85ebca6b)
+  const high = mix(endpoint ^ Math.imul(proxy, 0x9e3779b1))
+  const low = mix(high ^ proxy ^ 0x85ebca6b)
   return high * 2 ** 21 + (low >>> 11)
-}
-
-/** FNV-1a, with the bits mixed: names that differ in their last digit must not have scores that are alike. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return mixed(hash)
-}
-
-/** The last step of MurmurHash3: each bit of the result depends on all bits of the number. */
-function mixed(number: number): number {
-  let hash = number ^ (number >>> 16)
-  hash = Math.imul(hash, 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
 }
