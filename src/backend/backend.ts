@@ -92,7 +92,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
    * has. Calls that wait are placed again. If the list is empty, calls fail at once with UNAVAILABLE.
    */
   setEndpoints(all: readonly EndpointSpec[]): void {
-    if (this.retired === undefined && this.#refusal === undefined) this.#set.replace(all)
+    if (this.retired === undefined && this.#refusal === undefined) this.#set.override(all)
   }
 
   /** Replaces the settings, the list of endpoints with them. They also hold for waiting calls and open sessions. */

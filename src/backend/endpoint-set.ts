@@ -46,6 +46,10 @@ export class EndpointSet {
   readonly #context: BackendContext
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
+  /** Where the list comes from. */
+  #origin: Pick<BackendSettings, 'source' | 'endpoints'>
+  /** Code has said otherwise since. */
+  #overridden = false
   /** The last list that the source has told. */
   #told: readonly EndpointSpec[] | undefined
   /** What the source has said last, besides a list. */
@@ -53,6 +57,7 @@ export class EndpointSet {
 
   constructor(settings: BackendSettings, context: BackendContext, owner: EndpointSetOwner) {
     this.#settings = settings.balancer
+    this.#origin = originOf(settings)
     this.#context = context
     this.#owner = owner
     this.#watches = new Watches(settings, context)
@@ -126,6 +131,7 @@ export class EndpointSet {
 
   #onEndpoints(all: readonly EndpointSpec[], remark: string | undefined): void {
     this.#say(remark === undefined ? undefined : { kind: 'partial', text: remark })
+    this.#overridden = false
     this.replace(all)
   }
 
@@ -141,6 +147,12 @@ export class EndpointSet {
     this.sourceProblem = problem
     this.#context.onSourceProblem?.(this.#owner.name, problem)
     return true
+  }
+
+  /** Replaces the list, until the source tells it again. */
+  override(all: readonly EndpointSpec[]): void {
+    this.#overridden = true
+    this.replace(all)
   }
 
   /** Replaces the list. Of two endpoints with the same key the first one counts. */
@@ -197,11 +209,19 @@ export class EndpointSet {
     const isSame = isDeepStrictEqual(balancer, this.#settings)
     this.#settings = balancer
     const isOtherPart = this.#selection.update(settings)
-    this.follow(sourceOf(settings, this.#context))
+    this.#followIfOther(settings)
     if (isOtherPart && told !== undefined && this.#told === told) this.replace(told)
     for (const endpoint of this.all) endpoint.update(settings)
     this.#watches.update(settings)
     if (this.#selection.divide(this.all, false) || !isSame) this.#balance(false)
+  }
+
+  /** A source that is the same goes on: to begin anew would cost it its knowledge, and its registry a session. */
+  #followIfOther(settings: BackendSettings): void {
+    const origin = originOf(settings)
+    const isSame = !this.#overridden && isDeepStrictEqual(origin, this.#origin)
+    this.#origin = origin
+    if (!isSame) this.follow(sourceOf(settings, this.#context))
   }
 
   /** The source has not told anything, so calls have to wait for it. */
@@ -245,6 +265,10 @@ export class EndpointSet {
     this.#selection.close()
     await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.close()))
   }
+}
+
+function originOf({ source, endpoints }: BackendSettings): Pick<BackendSettings, 'source' | 'endpoints'> {
+  return source === undefined ? { endpoints } : { source, endpoints }
 }
 
 /** Nothing has changed that a balancer looks at. */

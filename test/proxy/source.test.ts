@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { parseEndpointAddress } from '../../src/config/address.ts'
+import { ConfiguredProxy } from '../../src/config/configured-proxy.ts'
 import { Dialling } from '../../src/config/dialling.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import type { TestClient } from '../../src/demo/http2-client.ts'
-import { defineBackend, type ProxyOptions } from '../../src/index.ts'
+import { defineBackend, type OwnSource, type OwnSourceSink, type ProxyOptions } from '../../src/index.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
 import { until } from '../support/until.ts'
 import { ask, client, SILENT, server, started } from './change-rig.ts'
@@ -118,7 +120,7 @@ t.test('tls: what the file says is held against it', async t => {
     ['- unix:/run/x.sock', /tls of the backend: needs serverName/],
     ['- http://api.test:1', /tls of the backend: is not used/],
     ['- { address: "api.test:1", wieght: 3 }', /entry 1: wieght: unknown key, did you mean "weight"\?/],
-    ['- { address: "https://api.test:1", weight: 0 }', /entry 1: weight: .*0/],
+    ['- { address: "https://api.test:1", weight: -1 }', /entry 1: weight: must be at least 0/],
     ['- { name: x, connect: y }', /entry 1: connect: expected a function/],
   ]
   for (const [list, reason] of wrong) {
@@ -177,4 +179,168 @@ t.test('dns: the certificate must be one for the name, not for its addresses', a
   const { tls } = new Dialling('/', { serverName: 'other.test' }).addressAt('10.0.0.1', named('https://api.test'))
   t.same(tls, { serverName: 'other.test' })
   t.equal(new Dialling('/', undefined).addressAt('10.0.0.1', named('http://api.test')).tls, undefined)
+})
+
+/** A registry in the test's own hands. */
+class Registry implements OwnSource {
+  readonly sinks: OwnSourceSink[] = []
+  readonly called: string[] = []
+
+  start(sink: OwnSourceSink): void {
+    this.called.push('start')
+    this.sinks.push(sink)
+  }
+
+  refresh(): void {
+    this.called.push('refresh')
+  }
+
+  close(sink: OwnSourceSink): void {
+    this.called.push(sink === this.sinks.at(-1) ? 'close' : 'close of another')
+  }
+
+  get sink(): OwnSourceSink {
+    return this.sinks.at(-1)!
+  }
+}
+
+t.test('a source of your own: calls wait for it, and go where it says', async t => {
+  const [a, b] = [await server(t, 'a'), await server(t, 'b')]
+  const registry = new Registry()
+  const { addresses } = await started(t, { ...SILENT, backends: { main: { source: registry } } })
+  const by = client(t, addresses[0]!)
+  const answer = ask(by)
+  await until('it is started', () => registry.sinks.length === 1)
+  registry.sink.onEndpoints([a.url])
+  t.equal(await answer, 'a')
+  const list = [{ address: b.url, weight: 2 }]
+  registry.sink.onEndpoints(list)
+  list.pop()
+  t.equal(await ask(by), 'b', 'a list that is changed afterwards is read at once')
+})
+
+t.test('a source of your own tells what is wrong: the last list stays, and the log says it once', async t => {
+  const [a, b] = [await server(t, 'a'), await server(t, 'b')]
+  const registry = new Registry()
+  const { lines, options } = logged()
+  const { addresses } = await started(t, { ...options, backends: { main: { source: registry } } })
+  const by = client(t, addresses[0]!)
+  await until('it is started', () => registry.sinks.length === 1)
+  registry.sink.onEndpoints([a.url])
+  t.equal(await ask(by), 'a')
+  const details = () => lines.filter(({ msg }) => msg.startsWith('endpoints cannot be had')).map(line => line.detail)
+  const trap = new Proxy([], {
+    get() {
+      throw new Error('trap')
+    },
+  })
+  const wrong: [list: unknown, reason: RegExp][] = [
+    [[], /^the list is empty$/],
+    [undefined, /a list is needed here/],
+    ['h:1', /expected a list, found "h:1"/],
+    [[a.url, 'nowhere'], /^entry 2: "nowhere" has no port/],
+    [[{ address: a.url, wieght: 1 }], /^entry 1: wieght: unknown key, did you mean "weight"\?/],
+    [[{ address: a.url, weight: Number.NaN }], /^entry 1: weight: /],
+    [[{ address: a.url, weight: -1 }], /^entry 1: weight: must be at least 0/],
+    [new Array(100_001).fill(a.url), /100001 entries, more than 100000/],
+    [trap, /trap/],
+  ]
+  for (const [list, reason] of wrong) {
+    const before = details().length
+    for (let i = 0; i < 2; i++) {
+      registry.sink.onEndpoints(list as string[])
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    t.equal(details().length, before + 1, `${reason}: once`)
+    t.match(details().at(-1), reason)
+    t.equal(await ask(by), 'a')
+  }
+  registry.sink.onError('the registry is away')
+  await until('it is logged', () => details().at(-1) === 'the registry is away')
+  registry.sink.onEndpoints([b.url])
+  await goesTo(by, 'b')
+  t.equal(lines.filter(({ msg }) => msg === 'endpoints are known again').length, 1)
+})
+
+t.test('whatever a source of your own throws harms nobody', async t => {
+  const a = await server(t, 'a')
+  const thrown: unknown[] = [new Error('broken'), 'text', undefined, Object.create(null), Symbol('odd')]
+  for (const what of thrown) {
+    for (const late of [false, true]) {
+      const fail = (): Promise<void> => {
+        if (!late) throw what
+        return Promise.reject(what)
+      }
+      const { lines, options } = logged()
+      const backends = { main: { source: { start: fail, refresh: fail, close: fail } }, other: { endpoints: [a.url] } }
+      const routes = [
+        { match: { metadata: { to: 'main' } }, backend: 'main' },
+        { match: {}, backend: 'other' },
+      ]
+      const { proxy, addresses } = await started(t, { ...options, backends, routes })
+      t.equal(await ask(client(t, addresses[0]!)), 'a')
+      await until('it is logged', () => lines.some(({ detail }) => detail?.startsWith('start() of the source failed')))
+      await proxy.close()
+    }
+  }
+})
+
+t.test('a source of your own that is the same goes on; another one closes it; after that it tells nothing', async t => {
+  const [a, b] = [await server(t, 'a'), await server(t, 'b')]
+  const [one, other] = [new Registry(), new Registry()]
+  const options = (source: OwnSource, more: object = {}) => ({
+    ...{ ...SILENT, listeners: LISTENERS, backends: { main: { source, ...more } } },
+  })
+  const { proxy, addresses } = await started(t, options(one))
+  const by = client(t, addresses[0]!)
+  await until('it is started', () => one.sinks.length === 1)
+  one.sink.onEndpoints([a.url])
+  t.equal(await ask(by), 'a')
+  t.same((await proxy.apply(options(one))).backends.updated, [], 'the same')
+  t.same((await proxy.apply(options(one, { balancer: 'pick-first' }))).backends.updated, ['main'])
+  t.same(one.called, ['start'], 'it goes on')
+  t.equal(await ask(by), 'a')
+  t.same((await proxy.apply(options(other))).backends.updated, ['main'], 'alike, and another')
+  await until('the other is started', () => other.sinks.length === 1)
+  t.same(one.called, ['start', 'close'])
+  one.sink.onEndpoints([b.url])
+  one.sink.onError('too late')
+  t.equal(await ask(by), 'a', 'until the other has told a list')
+  other.sink.onEndpoints([b.url])
+  await goesTo(by, 'b')
+  await proxy.apply(options(one))
+  await until('it is started again', () => one.sinks.length === 2)
+  await proxy.close()
+  t.same(one.called, ['start', 'close', 'start', 'close'])
+})
+
+t.test('a source of your own is asked when endpoints fail, at most once a second', async t => {
+  const registry = new Registry()
+  const { addresses } = await started(t, { ...SILENT, backends: { main: { source: registry } } })
+  const by = client(t, addresses[0]!)
+  await until('it is started', () => registry.sinks.length === 1)
+  registry.sink.onEndpoints(Array.from({ length: 20 }, (_, i) => `127.0.0.1:${i + 1}`))
+  await t.rejects(ask(by), { code: 14 })
+  t.same(registry.called, ['start', 'refresh'])
+})
+
+t.test('setEndpoints knows the backends of a configuration file, with their tls', async t => {
+  const [a, b] = [await server(t, 'a'), await server(t, 'b')]
+  const file = join(t.testdir({}), 'proxy.yaml')
+  writeFileSync(
+    file,
+    `listeners: [{ address: "127.0.0.1:0" }]\nlog: { level: silent }\nbackends: { main: { endpoints: ["${a.url}"] } }`,
+  )
+  const proxy = new ConfiguredProxy(loadConfig(file))
+  t.teardown(() => proxy.close())
+  const [bound] = await proxy.start()
+  const by = client(t, bound!.address)
+  t.equal(await ask(by), 'a')
+  proxy.backend('main').setEndpoints([b.url])
+  t.equal(await ask(by), 'b')
+  t.throws(() => proxy.backend('main').setEndpoints(['nowhere']), {
+    name: 'ConfigError',
+    message: 'backends.main.endpoints[0]: "nowhere" has no port: write host:port',
+  })
+  t.throws(() => proxy.backend('other').setEndpoints([b.url]), RangeError)
 })
