@@ -46,7 +46,7 @@ export abstract class LeastLoaded implements Balancer {
     const { length } = this.#endpoints
     if (length === 0) return undefined
     this.#left = length
-    this.#start = this.#any()
+    this.#start = this.#anyBut(NONE)
     this.#failed = this.#chosen = NONE
     this.#hasChosen = false
     // It has no calls in flight, and looks like the best of all. It is asked, which lets it be dialled again, and then
@@ -75,10 +75,25 @@ export abstract class LeastLoaded implements Balancer {
     return undefined
   }
 
-  #any(): number {
+  /** Any but this one: with the same one twice there would be no choice, and one that is slow had 1 of N² calls. */
+  #anyBut(but: number): number {
     const upTo = this.#upTo
-    if (upTo === undefined) return Math.floor(this.#random() * this.#endpoints.length)
-    const point = this.#random() * upTo.at(-1)!
+    const { length } = this.#endpoints
+    if (length === 1) return 0
+    if (upTo === undefined) {
+      if (but === NONE) return Math.floor(this.#random() * length)
+      const at = Math.floor(this.#random() * (length - 1))
+      return at < but ? at : at + 1
+    }
+    const start = but > 0 ? upTo[but - 1]! : 0
+    const skipped = but === NONE ? 0 : upTo[but]! - start
+    const point = this.#random() * (upTo.at(-1)! - skipped)
+    return this.#weighed(point < start ? point : point + skipped)
+  }
+
+  /** The one to whose weight the point belongs. */
+  #weighed(point: number): number {
+    const upTo = this.#upTo!
     let [low, high] = [0, upTo.length - 1]
     while (low < high) {
       const middle = (low + high) >> 1
@@ -92,7 +107,7 @@ export abstract class LeastLoaded implements Balancer {
   #least(known: number, choices: number): number {
     let least = known
     for (let i = 0; i < choices; i++) {
-      const at = this.#any()
+      const at = this.#anyBut(least)
       const endpoint = this.#endpoints[at]!
       if (!endpoint.failing && (least === NONE || this.hasLess(endpoint, this.#endpoints[least]!))) least = at
     }

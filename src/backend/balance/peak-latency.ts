@@ -81,7 +81,7 @@ export class PeakLatency implements OutcomeListener {
       return
     }
     // A stream that began long ago tells nothing about now.
-    if (latencyMs - headersMs < this.#decayMs) this.#answered(headersMs, endMs)
+    if (latencyMs - headersMs < this.#decayMs) this.#answered(Math.min(headersMs, this.#decayMs), endMs)
     if (by === 'backend') this.#failures *= 1 - ANSWER_PART
   }
 
