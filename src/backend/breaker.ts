@@ -40,11 +40,12 @@ export function keptOf(max: number): number {
  * @param used places that are taken
  * @param own places that the client has
  * @param clients how many clients have some
+ * @param alike how many such limits there are, where `own` and `clients` count the places of all of them
  */
-export function hasPlace(max: number, used: number, own: number, clients: number): boolean {
+export function hasPlace(max: number, used: number, own: number, clients: number, alike = 1): boolean {
   const kept = keptOf(max)
   if (used < max - kept) return true
-  return used < max && hasFew(own, clients, kept)
+  return used < max && hasFew(own, clients, kept * alike)
 }
 
 /** Whether a client has so few places that it may have one of those that are kept for such clients: one, always. */

@@ -138,6 +138,11 @@ export class ClientShare {
     return false
   }
 
+  /** It may have one more stream at an endpoint that has a limit, and has `inFlight` calls. There are so many endpoints. */
+  mayOpenAt(maxCalls: number, inFlight: number, endpoints: number): boolean {
+    return hasPlace(maxCalls, inFlight, this.streams, this.#all.clients, endpoints)
+  }
+
   /** The backend did not process one of its calls. @returns whether that may be sent again; then it must be ended */
   beginRetry(): boolean {
     const { limits, retries, clients } = this.#all

@@ -14,28 +14,14 @@ import type { Timer } from '../transport/clock.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import type { Known } from './balance/known.ts'
 import type { ClientShare } from './client-share.ts'
+import type { EndpointLimit } from './endpoint-limit.ts'
 import { apartPool, type EndpointOptions, type PoolOptions, reservePool, sharedPool } from './endpoint-options.ts'
+import type { EndpointOwner } from './endpoint-owner.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
 import { KeepalivePace } from './keepalive-pace.ts'
 import type { Lease, StreamCounter } from './lease.ts'
 import type { Outcomes } from './outcome.ts'
 import { type PoolContext, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
-
-/** Who hears what happens at an endpoint. */
-export interface EndpointOwner {
-  /** A session is ready. */
-  onConnected(endpoint: Endpoint): void
-  /** A session has room for a stream. */
-  onRoom(endpoint: Endpoint): void
-  /** A connect failed. Calls that wait for this endpoint should go to another. */
-  onConnectFailed(endpoint: Endpoint): void
-  /** A connect takes long. Calls that wait should go to another endpoint if one is ready. */
-  onConnectSlow(endpoint: Endpoint): void
-  /** A session takes no more streams, so no call should wait for one of them. */
-  onSessionGone(endpoint: Endpoint): void
-  /** It is barred now and was not before, or the other way round. */
-  onBarsChanged(endpoint: Endpoint): void
-}
 
 /** Who may say that an endpoint should get no calls, although it can be reached. */
 export type BarKind = 'health' | 'outlier'
@@ -58,6 +44,8 @@ export class Endpoint implements StreamCounter {
   outcomes: Outcomes | undefined
   /** What balancers know of it. */
   readonly known: Known = {}
+  /** How many calls it may have at a time. Undefined: as many as its sessions take. */
+  limit: EndpointLimit | undefined
   /** Why it should get no calls, by who says so. */
   readonly bars: ReadonlyMap<BarKind, string> = new Map()
   #options: EndpointOptions
@@ -177,11 +165,17 @@ export class Endpoint implements StreamCounter {
 
   /** Some client could have room now, or have a session in reserve dialled. */
   get mayHaveRoom(): boolean {
+    if (this.limit !== undefined && this.inFlight >= this.limit.maxCalls) return false
     if (this.#shared.leases.room() !== undefined) return true
     const reserve = this.#reserve
     return reserve === undefined
       ? this.#options.sessions.reserve > 0
       : reserve.leases.room() !== undefined || reserve.promising
+  }
+
+  /** Its limit is higher than before, or it has fewer calls. */
+  onRoomier(): void {
+    this.#owner.onRoom(this)
   }
 
   #roomInReserve(share: ClientShare): Lease | undefined {

@@ -17,6 +17,10 @@ export interface StreamCounter {
   inFlight: number
   /** Who listens to what becomes of them, if anybody does. */
   readonly outcomes?: Outcomes | undefined
+  /** Only so many may be open. */
+  readonly limit?: object | undefined
+  /** Told of each stream that ends, where there is a limit. */
+  onRoomier?(): void
 }
 
 export class Lease {
@@ -129,6 +133,7 @@ export class Lease {
   /** The stream has ended. */
   ended(what: Resettable): void {
     this.#counter.inFlight--
+    if (this.#counter.limit !== undefined) this.#counter.onRoomier?.()
     this.ownEnded(what)
   }
 

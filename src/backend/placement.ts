@@ -28,6 +28,10 @@ export class Placement {
         endpoint.connect()
         continue
       }
+      if (endpoint.limit?.isFullFor(waiter.share, endpoint.inFlight)) {
+        this.#full = true
+        continue
+      }
       const lease = endpoint.room(waiter.share)
       if (lease !== undefined) return lease
       if (endpoint.state === 'ready') {

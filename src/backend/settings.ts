@@ -5,6 +5,7 @@ import type { Turn } from '../transport/turn.ts'
 import type { BalancerSettings } from './balance/kinds.ts'
 import type { BreakerSettings } from './breaker.ts'
 import type { ShareLimits } from './client-share.ts'
+import type { EndpointLimitSettings } from './endpoint-limit.ts'
 import type { EndpointOptions } from './endpoint-options.ts'
 import { type EndpointSource, type SourceProblem, StaticSource, type WeightedAddress } from './endpoint-source.ts'
 import type { WatchContext } from './endpoint-watch.ts'
@@ -34,6 +35,8 @@ export interface BackendSettings extends EndpointOptions, SelectionSettings {
   readonly health?: HealthSettings
   /** By default nobody is ejected. */
   readonly outliers?: OutlierSettings
+  /** How many calls each endpoint may have at a time. */
+  readonly endpointLimit?: EndpointLimitSettings | undefined
 }
 
 /** Where the endpoints come from, as data: two that are alike can be compared. */

@@ -5,7 +5,8 @@
 import type { Clock } from '../transport/clock.ts'
 import { CallQueue } from './call-queue.ts'
 import { type ClientShare, Ticket, type Unavailable, type Waiter } from './client-share.ts'
-import type { Endpoint, EndpointOwner } from './endpoint.ts'
+import type { Endpoint } from './endpoint.ts'
+import type { EndpointOwner } from './endpoint-owner.ts'
 import type { EndpointSet } from './endpoint-set.ts'
 import type { Placement } from './placement.ts'
 import type { PoolContext } from './session-pool.ts'
@@ -225,6 +226,10 @@ export class WaitingCalls implements EndpointOwner {
       const share = queue.nextClient()
       const ticket = firstFor(share, endpoint, own)
       if (ticket === undefined || !share.mayOpen()) continue
+      if (endpoint.limit?.isFullFor(share, endpoint.inFlight)) {
+        short = true
+        continue
+      }
       const lease = endpoint.room(share)
       if (lease === undefined) {
         short = true

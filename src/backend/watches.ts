@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../transport/clock.ts'
 import { balancerWatch } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
+import { EndpointLimits } from './endpoint-limit.ts'
 import type { EndpointWatch } from './endpoint-watch.ts'
 import { HealthChecks } from './health/health-checks.ts'
 import { Outliers } from './health/outliers.ts'
@@ -21,6 +22,7 @@ const KINDS: readonly WatchKind[] = [
   { settings: 'health', make: ({ health }, context) => health && new HealthChecks(health, context) },
   { settings: 'outliers', make: ({ outliers }, context) => outliers && new Outliers(outliers, context) },
   { settings: 'balancer', make: ({ balancer }, context) => balancerWatch(balancer, context) },
+  { settings: 'endpointLimit', make: ({ endpointLimit }) => endpointLimit && new EndpointLimits(endpointLimit) },
 ]
 
 export class Watches {

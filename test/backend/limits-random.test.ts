@@ -8,7 +8,7 @@ import { Client } from '../../src/backend/client-share.ts'
 import type { FakeSession } from '../support/fake-transport.ts'
 import { BackendRig, type Call, type RigOptions } from './rig.ts'
 
-type Limits = Pick<RigOptions, 'breaker'>
+type Limits = Pick<RigOptions, 'breaker' | 'endpointLimit'>
 
 const LIMITS: readonly Limits[] = [
   { breaker: { maxCalls: 1 } },
@@ -16,6 +16,10 @@ const LIMITS: readonly Limits[] = [
   { breaker: { maxCalls: 7 } },
   { breaker: { maxCalls: 8, maxSessions: 2 } },
   { breaker: { maxSessions: 3 } },
+  { endpointLimit: { maxCalls: 1 } },
+  { endpointLimit: { maxCalls: 3 }, breaker: { maxCalls: 6 } },
+  { endpointLimit: { kind: 'gradient', min: 1, max: 4, windowMs: 1, tolerance: 2 } },
+  { endpointLimit: { kind: 'aimd', min: 2, max: 9, windowMs: 1, latencyMs: 20 } },
 ]
 const CLIENTS = 5
 const LOUD = CLIENTS - 1
@@ -46,6 +50,10 @@ class Play {
       const call = this.#one(this.#running)
       if (call === undefined) return
       ;(call.lease!.session as FakeSession).answered = true
+      // As an attempt tells it.
+      const latencyMs = 1 + (this.#pick % 10) * 4
+      for (const listener of call.lease!.outcomes?.listeners ?? [])
+        listener.onHeaders!(latencyMs, call.share, this.#pick % 7 === 0, this.rig.clock.now())
       call.stream!.close({ kind: 'clean' })
     },
     'a call is sent again': () => {
@@ -118,7 +126,12 @@ class Play {
   }
 
   #endTurn(): void {
+    const before = new Map(this.rig.backend.endpoints.map(endpoint => [endpoint, endpoint.inFlight]))
     this.rig.turn.end()
+    // A limit that falls ends no call. Calls come at the end of a turn only.
+    for (const [{ inFlight, limit }, had] of before)
+      if (limit !== undefined && inFlight > had && inFlight > limit.maxCalls)
+        throw new Error(`an endpoint has ${inFlight} calls, of ${limit.maxCalls}`)
     this.#checkNobodyWaitsInVain()
   }
 
@@ -139,7 +152,8 @@ class Play {
       if (ticket === undefined) throw new Error(`${name} is lost`)
       if (ticket.endpoint?.state === 'connecting' || !share.mayOpen()) continue
       for (const endpoint of this.rig.backend.endpoints) {
-        const room = endpoint.failing ? undefined : endpoint.room(share)
+        const full = endpoint.failing || endpoint.limit?.isFullFor(share, endpoint.inFlight)
+        const room = full ? undefined : endpoint.room(share)
         if (room !== undefined) throw new Error(`${name} waits, and ${endpoint.address.name} has room`)
       }
     }

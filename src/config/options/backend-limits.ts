@@ -12,6 +12,64 @@ export interface BreakerOptions {
   readonly maxRetries?: number
 }
 
+/** How many calls each endpoint may have. */
+export type EndpointLimitOptions = FixedLimitOptions | GradientLimitOptions | AimdLimitOptions
+
+/** A number. */
+export interface FixedLimitOptions {
+  /** Most calls that an endpoint has at a time. */
+  readonly maxCalls: number
+}
+
+/** By what answers take, against what they usually take. */
+export interface GradientLimitOptions {
+  /** The limit falls when answers take longer than usual. */
+  readonly kind: 'gradient'
+  /**
+   * Least calls at a time, with which it begins; what they take is thought to be usual.
+   * @defaultValue `10`
+   */
+  readonly min?: number
+  /**
+   * Most calls at a time.
+   * @defaultValue `1000`
+   */
+  readonly max?: number
+  /**
+   * Least time from one change to the next; it goes on until there are ten answers (milliseconds).
+   * @defaultValue `1000`
+   */
+  readonly windowMs?: number
+  /**
+   * So many times the usual latency is still none too much.
+   * @defaultValue `2`
+   */
+  readonly tolerance?: number
+}
+
+/** By what answers take, against a number. */
+export interface AimdLimitOptions {
+  /** The limit falls when answers take longer than `latencyMs`. */
+  readonly kind: 'aimd'
+  /**
+   * Least calls at a time, with which it begins; what they take is thought to be usual.
+   * @defaultValue `10`
+   */
+  readonly min?: number
+  /**
+   * Most calls at a time.
+   * @defaultValue `1000`
+   */
+  readonly max?: number
+  /**
+   * Least time from one change to the next; it goes on until there are ten answers (milliseconds).
+   * @defaultValue `1000`
+   */
+  readonly windowMs?: number
+  /** What takes longer until the response headers is too slow (milliseconds). */
+  readonly latencyMs: number
+}
+
 /** Calls that wait. */
 export interface QueueOptions {
   /**

@@ -1,5 +1,5 @@
 /** Groups of endpoints, and how the proxy connects to them. */
-import type { BreakerOptions, QueueOptions } from './backend-limits.ts'
+import type { BreakerOptions, EndpointLimitOptions, QueueOptions } from './backend-limits.ts'
 import type { BalancerOptions } from './balancers.ts'
 import type { EndpointOptions } from './endpoints.ts'
 import type { HealthOptions, OutlierOptions } from './health.ts'
@@ -63,6 +63,8 @@ export interface BackendOptions {
   readonly queue?: QueueOptions
   /** What all calls together may use of the backend; a number that is missing is no limit. */
   readonly breaker?: BreakerOptions
+  /** How many calls each endpoint may have at a time: a number, or a limit that follows latency. */
+  readonly endpointLimit?: EndpointLimitOptions
   /**
    * How many RST_STREAM frames go out on a session that clients share; more wait.
    * @defaultValue `{ burst: 500, perSecond: 30 }`

@@ -26,6 +26,52 @@ export const breaker = strict({
   ),
 }).meta({ description: 'What all calls together may use of the backend; a number that is missing is no limit' })
 
+/** What the limits that follow latency have in common. */
+const bounds = {
+  // Envoy: 3, Netflix' library: 20. A healthy endpoint works on some calls at a time, and a few slow ones must not fill it.
+  min: integer(10, 'Least calls at a time, with which it begins; what they take is thought to be usual', {
+    min: 1,
+    max: MOST_CALLS,
+  }),
+  max: integer(1000, 'Most calls at a time', { min: 1, max: MOST_CALLS }),
+  windowMs: milliseconds(1000, 'Least time from one change to the next; it goes on until there are ten answers', {
+    min: 50,
+    max: 60_000,
+  }),
+}
+
+function ordered({ min, max }: { min: number; max: number }, context: z.core.$RefinementCtx): void {
+  if (min <= max) return
+  context.addIssue({ code: 'custom', path: ['max'], message: `must not be less than min, which is ${min}` })
+}
+
+export const endpointLimit = z
+  .union([
+    strict({
+      maxCalls: z.int().min(1).max(MOST_CALLS).meta({ description: 'Most calls that an endpoint has at a time' }),
+    }),
+    strict({
+      kind: z.literal('gradient').meta({ description: 'The limit falls when answers take longer than usual' }),
+      ...bounds,
+      tolerance: z.number().min(1.1).max(10).default(2).meta({
+        description: 'So many times the usual latency is still none too much',
+      }),
+    }).superRefine(ordered),
+    strict({
+      kind: z.literal('aimd').meta({ description: 'The limit falls when answers take longer than `latencyMs`' }),
+      ...bounds,
+      latencyMs: z.number().positive().max(60_000).meta({
+        description: 'What takes longer until the response headers is too slow (milliseconds)',
+      }),
+    }).superRefine(ordered),
+  ])
+  .meta({
+    description:
+      'How many calls each endpoint may have at a time: a number, or a limit that [follows latency](fleet.md#limits)',
+    'x-type':
+      '`{ maxCalls }`, `{ kind: gradient, min, max, windowMs, tolerance }` or `{ kind: aimd, latencyMs, min, max, windowMs }`',
+  })
+
 export const queue = section('Calls for which no endpoint has a free stream', {
   maxCalls: integer(1000, 'Most calls that wait for a stream; more are refused'),
   timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),

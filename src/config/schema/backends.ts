@@ -1,6 +1,6 @@
 /** Groups of endpoints, and how the proxy connects to them. */
 import { z } from 'zod'
-import { breaker, queue } from './backend-limits.ts'
+import { breaker, endpointLimit, queue } from './backend-limits.ts'
 import { balancer } from './balancers.ts'
 import { endpointList } from './endpoints.ts'
 import { integer, milliseconds, pem, section, strict, transport } from './fields.ts'
@@ -130,6 +130,7 @@ export const backend = strict({
   backoff,
   queue,
   breaker: breaker.optional(),
+  endpointLimit: endpointLimit.optional(),
   resets,
   health: health.optional(),
   outliers: outliers.optional(),
