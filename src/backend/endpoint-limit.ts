@@ -2,11 +2,8 @@
  * A limit for each endpoint: so many calls at a time, by a number or by latency. An endpoint that has as many is full:
  * another takes the call, or it waits. Clients share the limit as they share that of the whole backend (`breaker.ts`).
  */
-import { AdaptiveLimit, type AimdSettings, type GradientSettings } from './adaptive-limit.ts'
+import type { AimdSettings, GradientSettings } from './adaptive-limit.ts'
 import type { ClientShare } from './client-share.ts'
-import type { Endpoint } from './endpoint.ts'
-import type { EndpointWatch } from './endpoint-watch.ts'
-import type { OutcomeListener } from './outcome.ts'
 
 export type EndpointLimitSettings = FixedSettings | GradientSettings | AimdSettings
 
@@ -33,37 +30,5 @@ export class EndpointLimit {
   /** Whether it leaves no room for one more call of the client. @param inFlight calls that the endpoint has */
   isFullFor(share: ClientShare, inFlight: number): boolean {
     return !share.mayOpenAt(this.maxCalls, inFlight, this.#alike.size)
-  }
-}
-
-/** The limits of a backend's endpoints. */
-export class EndpointLimits implements EndpointWatch {
-  readonly #settings: EndpointLimitSettings
-  readonly #endpoints = new Set<Endpoint>()
-
-  constructor(settings: EndpointLimitSettings) {
-    this.#settings = settings
-  }
-
-  watch(endpoint: Endpoint): OutcomeListener | undefined {
-    this.#endpoints.add(endpoint)
-    const settings = this.#settings
-    if ('maxCalls' in settings) {
-      endpoint.limit = new EndpointLimit(settings, this.#endpoints)
-      return undefined
-    }
-    const inFlight = () => endpoint.inFlight
-    const adaptive = new AdaptiveLimit(settings, inFlight, () => endpoint.onRoomier())
-    endpoint.limit = new EndpointLimit(adaptive, this.#endpoints)
-    return adaptive
-  }
-
-  unwatch(endpoint: Endpoint): void {
-    this.#endpoints.delete(endpoint)
-    endpoint.limit = undefined
-  }
-
-  close(): void {
-    for (const endpoint of this.#endpoints) this.unwatch(endpoint)
   }
 }

@@ -1,7 +1,5 @@
 /** Who hears what happens at an endpoint. */
-import type { Endpoint } from './endpoint.ts'
-
-export interface EndpointOwner {
+export interface EndpointOwner<Endpoint> {
   /** A session is ready. */
   onConnected(endpoint: Endpoint): void
   /** A session has room for a stream. */

@@ -50,7 +50,7 @@ export class Endpoint implements StreamCounter {
   readonly bars: ReadonlyMap<BarKind, string> = new Map()
   #options: EndpointOptions
   readonly #context: PoolContext
-  readonly #owner: EndpointOwner
+  readonly #owner: EndpointOwner<Endpoint>
   readonly #shared: SessionPool
   #reserve: SessionPool | undefined
   #apart: SessionPool | undefined
@@ -61,7 +61,7 @@ export class Endpoint implements StreamCounter {
   #retired: Promise<void> | undefined
   #graceTimer: Timer | undefined
 
-  constructor(spec: EndpointSpec, options: EndpointOptions, context: PoolContext, owner: EndpointOwner) {
+  constructor(spec: EndpointSpec, options: EndpointOptions, context: PoolContext, owner: EndpointOwner<Endpoint>) {
     this.address = spec.address
     this.spec = spec
     this.weight = spec.weight

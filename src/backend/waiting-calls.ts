@@ -27,7 +27,7 @@ function firstFor(share: ClientShare, endpoint: Endpoint | undefined, own: boole
   return ticket
 }
 
-export class WaitingCalls implements EndpointOwner {
+export class WaitingCalls implements EndpointOwner<Endpoint> {
   #options: QueueOptions
   readonly #endpoints: EndpointSet
   readonly #clock: Clock
