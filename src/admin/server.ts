@@ -1,0 +1,179 @@
+/**
+ * The admin address: an HTTP/1.1 server for operators and their programs, apart from the calls.
+ *
+ * Who can reach it can read what the proxy does and end it. So it is on loopback unless told otherwise, a token may be
+ * needed, and a page of a browser that comes from elsewhere gets nothing:
+ *
+ * - it is told by `sec-fetch-site`, which browsers send with each request, and by `origin`, which they send with each POST;
+ * - a name that somebody else's DNS has led here (DNS rebinding) is told by `host`: without a token it must be an address,
+ *   `localhost`, or a name that the configuration has.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
+import { type AddressInfo, isIP, type Server } from 'node:net'
+
+export interface AdminOptions {
+  readonly host: string
+  readonly port: number
+  /** A unix socket instead of host and port. */
+  readonly path?: string
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  /** Needed as `authorization: Bearer …`. */
+  readonly token?: string
+}
+
+/** An answer to a request. */
+export interface AdminAnswer {
+  readonly status: number
+  readonly type: string
+  readonly body: string | Buffer
+}
+
+/** A request that was let in. */
+export interface AdminRequest {
+  readonly query: URLSearchParams
+  readonly accept: string
+  /** Aborts when whoever asked has gone. */
+  readonly signal: AbortSignal
+}
+
+export type AdminHandler = (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>
+
+/** By `GET /path` or `POST /path`. What changes anything is a POST. */
+export type AdminRoutes = ReadonlyMap<string, AdminHandler>
+
+/** A few people and programs; more connections than this are a mistake, or no friends. */
+const MAX_CONNECTIONS = 64
+/** Requests have no body, and small heads. */
+const REQUEST_TIMEOUT_MS = 10_000
+const KEEP_ALIVE_MS = 15_000
+const MAX_HEADER_BYTES = 16_384
+
+export class AdminServer {
+  readonly #options: AdminOptions
+  readonly #routes: AdminRoutes
+  readonly #onFault: (error: unknown, path: string) => void
+  readonly #server: Server & Pick<http.Server, 'closeAllConnections'>
+
+  /** @param onFault a handler threw; whoever asked is told only that */
+  constructor(options: AdminOptions, routes: AdminRoutes, onFault: (error: unknown, path: string) => void) {
+    this.#options = options
+    this.#routes = routes
+    this.#onFault = onFault
+    const settings = {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    }
+    const serve = (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response)
+    const { tls } = options
+    this.#server =
+      tls === undefined ? http.createServer(settings, serve) : https.createServer({ ...settings, ...tls }, serve)
+    this.#server.maxConnections = MAX_CONNECTIONS
+  }
+
+  /** @returns the address that it has. @throws the system's error where that cannot be had */
+  listen(): Promise<string> {
+    const { host, port, path } = this.#options
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(path === undefined ? { host, port } : { path }, () => {
+        this.#server.off('error', reject)
+        this.#server.on('error', () => {
+          // Of accept, for want of descriptors. It passes.
+        })
+        const bound = this.#server.address() as AddressInfo | string
+        if (typeof bound === 'string') return resolve(`unix:${bound}`)
+        resolve(`${isIP(bound.address) === 6 ? `[${bound.address}]` : bound.address}:${bound.port}`)
+      })
+    })
+  }
+
+  /** Resolves when the last connection is gone. */
+  close(): Promise<void> {
+    return new Promise(resolve => {
+      this.#server.close(() => resolve())
+      this.#server.closeAllConnections()
+    })
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Nobody reads a body here.
+    request.resume()
+    const gone = new AbortController()
+    response.on('close', () => gone.abort())
+    const url = new URL(request.url ?? '/', 'http://admin')
+    send(response, this.#refusal(request) ?? (await this.#answer(request, url, gone.signal)))
+  }
+
+  async #answer({ method, headers }: IncomingMessage, url: URL, signal: AbortSignal): Promise<AdminAnswer> {
+    const asked = method === 'HEAD' ? 'GET' : method
+    const handler = this.#routes.get(`${asked} ${url.pathname}`)
+    if (handler === undefined) return this.#unknown(url.pathname)
+    try {
+      return await handler({ query: url.searchParams, accept: headers.accept ?? '', signal })
+    } catch (error) {
+      this.#onFault(error, url.pathname)
+      return text(500, 'the proxy made a mistake; the log has it')
+    }
+  }
+
+  #unknown(path: string): AdminAnswer {
+    const methods = ['GET', 'POST'].filter(method => this.#routes.has(`${method} ${path}`))
+    if (methods.length > 0) return text(405, `${path} needs ${methods.join(' or ')}`)
+    return text(404, `there is no such page; there are: ${[...this.#routes.keys()].join(', ')}`)
+  }
+
+  #refusal({ headers }: IncomingMessage): AdminAnswer | undefined {
+    const { host = '', origin, authorization } = headers
+    const site = headers['sec-fetch-site']
+    if (site !== undefined && site !== 'same-origin' && site !== 'none')
+      return text(403, 'a page from elsewhere gets nothing')
+    if (origin !== undefined && !isOwn(origin, host)) return text(403, 'a page from elsewhere gets nothing')
+    const { token } = this.#options
+    if (token === undefined) {
+      return this.#isKnown(host)
+        ? undefined
+        : text(421, 'write the address itself, or localhost: other names need a token')
+    }
+    if (authorization !== undefined && isSame(authorization, `Bearer ${token}`)) return undefined
+    return text(401, 'needs the token: authorization: Bearer …')
+  }
+
+  #isKnown(host: string): boolean {
+    const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
+    return this.#options.path !== undefined || isIP(name) !== 0 || name === 'localhost' || name === this.#options.host
+  }
+}
+
+function isOwn(origin: string, host: string): boolean {
+  return origin === `http://${host}` || origin === `https://${host}`
+}
+
+/** In a time that says nothing about where they differ, and nothing about how long they are. */
+function isSame(one: string, other: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(one), digest(other))
+}
+
+export function text(status: number, sentence: string): AdminAnswer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${sentence}\n` }
+}
+
+export function json(value: unknown, status = 200): AdminAnswer {
+  return { status, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` }
+}
+
+function send(response: ServerResponse, { status, type, body }: AdminAnswer): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+  })
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}

@@ -1,0 +1,183 @@
+/**
+ * Calls as metrics: how many, how they ended, how long they took, and what they carried. Nothing is made for a call: its
+ * method has an object with the counters, which is found by the path.
+ *
+ * A client can make no series. A method has its own only when a route names it, or when a backend has answered a call of
+ * it with OK: paths that a client invents are all one, `other`. There is a most number besides.
+ */
+import type { CallObserver } from '../call/observer.ts'
+import type { CallRecord, EndedBy } from '../call/record.ts'
+import { statusName } from '../grpc/status.ts'
+import { type Family, Histogram, type Sample } from './registry.ts'
+
+export interface CallMetricsOptions {
+  /** Bounds of latencies, in seconds. */
+  readonly bucketsSeconds: readonly number[]
+  /** Most methods that have series of their own. */
+  readonly maxMethods: number
+}
+
+/** Of calls that have no series of their own. Never a path: those begin with a slash. */
+const OTHER = 'other'
+/** Statuses above these are one: a backend may send any number. */
+const MAX_STATUS = 16
+/** Of responses without a status. */
+const NO_STATUS = 'none'
+
+/** The counters of one method at one backend. */
+class Series {
+  readonly method: string
+  readonly backend: string
+  /** By status, and then by who ended the call. */
+  readonly ended: Partial<Record<EndedBy, number>>[] = []
+  readonly seconds: Histogram
+  requestMessages = 0
+  requestBytes = 0
+  responseMessages = 0
+  responseBytes = 0
+  retries = 0
+
+  constructor(method: string, backend: string, bounds: readonly number[]) {
+    this.method = method
+    this.backend = backend
+    this.seconds = new Histogram(bounds)
+  }
+
+  add({ status, endedBy, durationMs, request, response, retries }: CallRecord): void {
+    const at = status >= 0 && status <= MAX_STATUS ? status : MAX_STATUS + 1
+    this.ended[at] ??= { backend: 0, client: 0, proxy: 0 }
+    this.ended[at][endedBy]!++
+    this.seconds.add(durationMs / 1_000)
+    this.requestMessages += request.messages
+    this.requestBytes += request.bytes
+    this.responseMessages += response.messages
+    this.responseBytes += response.bytes
+    this.retries += retries
+  }
+
+  get labels() {
+    return { method: this.method, backend: this.backend }
+  }
+}
+
+export class CallMetrics implements CallObserver {
+  options: CallMetricsOptions
+  /** By path; several where calls of one method go to several backends. */
+  readonly #methods = new Map<string, Series[]>()
+  readonly #others: Series[] = []
+  /** How the proxy itself ended calls, by token. */
+  readonly #failures = new Map<string, number>()
+
+  /** @param known paths of methods that have series from their first call on */
+  constructor(options: CallMetricsOptions, known: Iterable<string> = []) {
+    this.options = options
+    this.know(known)
+  }
+
+  know(methods: Iterable<string>): void {
+    for (const path of methods) this.#seriesOf(path)
+  }
+
+  #seriesOf(path: string): Series[] | undefined {
+    const known = this.#methods.get(path)
+    if (known !== undefined || this.#methods.size >= this.options.maxMethods) return known
+    const series: Series[] = []
+    this.#methods.set(path, series)
+    return series
+  }
+
+  onEnd(record: CallRecord): void {
+    const { path, backend, status, endedBy, reason } = record
+    const series = this.#methods.get(path) ?? (status === 0 && endedBy === 'backend' ? this.#seriesOf(path) : undefined)
+    this.#at(series ?? this.#others, series === undefined ? OTHER : path, backend).add(record)
+    // The tokens are the code's own; how a client ended its call is no failure of ours.
+    if (endedBy === 'proxy') this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1)
+  }
+
+  #at(all: Series[], method: string, backend: string): Series {
+    for (let i = 0; i < all.length; i++) if (all[i]!.backend === backend) return all[i]!
+    const series = new Series(method, backend, this.options.bucketsSeconds)
+    all.push(series)
+    return series
+  }
+
+  *#all(): Iterable<Series> {
+    for (const series of this.#methods.values()) yield* series
+    yield* this.#others
+  }
+
+  #each(sample: (series: Series) => Sample): () => Iterable<Sample> {
+    return () => [...this.#all()].map(sample)
+  }
+
+  /** A counter with the label `direction`. */
+  #both(request: (series: Series) => number, response: (series: Series) => number): () => Iterable<Sample> {
+    return () =>
+      [...this.#all()].flatMap(series => [
+        { labels: { ...series.labels, direction: 'request' }, value: request(series) },
+        { labels: { ...series.labels, direction: 'response' }, value: response(series) },
+      ])
+  }
+
+  *#ended(): Iterable<Sample> {
+    for (const { labels, ended } of this.#all()) {
+      for (const [status, by] of ended.entries()) {
+        if (by === undefined) continue
+        for (const [endedBy, value] of Object.entries(by)) {
+          if (value > 0) yield { labels: { ...labels, status: nameOf(status), ended_by: endedBy }, value }
+        }
+      }
+    }
+  }
+
+  get families(): Family[] {
+    return [
+      {
+        name: 'grpc_verbatim_calls_ended',
+        help: 'Calls that are over, by status and by who ended them.',
+        type: 'counter',
+        samples: () => this.#ended(),
+      },
+      {
+        name: 'grpc_verbatim_call_duration_seconds',
+        help: 'From the arrival of the headers to the end of the call.',
+        type: 'histogram',
+        samples: this.#each(({ labels, seconds }) => ({ labels, value: seconds })),
+      },
+      {
+        name: 'grpc_verbatim_messages',
+        help: 'Messages, counted by their prefix.',
+        type: 'counter',
+        samples: this.#both(
+          series => series.requestMessages,
+          series => series.responseMessages,
+        ),
+      },
+      {
+        name: 'grpc_verbatim_message_bytes',
+        help: 'Bytes of DATA payload: messages with their prefixes.',
+        type: 'counter',
+        samples: this.#both(
+          series => series.requestBytes,
+          series => series.responseBytes,
+        ),
+      },
+      {
+        name: 'grpc_verbatim_call_retries',
+        help: 'Attempts after the first one of a call.',
+        type: 'counter',
+        samples: this.#each(({ labels, retries }) => ({ labels, value: retries })),
+      },
+      {
+        name: 'grpc_verbatim_call_failures',
+        help: 'Calls that the proxy itself ended, by reason.',
+        type: 'counter',
+        samples: () => [...this.#failures].map(([reason, value]) => ({ labels: { reason }, value })),
+      },
+    ]
+  }
+}
+
+function nameOf(status: number): string {
+  return status > MAX_STATUS ? NO_STATUS : statusName(status)
+}

@@ -1,0 +1,101 @@
+/**
+ * Metrics as Prometheus reads them: families of samples, and their text in both formats (Prometheus text 0.0.4 and
+ * OpenMetrics 1.0.0). A value that changes with each call is a field of an object of ours, which costs some nanoseconds;
+ * everything else is asked for when somebody reads.
+ */
+
+export type MetricType = 'counter' | 'gauge' | 'histogram'
+
+export type Labels = Readonly<Record<string, string>>
+
+/** One line: a value, or all lines of one histogram. */
+export interface Sample {
+  readonly labels?: Labels
+  readonly value: number | Histogram
+}
+
+/** All samples with one name. */
+export interface Family {
+  /** With the unit last, and without `_total`: the text adds that to counters. */
+  readonly name: string
+  readonly help: string
+  readonly type: MetricType
+  /** Asked for each time that somebody reads. */
+  readonly samples: () => Iterable<Sample>
+}
+
+/** How often values were, up to each of some bounds. */
+export class Histogram {
+  readonly bounds: readonly number[]
+  /** For each bound, and for what is beyond the last: how many values were in that part alone. */
+  readonly counts: Float64Array
+  sum = 0
+
+  /** @param bounds ascending; a value that equals one is within it */
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds
+    this.counts = new Float64Array(bounds.length + 1)
+  }
+
+  add(value: number): void {
+    const { bounds } = this
+    let at = 0
+    while (at < bounds.length && value > bounds[at]!) at++
+    this.counts[at]!++
+    this.sum += value
+  }
+}
+
+export type TextFormat = 'prometheus' | 'openmetrics'
+
+export const CONTENT_TYPES: Readonly<Record<TextFormat, string>> = {
+  prometheus: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+}
+
+export function metricsText(families: Iterable<Family>, format: TextFormat): string {
+  let text = ''
+  for (const family of families) text += familyText(family, format)
+  return format === 'openmetrics' ? `${text}# EOF\n` : text
+}
+
+function familyText({ name, help, type, samples }: Family, format: TextFormat): string {
+  const lines = [...samples()].flatMap(sample => linesOf(name, type, sample)).join('')
+  if (lines === '') return ''
+  // The older format names a counter as its samples are named.
+  const told = type === 'counter' && format === 'prometheus' ? `${name}_total` : name
+  return `# HELP ${told} ${escapedHelp(help, format)}\n# TYPE ${told} ${type}\n${lines}`
+}
+
+function linesOf(name: string, type: MetricType, { labels = {}, value }: Sample): string[] {
+  if (typeof value === 'number') return [line(type === 'counter' ? `${name}_total` : name, labels, value)]
+  const { bounds, counts, sum } = value
+  let upTo = 0
+  const lines = [...counts].map((count, i) => {
+    upTo += count
+    return line(`${name}_bucket`, { ...labels, le: numberText(bounds[i] ?? Number.POSITIVE_INFINITY) }, upTo)
+  })
+  return [...lines, line(`${name}_sum`, labels, sum), line(`${name}_count`, labels, upTo)]
+}
+
+function line(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapedLabel(text)}"`)
+  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}\n`
+}
+
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '+Inf'
+  if (value === Number.NEGATIVE_INFINITY) return '-Inf'
+  return String(value)
+}
+
+const LABEL_ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' }
+
+function escapedLabel(text: string): string {
+  return /[\\"\n]/.test(text) ? text.replace(/[\\"\n]/g, char => LABEL_ESCAPES[char]!) : text
+}
+
+/** OpenMetrics escapes quotes in HELP too. */
+function escapedHelp(help: string, format: TextFormat): string {
+  return help.replace(format === 'openmetrics' ? /[\\"\n]/g : /[\\\n]/g, char => LABEL_ESCAPES[char]!)
+}
