@@ -1,12 +1,15 @@
 /**
  * The admin address: an HTTP/1.1 server for operators and their programs, apart from the calls.
  *
- * Who can reach it can read what the proxy does and end it. So it is on loopback unless told otherwise, a token may be
- * needed, and a page of a browser that comes from elsewhere gets nothing:
+ * | who                | gets             | with a token            | without                                          |
+ * |--------------------|------------------|-------------------------|--------------------------------------------------|
+ * | load balancers     | `/live` …        | nothing is needed       | nothing is needed                                |
+ * | Prometheus         | `/metrics`       | the token               | nothing is needed                                |
+ * | operators          | everything else  | the token               | on this machine, by its address or as localhost  |
  *
- * - it is told by `sec-fetch-site`, which browsers send with each request, and by `origin`, which they send with each POST;
- * - a name that somebody else's DNS has led here (DNS rebinding) is told by `host`: without a token it must be an address,
- *   `localhost`, or a name that the configuration has.
+ * A page of a browser that comes from elsewhere gets nothing, although it is on the operator's machine: browsers say so by
+ * `sec-fetch-site` with each request and by `origin` with each POST. A name that somebody else's DNS has led here (DNS
+ * rebinding) is told by `host`.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -38,10 +41,16 @@ export interface AdminRequest {
   readonly signal: AbortSignal
 }
 
-export type AdminHandler = (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>
+/** Who may ask; see above. */
+export type AdminAccess = 'anyone' | 'reader' | 'operator'
+
+export interface AdminRoute {
+  readonly access: AdminAccess
+  readonly handle: (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>
+}
 
 /** By `GET /path` or `POST /path`. What changes anything is a POST. */
-export type AdminRoutes = ReadonlyMap<string, AdminHandler>
+export type AdminRoutes = ReadonlyMap<string, AdminRoute>
 
 /** A few people and programs; more connections than this are a mistake, or no friends. */
 const MAX_CONNECTIONS = 64
@@ -104,16 +113,18 @@ export class AdminServer {
     request.resume()
     const gone = new AbortController()
     response.on('close', () => gone.abort())
-    const url = new URL(request.url ?? '/', 'http://admin')
-    send(response, this.#refusal(request) ?? (await this.#answer(request, url, gone.signal)))
+    const url = URL.parse(request.url ?? '/', 'http://admin')
+    send(response, url === null ? text(400, 'the path cannot be read') : await this.#answer(request, url, gone.signal))
   }
 
-  async #answer({ method, headers }: IncomingMessage, url: URL, signal: AbortSignal): Promise<AdminAnswer> {
-    const asked = method === 'HEAD' ? 'GET' : method
-    const handler = this.#routes.get(`${asked} ${url.pathname}`)
-    if (handler === undefined) return this.#unknown(url.pathname)
+  async #answer(request: IncomingMessage, url: URL, signal: AbortSignal): Promise<AdminAnswer> {
+    const { method, headers } = request
+    const route = this.#routes.get(`${method === 'HEAD' ? 'GET' : method} ${url.pathname}`)
+    const refusal = this.#refusal(request, route?.access ?? 'operator')
+    if (refusal !== undefined) return refusal
+    if (route === undefined) return this.#unknown(url.pathname)
     try {
-      return await handler({ query: url.searchParams, accept: headers.accept ?? '', signal })
+      return await route.handle({ query: url.searchParams, accept: headers.accept ?? '', signal })
     } catch (error) {
       this.#onFault(error, url.pathname)
       return text(500, 'the proxy made a mistake; the log has it')
@@ -126,26 +137,35 @@ export class AdminServer {
     return text(404, `there is no such page; there are: ${[...this.#routes.keys()].join(', ')}`)
   }
 
-  #refusal({ headers }: IncomingMessage): AdminAnswer | undefined {
+  /** @returns undefined: it is let in */
+  #refusal({ headers, socket }: IncomingMessage, access: AdminAccess): AdminAnswer | undefined {
+    if (access === 'anyone') return undefined
     const { host = '', origin, authorization } = headers
     const site = headers['sec-fetch-site']
-    if (site !== undefined && site !== 'same-origin' && site !== 'none')
+    const isFromElsewhere = site !== undefined && site !== 'same-origin' && site !== 'none'
+    if (isFromElsewhere || (origin !== undefined && !isOwn(origin, host))) {
       return text(403, 'a page from elsewhere gets nothing')
-    if (origin !== undefined && !isOwn(origin, host)) return text(403, 'a page from elsewhere gets nothing')
-    const { token } = this.#options
-    if (token === undefined) {
-      return this.#isKnown(host)
-        ? undefined
-        : text(421, 'write the address itself, or localhost: other names need a token')
     }
-    if (authorization !== undefined && isSame(authorization, `Bearer ${token}`)) return undefined
-    return text(401, 'needs the token: authorization: Bearer …')
+    const { token } = this.#options
+    if (token !== undefined) {
+      if (authorization !== undefined && isSame(authorization, `Bearer ${token}`)) return undefined
+      return text(401, 'needs the token: authorization: Bearer …')
+    }
+    if (access === 'reader') return undefined
+    if (!isLocal(socket.remoteAddress))
+      return text(403, 'from another machine this needs a token, and none is configured')
+    return this.#isKnown(host) ? undefined : text(421, 'write the address itself, or localhost')
   }
 
   #isKnown(host: string): boolean {
     const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1')
     return this.#options.path !== undefined || isIP(name) !== 0 || name === 'localhost' || name === this.#options.host
   }
+}
+
+/** @param address undefined for a unix socket, or a connection that is gone */
+function isLocal(address: string | undefined): boolean {
+  return address === undefined || /^(::ffff:)?127\.|^::1$/.test(address)
 }
 
 function isOwn(origin: string, host: string): boolean {

@@ -5,7 +5,6 @@ import { ConfiguredProxy } from '../config/configured-proxy.ts'
 import type { LogOptions, TransportOption } from '../config/options.ts'
 import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
-import { createLogger } from '../observe/logger.ts'
 import { lastLinesWritten } from '../observe/standard-output.ts'
 import { systemClock } from '../transport/clock.ts'
 import { drainOnSignals, ignoreOtherSignals, reloadOnHangup } from './signals.ts'
@@ -23,22 +22,21 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   const read = await readerOf(options, command)
   const files = new Set<string>()
   const resolution = read(files)
-  const { config } = resolution
-  const logger = createLogger(config.log)
-  process.on('uncaughtException', error => {
-    logger.fatal({ err: error }, 'uncaught exception')
-    process.exit(1)
-  })
-  ignoreOtherSignals(logger)
   countReadBuffersWithTheHeap()
   // YAML is for files only, and so is what reads one again.
   const reloading = options.config === undefined ? undefined : await import('../config/reload.ts')
-  const proxy = new ConfiguredProxy({ ...resolution, config: { ...config, logger } })
+  const proxy = new ConfiguredProxy(resolution)
+  const { log } = proxy
+  process.on('uncaughtException', error => {
+    log.fatal({ err: error }, 'uncaught exception')
+    process.exit(1)
+  })
+  ignoreOtherSignals(log)
   const draining = drainOnSignals(proxy, lastLinesWritten)
   const started = proxy.start()
-  const setup = { file: options.config ?? '', read, log: logger, started }
+  const setup = { file: options.config ?? '', read, log, started }
   const reloader = reloading && new reloading.Reloader(proxy, setup)
-  reloadOnHangup(logger, reloader)
+  reloadOnHangup(log, reloader)
   if (options.watch) reloader?.watch(systemClock, files)
   try {
     await started
@@ -48,7 +46,7 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
     throw error
   }
   // The lines that say where it listens must not wait for others.
-  logger.flush()
+  log.flush()
 }
 
 /**

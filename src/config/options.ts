@@ -8,6 +8,7 @@ import type { Director } from '../routing/director.ts'
 import type { BackendOptions } from './options/backends.ts'
 import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
+import type { AdminOptions, MetricsOptions } from './options/operation.ts'
 import type { RouteOptions } from './options/routes.ts'
 
 export type * from './options/backend-limits.ts'
@@ -18,6 +19,7 @@ export type * from './options/health.ts'
 export type * from './options/lifetimes.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'
+export type * from './options/operation.ts'
 export type * from './options/routes.ts'
 export type * from './options/selection.ts'
 export type * from './options/sources.ts'
@@ -36,6 +38,10 @@ export interface ProxyOptions {
   readonly log?: LogOptions
   /** Used instead of one made from `log` (in code only). */
   readonly logger?: Logger
+  /** Counts calls for Prometheus: `true`, `false`, or how; default: true where there is `admin`. */
+  readonly metrics?: boolean | MetricsOptions
+  /** An address for operators: metrics, state, health, actions; default: none. */
+  readonly admin?: AdminOptions
   /** Header fields that the proxy adds to requests; by default none. */
   readonly headers?: HeaderOptions
   /**

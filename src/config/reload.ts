@@ -43,7 +43,6 @@ export interface ReloaderOptions {
   /** The file, as messages name it. */
   readonly file: string
   readonly read: ReadConfig
-  /** What the proxy logs to. Its level follows the configuration. */
   readonly log: Logger
   /** Nothing is reloaded before this. */
   readonly started: Promise<unknown>
@@ -111,15 +110,12 @@ export class Reloader {
   }
 
   async #judge(): Promise<Verdict> {
-    const { read, log } = this.#options
+    const { read } = this.#options
     const files = new Set<string>()
     try {
       const resolution = read(files)
-      const { config } = resolution
-      if (isDeepStrictEqual({ ...config, logger: log }, this.#proxy.setup)) return { kind: 'unchanged' }
-      const summary = await this.#proxy.adoptResolution({ ...resolution, config: { ...config, logger: log } })
-      log.level = config.log.level
-      return { kind: 'applied', summary }
+      if (isDeepStrictEqual(resolution.config, this.#proxy.setup)) return { kind: 'unchanged' }
+      return { kind: 'applied', summary: await this.#proxy.adoptResolution(resolution) }
     } catch (error) {
       return { kind: 'rejected', problems: this.#problemsOf(error) }
     } finally {

@@ -1,7 +1,7 @@
 /** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
 import { resolve } from 'node:path'
 import type { BackendSetup } from '../backend/fleet.ts'
-import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
+import type { AdminSetup, ListenerSetup, ProxySetup } from '../proxy/setup.ts'
 import { parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
@@ -9,8 +9,10 @@ import { findingsOf } from './findings.ts'
 import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
+import { metricsSettings } from './schema/metrics.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
 import { sourceSetup } from './source.ts'
+import { readToken } from './token.ts'
 
 export interface ResolveOptions {
   /** Relative paths start here; default: the working directory. */
@@ -40,11 +42,13 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   // Not by code that zod generates for each object: that costs more than it saves where a process parses once or twice.
   const parsed = configSchema.safeParse(input, { reportInput: true, jitless: true })
   const pems = readAllPems(input, folder, options.files)
+  const token = readToken(mapOf(input).admin, folder, options.files)
   const findings = [
     ...(options.findings ?? []),
     ...(parsed.success ? [] : findingsOf(parsed.error.issues)),
     ...crossChecks(input),
     ...pems.findings,
+    ...token.findings,
   ]
   const wrong = findings.filter(finding => !finding.warning)
   if (wrong.length > 0) throw new ConfigError(problemsOf(wrong, options))
@@ -54,7 +58,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     options,
   )
   const dialling = diallingOf(parsed.data, pems.files, folder)
-  return { config: assemble(parsed.data, pems.files, folder, dialling), dialling, warnings }
+  return { config: assemble(parsed.data, pems.files, token.token, folder, dialling), dialling, warnings }
 }
 
 /** In the order of the file, where there is one. */
@@ -88,6 +92,7 @@ function readAllPems(
   listOf(root.listeners).forEach((listener, i) => {
     read(mapOf(listener).tls, ['listeners', i, 'tls'], 'clientCa')
   })
+  read(mapOf(root.admin).tls, ['admin', 'tls'], 'clientCa')
   for (const [name, backend] of Object.entries(mapOf(root.backends))) {
     read(mapOf(backend).tls, ['backends', name, 'tls'], 'ca')
   }
@@ -103,7 +108,13 @@ function diallingOf({ backends }: Config, pems: PemIndex, folder: string): Reado
   )
 }
 
-function assemble(config: Config, pems: PemIndex, folder: string, dialling: Resolution['dialling']): ProxySetup {
+function assemble(
+  config: Config,
+  pems: PemIndex,
+  token: string | undefined,
+  folder: string,
+  dialling: Resolution['dialling'],
+): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
   return {
@@ -117,7 +128,31 @@ function assemble(config: Config, pems: PemIndex, folder: string, dialling: Reso
         resolveBackend(name, backend, folder, dialling.get(name)!),
       ]),
     ),
+    metrics: resolveMetrics(config),
+    admin: config.admin && resolveAdmin(config.admin, pems.get('admin.tls'), token, folder),
     routes: needsDefault ? [{ match: {}, backend: names[0] }] : config.routes,
+  }
+}
+
+/** Who has an admin address wants to see something there. */
+function resolveMetrics({ metrics, admin }: Config): ProxySetup['metrics'] {
+  if (metrics === false || (metrics === undefined && admin === undefined)) return undefined
+  return typeof metrics === 'object' ? metrics : metricsSettings.parse({})
+}
+
+function resolveAdmin(
+  { address, tls }: NonNullable<Config['admin']>,
+  pem: PemFiles | undefined,
+  token: string | undefined,
+  folder: string,
+): AdminSetup {
+  const parsed = parseListenAddress(address)
+  return {
+    ...(parsed.kind === 'tcp'
+      ? { host: parsed.host, port: parsed.port }
+      : { host: '', port: 0, path: resolve(folder, parsed.path) }),
+    ...(tls && { tls: { cert: pem!.cert!, key: pem!.key! } }),
+    ...(token !== undefined && { token }),
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Director } from '../routing/director.ts'
+import { admin } from './schema/admin.ts'
 import { backend, backendName } from './schema/backends.ts'
 import { drain } from './schema/drain.ts'
 import { codeOnly, flag, isFunction, strict } from './schema/fields.ts'
@@ -13,6 +14,7 @@ import { headers } from './schema/headers.ts'
 import { limits } from './schema/limits.ts'
 import { listener } from './schema/listeners.ts'
 import { log } from './schema/log.ts'
+import { metrics } from './schema/metrics.ts'
 import { route } from './schema/routes.ts'
 
 export const configSchema = strict({
@@ -34,6 +36,8 @@ export const configSchema = strict({
     description: 'Used instead of one made from `log`',
     'x-code-only': 'pino.Logger',
   }),
+  metrics,
+  admin,
   headers,
   acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),
   drain,

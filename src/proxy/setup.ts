@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { AddedFieldsOptions } from '../call/added-fields.ts'
+import type { CallMetricsOptions } from '../observe/call-metrics.ts'
 import type { LogOptions } from '../observe/logger.ts'
 import type { Director } from '../routing/director.ts'
 import type { Route } from '../routing/router.ts'
@@ -20,6 +21,16 @@ export interface ListenerSetup extends ListenAddress {
   readonly tls?: ListenTls
 }
 
+/** Where operators ask; see `admin/server.ts`. */
+export interface AdminSetup {
+  readonly host: string
+  readonly port: number
+  /** A unix socket instead of host and port. */
+  readonly path?: string
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  readonly token?: string
+}
+
 /** A configuration with all defaults filled in and nothing left to look up. */
 export interface ProxySetup {
   readonly listeners: readonly ListenerSetup[]
@@ -30,6 +41,9 @@ export interface ProxySetup {
   readonly log: LogOptions & { readonly access: boolean }
   /** Used instead of one made from `log`. */
   readonly logger?: Logger
+  /** Undefined: nothing is counted of calls. */
+  readonly metrics: CallMetricsOptions | undefined
+  readonly admin: AdminSetup | undefined
   readonly headers: AddedFieldsOptions
   readonly acceptNonGrpc: boolean
   readonly drain: { readonly graceMs: number }

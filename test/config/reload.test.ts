@@ -12,20 +12,22 @@ import { ask, client, server } from '../proxy/change-rig.ts'
 import { certificates } from '../support/certs.ts'
 import { until } from '../support/until.ts'
 
-/** A proxy that serves a file, and what it logged. */
-async function scene(t: Test, text: string, others: Readonly<Record<string, string>> = {}) {
+/** A proxy that serves a file, and what it logged. @param quiet it has a log of its own, which the file makes silent */
+async function scene(t: Test, text: string, others: Readonly<Record<string, string>> = {}, quiet = false) {
   const folder = t.testdir({ 'proxy.yaml': text, ...others })
   const file = join(folder, 'proxy.yaml')
   const said: string[] = []
   const write = (line: string) => void said.push(JSON.parse(line).msg.replaceAll(`${folder}/`, ''))
   const log = pino({ level: 'info' }, { write })
   const files = new Set<string>()
-  const read = (files?: Set<string>) => loadConfig(file, files)
-  const resolution = read(files)
-  const proxy = new ConfiguredProxy({ ...resolution, config: { ...resolution.config, logger: log } })
+  const read = (files?: Set<string>) => {
+    const resolution = loadConfig(file, files)
+    return quiet ? resolution : { ...resolution, config: { ...resolution.config, logger: log } }
+  }
+  const proxy = new ConfiguredProxy(read(files))
   t.teardown(() => proxy.close())
   const started = proxy.start()
-  const reloader = new Reloader(proxy, { file, read, log, started })
+  const reloader = new Reloader(proxy, { file, read, log: proxy.log, started })
   t.teardown(() => reloader.close())
   const [bound] = await started
   said.length = 0
@@ -104,10 +106,10 @@ t.test('many who ask at once get one more reload, of what the file holds then', 
 
 t.test('the level of the log follows the file', async t => {
   const one = await server(t, 'one')
-  const { reloader, write, proxy } = await scene(t, to(one.url))
-  write(to(one.url, 'log: { level: error }\n'))
+  const { reloader, write, proxy } = await scene(t, to(one.url, 'log: { level: silent }\n'), {}, true)
+  write(to(one.url, 'log: { level: fatal }\n'))
   await reloader.reload('SIGHUP')
-  t.equal(proxy.log.level, 'error')
+  t.equal(proxy.log.level, 'fatal')
 })
 
 t.test('watched: a new file, a mistake in it, the file mended, and another certificate', async t => {

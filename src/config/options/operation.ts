@@ -1,0 +1,41 @@
+/** What operators and their programs see of the proxy. */
+import type { PemOption } from './listeners.ts'
+
+/** What is counted for Prometheus. */
+export interface MetricsOptions {
+  /** Bounds of the histograms of latencies (seconds). */
+  readonly bucketsSeconds?: readonly number[]
+  /**
+   * Most methods that have series of their own: those that a route names, and those of which a call was answered with
+   * OK; all others are `other`.
+   * @defaultValue `200`
+   */
+  readonly maxMethods?: number
+}
+
+/** The address for operators. */
+export interface AdminOptions {
+  /** `127.0.0.1:9901`, `"[::1]:9901"` or `unix:/path`. */
+  readonly address: string
+  /** Serve HTTPS instead of HTTP. */
+  readonly tls?: AdminTlsOptions
+  /**
+   * Needed as `authorization: Bearer …`: the text, or `{ file }`; where the address is not on loopback, one is
+   * required.
+   */
+  readonly token?: string | AdminTokenFile
+}
+
+/** HTTPS for operators. */
+export interface AdminTlsOptions {
+  /** Certificate chain, PEM: a path, or the text itself. */
+  readonly cert: PemOption
+  /** Its private key, PEM: a path, or the text itself. */
+  readonly key: PemOption
+}
+
+/** A token in a file. */
+export interface AdminTokenFile {
+  /** Path of the file that holds the token. */
+  readonly file: string
+}
