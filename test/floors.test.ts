@@ -20,7 +20,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   ...{ routing: 2, rpc: 2 },
   backend: 3,
   ...{ call: 4, discovery: 4 },
-  observe: 5,
+  ...{ observe: 5, admin: 5 },
   proxy: 6,
   config: 7,
   ...{ demo: 8, bench: 8 },

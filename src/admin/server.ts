@@ -15,6 +15,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import { type AddressInfo, isIP, type Server } from 'node:net'
+import { formatAddress } from '../transport/peer.ts'
+import { removeStaleSocket } from '../transport/unix-socket.ts'
 
 export interface AdminOptions {
   readonly host: string
@@ -60,7 +62,7 @@ const KEEP_ALIVE_MS = 15_000
 const MAX_HEADER_BYTES = 16_384
 
 export class AdminServer {
-  readonly #options: AdminOptions
+  #options: AdminOptions
   readonly #routes: AdminRoutes
   readonly #onFault: (error: unknown, path: string) => void
   readonly #server: Server & Pick<http.Server, 'closeAllConnections'>
@@ -84,7 +86,18 @@ export class AdminServer {
   }
 
   /** @returns the address that it has. @throws the system's error where that cannot be had */
-  listen(): Promise<string> {
+  async listen(): Promise<string> {
+    const { path } = this.#options
+    try {
+      return await this.#listen()
+    } catch (error) {
+      if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+    await removeStaleSocket(path)
+    return this.#listen()
+  }
+
+  #listen(): Promise<string> {
     const { host, port, path } = this.#options
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
@@ -95,9 +108,15 @@ export class AdminServer {
         })
         const bound = this.#server.address() as AddressInfo | string
         if (typeof bound === 'string') return resolve(`unix:${bound}`)
-        resolve(`${isIP(bound.address) === 6 ? `[${bound.address}]` : bound.address}:${bound.port}`)
+        resolve(formatAddress(bound.address, bound.port))
       })
     })
+  }
+
+  /** Another token, and other certificates, for what comes from now on; the address and whether it has TLS stay. */
+  update(options: AdminOptions): void {
+    this.#options = options
+    if (this.#server instanceof https.Server && options.tls !== undefined) this.#server.setSecureContext(options.tls)
   }
 
   /** Resolves when the last connection is gone. */

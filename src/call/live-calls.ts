@@ -1,4 +1,5 @@
 /** The calls that are not over, as a list whose links are in the calls: to add or remove one costs some stores. */
+import type { Clock } from '../transport/clock.ts'
 
 /** A call in the list; the links are the list's. */
 export interface LiveCall {
@@ -11,6 +12,8 @@ export interface LiveCall {
 export class LiveCalls {
   #first: LiveCall | undefined
   size = 0
+  /** Those who wait for the last call to end. */
+  readonly #waiting = new Set<() => void>()
 
   add(call: LiveCall): void {
     const first = this.#first
@@ -28,6 +31,25 @@ export class LiveCalls {
     if (nextLive !== undefined) nextLive.previousLive = previousLive
     call.previousLive = call.nextLive = undefined
     this.size--
+  }
+
+  /** A call is over. */
+  readonly onOver = (): void => {
+    if (this.size === 0) for (const resolve of this.#waiting) resolve()
+  }
+
+  /** Resolves when there is none, or after this time. */
+  async empty(clock: Clock, atMostMs: number): Promise<void> {
+    if (this.size === 0) return
+    await new Promise<void>(resolve => {
+      const done = () => {
+        timer.cancel()
+        this.#waiting.delete(done)
+        resolve()
+      }
+      const timer = clock.after(atMostMs, done)
+      this.#waiting.add(done)
+    })
   }
 
   /** Ends all of them. */

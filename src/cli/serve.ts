@@ -37,6 +37,9 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   const setup = { file: options.config ?? '', read, log, started }
   const reloader = reloading && new reloading.Reloader(proxy, setup)
   reloadOnHangup(log, reloader)
+  // As if it were told by a signal: with the last lines of the log, and the exit code.
+  proxy.askDrain = () => draining() || process.kill(process.pid, 'SIGTERM')
+  if (reloader !== undefined) proxy.reload = () => reloader.reload('the admin address')
   if (options.watch) reloader?.watch(systemClock, files)
   try {
     await started

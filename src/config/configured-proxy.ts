@@ -1,15 +1,25 @@
 /** The proxy with what a user writes: options are checked and resolved here, and the proxy below gets what came of it. */
 import type { ChangeSummary } from '../proxy/change.ts'
+import type { BoundAddress } from '../proxy/front.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
 import type { DialAddress } from '../transport/transport.ts'
+import { AdminSlot } from './admin-slot.ts'
 import { addressesOf } from './endpoint-list.ts'
 import type { BackendHandle, GrpcProxy } from './grpc-proxy.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
 import { formatProblem, type Problem } from './problems.ts'
+import type { Verdict } from './reload.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
 export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   #dialling: Resolution['dialling']
+  readonly #admin = new AdminSlot(this)
+  #started = false
+  /** The last of the configurations that were given, one after the other. */
+  #adoptions: Promise<unknown> = Promise.resolve()
+  askDrain: () => void = () => void this.drain()
+  /** Reads the configuration again, where it came from a file. */
+  reload: (() => Promise<Verdict>) | undefined
 
   constructor(resolution: Resolution) {
     super(resolution.config)
@@ -26,11 +36,41 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 
   /** Changes to what was read and checked elsewhere; as `apply` does, and throws what it throws. */
-  async adoptResolution({ config, dialling, warnings }: Resolution): Promise<ChangeSummary> {
-    const summary = await this.change(config)
-    this.#dialling = dialling
-    this.#warn(warnings)
-    return summary
+  adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
+    const adopted = this.#adoptions.then(() => this.#adopt(resolution))
+    this.#adoptions = adopted.catch(() => {})
+    return adopted
+  }
+
+  async #adopt({ config, dialling, warnings }: Resolution): Promise<ChangeSummary> {
+    const admin = this.#started ? await this.#admin.prepare(config.admin) : undefined
+    try {
+      const summary = await this.change(config)
+      this.#dialling = dialling
+      this.#warn(warnings)
+      await admin?.commit()
+      return summary
+    } catch (error) {
+      await admin?.discard()
+      throw error
+    }
+  }
+
+  override async start(): Promise<BoundAddress[]> {
+    this.#started = true
+    try {
+      // First, so that whoever waits for the proxy can ask it.
+      await (await this.#admin.prepare(this.setup.admin)).commit()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+    return super.start()
+  }
+
+  override async close(): Promise<void> {
+    await super.close()
+    await this.#admin.close()
   }
 
   backend(name: string): BackendHandle {

@@ -81,6 +81,12 @@ export interface GrpcProxy extends AsyncDisposable {
   counts(): OpenCounts
 
   /**
+   * What Prometheus reads, as text (docs/operate.md, "Metrics"). A server of yours may serve it; `admin` does so by itself.
+   * @throws Error where the options have neither `metrics` nor `admin`
+   */
+  metrics(format?: 'prometheus' | 'openmetrics'): string
+
+  /**
    * How often peers broke a rule of HTTP/2 or a limit against floods, by its token; on `frames` sessions. On all:
    * requests that ended with trailers (`request-trailers`), which are not forwarded.
    */

@@ -1,7 +1,8 @@
 /** From what a user wrote to what the proxy takes: defaults filled in, addresses parsed, files read. */
 import { resolve } from 'node:path'
+import type { AdminOptions } from '../admin/server.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
-import type { AdminSetup, ListenerSetup, ProxySetup } from '../proxy/setup.ts'
+import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
 import { parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
@@ -145,7 +146,7 @@ function resolveAdmin(
   pem: PemFiles | undefined,
   token: string | undefined,
   folder: string,
-): AdminSetup {
+): AdminOptions {
   const parsed = parseListenAddress(address)
   return {
     ...(parsed.kind === 'tcp'

@@ -19,10 +19,10 @@ export interface CallMetricsOptions {
 
 /** Of calls that have no series of their own. Never a path: those begin with a slash. */
 const OTHER = 'other'
-/** Statuses above these are one: a backend may send any number. */
 const MAX_STATUS = 16
-/** Of responses without a status. */
-const NO_STATUS = 'none'
+/** Places behind those of the statuses: a backend may send any number, or none. */
+const UNKNOWN_STATUS = MAX_STATUS + 1
+const NO_STATUS = MAX_STATUS + 2
 
 /** The counters of one method at one backend. */
 class Series {
@@ -44,7 +44,7 @@ class Series {
   }
 
   add({ status, endedBy, durationMs, request, response, retries }: CallRecord): void {
-    const at = status >= 0 && status <= MAX_STATUS ? status : MAX_STATUS + 1
+    const at = status < 0 ? NO_STATUS : Math.min(status, UNKNOWN_STATUS)
     this.ended[at] ??= { backend: 0, client: 0, proxy: 0 }
     this.ended[at][endedBy]!++
     this.seconds.add(durationMs / 1_000)
@@ -179,5 +179,6 @@ export class CallMetrics implements CallObserver {
 }
 
 function nameOf(status: number): string {
-  return status > MAX_STATUS ? NO_STATUS : statusName(status)
+  if (status === NO_STATUS) return 'none'
+  return status === UNKNOWN_STATUS ? OTHER : statusName(status)
 }

@@ -68,6 +68,11 @@ export class Front {
     return [...this.#opened().map(({ listener }) => listener), ...this.#passing, this.#handed]
   }
 
+  /** It listens somewhere. */
+  get isOpen(): boolean {
+    return this.#opened().length > 0
+  }
+
   get counts(): FrontCounts {
     let [clientConnections, clientSessions] = [0, 0]
     for (const acceptor of this.#acceptors()) {

@@ -3,7 +3,6 @@ import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { Client } from '../backend/client-share.ts'
-import type { SourceProblem } from '../backend/endpoint-source.ts'
 import { Fleet } from '../backend/fleet.ts'
 import { addedFields } from '../call/added-fields.ts'
 import type { RelayContext } from '../call/context.ts'
@@ -11,8 +10,8 @@ import { LiveCalls } from '../call/live-calls.ts'
 import { oneObserver } from '../call/observer.ts'
 import { Relay } from '../call/relay.ts'
 import { accessLog } from '../observe/access-log.ts'
-import { shownCause, shownPath } from '../observe/log-fields.ts'
 import { createLogger } from '../observe/logger.ts'
+import type { TextFormat } from '../observe/registry.ts'
 import { droppedLogLines } from '../observe/standard-output.ts'
 import type { Director } from '../routing/director.ts'
 import { createRouter } from '../routing/router.ts'
@@ -24,8 +23,10 @@ import type { ServerSession, Stream, TransportName } from '../transport/transpor
 import { loopTurn } from '../transport/turn.ts'
 import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
+import { EventLog } from './event-log.ts'
 import { type BoundAddress, Front } from './front.ts'
-import type { ListenerSetup, ProxySetup } from './setup.ts'
+import { ProxyMetrics } from './metrics.ts'
+import type { ProxySetup } from './setup.ts'
 import { type OpenCounts, openCounts, Tally } from './state.ts'
 
 /** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
@@ -36,15 +37,10 @@ export interface ListenOptions extends ListenAddress {
   readonly transport?: TransportName
 }
 
-/** Lines about endpoints, where they are not for debugging. */
-const LEVELS: Readonly<Record<string, 'warn' | 'info'>> = {
-  ...{ 'connect-failed': 'warn', 'asked-too-often': 'warn', unhealthy: 'warn', ejected: 'warn' },
-  ...{ healthy: 'info', readmitted: 'info' },
-}
-
 export class VerbatimProxy implements Live {
   setup: ProxySetup
   readonly log: Logger
+  readonly #events: EventLog
   readonly #wheel = new TimerWheel(systemClock)
   readonly #live = new LiveCalls()
   readonly #tally = new Tally()
@@ -52,10 +48,10 @@ export class VerbatimProxy implements Live {
   readonly fleet: Fleet
   readonly front: Front
   readonly #serve: StreamHandler
+  /** Undefined: none are configured. */
+  #metrics: ProxyMetrics | undefined
   /** What the next call is made with; one that has begun keeps what it has. */
   #relayContext: RelayContext
-  /** Those who wait for the last call to end. */
-  readonly #whenIdle = new Set<() => void>()
   /** The last of the changes that were asked for. */
   #changes: Promise<unknown> = Promise.resolve()
   #stopping = false
@@ -65,6 +61,7 @@ export class VerbatimProxy implements Live {
   constructor(setup: ProxySetup) {
     this.setup = setup
     this.log = setup.logger ?? createLogger(setup.log)
+    this.#events = new EventLog(this.log)
     this.#carriers = new Carriers(setup.limits, { wheel: this.#wheel, log: this.log, count: this.#tally.add })
     this.fleet = new Fleet(setup.backends, {
       transport: name => this.#carriers.client(name),
@@ -74,13 +71,17 @@ export class VerbatimProxy implements Live {
       wheel: this.#wheel,
       turn: loopTurn,
       random: Math.random,
-      log: this.#logEndpoint,
-      onSourceProblem: this.#logSource,
-      onOddity: this.#endpointOddity,
+      log: this.#events.endpoint,
+      onSourceProblem: this.#events.source,
+      onOddity: (token, ...told) => {
+        this.#tally.add(token)
+        this.#events.oddity(...told)
+      },
     })
     const owner = this.#acceptorOwner()
-    const onListening = this.#onListening
+    const onListening = this.#events.listening
     this.front = new Front(setup.limits, { transport: name => this.#carriers.server(name), owner, onListening })
+    this.#measure(setup)
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))
     this.#serve = this.#carriers.streamHandler(owner)
     this.handler = this.handlerFor({})
@@ -95,11 +96,16 @@ export class VerbatimProxy implements Live {
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
-      observer: oneObserver([setup.log.access ? accessLog(this.log) : undefined]),
-      onFault: (message, path, cause) => this.log.error({ path: shownPath(path), err: cause }, message),
+      observer: oneObserver([setup.log.access ? accessLog(this.log) : undefined, this.#metrics?.calls]),
+      onFault: this.#events.fault,
       onOddity: this.#tally.add,
       live: this.#live,
     }
+  }
+
+  #measure({ metrics, routes }: ProxySetup): void {
+    this.#metrics?.close()
+    this.#metrics = metrics && new ProxyMetrics(metrics, routes)
   }
 
   #acceptorOwner(): AcceptorOwner {
@@ -108,37 +114,14 @@ export class VerbatimProxy implements Live {
       onSessionReady: () => {
         // Nothing to do before its first call.
       },
-      onSessionClosed: (session, reason) =>
-        this.log.debug({ peer: session.peer.address, reason: shownCause(reason) }, 'client session closed'),
-      onRefused: (refusal, peer, detail) =>
-        this.log.info({ peer, refusal, detail: shownCause(detail) }, 'connection refused'),
+      onSessionClosed: this.#events.clientGone,
+      onRefused: this.#events.refused,
     }
   }
 
   #relay(stream: Stream, session: ServerSession): Relay {
     session.kept ??= new Client(session.peer.address)
-    return new Relay(this.#relayContext, stream, session, session.kept as Client, this.#onRelayOver)
-  }
-
-  readonly #onRelayOver = (): void => {
-    if (this.#live.size > 0) return
-    for (const resolve of this.#whenIdle) resolve()
-  }
-
-  readonly #logEndpoint = (event: string, endpoint: string, detail: string): void => {
-    this.log[LEVELS[event] ?? 'debug']({ endpoint, detail: shownCause(detail) }, `endpoint ${event}`)
-  }
-
-  readonly #endpointOddity = (token: string, endpoint: string, detail: string, again: boolean): void => {
-    this.#tally.add(token)
-    if (!again) this.log.warn({ endpoint, detail: shownCause(detail) }, 'endpoint tells what cannot be used')
-  }
-
-  readonly #logSource = (backend: string, problem: SourceProblem | undefined): void => {
-    if (problem === undefined) return this.log.info({ backend }, 'endpoints are known again')
-    const what =
-      problem.kind === 'lost' ? 'endpoints cannot be had; those from before stay' : 'not all endpoints are used'
-    this.log.warn({ backend, detail: shownCause(problem.text) }, what)
+    return new Relay(this.#relayContext, stream, session, session.kept as Client, this.#live.onOver)
   }
 
   readonly handler: StreamHandler
@@ -162,11 +145,20 @@ export class VerbatimProxy implements Live {
     return this.front.listen({ ...options, transport: options.transport ?? 'frames' })
   }
 
-  readonly #onListening = ({ tls, transport }: ListenerSetup, { address }: BoundAddress): void => {
-    this.log.info({ address, tls: tls !== undefined, transport }, `listening on ${address}`)
+  get logLevel(): string {
+    return this.log.level
+  }
+
+  /** Another level of the log, until a configuration has another one. */
+  set logLevel(level: string) {
+    this.log.level = level
+    // Whether there are records of calls depends on it.
+    this.#relayContext = this.#contextOf(this.setup, this.#relayContext.routes.director)
   }
 
   adopt(setup: ProxySetup, director: Director): void {
+    if (!isDeepStrictEqual(setup.metrics, this.setup.metrics)) this.#measure(setup)
+    this.#metrics?.know(setup.routes)
     // Transports that are made anew have forgotten the TLS sessions of backends.
     if (!isDeepStrictEqual(setup.limits, this.setup.limits)) this.#carriers.update(setup.limits)
     if (setup.logger === undefined) this.log.level = setup.log.level
@@ -196,8 +188,19 @@ export class VerbatimProxy implements Live {
     return change.summary
   }
 
+  /** Why it should get no new connections; none: it is ready. */
+  get notReady(): string[] {
+    if (this.#stopping) return ['it is draining']
+    return this.front.isOpen || this.setup.listeners.length === 0 ? [] : ['no listener is open']
+  }
+
   counts(): OpenCounts {
     return openCounts(this.#live, this.front, this.fleet, this.#wheel)
+  }
+
+  metrics(format: TextFormat = 'prometheus'): string {
+    if (this.#metrics === undefined) throw new Error('the proxy has no metrics: its options need `metrics: true`')
+    return this.#metrics.text(this, format)
   }
 
   violations(): Readonly<Record<string, number>> {
@@ -212,17 +215,7 @@ export class VerbatimProxy implements Live {
     this.#stopping = true
     this.front.drain()
     this.log.info({ calls: this.#live.size, graceMs }, 'draining')
-    if (this.#live.size > 0) {
-      await new Promise<void>(resolve => {
-        const done = () => {
-          timer.cancel()
-          this.#whenIdle.delete(done)
-          resolve()
-        }
-        const timer = systemClock.after(graceMs, done)
-        this.#whenIdle.add(done)
-      })
-    }
+    await this.#live.empty(systemClock, graceMs)
     await this.close()
   }
 
@@ -245,6 +238,7 @@ export class VerbatimProxy implements Live {
     // Those of somebody else's server, whose connection goes on.
     this.#live.abortAll()
     await this.fleet.close()
+    this.#metrics?.close()
     this.log.flush()
   }
 }

@@ -1,5 +1,6 @@
 /** What a proxy is made of: a configuration with all defaults filled in, and nothing left to look up. */
 import type { Logger } from 'pino'
+import type { AdminOptions } from '../admin/server.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { AddedFieldsOptions } from '../call/added-fields.ts'
 import type { CallMetricsOptions } from '../observe/call-metrics.ts'
@@ -21,16 +22,6 @@ export interface ListenerSetup extends ListenAddress {
   readonly tls?: ListenTls
 }
 
-/** Where operators ask; see `admin/server.ts`. */
-export interface AdminSetup {
-  readonly host: string
-  readonly port: number
-  /** A unix socket instead of host and port. */
-  readonly path?: string
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
-  readonly token?: string
-}
-
 /** A configuration with all defaults filled in and nothing left to look up. */
 export interface ProxySetup {
   readonly listeners: readonly ListenerSetup[]
@@ -43,7 +34,8 @@ export interface ProxySetup {
   readonly logger?: Logger
   /** Undefined: nothing is counted of calls. */
   readonly metrics: CallMetricsOptions | undefined
-  readonly admin: AdminSetup | undefined
+  /** Where operators ask. */
+  readonly admin: AdminOptions | undefined
   readonly headers: AddedFieldsOptions
   readonly acceptNonGrpc: boolean
   readonly drain: { readonly graceMs: number }

@@ -23,7 +23,7 @@ export const metricsSettings = strict({
     'Most methods that have series of their own: those that a route names, and those of which a call was answered with OK; all others are `other`',
     { max: 100_000 },
   ),
-}).prefault({})
+})
 
 export const metrics = z.union([z.boolean(), metricsSettings]).optional().meta({
   description:

@@ -1,0 +1,65 @@
+/** The admin address that a proxy has now, if it has one, and how it changes. */
+import type { AdminOptions } from '../admin/server.ts'
+import { UnfitChange } from '../proxy/front-change.ts'
+import type { Admin, Administered } from './admin.ts'
+
+/** The next admin address, ready; one of the two is called. */
+export interface AdminChange {
+  commit(): Promise<void>
+  discard(): Promise<void>
+}
+
+const NO_CHANGE: AdminChange = { commit: async () => {}, discard: async () => {} }
+
+export class AdminSlot {
+  readonly #proxy: Administered
+  #now: { readonly admin: Admin; readonly options: AdminOptions } | undefined
+
+  constructor(proxy: Administered) {
+    this.#proxy = proxy
+  }
+
+  /** Opens it where it is new. @throws UnfitChange; the system's error where the address cannot be had */
+  async prepare(next: AdminOptions | undefined): Promise<AdminChange> {
+    const now = this.#now
+    if (next === undefined) return now === undefined ? NO_CHANGE : this.#replacing(undefined)
+    if (now !== undefined && isSameAddress(now.options, next)) return this.#updating(now, next)
+    // Most proxies in somebody's program have none.
+    const { Admin } = await import('./admin.ts')
+    const admin = new Admin(next, this.#proxy)
+    const address = await admin.listen()
+    this.#proxy.log.info({ address, tls: next.tls !== undefined }, `admin address ${address}`)
+    return this.#replacing({ admin, options: next })
+  }
+
+  #updating({ admin, options }: { admin: Admin; options: AdminOptions }, next: AdminOptions): AdminChange {
+    if ((options.tls === undefined) !== (next.tls === undefined)) {
+      throw new UnfitChange(
+        'admin: whether it has TLS cannot change at the same address: give it another one, or restart',
+      )
+    }
+    const commit = async () => {
+      admin.update(next)
+      this.#now = { admin, options: next }
+    }
+    return { commit, discard: async () => {} }
+  }
+
+  #replacing(next: { admin: Admin; options: AdminOptions } | undefined): AdminChange {
+    const commit = async () => {
+      const before = this.#now
+      this.#now = next
+      await before?.admin.close()
+    }
+    return { commit, discard: async () => next?.admin.close() }
+  }
+
+  async close(): Promise<void> {
+    await this.#now?.admin.close()
+    this.#now = undefined
+  }
+}
+
+function isSameAddress(one: AdminOptions, other: AdminOptions): boolean {
+  return one.host === other.host && one.port === other.port && one.path === other.path
+}

@@ -1,0 +1,139 @@
+/** What the admin address of a proxy shows, and what it does. */
+import type { Logger } from 'pino'
+import {
+  type AdminAnswer,
+  type AdminOptions,
+  type AdminRequest,
+  type AdminRoute,
+  AdminServer,
+  json,
+  text,
+} from '../admin/server.ts'
+import { CONTENT_TYPES, type TextFormat } from '../observe/registry.ts'
+import type { ProxySetup } from '../proxy/setup.ts'
+import type { OpenCounts } from '../proxy/state.ts'
+import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
+import { shownSetup } from './shown-setup.ts'
+
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+/** What of a proxy is administered. */
+export interface Administered {
+  readonly setup: ProxySetup
+  readonly log: Logger
+  logLevel: string
+  /** Why it should get no new connections; none: it is ready. */
+  readonly notReady: readonly string[]
+  counts(): OpenCounts
+  metrics(format: TextFormat): string
+  /** Begins the end of the proxy, as it was told to end itself. */
+  readonly askDrain: () => void
+  /** Reads the configuration again. Undefined: there is no file. */
+  readonly reload: (() => Promise<{ readonly kind: string }>) | undefined
+}
+
+/** Longer than this a profile is only larger. */
+const MAX_PROFILE_SECONDS = 60
+const DEFAULT_PROFILE_SECONDS = 10
+/** A forgotten level of `debug` fills disks. */
+const DEFAULT_LEVEL_MS = 600_000
+const MAX_LEVEL_MS = 86_400_000
+
+export class Admin {
+  readonly #proxy: Administered
+  readonly #server: AdminServer
+  readonly #clock: Clock
+  #levelTimer: Timer | undefined
+
+  constructor(options: AdminOptions, proxy: Administered, clock: Clock = systemClock) {
+    this.#proxy = proxy
+    this.#clock = clock
+    this.#server = new AdminServer(options, this.#routes(), (error, path) =>
+      proxy.log.error({ err: error, path }, 'a mistake of the proxy cost an answer of the admin address'),
+    )
+  }
+
+  /** @returns its address. @throws the system's error where it cannot be had */
+  listen(): Promise<string> {
+    return this.#server.listen()
+  }
+
+  update(options: AdminOptions): void {
+    this.#server.update(options)
+  }
+
+  async close(): Promise<void> {
+    this.#levelTimer?.cancel()
+    await this.#server.close()
+  }
+
+  #routes(): Map<string, AdminRoute> {
+    const of = (access: AdminRoute['access'], handle: AdminRoute['handle']) => ({ access, handle })
+    return new Map([
+      ['GET /live', of('anyone', () => text(200, 'it lives'))],
+      ['GET /ready', of('anyone', () => this.#ready())],
+      ['GET /metrics', of('reader', request => this.#metrics(request))],
+      ['GET /state', of('operator', () => json({ counts: this.#proxy.counts() }))],
+      ['GET /config', of('operator', () => json(shownSetup(this.#proxy.setup)))],
+      ['GET /profile', of('operator', request => this.#profile(request, 'cpu'))],
+      ['GET /heap', of('operator', request => this.#profile(request, 'heap'))],
+      ['POST /drain', of('operator', () => this.#drain())],
+      ['POST /reload', of('operator', () => this.#reload())],
+      ['POST /log-level', of('operator', request => this.#logLevel(request))],
+    ])
+  }
+
+  #ready(): AdminAnswer {
+    const { notReady } = this.#proxy
+    return notReady.length === 0 ? text(200, 'it is ready') : text(503, `it is not ready: ${notReady.join('; ')}`)
+  }
+
+  #metrics({ accept }: AdminRequest): AdminAnswer {
+    if (this.#proxy.setup.metrics === undefined)
+      return text(404, 'metrics are off in the configuration: `metrics: false`')
+    const format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'prometheus'
+    return { status: 200, type: CONTENT_TYPES[format], body: this.#proxy.metrics(format) }
+  }
+
+  #drain(): AdminAnswer {
+    this.#proxy.askDrain()
+    return text(202, 'it drains: calls in flight finish, and new connections are not accepted')
+  }
+
+  async #reload(): Promise<AdminAnswer> {
+    const { reload } = this.#proxy
+    if (reload === undefined) return text(409, 'the proxy was started without a configuration file')
+    const verdict = await reload()
+    return json(verdict, verdict.kind === 'rejected' ? 422 : 200)
+  }
+
+  #logLevel({ query }: AdminRequest): AdminAnswer {
+    const level = LEVELS.find(known => known === query.get('level'))
+    if (level === undefined) return text(400, `needs ?level=, one of ${LEVELS.join(', ')}`)
+    const forMs = numberOf(query, 'forMs', DEFAULT_LEVEL_MS, MAX_LEVEL_MS)
+    if (forMs === undefined) return text(400, `forMs is a number of milliseconds, at most ${MAX_LEVEL_MS}`)
+    this.#levelTimer?.cancel()
+    this.#proxy.logLevel = level
+    this.#levelTimer = this.#clock.after(forMs, () => {
+      this.#proxy.logLevel = this.#proxy.setup.log.level
+    })
+    return text(200, `the level is ${level} for ${forMs} ms, then ${this.#proxy.setup.log.level} again`)
+  }
+
+  async #profile({ query, signal }: AdminRequest, of: 'cpu' | 'heap'): Promise<AdminAnswer> {
+    const seconds = numberOf(query, 'seconds', DEFAULT_PROFILE_SECONDS, MAX_PROFILE_SECONDS)
+    if (seconds === undefined) return text(400, `seconds is a number, at most ${MAX_PROFILE_SECONDS}`)
+    const { cpuProfile, heapProfile } = await import('../admin/profile.ts')
+    const profile = await (of === 'cpu' ? cpuProfile : heapProfile)(seconds, signal)
+    if (profile === undefined) return text(409, 'another profile is being taken')
+    return { status: 200, type: 'application/json', body: profile }
+  }
+}
+
+/** @returns undefined where it is no number from 0 to `max` */
+function numberOf(query: URLSearchParams, name: string, fallback: number, max: number): number | undefined {
+  const given = query.get(name)
+  if (given === null) return fallback
+  const number = given.trim() === '' ? Number.NaN : Number(given)
+  return number >= 0 && number <= max ? number : undefined
+}

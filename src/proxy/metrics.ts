@@ -1,0 +1,83 @@
+/** What a proxy tells Prometheus: its calls, what is open, and its process. Made only where metrics are configured. */
+import { CallMetrics, type CallMetricsOptions } from '../observe/call-metrics.ts'
+import { ProcessMetrics } from '../observe/process-metrics.ts'
+import { type Family, type Labels, metricsText, type TextFormat } from '../observe/registry.ts'
+import type { Route } from '../routing/router.ts'
+import type { OpenCounts } from './state.ts'
+
+/** What of a proxy is looked at when somebody reads. */
+export interface Measured {
+  counts(): OpenCounts
+  violations(): Readonly<Record<string, number>>
+  droppedLogLines(): number
+}
+
+export class ProxyMetrics {
+  readonly calls: CallMetrics
+  readonly #process = new ProcessMetrics()
+
+  constructor(options: CallMetricsOptions, routes: readonly Route[]) {
+    this.calls = new CallMetrics(options, methodsOf(routes))
+  }
+
+  /** Methods that routes name have series from now on. */
+  know(routes: readonly Route[]): void {
+    this.calls.know(methodsOf(routes))
+  }
+
+  text(proxy: Measured, format: TextFormat): string {
+    return metricsText([...this.calls.families, ...openFamilies(proxy), ...this.#process.families], format)
+  }
+
+  close(): void {
+    this.#process.close()
+  }
+}
+
+/** Paths of methods that are named in full. */
+function* methodsOf(routes: readonly Route[]): Iterable<string> {
+  for (const { match = {} } of routes) {
+    for (const service of [match.service ?? []].flat()) {
+      if (service.endsWith('*')) continue
+      for (const method of [match.method ?? []].flat()) yield `/${service}/${method}`
+    }
+  }
+}
+
+function openFamilies(proxy: Measured): Family[] {
+  const counts = proxy.counts()
+  const gauge = (name: string, help: string, value: number): Family => ({
+    name: `grpc_verbatim_${name}`,
+    help,
+    type: 'gauge',
+    samples: () => [{ value }],
+  })
+  return [
+    gauge('calls_in_flight', 'Calls that are not over.', counts.calls),
+    gauge(
+      'client_connections',
+      'Connections of clients, those among them that are not HTTP/2 yet.',
+      counts.clientConnections,
+    ),
+    gauge('client_sessions', 'HTTP/2 sessions of clients.', counts.clientSessions),
+    gauge('backend_sessions', 'HTTP/2 sessions to endpoints.', counts.backendSessions),
+    gauge('backend_streams', 'Streams open on them.', counts.backendStreams),
+    gauge('queued_calls', 'Calls that wait for a session or a stream.', counts.waitingCalls),
+    {
+      name: 'grpc_verbatim_violations',
+      help: 'How often peers broke a rule of HTTP/2 or a limit against floods.',
+      type: 'counter',
+      samples: () => byLabel('token', proxy.violations()),
+    },
+    {
+      name: 'grpc_verbatim_dropped_log_lines',
+      help: 'Lines of the log that standard output did not take.',
+      type: 'counter',
+      samples: () => [{ value: proxy.droppedLogLines() }],
+    },
+  ]
+}
+
+function byLabel(label: string, values: Readonly<Record<string, number>>): { labels: Labels; value: number }[] {
+  return Object.entries(values).map(([text, value]) => ({ labels: { [label]: text }, value }))
+}

@@ -1,0 +1,134 @@
+/** Metrics: what calls become, that no client can make series, and that Prometheus' own tool finds nothing wrong. */
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+import type { CallRecord } from '../../src/call/record.ts'
+import { MessageCounter } from '../../src/grpc/message.ts'
+import { CallMetrics } from '../../src/observe/call-metrics.ts'
+import { ProcessMetrics } from '../../src/observe/process-metrics.ts'
+import { type Family, Histogram, metricsText } from '../../src/observe/registry.ts'
+
+function record(more: Partial<CallRecord> = {}): CallRecord {
+  const request = new MessageCounter()
+  request.push(Buffer.from([0, 0, 0, 0, 2, 1, 1]), 0, 7)
+  return {
+    ...{ startMs: 0, durationMs: 3, peer: '192.0.2.1:1', authority: 'a', path: '/p.S/M', timeoutMs: undefined },
+    ...{ backend: 'greeter', endpoint: 'e', status: 0, message: '', endedBy: 'backend', reason: '', cause: '' },
+    ...{ request, response: new MessageCounter(), retries: 0 },
+    ...more,
+  }
+}
+
+const OPTIONS = { bucketsSeconds: [0.001, 0.01], maxMethods: 3 }
+const textOf = (metrics: CallMetrics) => metricsText(metrics.families, 'prometheus')
+/** Values by the part of a line before them. */
+const values = (text: string) =>
+  Object.fromEntries(
+    text
+      .split('\n')
+      .filter(line => line !== '' && !line.startsWith('#'))
+      .map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  )
+
+t.test('a call is counted once, by method, backend, status and who ended it', async t => {
+  const metrics = new CallMetrics(OPTIONS)
+  metrics.onEnd(record())
+  metrics.onEnd(record({ durationMs: 10 }))
+  metrics.onEnd(record({ status: 14, endedBy: 'proxy', reason: 'unreachable', durationMs: 70, retries: 2 }))
+  metrics.onEnd(record({ status: -1 }))
+  metrics.onEnd(record({ status: 77 }))
+  const of = 'method="/p.S/M",backend="greeter"'
+  t.match(values(textOf(metrics)), {
+    [`grpc_verbatim_calls_ended_total{${of},status="OK",ended_by="backend"}`]: 2,
+    [`grpc_verbatim_calls_ended_total{${of},status="UNAVAILABLE",ended_by="proxy"}`]: 1,
+    [`grpc_verbatim_calls_ended_total{${of},status="none",ended_by="backend"}`]: 1,
+    [`grpc_verbatim_calls_ended_total{${of},status="other",ended_by="backend"}`]: 1,
+    [`grpc_verbatim_call_duration_seconds_bucket{${of},le="0.001"}`]: 0,
+    [`grpc_verbatim_call_duration_seconds_bucket{${of},le="0.01"}`]: 4,
+    [`grpc_verbatim_call_duration_seconds_bucket{${of},le="+Inf"}`]: 5,
+    [`grpc_verbatim_call_duration_seconds_count{${of}}`]: 5,
+    [`grpc_verbatim_messages_total{${of},direction="request"}`]: 5,
+    [`grpc_verbatim_message_bytes_total{${of},direction="request"}`]: 35,
+    [`grpc_verbatim_call_retries_total{${of}}`]: 2,
+    'grpc_verbatim_call_failures_total{reason="unreachable"}': 1,
+  })
+})
+
+t.test('no client makes series: 100,000 paths that no backend answers with OK are one', async t => {
+  const metrics = new CallMetrics(OPTIONS, ['/p.S/Known'])
+  for (let i = 0; i < 100_000; i++) metrics.onEnd(record({ path: `/made.Up/M${i}`, status: 12 }))
+  metrics.onEnd(record({ path: '/p.S/Known', status: 5 }))
+  const methods = () => new Set(textOf(metrics).match(/method="[^"]*"/g))
+  t.same([...methods()].sort(), ['method="/p.S/Known"', 'method="other"'])
+  for (let i = 0; i < 1_000; i++) metrics.onEnd(record({ path: `/made.Up/M${i}` }))
+  t.equal(methods().size, OPTIONS.maxMethods + 1, 'nor does a backend that answers all of them')
+  t.equal(textOf(metrics).split('\n').length < 150, true)
+})
+
+t.test('a method has its history of before it had series with the others, and the sum is right', async t => {
+  const metrics = new CallMetrics(OPTIONS)
+  metrics.onEnd(record({ status: 12 }))
+  metrics.onEnd(record())
+  metrics.onEnd(record({ status: 12 }))
+  const all = Object.entries(values(textOf(metrics))).filter(([name]) => name.startsWith('grpc_verbatim_calls_ended'))
+  t.same(
+    all.map(([name, value]) => [/method="([^"]*)".*status="([^"]*)"/.exec(name)!.slice(1).join(' '), value]),
+    [
+      ['/p.S/M OK', 1],
+      ['/p.S/M UNIMPLEMENTED', 1],
+      ['other UNIMPLEMENTED', 1],
+    ],
+  )
+})
+
+t.test('labels are escaped, and numbers are written as both formats have them', async t => {
+  const histogram = new Histogram([1, 2])
+  for (const value of [0.5, 1, 1.5, 9]) histogram.add(value)
+  const families: Family[] = [
+    {
+      name: 'a_calls',
+      help: 'One "two"\nthree \\',
+      type: 'counter',
+      samples: () => [{ labels: { method: '/a"b\\c\nd' }, value: 1e21 }],
+    },
+    { name: 'a_seconds', help: 'Times.', type: 'histogram', samples: () => [{ value: histogram }] },
+    { name: 'a_none', help: 'Nothing yet.', type: 'gauge', samples: () => [] },
+  ]
+  t.equal(
+    metricsText(families, 'openmetrics'),
+    `# HELP a_calls One \\"two\\"\\nthree \\\\
+# TYPE a_calls counter
+a_calls_total{method="/a\\"b\\\\c\\nd"} 1e+21
+# HELP a_seconds Times.
+# TYPE a_seconds histogram
+a_seconds_bucket{le="1"} 2
+a_seconds_bucket{le="2"} 3
+a_seconds_bucket{le="+Inf"} 4
+a_seconds_sum 12
+a_seconds_count 4
+# EOF
+`,
+  )
+  t.match(
+    metricsText(families, 'prometheus'),
+    '# HELP a_calls_total One "two"\\nthree \\\\\n# TYPE a_calls_total counter\n',
+  )
+})
+
+const promtool = spawnSync('promtool', ['--version']).status === 0
+t.test(
+  'promtool finds nothing to say',
+  { skip: promtool ? false : 'promtool (Debian: prometheus) is not on this machine' },
+  async t => {
+    const calls = new CallMetrics(OPTIONS)
+    calls.onEnd(record())
+    calls.onEnd(record({ status: 14, endedBy: 'proxy', reason: 'unreachable' }))
+    const own = new ProcessMetrics()
+    globalThis.gc?.()
+    await new Promise(resolve => setTimeout(resolve, 120))
+    const input = metricsText([...calls.families, ...own.families], 'prometheus')
+    own.close()
+    t.match(input, /nodejs_eventloop_delay_seconds_count [1-9]/)
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })
+    t.same({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' })
+  },
+)
