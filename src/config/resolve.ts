@@ -118,8 +118,12 @@ function assemble(
 ): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
+  const { metrics: _, admin, ...rest } = config
+  const metrics = resolveMetrics(config)
   return {
-    ...config,
+    ...rest,
+    ...(metrics && { metrics }),
+    ...(admin && { admin: resolveAdmin(admin, pems.get('admin.tls'), token, folder) }),
     listeners: config.listeners.map((listener, i) =>
       resolveListener(listener, pems.get(formatPath(['listeners', i, 'tls'])) ?? {}, folder),
     ),
@@ -129,8 +133,6 @@ function assemble(
         resolveBackend(name, backend, folder, dialling.get(name)!),
       ]),
     ),
-    metrics: resolveMetrics(config),
-    admin: config.admin && resolveAdmin(config.admin, pems.get('admin.tls'), token, folder),
     routes: needsDefault ? [{ match: {}, backend: names[0] }] : config.routes,
   }
 }

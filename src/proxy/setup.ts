@@ -33,9 +33,9 @@ export interface ProxySetup {
   /** Used instead of one made from `log`. */
   readonly logger?: Logger
   /** Undefined: nothing is counted of calls. */
-  readonly metrics: CallMetricsOptions | undefined
+  readonly metrics?: CallMetricsOptions
   /** Where operators ask. */
-  readonly admin: AdminOptions | undefined
+  readonly admin?: AdminOptions
   readonly headers: AddedFieldsOptions
   readonly acceptNonGrpc: boolean
   readonly drain: { readonly graceMs: number }

@@ -20,8 +20,8 @@ export interface AdminOptions {
   /** Serve HTTPS instead of HTTP. */
   readonly tls?: AdminTlsOptions
   /**
-   * Needed as `authorization: Bearer …`: the text, or `{ file }`; where the address is not on loopback, one is
-   * required.
+   * Needed as `authorization: Bearer …`: the text, or `{ file }`; without one, other machines get only `/live`,
+   * `/ready` and `/metrics`.
    */
   readonly token?: string | AdminTokenFile
 }
