@@ -1,5 +1,12 @@
 /** A backend whose endpoints a test plays, under a clock that it turns. */
-import { Backend, type BackendSettings, type Lease, type Unavailable, type Waiter } from '../../src/backend/backend.ts'
+import {
+  Backend,
+  type BackendContext,
+  type BackendSettings,
+  type Lease,
+  type Unavailable,
+  type Waiter,
+} from '../../src/backend/backend.ts'
 import { Client, type ClientShare } from '../../src/backend/client-share.ts'
 import type { Endpoint } from '../../src/backend/endpoint.ts'
 import { endpointSpecs, type WeightedAddress } from '../../src/backend/endpoint-source.ts'
@@ -126,6 +133,7 @@ export class BackendRig {
   chance = 0.5
   /** Injected instead of `chance`. */
   random: (() => number) | undefined
+  onOddity: BackendContext['onOddity']
   /** What may wait for a client before it gets a session apart. */
   heldBytes = 1_000
   #calls = 0
@@ -144,6 +152,7 @@ export class BackendRig {
       turn: options.turn === 'held' ? this.turn : INSTANT_TURN,
       clientHeldBytes: () => this.heldBytes,
       random: () => this.random?.() ?? this.chance,
+      onOddity: (...oddity) => this.onOddity?.(...oddity),
       log: (event, endpoint) => this.events.push(`${endpoint} ${event}`),
     })
   }

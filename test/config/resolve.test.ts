@@ -483,3 +483,46 @@ t.test('weights and priorities have bounds, and slow start needs a balancer that
     { path: 'backends.greeter.endpoints', message: 'have the weight 0, all of them: every call fails' },
   ])
 })
+
+t.test('balancers: what each has by default, and what it says to what it cannot use', async t => {
+  const balancerOf = (balancer: object) =>
+    resolve({ backends: { greeter: { endpoints: ['h:1'], balancer } } } as ProxyOptions).config.backends.greeter!
+      .balancer
+  for (const [given, whole] of [
+    [{ kind: 'peak-ewma' }, { kind: 'peak-ewma', choices: 2, decayMs: 10_000, defaultLatencyMs: 30 }],
+    [
+      { kind: 'weighted-round-robin' },
+      { kind: 'weighted-round-robin', blackoutMs: 10_000, expirationMs: 180_000, updateMs: 1_000, errorPenalty: 1 },
+    ],
+    [
+      { kind: 'ring-hash', key: 'method' },
+      { kind: 'ring-hash', key: 'method', pointsPerWeight: 256 },
+    ],
+    [
+      { kind: 'maglev', key: { metadata: 'x-user' }, boundedLoad: 1.25 },
+      { kind: 'maglev', key: { metadata: 'x-user' }, boundedLoad: 1.25, tableSize: 65_537 },
+    ],
+  ] as const)
+    t.strictSame(balancerOf(given), whole)
+  for (const [balancer, ...faults] of [
+    [
+      { kind: 'dice' },
+      '.kind: "dice" is not one of round-robin, pick-first, least-request, peak-ewma, weighted-round-robin, ring-hash, maglev',
+    ],
+    [{ kind: 'maglev' }, '.key: is missing: "client-address" or "authority" or "method" or a map is needed here'],
+    [
+      { kind: 'ring-hash', key: { metadata: 'X-User' } },
+      '.key.metadata: metadata names are lower case in HTTP/2: write x-user',
+    ],
+    [{ kind: 'maglev', key: 'method', tableSize: 65_536 }, '.tableSize: must be a prime number, such as 65537'],
+    [{ kind: 'ring-hash', key: 'method', boundedLoad: 1 }, '.boundedLoad: must be at least 1.05, it is 1'],
+    [{ kind: 'ring-hash', key: 'method', pointsPerWeight: 0 }, '.pointsPerWeight: must be at least 1, it is 0'],
+    [{ kind: 'peak-ewma', decayMs: 99 }, '.decayMs: must be at least 100, it is 99'],
+    [{ kind: 'weighted-round-robin', updateMs: 99 }, '.updateMs: must be at least 100, it is 99'],
+    [{ kind: 'least-request', key: 'method' }, '.key: unknown key; known here: kind, choices'],
+  ] as const)
+    t.strictSame(
+      wrong({ balancer }),
+      faults.map(fault => `backends.a.balancer${fault}`),
+    )
+})
