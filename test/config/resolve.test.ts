@@ -525,4 +525,33 @@ t.test('balancers: what each has by default, and what it says to what it cannot 
       wrong({ balancer }),
       faults.map(fault => `backends.a.balancer${fault}`),
     )
+t.test('health and outliers: all has a default, and what makes no sense is told', async t => {
+  const withOptions = (options: object) => ({ backends: { greeter: { endpoints: ['localhost:50051'], ...options } } })
+  const { health, outliers } = resolve(withOptions({ health: {}, outliers: {} })).config.backends.greeter!
+  t.strictSame(health, { kind: 'grpc', intervalMs: 5000, timeoutMs: 1000, unhealthyThreshold: 2, healthyThreshold: 2 })
+  // gRFC A50.
+  t.strictSame(outliers, {
+    intervalMs: 10_000,
+    baseEjectionMs: 30_000,
+    maxEjectionMs: 300_000,
+    maxEjectedPercent: 10,
+    statuses: ['UNAVAILABLE', 'INTERNAL', 'UNKNOWN'],
+    consecutiveFailures: 5,
+    successRate: { stdevFactor: 1.9, minimumEndpoints: 5, requestVolume: 100, enforcementPercent: 100 },
+    failurePercentage: { threshold: 85, minimumEndpoints: 5, requestVolume: 50, enforcementPercent: 100 },
+  })
+  t.same(problems(withOptions({ health: { intervalMs: 500, timeoutMs: 501 } })), [
+    'backends.greeter.health.timeoutMs: must not be more than intervalMs, which is 500',
+  ])
+  t.same(problems(withOptions({ health: { kind: 'connect', service: 'pkg.Service' } })), [
+    'backends.greeter.health.service: a check of kind "connect" asks for no service',
+  ])
+  t.match(problems(withOptions({ health: { intervalMs: 99 } })), [/^backends\.greeter\.health\.intervalMs: .*100/])
+  t.match(problems(withOptions({ health: { healthyThreshold: 0 } })), [/healthyThreshold: /])
+  t.match(problems(withOptions({ outliers: { maxEjectedPercent: 101 } })), [/maxEjectedPercent: .*100/])
+  t.match(problems(withOptions({ outliers: { statuses: ['OK'] } })), [/statuses\[0\]: /])
+  t.match(problems(withOptions({ outliers: { statuses: [] } })), [/statuses: /])
+  t.match(problems(withOptions({ outliers: { succesRate: {} } })), [
+    /succesRate: unknown key, did you mean "successRate"/,
+  ])
 })

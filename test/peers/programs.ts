@@ -17,6 +17,8 @@ export interface Peer {
   readonly name: string
   /** Of a server that is started: where it listens, and its version. */
   serve(): Promise<Server>
+  /** A server with the health service of its library; not every peer has one. */
+  readonly health?: () => Promise<HealthServer>
   /** A program that makes calls; not every peer has one. */
   readonly call?: (address: string) => Promise<Caller>
   /** Answers when the request is at its end, and no sooner. */
@@ -27,6 +29,13 @@ export interface Server {
   readonly port: number
   readonly version: string
   stop(): void
+}
+
+/** Any call ends with OK. */
+export interface HealthServer extends Server {
+  readonly pid: number
+  /** @param status `SERVING`, `NOT_SERVING` */
+  set(service: string, status: string): void
 }
 
 /** A client that makes one unary call for each line that it is given. */
@@ -116,6 +125,17 @@ function stop(child: ChildProcess): void {
 async function serving(command: readonly string[]): Promise<Server> {
   const { child, said } = await start(command, /^listening on [\d.]+:(\d+), (.*)$/)
   return { port: Number(said[1]), version: said[2]!, stop: () => stop(child) }
+}
+
+async function servingHealth(command: readonly string[]): Promise<HealthServer> {
+  const { child, said } = await start(command, /^listening on [\d.]+:(\d+), (.*)$/)
+  return {
+    port: Number(said[1]),
+    version: said[2]!,
+    pid: child.pid!,
+    stop: () => stop(child),
+    set: (service, status) => child.stdin!.write(`${service} ${status}\n`),
+  }
 }
 
 async function calling(command: readonly string[], address: string): Promise<Caller> {
@@ -251,11 +271,14 @@ async function nghttpd(): Promise<Server> {
 }
 
 export const PEERS: readonly Peer[] = [
-  program('grpc-go', go),
+  { ...program('grpc-go', go), health: async () => servingHealth([...(await go()), 'serve-health']) },
   { ...program('net-http', go, 'serve-http'), call: undefined },
   program('tonic', rust),
   program('grpc-java', java),
-  program('grpcio', () => pythonProgram('peer.py')),
+  {
+    ...program('grpcio', () => pythonProgram('peer.py')),
+    health: async () => servingHealth(await pythonProgram('health_peer.py')),
+  },
   program('grpclib', () => pythonProgram('grpclib_peer.py')),
   program('grpc-js', async () => [process.execPath, path.join(HERE, 'node', 'peer.ts')]),
   { name: 'nghttpd', serve: nghttpd, answersAtEnd: true },

@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util'
 import { answers } from './answers.ts'
+import { healthOf } from './health.ts'
 import { isolation, type Transport, type Verdict } from './isolation.ts'
 import { PEERS, type Peer, type Server, Unavailable } from './programs.ts'
 
@@ -12,7 +13,7 @@ const { values } = parseArgs({
   options: {
     peers: { type: 'string', default: PEERS.map(peer => peer.name).join(',') },
     transports: { type: 'string', default: 'frames,native' },
-    sides: { type: 'string', default: 'servers,clients' },
+    sides: { type: 'string', default: 'servers,clients,health' },
     only: { type: 'string', default: '' },
     answers: { type: 'boolean', default: false },
   },
@@ -73,6 +74,14 @@ function answerClient(peer: Peer, transport: Transport): Job {
     )
 }
 
+function watchHealth(peer: Peer, transport: Transport): Job {
+  return () =>
+    play(
+      () => `the health service of ${peer.name} behind ${transport}`,
+      async () => healthOf(peer, transport, wanted),
+    )
+}
+
 function jobs(): Job[] {
   const sides = values.sides.split(',')
   return values.peers.split(',').flatMap(name => {
@@ -80,6 +89,7 @@ function jobs(): Job[] {
     if (peer === undefined) throw new Error(`"${name}" is none of ${PEERS.map(peer => peer.name).join(', ')}`)
     return (values.transports.split(',') as Transport[]).flatMap(transport => [
       ...(sides.includes('servers') ? [attackServer(peer, transport)] : []),
+      ...(sides.includes('health') && peer.health !== undefined ? [watchHealth(peer, transport)] : []),
       ...(sides.includes('clients') && peer.call !== undefined ? [answerClient(peer, transport)] : []),
     ])
   })

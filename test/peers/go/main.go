@@ -1,8 +1,9 @@
 // An echo server and a client on grpc-go, without protobuf: a message is whatever bytes came.
 //
-//	peer serve       on grpc-go's own HTTP/2
-//	peer serve-http  the same service under net/http
-//	peer call ADDR   one call for each line of standard input, `ID PATH`; tells `ID CODE MESSAGE`
+//	peer serve         on grpc-go's own HTTP/2
+//	peer serve-http    the same service under net/http
+//	peer serve-health  grpc-go's health service; see health.go
+//	peer call ADDR     one call for each line of standard input, `ID PATH`; tells `ID CODE MESSAGE`
 package main
 
 import (
@@ -95,17 +96,21 @@ func call(address string) error {
 }
 
 func main() {
-	encoding.RegisterCodec(bytesCodec{})
 	var err error
+	if len(os.Args) != 2 || os.Args[1] != "serve-health" {
+		encoding.RegisterCodec(bytesCodec{})
+	}
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "serve":
 		err = serve(false)
 	case len(os.Args) == 2 && os.Args[1] == "serve-http":
 		err = serve(true)
+	case len(os.Args) == 2 && os.Args[1] == "serve-health":
+		err = serveHealth()
 	case len(os.Args) == 3 && os.Args[1] == "call":
 		err = call(os.Args[2])
 	default:
-		err = fmt.Errorf("usage: peer serve | serve-http | call ADDRESS")
+		err = fmt.Errorf("usage: peer serve | serve-http | serve-health | call ADDRESS")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
