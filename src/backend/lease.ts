@@ -39,6 +39,8 @@ export class Lease {
   /** It takes no new calls. */
   #draining = false
   #looksSoon = false
+  /** Streams of calls that the proxy makes itself. */
+  #own = 0
   /** Undefined for a session apart: there a client harms only itself with its resets. */
   readonly #resets: PacedResets | undefined
 
@@ -100,8 +102,14 @@ export class Lease {
 
   /** … for a call that the proxy makes itself: it is none of those in flight, and no use that keeps the session open. */
   openOwn(owner: StreamOwner): Stream {
-    this.opened++
-    return this.session.open(owner)
+    const stream = this.session.open(owner)
+    this.#own++
+    return stream
+  }
+
+  /** Calls of clients have a stream on it now. */
+  get hasCalls(): boolean {
+    return this.session.streams > this.#own
   }
 
   /** Streams that wait to be reset. */
@@ -134,11 +142,16 @@ export class Lease {
   ended(what: Resettable): void {
     this.#counter.inFlight--
     if (this.#counter.limit !== undefined) this.#counter.onRoomier?.()
-    this.ownEnded(what)
+    this.#ended(what)
   }
 
   /** The stream of a call of the proxy's own has ended. */
   ownEnded(what: Resettable): void {
+    this.#own--
+    this.#ended(what)
+  }
+
+  #ended(what: Resettable): void {
     if (this.#resets === undefined || this.#resets.waiting === 0) return
     this.#resets.ended(what)
     if (this.#draining) this.#endSoonIfUnwanted()

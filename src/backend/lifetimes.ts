@@ -85,7 +85,7 @@ export class Lifetimes {
     const isOld = () => {
       // It is told again while it stays, because another could not be had.
       life.timer = this.#clock.after(lastPartMs, isOld)
-      const inUse = lease.session.streams > 0 || lease.opened !== opened
+      const inUse = lease.hasCalls || lease.opened !== opened
       opened = lease.opened
       this.#owner.onAged(lease, inUse)
     }
@@ -164,7 +164,7 @@ export class Lifetimes {
   }
 
   #lookAt(lease: Lease): void {
-    const used = lease.used || lease.session.streams > 0
+    const used = lease.used || lease.hasCalls
     lease.used = false
     lease.idleLooks = used ? 0 : lease.idleLooks + 1
     if (lease.idleLooks >= LOOKS_PER_TIMEOUT && this.#leases.open.length > this.#options.ready)

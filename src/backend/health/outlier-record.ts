@@ -74,10 +74,18 @@ export class OutlierRecord implements OutcomeListener {
     if (this.#voters.mostFailed(this.#before)) this.#context.onRun(this, this.#run, status)
   }
 
-  /** What its calls of this interval were like. */
+  /** What its calls of this interval were like. Who has too few of them is not worked out. */
   get rated(): Rated<OutlierRecord> {
     const voters = this.#voters
-    return { subject: this, successRate: voters.successRate, volume: enough => voters.volume(enough) }
+    let successRate: number | undefined
+    return {
+      subject: this,
+      get successRate() {
+        successRate ??= voters.successRate
+        return successRate
+      },
+      volume: enough => voters.volume(enough),
+    }
   }
 
   /** The interval ends. */

@@ -64,12 +64,12 @@ export class Voters {
 
   /** Of their calls those that succeeded, from 0 to 1. */
   get successRate(): number {
-    return trimmedMean(this.#byVoter(this.#clients).map(clients => trimmedMean(clients.map(rateOf))))
+    return trimmedMean(this.#byVoter(this.#clients).map(successRateOf))
   }
 
   /** How many calls there were. Of several clients one counts for half of `enough` at most. */
   volume(enough: number): number {
-    if (!this.#crowd.several || this.#last < Number.POSITIVE_INFINITY) return this.#calls
+    if (this.#calls < enough || !this.#crowd.several || this.#last < Number.POSITIVE_INFINITY) return this.#calls
     if (this.#byVoter(this.#clients).length < 2) return 0
     let volume = 0
     for (const { succeeded, failed } of this.#clients.values()) volume += Math.min(succeeded + failed, enough / 2)
@@ -100,6 +100,10 @@ export class Voters {
     }
     return [...byPrefix.values()]
   }
+}
+
+function successRateOf(clients: readonly Seen[]): number {
+  return clients.length === 1 ? rateOf(clients[0]!) : trimmedMean(clients.map(rateOf))
 }
 
 function rateOf({ succeeded, failed }: Seen): number {

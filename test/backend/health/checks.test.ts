@@ -264,6 +264,18 @@ t.test('its session is the only one where nobody calls, and is no session of the
   t.equal(scene.rig.backend.endpoints[0]!.state, 'idle')
 })
 
+t.test('a session that no call uses is closed in its time, although checks go there', async t => {
+  const scene = new Scene({}, { endpoints: 'a', sessions: { idleTimeoutMs: 5_000 } })
+  scene.rig.warm(100)
+  scene.pass(3_500)
+  t.ok(scene.checks().length >= 3)
+  t.equal(scene.rig.dials(), 1, 'on the session of the calls')
+  scene.pass(5_000)
+  t.equal(scene.rig.transport.to('a')[0]!.retired, 1)
+  t.equal(scene.rig.dials(), 2, 'and then on one of its own')
+  t.equal(scene.bar(), undefined)
+})
+
 t.test('a session of its own that is silent is not asked twice', async t => {
   const scene = new Scene({}, { endpoints: 'a' })
   scene.pass(300)
