@@ -2,8 +2,11 @@
  * Active health checks of a backend: each of its endpoints is asked once an interval, and barred while it is not healthy.
  *
  * ```
- *   new ──► unchecked ──first answer──► healthy ◄──── so many good in a row ────┐
- *                └──────first answer──► unhealthy ◄── so many bad in a row, or it says so itself
+ *   new ──► unchecked ──one good answer──► healthy
+ *               │                           │  ▲
+ *               └──── so many bad ones ───┐ │  │ so many good ones
+ *                     in a row, or it     ▼ ▼  │ in a row
+ *                     says so itself    unhealthy
  * ```
  *
  * The endpoints stand in a ring, and one timer goes round it once an interval: a thousand endpoints are asked one after the
@@ -154,16 +157,16 @@ export class HealthChecks implements EndpointWatch {
 
   #learn(checked: Checked, verdict: Verdict): void {
     const { state, endpoint } = checked
-    if (verdict.healthy === (state === 'healthy') && state !== 'unchecked') {
-      checked.run = 0
-      // The reason may be another one by now.
-      if (!verdict.healthy) endpoint.bar('health', verdict.why)
-      return
-    }
-    checked.run++
-    const { healthyThreshold, unhealthyThreshold } = this.#settings
-    const enough = verdict.healthy ? healthyThreshold : verdict.sure ? 1 : unhealthyThreshold
-    if (state === 'unchecked' || checked.run >= enough) this.#change(checked, verdict)
+    if (verdict.healthy ? state === 'healthy' : state === 'unhealthy') checked.run = 0
+    else if (++checked.run >= this.#enough(state, verdict)) return this.#change(checked, verdict)
+    // The reason may be another one by now.
+    if (!verdict.healthy && endpoint.bars.has('health')) endpoint.bar('health', verdict.why)
+  }
+
+  /** How many such answers in a row change what is known. */
+  #enough(state: Checked['state'], { healthy, sure }: Verdict): number {
+    if (!healthy) return sure ? 1 : this.#settings.unhealthyThreshold
+    return state === 'unchecked' ? 1 : this.#settings.healthyThreshold
   }
 
   #change(checked: Checked, { healthy, why }: Verdict): void {

@@ -90,7 +90,7 @@ t.test('what is asked', async t => {
   t.same(sent[1], { kind: 'data', bytes: '\0\0\0\0\x0d\x0a\x0bpkg.Service', endStream: true })
 })
 
-t.test('at the start all take calls, and the first answer of each counts at once', async t => {
+t.test('at the start all take calls until they say otherwise', async t => {
   const scene = new Scene()
   t.equal(scene.bar(), undefined)
   scene.pass(300, { a: notServing })
@@ -113,6 +113,29 @@ t.test('an endpoint that joins those that are healthy takes calls once it has an
     scene.rig.events.filter(event => /healthy/.test(event)),
     [],
     'which is worth no line in the log',
+  )
+})
+
+t.test('a first answer that is only late bars nobody at the start', async t => {
+  const scene = new Scene()
+  scene.pass(500, { a: silent })
+  t.equal(scene.checks().length, 1)
+  t.equal(scene.bar(), undefined)
+  scene.pass(1_500, { a: silent })
+  t.equal(scene.bar(), 'the health check had no answer within 100 ms')
+})
+
+t.test('one that joins and is not ready yet: the bar says why, and one good answer is enough', async t => {
+  const scene = new Scene()
+  scene.pass(300)
+  scene.rig.setEndpoints('abc')
+  scene.pass(500, { c: failing })
+  t.equal(scene.bar('c'), 'the health check ended with UNAVAILABLE "busy"')
+  scene.pass(INTERVAL_MS)
+  t.equal(scene.bar('c'), undefined)
+  t.same(
+    scene.rig.events.filter(event => /healthy/.test(event)),
+    [],
   )
 })
 
@@ -199,7 +222,7 @@ const ANSWERS: Readonly<Record<string, [answer: (stream: FakeStream) => void, wh
 for (const [what, [answer, why]] of Object.entries(ANSWERS)) {
   t.test(what, async t => {
     const scene = new Scene({ service: 'pkg.Service' })
-    scene.pass(450, { a: answer })
+    scene.pass(2_500, { a: answer })
     t.equal(scene.bar(), why)
     t.ok(scene.rig.transport.to('a').every(({ opened }) => opened.every(({ misuse }) => misuse.length === 0)))
   })
