@@ -525,6 +525,8 @@ t.test('balancers: what each has by default, and what it says to what it cannot 
       wrong({ balancer }),
       faults.map(fault => `backends.a.balancer${fault}`),
     )
+})
+
 t.test('health and outliers: all has a default, and what makes no sense is told', async t => {
   const withOptions = (options: object) => ({ backends: { greeter: { endpoints: ['localhost:50051'], ...options } } })
   const { health, outliers } = resolve(withOptions({ health: {}, outliers: {} })).config.backends.greeter!
