@@ -13,5 +13,8 @@ import { isMap, mapOf } from './raw.ts'
 export function crossChecks(input: unknown): Finding[] {
   if (!isMap(input)) return []
   const root = mapOf(input)
-  return [checkListeners, checkDestinations, checkRoutes, checkBackends].flatMap(check => check(root))
+  // `load.ts` has taken it out by now.
+  const included =
+    root.include === undefined ? [] : [{ path: ['include'], message: 'is for files: in code, join objects' }]
+  return [...included, ...[checkListeners, checkDestinations, checkRoutes, checkBackends].flatMap(check => check(root))]
 }

@@ -1,38 +1,21 @@
-/** Reads a configuration file. */
+/** Reads a configuration from its file, and from those that it includes. */
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  type YAMLError,
-} from 'yaml'
+import { type ConfigFile, filesOf, merge } from './include.ts'
+import { type ParsedFile, parseFile } from './parsed-file.ts'
 import { reasonOf } from './pem.ts'
-import { ConfigError, type Finding, type Path, type Problem } from './problems.ts'
-import { isMap as isPlainMap, listOf, mapOf } from './raw.ts'
+import { ConfigError, type Finding, formatPath, type Problem } from './problems.ts'
+import { isMap, listOf, mapOf } from './raw.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
 /**
- * Reads, checks and resolves a YAML file. Relative paths in it start from its folder.
+ * Reads, checks and resolves a YAML file. Relative paths in it start from its folder, also those in files that it includes.
  * @param file its path; messages name it as it is given here
  * @param files gets the path of each file that is read, or that cannot be
  * @throws ConfigError with every problem, each with file, line and column
  */
 export function loadConfig(file: string, files?: Set<string>): Resolution {
-  let text: string
-  files?.add(resolve(file))
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new ConfigError([{ file, path: '', message: `cannot be read: ${reasonOf(error)}` }])
-  }
-  return parseConfig(text, file, files)
+  return resolveFiles(readFile(file, files), files)
 }
 
 /**
@@ -40,52 +23,87 @@ export function loadConfig(file: string, files?: Set<string>): Resolution {
  * @param file names the text in messages; its folder is where relative paths start
  */
 export function parseConfig(text: string, file: string, files?: Set<string>): Resolution {
-  const lines = new LineCounter()
-  // Aliases can make a small file large (a "billion laughs"): yaml's own bound of 100 stays.
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: true,
-  })
-  const place = (offset: number): Pick<Problem, 'file' | 'line' | 'column'> => {
-    const { line, col } = lines.linePos(offset)
-    return { file, line, column: col }
-  }
+  return resolveFiles(parseFile(text, file, files), files)
+}
 
-  const faults = [...document.errors, ...document.warnings]
-  if (faults.some(({ code }) => code !== 'DUPLICATE_KEY')) {
-    throw new ConfigError(
-      faults.map(fault => ({
-        ...place(fault.pos[0]),
-        path: '',
-        message: syntaxMessage(fault, text),
-      })),
-    )
+function readFile(file: string, files: Set<string> | undefined): ParsedFile {
+  files?.add(resolve(file))
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError([{ file, path: '', message: `cannot be read: ${reasonOf(error)}` }])
   }
-  const duplicates = new Map<Finding, number>()
-  for (const error of document.errors) duplicates.set(duplicateKey(document, error), error.pos[0])
+  return parseFile(text, file, files)
+}
 
-  const input = plainValue(document, file)
-  return resolveConfig(input, {
-    folder: dirname(resolve(file)),
+function resolveFiles(main: ParsedFile, files: Set<string> | undefined): Resolution {
+  const folder = dirname(resolve(main.file))
+  const problems: Problem[] = [...main.problems]
+  const { include, ...input } = mapOf(main.input)
+  const all = [
+    isMap(main.input) ? { ...main, input } : main,
+    ...includedBy(main, include, folder, files, problems),
+  ] as const
+  const merged = merge(all as readonly [ConfigFile, ...ConfigFile[]])
+  const placed = (finding: Finding) => {
+    const { index, path } = merged.placeOf(finding.path)
+    return all[index]!.locate({ ...finding, path })
+  }
+  for (const { index, ...finding } of merged.findings) {
+    problems.push({ ...all[index]!.locate(finding), path: formatPath(finding.path), message: finding.message })
+  }
+  for (const { problems: own } of all.slice(1)) problems.push(...own)
+  return resolveConfig(merged.input, {
+    folder,
+    problems,
+    findings: needsListener(merged.input),
+    locate: placed,
     ...(files && { files }),
-    findings: [...duplicates.keys(), ...needsListener(input)],
-    locate: finding => place(duplicates.get(finding) ?? offsetOf(document, finding.path, finding.atKey ?? false)),
   })
 }
 
-/** @throws ConfigError for aliases that lead nowhere, or that make a small file enormous */
-function plainValue(document: Document, file: string): unknown {
+/** Those that can be read; what is wrong with others is told among the problems. */
+function includedBy(
+  main: ParsedFile,
+  include: unknown,
+  folder: string,
+  files: Set<string> | undefined,
+  problems: Problem[],
+): ParsedFile[] {
+  const wrong = (path: (string | number)[], message: string) =>
+    problems.push({ ...main.locate({ path, message }), path: formatPath(path), message })
+  if (include !== undefined && !Array.isArray(include)) wrong(['include'], 'is a list of files')
+  return listOf(include).flatMap((pattern, i) => {
+    const at = ['include', i]
+    if (typeof pattern !== 'string' || pattern === '') {
+      wrong(at, 'is the path of a file')
+      return []
+    }
+    try {
+      files?.add(dirname(resolve(folder, pattern)))
+      return filesOf(pattern, folder).flatMap(file => readIfRight(file, files, problems))
+    } catch (error) {
+      wrong(at, `cannot be read: ${reasonOf(error)}`)
+      return []
+    }
+  })
+}
+
+/** A mistake in one file hides none in another. */
+function readIfRight(file: string, files: Set<string> | undefined, problems: Problem[]): ParsedFile[] {
   try {
-    return document.toJS() ?? {}
+    return [readFile(file, files)]
   } catch (error) {
-    throw new ConfigError([{ file, path: '', message: reasonOf(error) }])
+    if (!(error instanceof ConfigError)) throw error
+    problems.push(...error.problems)
+    return []
   }
 }
 
 /** In code `listen()` can come later; a file without listeners would serve nobody. */
 function needsListener(input: unknown): Finding[] {
-  if (!isPlainMap(input)) return []
+  if (!isMap(input)) return []
   const { listeners } = mapOf(input)
   if (listeners !== undefined && (!Array.isArray(listeners) || listOf(listeners).length > 0)) return []
   return [
@@ -95,66 +113,4 @@ function needsListener(input: unknown): Finding[] {
       atKey: true,
     },
   ]
-}
-
-function syntaxMessage(error: YAMLError, text: string): string {
-  const line = text.slice(text.lastIndexOf('\n', error.pos[0] - 1) + 1).split('\n', 1)[0]!
-  const hint = /\[[0-9a-f:]*:[0-9a-f:]*\]:\d/i.test(line) ? ' (an IPv6 address needs quotes: "[::]:8080")' : ''
-  return `${error.message.split('\n', 1)[0]}${hint}`
-}
-
-function duplicateKey(document: Document, error: YAMLError): Finding {
-  const path = pathAt(document.contents, error.pos[0]) ?? []
-  return { path, message: 'the key is there twice', atKey: true }
-}
-
-/** The path of the key that starts at an offset. */
-function pathAt(node: unknown, offset: number, path: Path = []): Path | undefined {
-  if (isMap(node)) {
-    for (const { key, value } of node.items) {
-      const here = [...path, String(isScalar(key) ? key.value : key)]
-      if (isNode(key) && key.range?.[0] === offset) return here
-      const deeper = pathAt(value, offset, here)
-      if (deeper !== undefined) return deeper
-    }
-  } else if (isSeq(node)) {
-    for (const [i, item] of node.items.entries()) {
-      const deeper = pathAt(item, offset, [...path, i])
-      if (deeper !== undefined) return deeper
-    }
-  }
-  return undefined
-}
-
-/** Where a path is in the text; for what is missing, where the nearest thing above it is. */
-function offsetOf(document: Document, path: Path, atKey: boolean): number {
-  let node: unknown = document.contents
-  let offset = startOf(node) ?? 0
-  for (const [depth, part] of path.entries()) {
-    if (isAlias(node)) node = node.resolve(document)
-    const last = depth === path.length - 1
-    if (isMap(node)) {
-      const pair = node.items.findLast(({ key }) => String(isScalar(key) ? key.value : key) === String(part))
-      if (pair === undefined) return offset
-      const keyOffset = startOf(pair.key) ?? offset
-      node = pair.value
-      // Above what is missing the key is the better place: a map's own start is its first entry.
-      offset = last && !atKey ? (valueStart(node) ?? keyOffset) : keyOffset
-    } else if (isSeq(node) && typeof part === 'number') {
-      node = node.items[part]
-      offset = startOf(node) ?? offset
-    } else {
-      return offset
-    }
-  }
-  return offset
-}
-
-function startOf(node: unknown): number | undefined {
-  return isNode(node) ? (node as Node).range?.[0] : undefined
-}
-
-/** Where a scalar starts, if there is one; maps, lists and empty values are shown by their key. */
-function valueStart(node: unknown): number | undefined {
-  return isScalar(node) && node.value !== null ? startOf(node) : undefined
 }

@@ -26,6 +26,11 @@ export type * from './options/sources.ts'
 
 /** Everything that a proxy can be told. A file holds the same, without what only code can give. */
 export interface ProxyOptions {
+  /**
+   * Other files with `listeners`, `backends` and `routes`, whose entries come after those here; `*` may stand in the
+   * name: `routes/*.yaml`.
+   */
+  readonly include?: readonly string[]
   /** Where the proxy accepts connections. */
   readonly listeners?: readonly ListenerOptions[]
   /** Groups of interchangeable endpoints, by name. */

@@ -22,6 +22,8 @@ export interface ResolveOptions {
   readonly locate?: (finding: Finding) => Pick<Problem, 'file' | 'line' | 'column'>
   /** What was found before; it is reported together with the rest. */
   readonly findings?: readonly Finding[]
+  /** The same, where the places are known already. */
+  readonly problems?: readonly Problem[]
   /** Gets the path of each file that is read, or that cannot be. */
   readonly files?: Set<string>
 }
@@ -52,7 +54,8 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     ...token.findings,
   ]
   const wrong = findings.filter(finding => !finding.warning)
-  if (wrong.length > 0) throw new ConfigError(problemsOf(wrong, options))
+  const before = options.problems ?? []
+  if (wrong.length + before.length > 0) throw new ConfigError(inOrder([...before, ...problemsOf(wrong, options)]))
   if (!parsed.success) throw parsed.error
   const warnings = problemsOf(
     findings.filter(finding => finding.warning),
@@ -62,15 +65,25 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   return { config: assemble(parsed.data, pems.files, token.token, folder, dialling), dialling, warnings }
 }
 
-/** In the order of the file, where there is one. */
 function problemsOf(findings: readonly Finding[], { locate }: ResolveOptions): Problem[] {
-  return findings
-    .map(finding => ({
+  return inOrder(
+    findings.map(finding => ({
       ...locate?.(finding),
       path: formatPath(finding.path),
       message: finding.message,
-    }))
-    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
+    })),
+  )
+}
+
+/** In the order of the files, where there are any. */
+function inOrder(problems: readonly Problem[]): Problem[] {
+  const files = [...new Set(problems.map(({ file }) => file))]
+  return problems.toSorted(
+    (a, b) =>
+      files.indexOf(a.file) - files.indexOf(b.file) ||
+      (a.line ?? 0) - (b.line ?? 0) ||
+      (a.column ?? 0) - (b.column ?? 0),
+  )
 }
 
 /** Files by the path of their `tls` section. */

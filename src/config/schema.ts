@@ -18,6 +18,10 @@ import { metrics } from './schema/metrics.ts'
 import { route } from './schema/routes.ts'
 
 export const configSchema = strict({
+  include: z.array(z.string().min(1)).optional().meta({
+    description:
+      'Other files with `listeners`, `backends` and `routes`, whose entries come after those here; `*` may stand in the name: `routes/*.yaml`',
+  }),
   listeners: z.array(listener).default([]).meta({ description: 'Where the proxy accepts connections' }),
   backends: z
     .record(backendName, backend)
