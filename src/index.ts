@@ -1,4 +1,12 @@
 /** grpc-verbatim: a transparent gRPC reverse proxy. The public API, exports only. */
+export type {
+  BackendState,
+  EndpointState,
+  SessionState,
+  SourceProblemState,
+  UnusableReason,
+} from './backend/backend-state.ts'
+export type { EndpointTotals } from './backend/endpoint-totals.ts'
 export { createProxy } from './config/create-proxy.ts'
 export { defineBackend } from './config/define-backend.ts'
 export type { BackendHandle, GrpcProxy } from './config/grpc-proxy.ts'
@@ -11,6 +19,6 @@ export type { ChangeSummary } from './proxy/change.ts'
 export type { BoundAddress } from './proxy/front.ts'
 export { UnfitChange } from './proxy/front-change.ts'
 export type { ListenOptions } from './proxy/proxy.ts'
-export type { OpenCounts } from './proxy/state.ts'
+export type { OpenCounts, ProxyState, StateOptions } from './proxy/state.ts'
 export type { BackendDefinition, CallInfo, Director, MetadataView, Target } from './routing/director.ts'
 export type { HeaderBlock, HeaderField, Peer } from './transport/transport.ts'

@@ -30,10 +30,10 @@ export class Backend implements EndpointSetOwner, TurnTask {
   readonly name: string
   /** What all its clients use of it together. */
   readonly shared: SharedStreams
-  #settings: BackendSettings
+  settings: BackendSettings
   readonly #context: BackendContext
   readonly #sessions: SessionCount
-  readonly #set: EndpointSet
+  readonly set: EndpointSet
   readonly #placement: Placement
   readonly #waiting: WaitingCalls
   /** What places a call on the circle of its balancer, 31 bits; undefined: the balancer has none. */
@@ -50,20 +50,20 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   constructor(settings: BackendSettings, context: BackendContext) {
     this.name = settings.name
-    this.#settings = settings
+    this.settings = settings
     this.#sessions = new SessionCount(settings.breaker?.maxSessions, () => this.#waiting.onPlaceFree())
     this.#context = { ...context, sessions: this.#sessions }
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
     this.hash = hashFor(settings.balancer, context.random)
-    this.#set = new EndpointSet(settings, context, this)
-    this.#placement = new Placement(this.#set)
-    this.#waiting = new WaitingCalls(settings.queue, this.#set, this.#placement, context, () => this.askForTurn())
-    this.#set.follow(sourceOf(settings, context))
+    this.set = new EndpointSet(settings, context, this)
+    this.#placement = new Placement(this.set)
+    this.#waiting = new WaitingCalls(settings.queue, this.set, this.#placement, context, () => this.askForTurn())
+    this.set.follow(sourceOf(settings, context))
   }
 
   /** The endpoints that take calls. */
   get endpoints(): readonly Endpoint[] {
-    return this.#set.all
+    return this.set.all
   }
 
   /** Calls that are in the queue now. */
@@ -83,7 +83,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   /** Open sessions and streams, also those of endpoints that have left. */
   get open(): OpenAtEndpoints {
-    return this.#set.open
+    return this.set.open
   }
 
   /**
@@ -92,23 +92,23 @@ export class Backend implements EndpointSetOwner, TurnTask {
    * has. Calls that wait are placed again. If the list is empty, calls fail at once with UNAVAILABLE.
    */
   setEndpoints(all: readonly EndpointSpec[]): void {
-    if (this.retired === undefined && this.#refusal === undefined) this.#set.override(all)
+    if (this.retired === undefined && this.#refusal === undefined) this.set.override(all)
   }
 
   /** Replaces the settings, the list of endpoints with them. They also hold for waiting calls and open sessions. */
   update(settings: BackendSettings): void {
     if (this.retired !== undefined || this.#refusal !== undefined) return
-    this.#settings = settings
+    this.settings = settings
     this.shared.limits = shareLimits(settings, this.#context)
     this.#sessions.max = settings.breaker?.maxSessions
     this.#waiting.update(settings.queue)
     this.hash = hashFor(settings.balancer, this.#context.random)
-    this.#set.update(settings)
+    this.set.update(settings)
     this.#waiting.onEndpointsChanged()
   }
 
   makeEndpoint(spec: EndpointSpec): Endpoint {
-    return new Endpoint(spec, this.#settings, this.#context, this.#waiting)
+    return new Endpoint(spec, this.settings, this.#context, this.#waiting)
   }
 
   /** At the end of the turn the waiter gets a session, or is told that there is none, or is put in the queue. */
@@ -135,7 +135,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
   /** First come the calls that wait, then those that came in this turn. */
   atTurnEnd(): void {
     this.#asked = false
-    this.#set.settle()
+    this.set.settle()
     this.#waiting.work(this.#placeAgain)
     const arrivals = this.#arrivals
     this.#arrivals = this.#spare
@@ -162,7 +162,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     const lease = this.#placement.find(waiter)
     if (lease !== undefined) waiter.onLease(lease)
     else if (this.#placement.hopeful) this.#waiting.push(waiter, this.#placement.hope, expiresMs)
-    else waiter.onUnavailable('unreachable', this.#set.whyUnreachable)
+    else waiter.onUnavailable('unreachable', this.set.whyUnreachable)
   }
 
   /** A session tells of room only if it had none before. A client that waits for its share waits for this. */
@@ -188,15 +188,15 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   #retire(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const { drainGraceMs } = this.#settings.sessions
+    const { drainGraceMs } = this.settings.sessions
     const timer = this.#context.clock.after(drainGraceMs, () => this.#end(REMOVED))
     this.#onNoCalls = () => {
       this.#onNoCalls = undefined
       timer.cancel()
       this.#refusal ??= REMOVED
-      resolve(this.#set.retire())
+      resolve(this.set.retire())
     }
-    this.#set.unfollow()
+    this.set.unfollow()
     return promise
   }
 
@@ -207,8 +207,8 @@ export class Backend implements EndpointSetOwner, TurnTask {
 
   #end(refusal: Refusal): Promise<void> {
     this.#refusal = refusal
-    this.#set.unfollow()
-    const closed = this.#set.close()
+    this.set.unfollow()
+    const closed = this.set.close()
     this.#waiting.end(...refusal)
     this.#onNoCalls?.()
     return closed

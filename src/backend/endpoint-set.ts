@@ -7,6 +7,7 @@ import type { Balancer } from './balance/balancer.ts'
 import { type BalancerSettings, makerOf } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointSource, EndpointSpec, SourceProblem } from './endpoint-source.ts'
+import { Totals } from './endpoint-totals.ts'
 import { Selection } from './select/selection.ts'
 import { type BackendContext, type BackendSettings, sourceOf } from './settings.ts'
 import { Watches } from './watches.ts'
@@ -41,7 +42,9 @@ export class EndpointSet {
   readonly #selection: Selection
   balancer: Balancer
   /** Endpoints that have left and still finish their calls. */
-  readonly #leaving = new Set<Endpoint>()
+  readonly leaving = new Set<Endpoint>()
+  /** What had happened at those that are gone. */
+  readonly totalsOfGone = new Totals()
   #settings: BalancerSettings | undefined
   readonly #context: BackendContext
   readonly #owner: EndpointSetOwner
@@ -49,7 +52,7 @@ export class EndpointSet {
   /** Where the list comes from. */
   #origin: Pick<BackendSettings, 'source' | 'endpoints'>
   /** Code has said otherwise since. */
-  #overridden = false
+  overridden = false
   /** The last list that the source has told. */
   #told: readonly EndpointSpec[] | undefined
   /** What the source has said last, besides a list. */
@@ -131,7 +134,7 @@ export class EndpointSet {
 
   #onEndpoints(all: readonly EndpointSpec[], remark: string | undefined): void {
     this.#say(remark === undefined ? undefined : { kind: 'partial', text: remark })
-    this.#overridden = false
+    this.overridden = false
     this.replace(all)
   }
 
@@ -151,7 +154,7 @@ export class EndpointSet {
 
   /** Replaces the list, until the source tells it again. */
   override(all: readonly EndpointSpec[]): void {
-    this.#overridden = true
+    this.overridden = true
     this.replace(all)
   }
 
@@ -197,9 +200,10 @@ export class EndpointSet {
     this.#watches.remove(endpoint)
     this.#selection.remove(endpoint)
     this.#byKey.delete(endpoint.spec.key)
-    this.#leaving.add(endpoint)
+    this.leaving.add(endpoint)
     await endpoint.retire()
-    this.#leaving.delete(endpoint)
+    this.leaving.delete(endpoint)
+    this.totalsOfGone.add(endpoint.totals)
   }
 
   /** Replaces the settings, the source with them. */
@@ -219,9 +223,13 @@ export class EndpointSet {
   /** A source that is the same goes on: to begin anew would cost it its knowledge, and its registry a session. */
   #followIfOther(settings: BackendSettings): void {
     const origin = originOf(settings)
-    const isSame = !this.#overridden && isDeepStrictEqual(origin, this.#origin)
+    const isSame = !this.overridden && isDeepStrictEqual(origin, this.#origin)
     this.#origin = origin
     if (!isSame) this.follow(sourceOf(settings, this.#context))
+  }
+
+  get toldCount(): number {
+    return this.#told?.length ?? 0
   }
 
   /** The source has not told anything, so calls have to wait for it. */
@@ -245,7 +253,7 @@ export class EndpointSet {
   /** Endpoints that have left count until they are gone. */
   get open(): OpenAtEndpoints {
     const open = { sessions: 0, streams: 0 }
-    for (const { sessionCount, streamCount } of [...this.all, ...this.#leaving]) {
+    for (const { sessionCount, streamCount } of [...this.all, ...this.leaving]) {
       open.sessions += sessionCount
       open.streams += streamCount
     }
@@ -256,14 +264,14 @@ export class EndpointSet {
   async retire(): Promise<void> {
     this.#watches.close()
     this.#selection.close()
-    await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.retire()))
+    await Promise.all([...this.all, ...this.leaving].map(endpoint => endpoint.retire()))
   }
 
   /** Ends all sessions now. Resolves when the last one is gone. */
   async close(): Promise<void> {
     this.#watches.close()
     this.#selection.close()
-    await Promise.all([...this.all, ...this.#leaving].map(endpoint => endpoint.close()))
+    await Promise.all([...this.all, ...this.leaving].map(endpoint => endpoint.close()))
   }
 }
 

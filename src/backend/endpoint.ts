@@ -18,6 +18,7 @@ import type { EndpointLimit } from './endpoint-limit.ts'
 import { apartPool, type EndpointOptions, type PoolOptions, reservePool, sharedPool } from './endpoint-options.ts'
 import type { EndpointOwner } from './endpoint-owner.ts'
 import type { EndpointSpec } from './endpoint-source.ts'
+import { type LastEnd, Totals } from './endpoint-totals.ts'
 import { KeepalivePace } from './keepalive-pace.ts'
 import type { Lease, StreamCounter } from './lease.ts'
 import type { Outcomes } from './outcome.ts'
@@ -32,6 +33,7 @@ export class Endpoint implements StreamCounter {
   spec: EndpointSpec
   /** Calls that have a stream here now, on any of its sessions. */
   inFlight = 0
+  readonly totals = new Totals()
   /** Calls that wait for its first session; the queue counts them. */
   awaited = 0
   /** Calls go to it now: the set says so each time that it makes a balancer. */
@@ -127,7 +129,22 @@ export class Endpoint implements StreamCounter {
 
   /** Why the last session or attempt ended. */
   get lastError(): string {
-    return this.#shared.lastError
+    return this.lastEnd.reason
+  }
+
+  get lastEnd(): LastEnd {
+    return this.#shared.lastEnd
+  }
+
+  /** It has left the backend. */
+  get retiring(): boolean {
+    return this.#retired !== undefined
+  }
+
+  /** By their names. */
+  get pools(): readonly (readonly [name: string, pool: SessionPool])[] {
+    const all = { shared: this.#shared, reserve: this.#reserve, apart: this.#apart }
+    return Object.entries(all).filter((entry): entry is [string, SessionPool] => entry[1] !== undefined)
   }
 
   get #pools(): SessionPool[] {
@@ -135,11 +152,11 @@ export class Endpoint implements StreamCounter {
   }
 
   get sessionCount(): number {
-    return this.#pools.reduce((sum, pool) => sum + pool.sessionCount, 0)
+    return this.#shared.sessionCount + (this.#reserve?.sessionCount ?? 0) + (this.#apart?.sessionCount ?? 0)
   }
 
   get streamCount(): number {
-    return this.#pools.reduce((sum, pool) => sum + pool.streamCount, 0)
+    return this.#shared.streamCount + (this.#reserve?.streamCount ?? 0) + (this.#apart?.streamCount ?? 0)
   }
 
   /** Dials one more shared session, if more are allowed. */

@@ -121,13 +121,14 @@ export class Fleet {
     return backend
   }
 
-  #all(): Backend[] {
+  /** All that there are, also those that only finish their calls. */
+  get all(): Backend[] {
     return [...[...this.#named.values()].map(({ backend }) => backend), ...this.#defined.values(), ...this.#retired]
   }
 
   get counts(): FleetCounts {
     let [waitingCalls, backendSessions, backendStreams] = [0, 0, 0]
-    for (const backend of this.#all()) {
+    for (const backend of this.all) {
       waitingCalls += backend.waiting
       const { sessions, streams } = backend.open
       backendSessions += sessions
@@ -139,7 +140,7 @@ export class Fleet {
   /** Calls that wait are told; resolves when the last session is gone. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all(this.#all().map(backend => backend.close()))
+    await Promise.all(this.all.map(backend => backend.close()))
   }
 }
 

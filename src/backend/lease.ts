@@ -1,6 +1,7 @@
 /** A session of a pool, as calls use it: how they open streams on it, and how they give them up. */
 import type { ClientSession, DialAddress, Stream, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+import type { Totals } from './endpoint-totals.ts'
 import type { Outcomes } from './outcome.ts'
 import type { PacedResets, Resettable } from './paced-resets.ts'
 import type { Rate } from './token-bucket.ts'
@@ -15,6 +16,7 @@ const MAX_WAITING_RESETS = 64
 export interface StreamCounter {
   /** Streams open now. */
   inFlight: number
+  readonly totals: Totals
   /** Who listens to what becomes of them, if anybody does. */
   readonly outcomes?: Outcomes | undefined
   /** Only so many may be open. */
@@ -97,6 +99,7 @@ export class Lease {
     this.opened++
     const stream = this.session.open(owner)
     this.#counter.inFlight++
+    this.#counter.totals.calls++
     return stream
   }
 
@@ -136,6 +139,11 @@ export class Lease {
   drain(): void {
     this.#draining = true
     this.#endSoonIfUnwanted()
+  }
+
+  /** A stream ended before its response was whole, and that was not our side's doing. */
+  broke(): void {
+    this.#counter.totals.broken++
   }
 
   /** The stream has ended. */

@@ -15,6 +15,7 @@ import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ClientSession, DialAddress } from '../transport/transport.ts'
 import { Connector, type ConnectorContext, type ConnectorOwner } from './connector.ts'
 import type { PoolOptions } from './endpoint-options.ts'
+import type { LastEnd } from './endpoint-totals.ts'
 import { Lease, type StreamCounter } from './lease.ts'
 import { Leases } from './leases.ts'
 import { Lifetimes, type LifetimesOwner } from './lifetimes.ts'
@@ -57,10 +58,9 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
   readonly leases: Leases
   readonly #lifetimes: Lifetimes
   #closed = false
-  /** Resolves when the last session is gone. */
   readonly #empty = Promise.withResolvers<void>()
-  /** Why the last session or attempt ended. */
-  lastError = 'never connected'
+  /** Why and when the last session or attempt ended. */
+  lastEnd: LastEnd = { reason: 'never connected', atMs: undefined }
 
   constructor(
     address: DialAddress,
@@ -139,8 +139,9 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
   }
 
   #failed(reason: string): void {
+    this.#counter.totals.connectFailures++
     this.#connector.settle()
-    this.lastError = reason
+    this.lastEnd = { reason, atMs: this.#context.clock.now() }
     if (this.leases.open.some(other => this.#connector.wasOfUse(other))) this.#connector.failures = 0
     this.#connector.failed()
     this.#context.log?.('connect-failed', this.address.name, reason)
@@ -161,6 +162,7 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
     const paced = resets === undefined ? undefined : new PacedResets(resets, clock, wheel, onSettled)
     const lease = new Lease(this.address, session, paced, clock.now(), this.#counter, this.#onCrowded)
     this.leases.add(lease)
+    this.#counter.totals.connects++
     this.#lifetimes.begin(lease)
     this.#context.log?.('connected', this.address.name, '')
     this.#owner.onConnected()
@@ -192,7 +194,7 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
     if (lease === undefined || !this.leases.drain(lease)) return false
     lease.drain()
     this.#lifetimes.left(lease)
-    this.lastError = reason
+    this.lastEnd = { reason, atMs: this.#context.clock.now() }
     return true
   }
 
@@ -253,7 +255,7 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
     this.#lifetimes.gone(lease)
     if (this.#closed) this.#resolveIfEmpty()
     if (!tookCalls) return
-    this.lastError = reason
+    this.lastEnd = { reason, atMs: this.#context.clock.now() }
     this.#context.log?.('closed', this.address.name, reason)
     this.#judge(lease, reason)
     this.#redialLater()

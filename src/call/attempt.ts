@@ -108,6 +108,7 @@ export class Attempt implements StreamOwner {
   onClosed(end: StreamEnd): void {
     this.#closed = true
     if (this.#observed?.over === false) this.#observed.ended('backend', ofUpstream(end).status, wasRefused(end))
+    if (this.#owner !== undefined && end.kind !== 'clean') this.lease.broke()
     this.#share.streamEnded(this.lease)
     this.lease.ended(this)
     if (end.kind === 'reset' && end.violation !== undefined) this.#share.resetCaused()

@@ -4,7 +4,7 @@ import type { BesideOptions, StreamHandler } from '../proxy/carriers.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { BoundAddress } from '../proxy/front.ts'
 import type { ListenOptions } from '../proxy/proxy.ts'
-import type { OpenCounts } from '../proxy/state.ts'
+import type { OpenCounts, ProxyState, StateOptions } from '../proxy/state.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
 
 export interface BackendHandle {
@@ -85,6 +85,13 @@ export interface GrpcProxy extends AsyncDisposable {
    * @throws Error where the options have neither `metrics` nor `admin`
    */
   metrics(format?: 'prometheus' | 'openmetrics'): string
+
+  /**
+   * What goes on at the backends: where their endpoints come from, which of them are used and why others are not, calls,
+   * sessions, totals. It is made when it is asked for, in some milliseconds for each thousand endpoints: ask for pages.
+   * @throws RangeError for numbers that are none
+   */
+  state(options?: StateOptions): ProxyState
 
   /**
    * How often peers broke a rule of HTTP/2 or a limit against floods, by its token; on `frames` sessions. On all:

@@ -28,6 +28,17 @@ export function shownCause(cause: string): string | undefined {
   return cause === '' ? undefined : bounded(cause, MAX_CAUSE_CHARACTERS)
 }
 
+/** What a terminal obeys, and what breaks a line or turns the direction of text. */
+const OBEYED = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u
+const EVERY_OBEYED = new RegExp(OBEYED, 'gu')
+
+/** Text of strangers as plain text: with a bound, and with escapes for what a terminal obeys. */
+export function shownText(text: string): string {
+  const short = bounded(text, MAX_CAUSE_CHARACTERS)
+  if (!OBEYED.test(short)) return short
+  return short.replace(EVERY_OBEYED, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 /** Without the query and the user's part of an absolute form, which may hold tokens and passwords. */
 export function shownPath(path: string): string {
   const query = path.indexOf('?')

@@ -27,7 +27,7 @@ import { EventLog } from './event-log.ts'
 import { type BoundAddress, Front } from './front.ts'
 import { ProxyMetrics } from './metrics.ts'
 import type { ProxySetup } from './setup.ts'
-import { type OpenCounts, openCounts, Tally } from './state.ts'
+import { type OpenCounts, openCounts, type ProxyState, proxyState, type StateOptions, Tally } from './state.ts'
 
 /** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
 export interface ListenOptions extends ListenAddress {
@@ -201,6 +201,10 @@ export class VerbatimProxy implements Live {
   metrics(format: TextFormat = 'prometheus'): string {
     if (this.#metrics === undefined) throw new Error('the proxy has no metrics: its options need `metrics: true`')
     return this.#metrics.text(this, format)
+  }
+
+  state(options: StateOptions = {}): ProxyState {
+    return proxyState(this.fleet, this.counts(), options)
   }
 
   violations(): Readonly<Record<string, number>> {

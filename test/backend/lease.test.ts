@@ -1,5 +1,6 @@
 /** A session that takes no new calls ends early only when nobody needs it any more. */
 import t from 'tap'
+import { Totals } from '../../src/backend/endpoint-totals.ts'
 import { Lease } from '../../src/backend/lease.ts'
 import { PacedResets } from '../../src/backend/paced-resets.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
@@ -17,7 +18,7 @@ function draining(calls: number) {
   session.ready(100)
   // No reset may be sent: all wait.
   const resets = new PacedResets({ burst: 0, perSecond: 0.001 }, clock, new TimerWheel(clock), () => {})
-  const lease = new Lease(ADDRESS, session, resets, 0, { inFlight: 0 }, () => {})
+  const lease = new Lease(ADDRESS, session, resets, 0, { inFlight: 0, totals: new Totals() }, () => {})
   const streams = Array.from({ length: calls }, () => ({ stream: lease.open(OWNER) as Stream, seen: true }))
   lease.drain()
   return { lease, session, streams }

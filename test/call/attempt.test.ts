@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Client, SharedStreams } from '../../src/backend/client-share.ts'
+import { Totals } from '../../src/backend/endpoint-totals.ts'
 import { Lease } from '../../src/backend/lease.ts'
 import { Attempt } from '../../src/call/attempt.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
@@ -15,15 +16,19 @@ function attempt() {
   session.ready()
   const limits = { resets: { burst: 10, perSecond: 1 }, heldBytes: () => 1_000 }
   const share = new Client().shareOf({ shared: new SharedStreams(limits, new FakeClock(), () => {}) })
-  const made = new Attempt(new Lease(session.address, session, undefined, 0, { inFlight: 0 }, () => {}), share, {
-    onResponseHeaders: (fields, endStream) => heard.push(`headers ${fields[0]?.value} ${endStream}`),
-    onResponseData: (_bytes, start, end, endStream) => heard.push(`data ${end - start} ${endStream}`),
-    onResponseTrailers: () => heard.push('trailers'),
-    responseWaitingBytes: 0,
-    onResponseOverdue: () => heard.push('overdue'),
-    onRequestWritable: () => heard.push('writable'),
-    onAttemptClosed: end => heard.push(`closed ${end.kind}`),
-  })
+  const made = new Attempt(
+    new Lease(session.address, session, undefined, 0, { inFlight: 0, totals: new Totals() }, () => {}),
+    share,
+    {
+      onResponseHeaders: (fields, endStream) => heard.push(`headers ${fields[0]?.value} ${endStream}`),
+      onResponseData: (_bytes, start, end, endStream) => heard.push(`data ${end - start} ${endStream}`),
+      onResponseTrailers: () => heard.push('trailers'),
+      responseWaitingBytes: 0,
+      onResponseOverdue: () => heard.push('overdue'),
+      onRequestWritable: () => heard.push('writable'),
+      onAttemptClosed: end => heard.push(`closed ${end.kind}`),
+    },
+  )
   made.stream.sendHeaders(block({}), true)
   return { made, stream: made.stream as FakeStream, heard }
 }
