@@ -11,6 +11,7 @@
  */
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import { DEFAULT } from './call-priority.ts'
 import type { AwaitedEndpoint, ClientShare, Ticket } from './client-share.ts'
 
 export class CallQueue {
@@ -25,6 +26,8 @@ export class CallQueue {
   size = 0
   /** Clients that wait. */
   clients = 0
+  /** Calls that are not of the usual priority. */
+  #unusual = 0
 
   /** @param onExpired the time of a ticket is over; it is not in the queue any more */
   constructor(wheel: TimerWheel, clock: Clock, onExpired: (ticket: Ticket) => void) {
@@ -44,6 +47,7 @@ export class CallQueue {
     else this.#last.next = ticket
     this.#last = ticket
     this.size++
+    if (ticket.waiter.priority !== DEFAULT) this.#unusual++
     ticket.previousOwn = share.lastWaiting
     ticket.nextOwn = undefined
     if (share.lastWaiting === undefined) share.firstWaiting = ticket
@@ -67,6 +71,7 @@ export class CallQueue {
     ticket.previous = ticket.next = ticket.previousOwn = ticket.nextOwn = ticket.waiter.ticket = undefined
     if (ticket.endpoint !== undefined) ticket.endpoint.awaited--
     this.size--
+    if (ticket.waiter.priority !== DEFAULT) this.#unusual--
     if (--share.waiting === 0) this.#leave(share)
     // The timer stays armed for the next one in the queue: when it fires, it sees how long that one may wait.
     if (this.size === 0) this.#wheel.disarm(this.#timer)
@@ -84,6 +89,15 @@ export class CallQueue {
     const share = this.#turn!
     this.#turn = share.next
     return share
+  }
+
+  /** Of a client's waiting calls the one that gives way first: of the lowest priority the last one. */
+  leastOf(share: ClientShare): Ticket | undefined {
+    let least = share.lastWaiting
+    if (this.#unusual === 0) return least
+    for (let ticket = least; ticket !== undefined; ticket = ticket.previousOwn)
+      if (ticket.waiter.priority < least!.waiter.priority) least = ticket
+    return least
   }
 
   /** The waiting client that has the most streams and waiting calls together. */

@@ -8,7 +8,7 @@ import type { Lease } from './lease.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
 /** Why a backend has no session for a call. */
-export type Unavailable = 'unreachable' | 'queue-full' | 'client-share' | 'queue-timeout' | 'closed'
+export type Unavailable = 'unreachable' | 'queue-full' | 'shed' | 'client-share' | 'queue-timeout' | 'closed'
 
 /** A call that waits. Either `onLease` or `onUnavailable` is called, once, unless `cancel` comes first. */
 export interface Waiter {
@@ -20,6 +20,8 @@ export interface Waiter {
   arriving: boolean
   /** Calls of the same hash go to the same endpoint, where the backend's balancer hashes: 31 bits. Elsewhere it is 0. */
   readonly hash: number
+  /** Which calls of the client give way first: the lower ones. */
+  readonly priority: number
   onLease(lease: Lease): void
   onUnavailable(why: Unavailable, detail: string): void
 }
@@ -61,6 +63,8 @@ export interface ShareLimits {
   readonly maxCalls?: number | undefined
   /** Most calls of all clients that are sent again at a time. Undefined: any number. */
   readonly maxRetries?: number | undefined
+  /** The name of the metadata in which clients say how important a call is. Undefined: they may not say it. */
+  readonly priorityName?: string | undefined
   /** How many of its calls may be reset: cancelled, past their deadline, or with a response that it did not read. */
   readonly resets: Rate
   /** How many bytes of responses may wait for it. */

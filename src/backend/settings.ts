@@ -18,6 +18,16 @@ export interface QueueOptions {
   readonly maxCalls: number
   /** Longest time that a call waits. */
   readonly timeoutMs: number
+  /** By default clients do not say it. */
+  readonly priority?: QueuePriorityOptions | undefined
+}
+
+/** Which calls give way first when many wait. */
+export interface QueuePriorityOptions {
+  /** The name of the metadata in which clients say it. */
+  readonly metadata?: string | undefined
+  /** From this part of `maxCalls` on sheddable calls of a client that has its part of the queue do not wait. */
+  readonly shedAt: number
 }
 
 /** Everything here may change, except the name. */
@@ -69,10 +79,14 @@ export function sourceOf({ source, endpoints }: BackendSettings, context: Source
 /** A client may cause this part of the resets that a shared session may carry. With more it gets a session apart. */
 const CLIENT_PART = 1 / 4
 
-export function shareLimits({ resets, breaker }: BackendSettings, { clientHeldBytes }: BackendContext): ShareLimits {
+export function shareLimits(
+  { resets, breaker, queue }: BackendSettings,
+  { clientHeldBytes }: BackendContext,
+): ShareLimits {
   return {
     maxCalls: breaker?.maxCalls,
     maxRetries: breaker?.maxRetries,
+    priorityName: queue.priority?.metadata,
     resets: { burst: resets.burst * CLIENT_PART, perSecond: resets.perSecond * CLIENT_PART },
     heldBytes: clientHeldBytes,
   }

@@ -11,6 +11,7 @@ import type { EndpointSet } from './endpoint-set.ts'
 import type { Placement } from './placement.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './settings.ts'
+import { mayWait } from './shedding.ts'
 
 /** The endpoint whose turn it was is being dialled, and that does not take unusually long. */
 function hasItsTurn({ endpoint }: Ticket): boolean {
@@ -78,37 +79,13 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
    * @param expiresMs when it stops waiting; by default after the queue's timeout
    */
   push(waiter: Waiter, endpoint: Endpoint | undefined, expiresMs: number | undefined): void {
-    const { maxCalls, timeoutMs } = this.#options
-    if (this.#queue.size >= maxCalls && !this.#makeRoom(waiter)) return
-    this.#queue.push(new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + timeoutMs))
+    if (!mayWait(waiter, this.#queue, this.#options)) return
+    this.#queue.push(new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + this.#options.timeoutMs))
   }
 
   /** The call is over, and does not wait any more. */
   remove(waiter: Waiter): void {
     if (waiter.ticket !== undefined) this.#queue.remove(waiter.ticket)
-  }
-
-  /**
-   * The queue is full. The client that has the most calls gives up the place of its last one, unless that is the client
-   * of the new call itself. @returns whether there is room now; if not, the waiter was told
-   */
-  #makeRoom(waiter: Waiter): boolean {
-    const { maxCalls } = this.#options
-    const { loudest, clients } = this.#queue
-    if (loudest !== undefined && loudest.calls > waiter.share.calls + 1) {
-      const last = loudest.lastWaiting!
-      this.#queue.remove(last)
-      last.waiter.onUnavailable(
-        'client-share',
-        `${loudest.waiting + 1} of ${maxCalls} places in the queue were its own`,
-      )
-      return true
-    }
-    const own = waiter.share.waiting
-    if (own > 0 && clients > 1)
-      waiter.onUnavailable('client-share', `${own} of ${maxCalls} places in the queue are its own`)
-    else waiter.onUnavailable('queue-full', `${maxCalls} calls wait already`)
-    return false
   }
 
   readonly #expired = ({ waiter }: Ticket): void => {

@@ -107,6 +107,13 @@ export const FAILURES = {
     message: 'too many calls wait for the backend',
     retryable: true,
   },
+  shed: {
+    what: 'too many calls wait for the backend, and the call is `sheddable`, or less important than another of its client',
+    status: Status.UNAVAILABLE,
+    message: 'the call gave way to more important ones',
+    retryable: true,
+    causeNote: 'how many wait, or that another call took its place',
+  },
   'client-share': {
     what: 'too many calls wait for the backend, and the client has more than its share of them',
     status: Status.RESOURCE_EXHAUSTED,

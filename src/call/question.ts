@@ -3,11 +3,12 @@ import type { Backend } from '../backend/backend.ts'
 import type { CallHash } from '../backend/balance/hash-key.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
-import type { Target } from '../routing/director.ts'
+import type { CallPriority, Target } from '../routing/director.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
 import { type Failure, failureOf } from './failure.ts'
+import { priorityOf } from './priority.ts'
 
 /** Who asks. It is told one of the two, once, and nothing if it does not wait any more. */
 export interface Asker {
@@ -15,6 +16,8 @@ export interface Asker {
   readonly waitsForRoute: boolean
   /** Where its call is on the circle of a backend that hashes calls. */
   hash: number
+  /** Which calls give way first; see `backend/call-priority.ts`. */
+  priority: number
   onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void
   onNoRoute(failure: Failure): void
 }
@@ -56,12 +59,14 @@ function answer(
   let backend: Backend | undefined
   let authority: string | undefined
   let added: readonly Field[]
+  let priority: CallPriority | undefined
   // A director in plain JavaScript may return anything: what throws here is its fault.
   try {
     backend = context.routes.backend(target.backend)
     if (backend === undefined) context.onFault('the director named an unknown backend', call.path, target.backend)
     authority = target.authority
     checkAuthority(authority)
+    priority = target.priority
     added = context.addedFields(call.peer, head, call.fields, target)
   } catch (cause) {
     context.onFault("the director's answer cannot be sent", call.path, cause)
@@ -69,6 +74,9 @@ function answer(
   }
   if (backend === undefined) return asker.onNoRoute(failureOf('unknown-backend', { cause: nameOf(target.backend) }))
   if (backend.hash !== undefined) asker.hash = placeOf(backend.hash, call, context)
+  const { priorityName } = backend.shared.limits
+  if (priority !== undefined || priorityName !== undefined)
+    asker.priority = priorityOf(priority, priorityName, call.fields)
   asker.onRoute(backend, authority, added)
 }
 

@@ -9,6 +9,7 @@
  *                     client gone, from any phase ───────────────────────────────────┘
  */
 import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
+import { DEFAULT } from '../backend/call-priority.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { BORDER, placeAfter } from '../grpc/message.ts'
 import type { Field } from '../grpc/metadata.ts'
@@ -39,6 +40,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   ticket: Ticket | undefined
   arriving = false
   hash = 0
+  priority = DEFAULT
   /** Of the backend, once that is known. */
   share!: ClientShare
   readonly #client: Client

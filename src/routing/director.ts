@@ -42,12 +42,17 @@ export interface BackendDefinition {
   readonly name: string
 }
 
+/** `sheddable` calls give way first, `critical` ones last. */
+export type CallPriority = 'critical' | 'default' | 'sheddable'
+
 /** Where a call goes. */
 export interface Target {
   /** The name of a configured backend, or what `defineBackend` made. */
   readonly backend: string | BackendDefinition
   /** Replaces `:authority`. */
   readonly authority?: string
+  /** Which calls give way first when many wait for the backend. It is said here, or by the client where it may. */
+  readonly priority?: CallPriority | undefined
   /** Added to the request, after what the client sent. They replace a client's fields of the same name. */
   readonly metadata?: Readonly<Record<string, string | readonly string[]>>
 }

@@ -7,7 +7,7 @@
  */
 import { hostEndOf, normalAuthority } from '../grpc/authority.ts'
 import { GrpcError, type StatusName } from '../grpc/status.ts'
-import type { CallInfo, Director, Target } from './director.ts'
+import type { CallInfo, CallPriority, Director, Target } from './director.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
 
 /** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
@@ -23,6 +23,8 @@ export interface Route {
   readonly message?: string
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
+  /** Which calls give way first when many wait for the backend. */
+  readonly priority?: CallPriority | undefined
   /** Added to the request; a name that the client sent too is replaced. */
   readonly addMetadata?: Readonly<Record<string, string | readonly string[]>>
 }
@@ -151,7 +153,7 @@ function compileAction(route: Route, order: number): Action {
 
 function targetOf(route: Route, backend: string): Target {
   const metadata = route.addMetadata && Object.freeze({ ...route.addMetadata })
-  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata })
+  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata, priority: route.priority })
 }
 
 function buildIndex(routes: readonly CompiledRoute[]): RouteIndex {

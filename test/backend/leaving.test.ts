@@ -2,6 +2,7 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { Backend, type Lease, type Waiter } from '../../src/backend/backend.ts'
+import { DEFAULT } from '../../src/backend/call-priority.ts'
 import { Client } from '../../src/backend/client-share.ts'
 import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
@@ -20,6 +21,7 @@ class Call implements Waiter, StreamOwner {
   ticket: Waiter['ticket']
   arriving = false
   readonly hash = 0
+  readonly priority = DEFAULT
   readonly share: Waiter['share']
   readonly ended: Promise<string>
   #stream: Stream | undefined

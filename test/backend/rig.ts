@@ -7,6 +7,7 @@ import {
   type Unavailable,
   type Waiter,
 } from '../../src/backend/backend.ts'
+import { DEFAULT } from '../../src/backend/call-priority.ts'
 import { Client, type ClientShare } from '../../src/backend/client-share.ts'
 import type { Endpoint } from '../../src/backend/endpoint.ts'
 import { endpointSpecs, type WeightedAddress } from '../../src/backend/endpoint-source.ts'
@@ -34,6 +35,7 @@ export class Call implements Waiter {
   ticket: Waiter['ticket']
   arriving = false
   readonly hash = 0
+  priority: number = DEFAULT
   readonly share: ClientShare
   readonly name: string
   lease: Lease | undefined
@@ -185,8 +187,9 @@ export class BackendRig {
     return new Client()
   }
 
-  call(name = `call ${++this.#calls}`, client: Client = this.#client): Call {
+  call(name = `call ${++this.#calls}`, client: Client = this.#client, priority = DEFAULT): Call {
     const call = new Call(name, client.shareOf(this.backend), this.served, this.#isInUse)
+    call.priority = priority
     this.backend.acquire(call)
     return call
   }

@@ -47,12 +47,13 @@ t.test('deny throws its status, the same error each time', async t => {
 
 t.test('a target has what the route adds, and is made once', async t => {
   const addMetadata = { 'x-gateway': 'edge', 'x-tags': ['a', 'b'] }
-  const router = createRouter([{ backend: 'a', rewriteAuthority: 'internal', addMetadata }])
+  const router = createRouter([{ backend: 'a', rewriteAuthority: 'internal', addMetadata, priority: 'critical' }])
   const target = router(call(HELLO))
   t.strictSame(target, {
     backend: 'a',
     authority: 'internal',
     metadata: addMetadata,
+    priority: 'critical',
   })
   t.equal(router(call('/x.Y/Z')), target)
 })

@@ -82,4 +82,17 @@ export interface QueueOptions {
    * @defaultValue `5000`
    */
   readonly timeoutMs?: number
+  /** Which calls give way when many wait. */
+  readonly priority?: QueuePriorityOptions
+}
+
+/** Which calls give way when many wait. */
+export interface QueuePriorityOptions {
+  /** Name of the metadata in which clients say `critical`, `default` or `sheddable`; without it only routes say it. */
+  readonly metadata?: string
+  /**
+   * From this part of `maxCalls` on sheddable calls do not wait: 0.5 is half.
+   * @defaultValue `0.5`
+   */
+  readonly shedAt?: number
 }

@@ -1,5 +1,6 @@
 /** Which call goes where. */
 import type { StatusName } from '../../grpc/status.ts'
+import type { CallPriority } from '../../routing/director.ts'
 
 /** What a call must look like, and one of `backend`, `backends` and `deny`. */
 export interface RouteOptions {
@@ -13,6 +14,8 @@ export interface RouteOptions {
   readonly deny?: Exclude<StatusName, 'OK'>
   /** The `grpc-message` that goes with `deny`. */
   readonly message?: string
+  /** Which calls give way when many wait for the backend: sheddable ones first; whatever the client says. */
+  readonly priority?: CallPriority
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */

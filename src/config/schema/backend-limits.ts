@@ -1,6 +1,7 @@
 /** What a backend gets at most, and which calls wait for it. */
 import { z } from 'zod'
-import { integer, milliseconds, section, strict } from './fields.ts'
+import { DEFAULT_SHED_AT } from '../../backend/call-priority.ts'
+import { integer, metadataName, milliseconds, section, strict } from './fields.ts'
 
 /** A number without a default: where it is missing there is no limit. */
 function bound(description: string, max: number) {
@@ -75,4 +76,15 @@ export const endpointLimit = z
 export const queue = section('Calls for which no endpoint has a free stream', {
   maxCalls: integer(1000, 'Most calls that wait for a stream; more are refused'),
   timeoutMs: milliseconds(5000, 'Longest wait for a stream', { min: 1 }),
+  priority: strict({
+    metadata: metadataName.optional().meta({
+      description:
+        'Name of the metadata in which clients say `critical`, `default` or `sheddable`; without it only routes say it',
+    }),
+    shedAt: z.number().min(0).max(1).default(DEFAULT_SHED_AT).meta({
+      description: 'From this part of `maxCalls` on sheddable calls do not wait: 0.5 is half',
+    }),
+  })
+    .optional()
+    .meta({ description: 'Which calls [give way](fleet.md#which-calls-give-way) when many wait' }),
 })

@@ -89,6 +89,11 @@ export const route = strict({
     'x-type': 'status name',
   }),
   message: z.string().max(1024).optional().meta({ description: 'The `grpc-message` that goes with `deny`' }),
+  priority: z.enum(['critical', 'default', 'sheddable']).optional().meta({
+    description:
+      'Which calls [give way](fleet.md#which-calls-give-way) when many wait for the backend: sheddable ones first; whatever the client says',
+    'x-type': '`critical`, `default` or `sheddable`',
+  }),
   rewriteAuthority: z
     .string()
     .superRefine((text, context) => {
@@ -112,7 +117,7 @@ export const route = strict({
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
-    for (const key of ['rewriteAuthority', 'addMetadata'] as const) {
+    for (const key of ['rewriteAuthority', 'addMetadata', 'priority'] as const) {
       if (given[key] !== undefined) refuse('has no effect with deny: the calls go nowhere', [key])
     }
   }
