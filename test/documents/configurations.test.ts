@@ -9,7 +9,7 @@ const ROOT = path.join(import.meta.dirname, '../..')
 const PAGES = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map(name => `docs/${name}`)]
 
 /** Files of certificates are not there. */
-const NO_FILE = /^cannot read .*: no such file$/
+const NO_FILE = /^cannot (read .*|be read): no such file$/
 
 function problemsOf(yaml: string): string[] {
   try {
