@@ -13,6 +13,7 @@ import { ends } from './ends.ts'
 import { goaway } from './goaway.ts'
 import { headers } from './headers.ts'
 import { hostile } from './hostile.ts'
+import { lifetimes } from './lifetimes.ts'
 import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
 import { places } from './places.ts'
@@ -45,6 +46,7 @@ const THEMES = {
   'stream limits': streamLimits,
   strangers,
   places,
+  lifetimes,
   strictest,
   edges,
   hostile,

@@ -25,9 +25,18 @@ export interface Peer {
   readonly answersAtEnd?: boolean
 }
 
+/** How often a server of grpc-go lets clients send PING, and how old it lets connections become; as Go writes them. */
+export interface GoLimits {
+  readonly minTime?: string
+  readonly age?: string
+  readonly grace?: string
+}
+
 export interface Server {
   readonly port: number
   readonly version: string
+  /** Of a program of ours. */
+  readonly pid?: number | undefined
   stop(): void
 }
 
@@ -124,7 +133,7 @@ function stop(child: ChildProcess): void {
 
 async function serving(command: readonly string[]): Promise<Server> {
   const { child, said } = await start(command, /^listening on [\d.]+:(\d+), (.*)$/)
-  return { port: Number(said[1]), version: said[2]!, stop: () => stop(child) }
+  return { port: Number(said[1]), version: said[2]!, pid: child.pid, stop: () => stop(child) }
 }
 
 async function servingHealth(command: readonly string[]): Promise<HealthServer> {
@@ -229,6 +238,10 @@ async function buildPython(): Promise<string> {
 
 const go = shared(buildGo)
 const python = shared(buildPython)
+
+export async function grpcGo({ minTime = '0', age = '0', grace = '0' }: GoLimits): Promise<Server> {
+  return serving([...(await go()), 'serve-for', minTime, age, grace])
+}
 
 async function pythonProgram(file: string): Promise<readonly string[]> {
   return [await python(), path.join(HERE, 'python', file)]

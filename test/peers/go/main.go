@@ -3,6 +3,9 @@
 //	peer serve         on grpc-go's own HTTP/2
 //	peer serve-http    the same service under net/http
 //	peer serve-health  grpc-go's health service; see health.go
+//	peer serve-for MIN_TIME AGE GRACE
+//	                   on grpc-go's own HTTP/2: how often clients may send PING, how old connections may become, and how
+//	                   long calls may go on then, each as Go writes durations, 0 for the default
 //	peer call ADDR     one call for each line of standard input, `ID PATH`; tells `ID CODE MESSAGE`
 package main
 
@@ -22,6 +25,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 )
 
@@ -54,7 +58,7 @@ func echo(_ any, stream grpc.ServerStream) error {
 	}
 }
 
-func serve(underHTTP bool) error {
+func serve(underHTTP bool, options ...grpc.ServerOption) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -64,13 +68,28 @@ func serve(underHTTP bool) error {
 		version += " under net/http of " + runtime.Version()
 	}
 	fmt.Printf("listening on %s, %s\n", listener.Addr(), version)
-	server := grpc.NewServer(grpc.UnknownServiceHandler(echo), grpc.ForceServerCodec(bytesCodec{}))
+	options = append(options, grpc.UnknownServiceHandler(echo), grpc.ForceServerCodec(bytesCodec{}))
+	server := grpc.NewServer(options...)
 	if !underHTTP {
 		return server.Serve(listener)
 	}
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	return (&http.Server{Handler: server, Protocols: protocols}).Serve(listener)
+}
+
+func serveFor(durations []string) error {
+	var parsed [3]time.Duration
+	for i, text := range durations {
+		duration, err := time.ParseDuration(text)
+		if err != nil {
+			return err
+		}
+		parsed[i] = duration
+	}
+	policy := keepalive.EnforcementPolicy{MinTime: parsed[0]}
+	age := keepalive.ServerParameters{MaxConnectionAge: parsed[1], MaxConnectionAgeGrace: parsed[2]}
+	return serve(false, grpc.KeepaliveEnforcementPolicy(policy), grpc.KeepaliveParams(age))
 }
 
 func call(address string) error {
@@ -107,10 +126,12 @@ func main() {
 		err = serve(true)
 	case len(os.Args) == 2 && os.Args[1] == "serve-health":
 		err = serveHealth()
+	case len(os.Args) == 5 && os.Args[1] == "serve-for":
+		err = serveFor(os.Args[2:])
 	case len(os.Args) == 3 && os.Args[1] == "call":
 		err = call(os.Args[2])
 	default:
-		err = fmt.Errorf("usage: peer serve | serve-http | serve-health | call ADDRESS")
+		err = fmt.Errorf("usage: peer serve | serve-http | serve-health | serve-for MIN_TIME AGE GRACE | call ADDRESS")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
