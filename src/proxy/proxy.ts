@@ -20,7 +20,7 @@ import { systemClock } from '../transport/clock.ts'
 import type { ListenAddress, ListenTls } from '../transport/listener.ts'
 import { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ServerSession, Stream, TransportName } from '../transport/transport.ts'
-import { loopTurn } from '../transport/turn.ts'
+import { loopTurn, turnClock } from '../transport/turn.ts'
 import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
 import { EventLog } from './event-log.ts'
@@ -67,7 +67,7 @@ export class VerbatimProxy implements Live {
       transport: name => this.#carriers.client(name),
       // A part, so that a few such clients do not take all of a session's before they are found out.
       clientHeldBytes: () => this.setup.limits.maxSessionBufferedBytes / 8,
-      clock: systemClock,
+      clock: turnClock(systemClock),
       wheel: this.#wheel,
       turn: loopTurn,
       random: Math.random,

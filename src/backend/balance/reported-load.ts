@@ -11,14 +11,20 @@ export interface ReportSettings {
   readonly blackoutMs: number
   /** Without reports for so long an endpoint has no weight of its own. */
   readonly expirationMs: number
+  /** How often weights follow from what was reported. */
+  readonly updateMs: number
   /** How much failed calls add to the load: with 1, a tenth of failed calls are a tenth of all that it can do. */
   readonly errorPenalty: number
 }
+
+/** Reports come with each call. One that is not older than this part of the time between updates is new enough. */
+const READ_PART = 1 / 10
 
 export class ReportedLoad implements OutcomeListener {
   readonly #settings: ReportSettings
   readonly #onFault: (fault: ReportFault) => void
   #weight = 0
+  #readMs = Number.NEGATIVE_INFINITY
   /** When the first and the last report of those came that hold; undefined: there is none. */
   #sinceMs: number | undefined
   #lastMs = 0
@@ -29,8 +35,10 @@ export class ReportedLoad implements OutcomeListener {
   }
 
   onEnd({ by, trailers, endMs }: Outcome): void {
-    const text = by === 'backend' && trailers !== undefined ? reportIn(trailers) : undefined
+    if (by !== 'backend' || trailers === undefined || endMs - this.#readMs < this.#settings.updateMs * READ_PART) return
+    const text = reportIn(trailers)
     if (text === undefined) return
+    this.#readMs = endMs
     const report = readLoadReport(text)
     if (typeof report === 'string') this.#onFault(report)
     else this.#reported(report, endMs)

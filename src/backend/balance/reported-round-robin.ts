@@ -10,8 +10,6 @@ import { WeightedRoundRobin } from './weighted-round-robin.ts'
 
 export interface ReportedRoundRobinSettings extends ReportSettings {
   readonly kind: 'weighted-round-robin'
-  /** How often weights follow from what was reported. */
-  readonly updateMs: number
 }
 
 /** A report weighs no more than so many times the mean, and no less than this part of it, as in gRPC: it may be wrong. */

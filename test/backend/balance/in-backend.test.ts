@@ -70,8 +70,11 @@ t.test('a report that cannot be read is counted each time, and said once for eac
       .outcomes!.begin({})
       .answered(0, block({ 'grpc-status': '0', 'endpoint-load-metrics-bin': text }))
   report('a', '!')
+  report('a', '!')
+  rig.clock.advance(100)
   report('a', 'A'.repeat(20_000))
   report('b', '!')
+  rig.clock.advance(100)
   report('b', '')
   t.same(oddities, [
     ['load-report', 'a', 'its load report is ignored: it is not base64', false],
