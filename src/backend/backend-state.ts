@@ -161,8 +161,8 @@ function stateOfEndpoint(endpoint: Endpoint, source: string, view: StateView): E
   }
 }
 
-/** Nothing is made for the many that are only counted. */
-function isUsable({ barred, failing, spec, retiring }: Endpoint): boolean {
+/** Nothing speaks against it. Nothing is made for the many that are only counted. */
+export function isUsable({ barred, failing, spec, retiring }: Endpoint): boolean {
   return !barred && !failing && spec.weight > 0 && !retiring
 }
 

@@ -2,12 +2,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ClientTransport, TransportName } from '../transport/transport.ts'
 import { Backend, type BackendContext, type BackendSettings } from './backend.ts'
+import { isUsable } from './backend-state.ts'
 import { type Changed, changed } from './changed.ts'
 import { endpointSpecs } from './endpoint-source.ts'
 
 /** A backend with all defaults filled in, and what carries its sessions. */
 export interface BackendSetup extends BackendSettings {
   readonly transport: TransportName
+  /** Without an endpoint of it that can be used the proxy is not ready. */
+  readonly required?: boolean
 }
 
 export interface FleetContext extends Omit<BackendContext, 'transport'> {
@@ -126,6 +129,12 @@ export class Fleet {
     return [...[...this.#named.values()].map(({ backend }) => backend), ...this.#defined.values(), ...this.#retired]
   }
 
+  /** Names of backends that are required, and of which no endpoint can be used. */
+  get missing(): string[] {
+    const named = [...this.#named].filter(([, { setup, backend }]) => setup.required === true && !hasUsable(backend))
+    return named.map(([name]) => name)
+  }
+
   get counts(): FleetCounts {
     let [waitingCalls, backendSessions, backendStreams] = [0, 0, 0]
     for (const backend of this.all) {
@@ -142,6 +151,10 @@ export class Fleet {
     this.#closed = true
     await Promise.all(this.all.map(backend => backend.close()))
   }
+}
+
+function hasUsable({ endpoints }: Backend): boolean {
+  return endpoints.some(isUsable)
 }
 
 function isSetup(named: unknown): named is BackendSetup {

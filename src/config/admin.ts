@@ -11,7 +11,7 @@ import {
 } from '../admin/server.ts'
 import { CONTENT_TYPES, type TextFormat } from '../observe/registry.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
-import type { OpenCounts } from '../proxy/state.ts'
+import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
 import { shownSetup } from './shown-setup.ts'
 
@@ -24,7 +24,7 @@ export interface Administered {
   logLevel: string
   /** Why it should get no new connections; none: it is ready. */
   readonly notReady: readonly string[]
-  counts(): OpenCounts
+  state(options: StateOptions): ProxyState
   metrics(format: TextFormat): string
   /** Begins the end of the proxy, as it was told to end itself. */
   readonly askDrain: () => void
@@ -38,6 +38,8 @@ const DEFAULT_PROFILE_SECONDS = 10
 /** A forgotten level of `debug` fills disks. */
 const DEFAULT_LEVEL_MS = 600_000
 const MAX_LEVEL_MS = 86_400_000
+/** Of one answer. */
+const MOST_ENDPOINTS = 10_000
 
 export class Admin {
   readonly #proxy: Administered
@@ -73,7 +75,7 @@ export class Admin {
       ['GET /live', of('anyone', () => text(200, 'it lives'))],
       ['GET /ready', of('anyone', () => this.#ready())],
       ['GET /metrics', of('reader', request => this.#metrics(request))],
-      ['GET /state', of('operator', () => json({ counts: this.#proxy.counts() }))],
+      ['GET /state', of('operator', request => this.#state(request))],
       ['GET /config', of('operator', () => json(shownSetup(this.#proxy.setup)))],
       ['GET /profile', of('operator', request => this.#profile(request, 'cpu'))],
       ['GET /heap', of('operator', request => this.#profile(request, 'heap'))],
@@ -93,6 +95,17 @@ export class Admin {
       return text(404, 'metrics are off in the configuration: `metrics: false`')
     const format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'prometheus'
     return { status: 200, type: CONTENT_TYPES[format], body: this.#proxy.metrics(format) }
+  }
+
+  #state({ query }: AdminRequest): AdminAnswer {
+    const backend = query.get('backend') ?? undefined
+    const firstEndpoint = numberOf(query, 'first', 0, Number.MAX_SAFE_INTEGER)
+    const mostEndpoints = numberOf(query, 'most', 100, MOST_ENDPOINTS)
+    const isPage = Number.isInteger(firstEndpoint) && Number.isInteger(mostEndpoints)
+    if (!isPage) return text(400, `first and most are whole numbers; most is at most ${MOST_ENDPOINTS}`)
+    return json(
+      this.#proxy.state({ ...(backend !== undefined && { backend }), firstEndpoint, mostEndpoints } as StateOptions),
+    )
   }
 
   #drain(): AdminAnswer {

@@ -1,13 +1,15 @@
 /** What a proxy tells Prometheus: its calls, what is open, and its process. Made only where metrics are configured. */
+import type { BackendState } from '../backend/backend-state.ts'
 import { CallMetrics, type CallMetricsOptions } from '../observe/call-metrics.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
-import { type Family, type Labels, metricsText, type TextFormat } from '../observe/registry.ts'
+import { type Family, type Labels, type MetricType, metricsText, type TextFormat } from '../observe/registry.ts'
 import type { Route } from '../routing/router.ts'
-import type { OpenCounts } from './state.ts'
+import type { OpenCounts, ProxyState, StateOptions } from './state.ts'
 
 /** What of a proxy is looked at when somebody reads. */
 export interface Measured {
   counts(): OpenCounts
+  state(options: StateOptions): ProxyState
   violations(): Readonly<Record<string, number>>
   droppedLogLines(): number
 }
@@ -26,7 +28,10 @@ export class ProxyMetrics {
   }
 
   text(proxy: Measured, format: TextFormat): string {
-    return metricsText([...this.calls.families, ...openFamilies(proxy), ...this.#process.families], format)
+    return metricsText(
+      [...this.calls.families, ...openFamilies(proxy), ...backendFamilies(proxy), ...this.#process.families],
+      format,
+    )
   }
 
   close(): void {
@@ -75,6 +80,36 @@ function openFamilies(proxy: Measured): Family[] {
       type: 'counter',
       samples: () => [{ value: proxy.droppedLogLines() }],
     },
+  ]
+}
+
+/** By the names of backends: there are as many as the configuration has, and those of a director. */
+function backendFamilies(proxy: Measured): Family[] {
+  const { backends } = proxy.state({ mostEndpoints: 0 })
+  const family = (type: MetricType, name: string, help: string, value: (backend: BackendState) => number): Family => ({
+    ...{ name: `grpc_verbatim_backend_${name}`, help, type },
+    samples: () => backends.map(backend => ({ labels: { backend: backend.name }, value: value(backend) })),
+  })
+  return [
+    family('gauge', 'calls_in_flight', 'Calls that have a stream.', ({ calls }) => calls),
+    family('gauge', 'queued_calls', 'Calls that wait for a session or a stream.', ({ waiting }) => waiting),
+    family('gauge', 'open_sessions', 'HTTP/2 sessions.', ({ sessions }) => sessions),
+    family(
+      'gauge',
+      'endpoints',
+      'Endpoints, with those that have left and finish.',
+      ({ endpointCount }) => endpointCount,
+    ),
+    family('gauge', 'usable_endpoints', 'Endpoints that nothing speaks against.', ({ usableCount }) => usableCount),
+    family('counter', 'attempts', 'Streams that were opened for calls.', ({ totals }) => totals.calls),
+    family(
+      'counter',
+      'broken_attempts',
+      'Of them, those that were reset, refused or lost.',
+      ({ totals }) => totals.broken,
+    ),
+    family('counter', 'connects', 'Sessions that became ready.', ({ totals }) => totals.connects),
+    family('counter', 'connect_failures', 'Attempts to connect that failed.', ({ totals }) => totals.connectFailures),
   ]
 }
 

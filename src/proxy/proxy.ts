@@ -191,7 +191,8 @@ export class VerbatimProxy implements Live {
   /** Why it should get no new connections; none: it is ready. */
   get notReady(): string[] {
     if (this.#stopping) return ['it is draining']
-    return this.front.isOpen || this.setup.listeners.length === 0 ? [] : ['no listener is open']
+    const missing = this.fleet.missing.map(name => `no endpoint of ${name} can be used`)
+    return this.front.isOpen || this.setup.listeners.length === 0 ? missing : ['no listener is open', ...missing]
   }
 
   counts(): OpenCounts {

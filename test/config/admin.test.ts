@@ -160,3 +160,32 @@ t.test('a token in a file, and what is wrong with tokens', async t => {
   t.match(wrong({ file: join(folder, 'none') }), /no such file/)
   writeFileSync(file, `${TOKEN}${TOKEN}`)
 })
+
+t.test('not ready while no endpoint of a required backend can be used', async t => {
+  const one = await server(t, 'one')
+  const { get, address } = await administered(t, {
+    backends: { gone: { endpoints: ['127.0.0.1:1'], required: true }, main: { endpoints: [one.url] } },
+    routes: [{ match: { metadata: { 'x-to': 'main' } }, backend: 'main' }, { backend: 'gone' }],
+  })
+  t.equal((await get('/ready')).status, 200, 'nothing is known against it')
+  await client(t, address)
+    .unary('Ping', {})
+    .catch(() => {})
+  t.match(await get('/ready'), { status: 503, text: /no endpoint of gone can be used/ })
+})
+
+t.test('state, in pages', async t => {
+  const endpoints = Array.from({ length: 30 }, (_, i) => `127.0.0.1:${i + 1}`)
+  const { get } = await administered(t, {
+    backends: { main: { endpoints }, other: { endpoints: ['127.0.0.1:1'] } },
+    routes: [{ backend: 'main' }],
+  })
+  const state = JSON.parse((await get('/state?backend=main&first=20&most=5')).text)
+  t.match(state, { backendCount: 1, backends: [{ name: 'main', endpointCount: 30 }] })
+  t.equal(state.backends[0].endpoints.length, 5)
+  t.equal(state.backends[0].endpoints[0].address, 'http://127.0.0.1:21')
+  for (const wrong of ['first=-1', 'most=x', 'most=1.5', 'most=10001'])
+    t.equal((await get(`/state?${wrong}`)).status, 400, wrong)
+  const { text } = await get('/metrics')
+  t.match(text, /^grpc_verbatim_backend_endpoints\{backend="main"\} 30$/m)
+})

@@ -49,6 +49,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
         backoff: { initialMs: 1000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
         queue: { maxCalls: 1000, timeoutMs: 5000 },
         resets: { burst: 500, perSecond: 30 },
+        required: false,
       },
     },
     routes: [{ match: {}, backend: 'greeter' }],

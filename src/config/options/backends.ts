@@ -72,6 +72,11 @@ export interface BackendOptions {
   readonly resets?: ResetOptions
   /** Asks each endpoint how it is; an unhealthy one gets no new calls. Without this nobody asks. */
   readonly health?: HealthOptions
+  /**
+   * The proxy is ready only while an endpoint of this backend can be used.
+   * @defaultValue `false`
+   */
+  readonly required?: boolean
   /** Ejects endpoints for a while by how calls end there. Without this nothing is counted. */
   readonly outliers?: OutlierOptions
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { breaker, endpointLimit, queue } from './backend-limits.ts'
 import { balancer } from './balancers.ts'
 import { endpointList } from './endpoints.ts'
-import { integer, milliseconds, pem, section, strict, transport } from './fields.ts'
+import { flag, integer, milliseconds, pem, section, strict, transport } from './fields.ts'
 import { health, outliers } from './health.ts'
 import { keepalive, keepaliveMeta, sessionLifetimes } from './lifetimes.ts'
 import { selection } from './selection.ts'
@@ -133,6 +133,10 @@ export const backend = strict({
   endpointLimit: endpointLimit.optional(),
   resets,
   health: health.optional(),
+  required: flag(
+    false,
+    'The proxy is [ready](operate.md#the-admin-address) only while an endpoint of this backend can be used',
+  ),
   outliers: outliers.optional(),
 })
 
