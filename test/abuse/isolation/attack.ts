@@ -21,7 +21,7 @@ export interface Attack {
   /** It takes all the CPU that it can get, of its backend too. */
   readonly cpu?: true
   /** Which field it wants, if not the usual one. */
-  readonly field?: 'few-places' | 'memory'
+  readonly field?: 'few-places' | 'memory' | 'limited'
   /** @param connections that it is spread over @returns how it is stopped */
   start(target: Target, connections: number): () => void
 }

@@ -24,7 +24,8 @@ async function startBackend(children: ChildProcess[], ...args: string[]): Promis
 /** Between two changes of the list. The proxy reads a file that has rested for a while. */
 const CHANGE_MS = 250
 
-export interface FieldConfig extends Partial<Pick<ProxyConfig, 'limits' | 'transport' | 'flags' | 'balancer'>> {
+export interface FieldConfig
+  extends Partial<Pick<ProxyConfig, 'limits' | 'transport' | 'flags' | 'balancer' | 'backend'>> {
   /** So many endpoints, of which each in turn leaves the list and comes back, again and again; default: one, which stays. */
   readonly comeAndGo?: number
   /** The attacker's calls go to a backend of their own: what they cost there is not what the proxy does to others. */
@@ -80,12 +81,28 @@ export class Field {
   }
 
   static async start(config: FieldConfig = {}): Promise<Field> {
-    const { limits = {}, transport = 'frames', flags = [], balancer, comeAndGo = 1, twoBackends = false } = config
+    const {
+      limits = {},
+      transport = 'frames',
+      flags = [],
+      balancer,
+      backend = {},
+      comeAndGo = 1,
+      twoBackends = false,
+    } = config
     const children: ChildProcess[] = []
     try {
       const backendPorts = await Promise.all(Array.from({ length: comeAndGo }, () => startBackend(children)))
       const attackedPort = twoBackends ? await startBackend(children, 'behind others') : undefined
-      const proxy = await ProxyProcess.start({ backendPorts, balancer, attackedPort, limits, transport, flags })
+      const proxy = await ProxyProcess.start({
+        backendPorts,
+        balancer,
+        backend,
+        attackedPort,
+        limits,
+        transport,
+        flags,
+      })
       const patienceMs = limits.slowReaderTimeoutMs ?? DEFAULT_SLOW_READER_TIMEOUT_MS
       const field = new Field(children, backendPorts[0]!, proxy, patienceMs)
       if (comeAndGo > 1) field.#change(backendPorts)

@@ -13,6 +13,8 @@ export interface ProxyConfig {
   /** Where the victim's calls go. */
   readonly backendPorts: readonly number[]
   readonly balancer: NonNullable<ProxyOptions['backends']>[string]['balancer']
+  /** What else the victim's backend is told: its limits. */
+  readonly backend: Omit<NonNullable<ProxyOptions['backends']>[string], 'endpoints' | 'source'>
   /** Where the attacker's calls go, if not where the victim's go. */
   readonly attackedPort: number | undefined
   readonly limits: NonNullable<ProxyOptions['limits']>
@@ -30,13 +32,13 @@ export class ProxyProcess {
   readonly #folder: string
   #stderr = ''
 
-  private constructor({ backendPorts, balancer, attackedPort, limits, transport, flags }: ProxyConfig) {
+  private constructor({ backendPorts, balancer, backend, attackedPort, limits, transport, flags }: ProxyConfig) {
     this.#folder = mkdtempSync(join(tmpdir(), 'isolation-'))
     this.setEndpoints(backendPorts)
     const config = {
       listeners: [{ address: '127.0.0.1:0', transport }],
       backends: {
-        main: { source: { file: this.#list }, balancer, transport },
+        main: { source: { file: this.#list }, balancer, transport, ...backend },
         ...(attackedPort !== undefined && { attacked: { endpoints: [`127.0.0.1:${attackedPort}`], transport } }),
       },
       routes: [

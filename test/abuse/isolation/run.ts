@@ -30,7 +30,7 @@ const RATES = { callsASecond: 200, newcomerEveryMs: 100 }
 const WARM_UP_MS = 1_500
 const SETTLE_MS = 300
 
-const LIMITS = { usual: {}, memory: {}, 'few-places': { maxClientSessions: 50 } }
+const LIMITS = { usual: {}, memory: {}, 'few-places': { maxClientSessions: 50 }, limited: {} }
 
 const COLUMNS = [
   ['attack', 68],

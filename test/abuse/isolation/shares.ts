@@ -45,6 +45,18 @@ const manyEndless: Attack = {
   },
 }
 
+/** Their client says of each that it matters most. */
+const critical: Attack = {
+  name: '1,000 critical calls that never end, of each connection',
+  enough: 1_000,
+  field: 'limited',
+  start(target, connections) {
+    const crowd = new Crowd(target, connections, {})
+    holding(target, crowd, CALLS - 1, call('Silent', ['x-priority', 'critical']))
+    return crowd.stop
+  },
+}
+
 const NO_WINDOW = { settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 }, windowBytes: 2 ** 30 }
 
 const unread: Attack = {
@@ -96,4 +108,4 @@ const renewed: Attack = {
   },
 }
 
-export const SHARES: readonly Attack[] = [endless, manyEndless, unread, hardlyRead, renewed]
+export const SHARES: readonly Attack[] = [endless, manyEndless, critical, unread, hardlyRead, renewed]

@@ -90,6 +90,11 @@ export class Victim implements PeerOwner {
     return harm
   }
 
+  /** Calls that came back whole, without the answers of its stream, which goes on whatever new calls get. */
+  get newCalls(): number {
+    return this.#harm.latenciesMs.length
+  }
+
   /** Since then, without asking. */
   get calls(): number {
     return this.#harm.calls

@@ -7,6 +7,8 @@ import { Victim } from './victim.ts'
 
 /** Calls of the victim beside each attack, and after it. */
 const CALLS = 20
+/** Of them, those that begin or end while the attack has done all that it does. */
+const CALLS_BESIDE = 15
 /** Calls that the victim has open at most: what it loses is then nobody's speed. */
 const MOST_OPEN = 10
 /** Of the whole file, and of a test: a machine may be slow. What does not come to pass is told after a minute. */
@@ -19,6 +21,9 @@ async function withstood(t: Test, field: Field, victim: Victim, attack: Attack, 
   const over = () => victim.losses > 0 || field.proxy.ended !== undefined
   const struck = () => raid.strikes >= attack.enough && victim.calls >= CALLS
   await until('it struck, and the victim was served', () => struck() || over(), described)
+  // Not only before it had all that it could take.
+  const before = victim.newCalls
+  await until('the victim is served beside it', () => victim.newCalls > before + CALLS_BESIDE || over(), described)
   await raid.stop()
   // What the attack left behind harms nobody either.
   const meanwhile = victim.calls
