@@ -120,6 +120,12 @@ export class Connector {
     })
   }
 
+  /** The address is known to take connections again, by other means: there is nothing to wait for. */
+  endWait(): void {
+    this.#backoffTimer?.cancel()
+    this.#backoffTimer = undefined
+  }
+
   /** What lives as long as the first wait is dialled no more often than after a failure. */
   wasOfUse({ session, readyMs }: Lease): boolean {
     return session.answered || this.#context.clock.now() - readyMs >= this.options.backoff.initialMs

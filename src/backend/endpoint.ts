@@ -164,6 +164,11 @@ export class Endpoint implements StreamCounter {
     this.#shared.connect()
   }
 
+  /** It is known to take connections: a wait after a connect that failed is over. */
+  redial(): void {
+    if (this.failing) this.#shared.connect(true)
+  }
+
   /** Opens as many sessions as `sessions.ready` asks for. */
   keepReady(): void {
     this.#shared.keepReady()

@@ -117,8 +117,9 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
     return !this.#closed && length < this.#options.max + extra && this.#connector.mayDial(length > 0 && extra === 0)
   }
 
-  /** Dials one more session, unless one is being dialled, there are enough, or it waits after a failure. */
-  connect(): void {
+  /** Dials one more session, unless one is being dialled, there are enough, or (if not `atOnce`) it waits after a failure. */
+  connect(atOnce = false): void {
+    if (atOnce) this.#connector.endWait()
     if (this.#connector.session === undefined && this.#mayConnect()) this.#connector.connect()
   }
 

@@ -179,6 +179,8 @@ export class HealthChecks implements EndpointWatch {
     if (healthy) {
       this.#healthy++
       endpoint.unbar('health')
+      // Two minutes may be left of the wait after the last connect that failed.
+      endpoint.redial()
     } else {
       endpoint.bar('health', why)
       if (state === 'healthy') this.#lessHealthy()

@@ -1,5 +1,6 @@
 /** When endpoints are asked how they are, on which session, and what becomes of the answers. Time and network are a test's. */
 import t from 'tap'
+import type { Endpoint } from '../../../src/backend/endpoint.ts'
 import type { HealthSettings } from '../../../src/backend/health/settings.ts'
 import { block, type FakeSession, type FakeStream } from '../../support/fake-transport.ts'
 import { Code } from '../../support/frames.ts'
@@ -56,9 +57,13 @@ class Scene {
     }
   }
 
+  at(name: string): Endpoint {
+    return this.rig.backend.endpoints.find(({ address }) => address.name === name)!
+  }
+
   /** Why it is barred. */
   bar(endpoint = 'a'): string | undefined {
-    return this.rig.backend.endpoints.find(({ address }) => address.name === endpoint)!.bars.get('health')
+    return this.at(endpoint).bars.get('health')
   }
 }
 
@@ -325,6 +330,37 @@ function refuse(session: FakeSession): void {
   session.isDraining = true
   session.closed('ECONNREFUSED')
 }
+
+t.test(
+  'an endpoint that is back is dialled for calls at once, however long the wait after failures still is',
+  async t => {
+    const scene = new Scene()
+    const { rig } = scene
+    rig.warm(100)
+    scene.pass(500)
+    let refuses = true
+    rig.session('a').closed('ECONNRESET')
+    const pass = (ms: number) => {
+      for (let at = 0; at < ms; at += 50) {
+        rig.clock.advance(50)
+        for (const session of rig.transport.sessions) {
+          if (session.isReady || session.isDraining || session.destroys > 0) continue
+          if (refuses && session.address.name === 'a') refuse(session)
+          else session.ready()
+        }
+        for (const name of 'ab') if (scene.open(name) !== undefined) serving(scene.open(name)!)
+        scene.at('a').connect()
+      }
+    }
+    pass(60_000)
+    t.equal(scene.at('a').state, 'backoff')
+    t.ok(scene.bar())
+    refuses = false
+    pass(2 * INTERVAL_MS + 500)
+    t.equal(scene.bar(), undefined)
+    t.equal(scene.at('a').state, 'ready')
+  },
+)
 
 t.test('kind connect: a new session each time, up to its SETTINGS', async t => {
   const scene = new Scene({ kind: 'connect' }, { endpoints: 'a' })
