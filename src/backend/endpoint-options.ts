@@ -5,6 +5,11 @@ import type { KeepalivePace } from './keepalive-pace.ts'
 import type { LifetimeOptions } from './lifetimes.ts'
 import type { Rate } from './token-bucket.ts'
 
+/** What happens to an endpoint, for the log. */
+export type EndpointEvent = SessionEvent | HealthEvent
+type SessionEvent = 'connected' | 'connect-failed' | 'draining' | 'closed' | 'asked-too-often'
+type HealthEvent = 'unhealthy' | 'healthy' | 'ejected' | 'readmitted'
+
 export interface EndpointOptions extends ConnectorOptions {
   readonly sessions: Pick<PoolOptions, 'max' | 'maxDraining' | 'ready' | 'ageGraceMs'> & {
     /** Most sessions of the pool `reserve`. */

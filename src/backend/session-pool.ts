@@ -14,7 +14,7 @@
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ClientSession, DialAddress } from '../transport/transport.ts'
 import { Connector, type ConnectorContext, type ConnectorOwner } from './connector.ts'
-import type { PoolOptions } from './endpoint-options.ts'
+import type { EndpointEvent, PoolOptions } from './endpoint-options.ts'
 import type { LastEnd } from './endpoint-totals.ts'
 import { Lease, type StreamCounter } from './lease.ts'
 import { Leases } from './leases.ts'
@@ -37,12 +37,8 @@ export interface PoolOwner {
 
 export interface PoolContext extends ConnectorContext {
   readonly wheel: TimerWheel
-  readonly log?: (event: SessionEvent | HealthEvent, endpoint: string, detail: string) => void
+  readonly log?: (event: EndpointEvent, endpoint: string, detail: string) => void
 }
-
-/** For the log. */
-type SessionEvent = 'connected' | 'connect-failed' | 'draining' | 'closed' | 'asked-too-often'
-type HealthEvent = 'unhealthy' | 'healthy' | 'ejected' | 'readmitted'
 
 export type PoolState = 'idle' | 'connecting' | 'ready' | 'backoff' | 'closed'
 
