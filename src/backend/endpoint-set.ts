@@ -164,18 +164,21 @@ export class EndpointSet {
     const before = this.all
     const isFirst = before.length === 0
     const all = new Set<Endpoint>()
+    const made: Endpoint[] = []
     let changed = false
     for (const spec of this.#selection.of(told)) {
       const kept = this.#byKey.get(spec.key)
       if (kept !== undefined && all.has(kept)) continue
       if (kept === undefined || kept !== before[all.size] || !isBalancedAlike(kept.spec, spec)) changed = true
-      all.add(kept === undefined ? this.#make(spec, isFirst) : this.#keep(kept, spec))
+      if (kept !== undefined) this.#keep(kept, spec)
+      else made.push(this.#make(spec, isFirst))
+      all.add(kept ?? made.at(-1)!)
     }
     if (changed || all.size < before.length) {
       this.all = [...all]
       this.#selection.divide(this.all, isFirst)
       this.#balance(isFirst)
-      for (const endpoint of this.all) endpoint.keepReady()
+      for (const endpoint of made) endpoint.keepReady()
       for (const endpoint of before) if (!all.has(endpoint)) this.#retire(endpoint)
     }
     this.#owner.onEndpointsChanged()
@@ -189,11 +192,10 @@ export class EndpointSet {
     return endpoint
   }
 
-  #keep(endpoint: Endpoint, spec: EndpointSpec): Endpoint {
+  #keep(endpoint: Endpoint, spec: EndpointSpec): void {
     const { weight } = endpoint.spec
     endpoint.spec = spec
     if (weight !== spec.weight) this.#selection.reweigh(endpoint)
-    return endpoint
   }
 
   async #retire(endpoint: Endpoint): Promise<void> {

@@ -85,13 +85,17 @@ const specs = new WeakMap<WeightedAddress, EndpointSpec>()
 
 /** Makes endpoints of addresses. An address that is there twice is two endpoints and gets two shares. */
 export function endpointSpecs(addresses: readonly WeightedAddress[]): EndpointSpec[] {
+  const keys = new Set<string>()
+  /** Only of those that are there twice: most are not. */
   const times = new Map<string, number>()
   const digests = new Digests()
   return addresses.map(address => {
     const spec = specOf(address, digests)
-    const before = times.get(spec.key) ?? 0
-    times.set(spec.key, before + 1)
-    return before === 0 ? spec : { ...spec, key: `${spec.key}#${before + 1}` }
+    const { size } = keys
+    if (keys.add(spec.key).size > size) return spec
+    const time = (times.get(spec.key) ?? 1) + 1
+    times.set(spec.key, time)
+    return { ...spec, key: `${spec.key}#${time}` }
   })
 }
 

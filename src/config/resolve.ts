@@ -6,6 +6,7 @@ import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
 import { parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
+import { remember } from './endpoint-list.ts'
 import { findingsOf } from './findings.ts'
 import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
@@ -207,6 +208,7 @@ function resolveBackend(
   dialling: Dialling,
 ): BackendSetup {
   const addresses = endpoints.map(endpoint => dialling.addressOf(endpoint))
+  remember(endpoints, addresses, dialling)
   if (source === undefined) return { ...backend, name, endpoints: addresses }
   return { ...backend, name, endpoints: addresses, source: sourceSetup(source, folder, dialling) }
 }

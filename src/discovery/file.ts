@@ -1,7 +1,7 @@
 /** Endpoints from a file: a list in YAML or JSON, read again when the file changes. */
 import { readFile, stat } from 'node:fs/promises'
-import { parse } from 'yaml'
 import type { EndpointSink, EndpointSource, EndpointSpec } from '../backend/endpoint-source.ts'
+import { ListText } from './list-text.ts'
 import { WatchedFiles, type WatchedFilesContext } from './watched-files.ts'
 
 /** As large as a list of tens of thousands of endpoints. */
@@ -16,6 +16,7 @@ export interface FileSourceOptions {
 export class FileSource implements EndpointSource {
   readonly #options: FileSourceOptions
   readonly #files: WatchedFiles
+  readonly #text = new ListText()
   #sink: EndpointSink | undefined
 
   constructor(options: FileSourceOptions, context: WatchedFilesContext) {
@@ -40,7 +41,7 @@ export class FileSource implements EndpointSource {
   /** What is wrong in it stays wrong until it changes. What could not be read is tried again. */
   async #read(unchanged: () => Promise<boolean>): Promise<boolean> {
     try {
-      const all = await readEndpoints(this.#options)
+      const all = await readEndpoints(this.#options, this.#text)
       if (!(await unchanged())) return false
       this.#sink?.onEndpoints(all)
       return true
@@ -55,18 +56,17 @@ export class FileSource implements EndpointSource {
 class WrongList extends Error {}
 
 /** What the file holds now. @throws Error that says what is wrong */
-export async function readEndpoints({ path, read }: FileSourceOptions): Promise<readonly EndpointSpec[]> {
+export async function readEndpoints(
+  { path, read }: FileSourceOptions,
+  listText = new ListText(),
+): Promise<readonly EndpointSpec[]> {
   const stats = await stat(path).catch(error => cannotRead(path, error))
   // To read a pipe would wait for its writer.
   if (!stats.isFile()) throw new WrongList(`${path}: is no file`)
   if (stats.size > MAX_FILE_BYTES) throw new WrongList(`${path}: has more than ${MAX_FILE_BYTES} bytes`)
-  return endpointsIn(await readFile(path, 'utf8').catch(error => cannotRead(path, error)), path, read)
-}
-
-function endpointsIn(text: string, path: string, read: FileSourceOptions['read']): readonly EndpointSpec[] {
+  const text = await readFile(path, 'utf8').catch(error => cannotRead(path, error))
   try {
-    // YAML holds JSON. Aliases can make a small file large: yaml's own bound of 100 stays.
-    const list: unknown = parse(text, { logLevel: 'error' })
+    const list = await listText.read(text)
     if (list === null || (Array.isArray(list) && list.length === 0)) throw new Error('the list is empty')
     if (!Array.isArray(list)) throw new Error('is no list: write one address in each line, after "- "')
     return read(list)

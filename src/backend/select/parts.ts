@@ -29,8 +29,17 @@ export interface Group<E extends Selectable = Endpoint> {
   readonly share: number
 }
 
+/** Nothing is said of the endpoints that would tell them apart, so all of them are used. Most backends are like that. */
+export function areAllAlike(all: readonly Selectable[], { locality }: SelectSettings): boolean {
+  if (locality !== undefined || all.length === 0) return false
+  const { priority } = all[0]!.spec
+  for (const { spec, barred } of all) if (barred || spec.weight === 0 || spec.priority !== priority) return false
+  return true
+}
+
 /** @returns none where no endpoint may be used */
 export function partsOf<E extends Selectable>(all: readonly E[], settings: SelectSettings): readonly Group<E>[] {
+  if (areAllAlike(all, settings)) return [{ endpoints: all, share: 1 }]
   const levels = levelsOf(all)
   const measured = levels.map(level => ({ total: weightOf(level), usable: weightOf(level.filter(isUsable)) }))
   const shares = levelShares(measured, settings.panicThreshold)

@@ -9,7 +9,7 @@ import type { Endpoint } from '../endpoint.ts'
 import type { EndpointSpec } from '../endpoint-source.ts'
 import { DividedBalancer } from './divided.ts'
 import type { LocalitySettings } from './locality.ts'
-import { type Group, partsOf } from './parts.ts'
+import { areAllAlike, type Group, partsOf } from './parts.ts'
 import { DEFAULT_PANIC_THRESHOLD } from './priority.ts'
 import { SlowStart, type SlowStartSettings } from './slow-start.ts'
 import { type SubsetSettings, subsetOf } from './subset.ts'
@@ -59,10 +59,9 @@ export class Selection {
   divide(all: readonly Endpoint[], isFirst: boolean): boolean {
     const { panicThreshold = DEFAULT_PANIC_THRESHOLD, locality } = this.#settings
     const before = this.#parts
-    const parts = partsOf(all, { panicThreshold, locality })
-    // Where all are used in a panic, it matters who would be usable without.
-    this.#mindsFailing =
-      parts.length > 1 || parts[0]?.endpoints.length !== all.length || all.some(({ barred }) => barred)
+    const settings = { panicThreshold, locality }
+    const parts = partsOf(all, settings)
+    this.#mindsFailing = !areAllAlike(all, settings)
     this.#redial()
     if (!this.#reweighed && areAlike(before, parts)) return false
     this.#reweighed = false
