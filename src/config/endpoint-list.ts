@@ -5,6 +5,7 @@
  * the last list had is known to be right, and only what is new is checked.
  */
 import { type EndpointSpec, endpointSpecs, type WeightedAddress } from '../backend/endpoint-source.ts'
+import { placesBefore } from '../backend/kept-places.ts'
 import { checkBackends } from './checks/backends.ts'
 import type { Dialling } from './dialling.ts'
 import { findingsOf } from './findings.ts'
@@ -39,9 +40,6 @@ interface GoodList {
 /** The last one for each backend's way of dialling. */
 const lastLists = new WeakMap<Dialling, GoodList>()
 
-/** With more that are not where they were, it pays to look for them all over the last list. */
-const MANY = 50
-
 /** What of a list is known from now on. Entries are copied: who has them may change them. */
 export function remember(list: readonly unknown[], addresses: readonly WeightedAddress[], dialling: Dialling): void {
   lastLists.set(dialling, { entries: list.map(copyOf), addresses })
@@ -64,54 +62,16 @@ function read(list: unknown, backend: string, dialling: Dialling): Checked {
 
 /** Checks only what is new. @returns undefined where something is wrong, or may be: then all has to be checked */
 function readNew(list: readonly unknown[], last: GoodList, backend: string, dialling: Dialling): GoodList | undefined {
-  const entries: unknown[] = new Array(list.length)
-  const addresses: WeightedAddress[] = new Array(list.length)
-  const fresh = compare(list, last, entries, addresses)
   if (list.length === 0) return undefined
-  if (fresh.length > 0) {
-    const checked = check(
-      fresh.map(i => list[i]),
-      backend,
-      dialling,
-    )
-    if (checked.wrong.length > 0) return undefined
-    fresh.forEach((i, at) => {
-      entries[i] = copyOf(list[i])
-      addresses[i] = checked.addresses[at]!
-    })
-  }
+  const places = placesBefore(list, last.entries, areAlike, textOf)
+  const fresh = list.filter((_, i) => places[i] === -1)
+  const checked = fresh.length === 0 ? undefined : check(fresh, backend, dialling)
+  if (checked !== undefined && checked.wrong.length > 0) return undefined
+  let next = 0
+  const addresses = list.map((_, i) => last.addresses[places[i]!] ?? checked!.addresses[next++]!)
   // Each may be right where none of them uses `tls`, which then is a mistake.
   if (dialling.tls !== undefined && !addresses.some(({ tls }) => tls !== undefined)) return undefined
-  return { entries, addresses }
-}
-
-/** Fills in what the last list had, too. @returns the places of the others */
-function compare(
-  list: readonly unknown[],
-  last: GoodList,
-  entries: unknown[],
-  addresses: WeightedAddress[],
-): readonly number[] {
-  const fill = (i: number, from: number): void => {
-    entries[i] = last.entries[from]
-    addresses[i] = last.addresses[from]!
-  }
-  const others: number[] = []
-  // Mostly they are where they were, or one further on, as one was put in before or taken away.
-  let from = 0
-  for (let i = 0; i < list.length; i++) {
-    if (!areAlike(list[i], last.entries[from]) && areAlike(list[i], last.entries[from + 1])) from++
-    if (areAlike(list[i], last.entries[from])) fill(i, from++)
-    else others.push(i)
-  }
-  if (others.length < MANY) return others
-  const places = new Map(last.entries.map((entry, at) => [textOf(entry), at]))
-  return others.filter(i => {
-    const at = places.get(textOf(list[i]))
-    if (at === undefined || !areAlike(list[i], last.entries[at])) return true
-    fill(i, at)
-    return false
-  })
+  return { entries: list.map((entry, i) => last.entries[places[i]!] ?? copyOf(entry)), addresses }
 }
 
 function textOf(entry: unknown): unknown {
@@ -123,15 +83,21 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function copyOf(entry: unknown): unknown {
-  return isPlain(entry) ? { ...entry } : entry
+  return isPlain(entry) && !Object.isFrozen(entry) ? { ...entry } : entry
 }
 
 /** Of an object that is more than its fields nothing is known. */
 function areAlike(one: unknown, other: unknown): boolean {
   if (typeof one === 'string') return one === other
   if (!isPlain(one) || !isPlain(other)) return false
-  const keys = Object.keys(one)
-  return keys.length === Object.keys(other).length && keys.every(key => Object.is(one[key], other[key]))
+  if (one === other) return true
+  let fields = 0
+  for (const name in one) {
+    if (!Object.is(one[name], other[name])) return false
+    fields++
+  }
+  for (const _ in other) fields--
+  return fields === 0
 }
 
 function check(list: unknown, backend: string, dialling: Dialling): Checked {

@@ -14,6 +14,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { parse } from 'yaml'
+import { placesBefore } from '../backend/kept-places.ts'
 
 /** So many entries are read at once, for some milliseconds. Then others have their turn. */
 const ENTRIES_AT_ONCE = 100
@@ -25,8 +26,9 @@ const PLAIN_ADDRESS = /^- ([A-Za-z0-9][\w.:/-]*:[0-9]+)$/
 const FAR_REACHING = /[&*!]|<</
 
 export class ListText {
-  /** The entries of the last text, by their own. */
-  #known = new Map<string, unknown>()
+  /** The entries of the last text, as they were written, and what they are. */
+  #texts: readonly string[] = []
+  #entries: readonly unknown[] = []
 
   /** @throws Error where it is neither YAML nor JSON */
   async read(text: string): Promise<unknown> {
@@ -36,22 +38,24 @@ export class ListText {
   async #entriesOf(text: string): Promise<readonly unknown[] | undefined> {
     const texts = apart(text)
     if (texts === undefined) return undefined
-    const known = new Map<string, unknown>()
+    const places = placesBefore(texts, this.#texts, isSame, itself)
+    const entries: unknown[] = new Array(texts.length)
     let read = 0
-    for (const each of texts) {
-      if (known.has(each)) continue
-      let entry: unknown = this.#known.get(each) ?? PLAIN_ADDRESS.exec(each)?.[1]
-      if (entry === undefined) {
-        if (++read % ENTRIES_AT_ONCE === 0) await setImmediate()
-        entry = entryOf(each)
-        if (entry === undefined) return undefined
-      }
-      known.set(each, entry)
+    for (let i = 0; i < texts.length; i++) {
+      entries[i] = this.#entries[places[i]!] ?? PLAIN_ADDRESS.exec(texts[i]!)?.[1]
+      if (entries[i] !== undefined) continue
+      if (++read % ENTRIES_AT_ONCE === 0) await setImmediate()
+      entries[i] = entryOf(texts[i]!)
+      if (entries[i] === undefined) return undefined
     }
-    this.#known = known
-    return texts.map(each => known.get(each))
+    this.#texts = texts
+    this.#entries = entries
+    return entries
   }
 }
+
+const isSame = (one: string, other: string) => one === other
+const itself = (text: string) => text
 
 /** YAML holds JSON. Aliases can make a small file large: yaml's own bound of 100 stays. */
 function wholeOf(text: string): unknown {
@@ -73,7 +77,6 @@ function apart(text: string): readonly string[] | undefined {
   let isOpen = false
   for (const ended of text.split('\n')) {
     const line = ended.endsWith('\r') ? ended.slice(0, -1) : ended
-    if ((line.startsWith('- ') || line.startsWith(' ')) && FAR_REACHING.test(line)) return undefined
     if (line.startsWith('- ')) {
       entries.push(line)
       isOpen = true
@@ -88,9 +91,11 @@ function apart(text: string): readonly string[] | undefined {
 
 /** @returns undefined where it is not one entry, or none by itself */
 function entryOf(text: string): unknown {
+  if (FAR_REACHING.test(text)) return undefined
   try {
     const list: unknown = wholeOf(text)
-    return Array.isArray(list) && list.length === 1 ? (list[0] ?? undefined) : undefined
+    // Whoever keeps it knows that it stays as it is.
+    return Array.isArray(list) && list.length === 1 ? Object.freeze(list[0] ?? undefined) : undefined
   } catch {
     return undefined
   }

@@ -197,3 +197,30 @@ t.test('sessions in reserve and apart go with their endpoint', async t => {
   rig.call('apart again', apart)
   t.equal(rig.dials('a'), 2)
 })
+
+t.test('a change of one endpoint of many touches no other: no dial, no end, no new object', async t => {
+  const at = (i: number) => ({
+    name: `10.0.${i >> 8}.${i & 255}:1`,
+    tcp: { host: `10.0.${i >> 8}.${i & 255}`, port: 1 },
+  })
+  const addresses = Array.from({ length: 3_000 }, (_, i) => at(i))
+  const rig = new BackendRig({ endpoints: '', sessions: { max: 1, ready: 1 } })
+  rig.backend.setEndpoints(endpointSpecs(addresses))
+  const before = rig.backend.endpoints
+  const known = before.map(endpoint => ({ endpoint, spec: endpoint.spec }))
+  const dials = rig.transport.sessions.length
+  const changed = addresses.with(1_500, at(5_000))
+  rig.backend.setEndpoints(endpointSpecs(changed))
+  const after = rig.backend.endpoints
+  const others = known.filter(({ endpoint, spec }) => after.includes(endpoint) && endpoint.spec === spec)
+  t.equal(others.length, 2_999)
+  t.equal(rig.transport.sessions.length, dials + 1, 'the new one is dialled')
+  t.equal(
+    rig.transport.sessions.filter(({ retired, destroys }) => retired + destroys > 0).length,
+    1,
+    'and the connect to the old one is given up',
+  )
+  rig.backend.setEndpoints(endpointSpecs(changed))
+  t.equal(rig.backend.endpoints, after, 'the same list is no change at all')
+  rig.backend.close()
+})
