@@ -1,4 +1,6 @@
 /** A session of a pool, as calls use it: how they open streams on it, and how they give them up. */
+import type { Timer } from '../transport/clock.ts'
+import type { Keepalive } from '../transport/keepalive.ts'
 import type { ClientSession, DialAddress, Stream, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import type { Totals } from './endpoint-totals.ts'
@@ -25,6 +27,12 @@ export interface StreamCounter {
   onRoomier?(): void
 }
 
+/** What waits for one session; see lifetimes.ts. */
+export interface Life {
+  keepalive: Keepalive | undefined
+  timer: Timer | undefined
+}
+
 export class Lease {
   readonly address: DialAddress
   readonly session: ClientSession
@@ -36,6 +44,8 @@ export class Lease {
   used = true
   /** How many looks in a row found that it was not used. */
   idleLooks = 0
+  /** Undefined where nothing bounds its life but idle time. */
+  life: Life | undefined
   /** It is too old, and stays until another has taken its place. */
   aged = false
   /** It takes no new calls. */

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../transport/clock.ts'
 import { Keepalive } from '../transport/keepalive.ts'
 import { jittered } from '../transport/lifetime.ts'
 import { isTooManyPings, type KeepalivePace } from './keepalive-pace.ts'
-import type { Lease } from './lease.ts'
+import type { Lease, Life } from './lease.ts'
 import type { Leases } from './leases.ts'
 
 export interface LifetimeOptions {
@@ -36,19 +36,12 @@ const LOOKS_PER_TIMEOUT = 8
 /** The last part of a session's life. Whether it had calls then decides whether another takes its place. */
 const LAST_PART = 1 / 8
 
-/** What waits for one session. */
-interface Life {
-  keepalive: Keepalive | undefined
-  timer: Timer | undefined
-}
-
 export class Lifetimes {
   #options: LifetimeOptions
   readonly #leases: Leases
   readonly #clock: Clock
   readonly #random: () => number
   readonly #owner: LifetimesOwner
-  readonly #lives = new Map<Lease, Life>()
   #idleTimer: Timer | undefined
 
   constructor(
@@ -70,7 +63,7 @@ export class Lifetimes {
     const { keepalive, maxAgeMs } = this.#options
     if (keepalive === undefined && maxAgeMs === undefined) return
     const life: Life = { keepalive: undefined, timer: undefined }
-    this.#lives.set(lease, life)
+    lease.life = life
     if (keepalive !== undefined) {
       const onSilent = (reason: string) => this.#owner.onSilent(lease, reason)
       life.keepalive = new Keepalive(lease.session, keepalive, this.#clock, onSilent)
@@ -97,7 +90,7 @@ export class Lifetimes {
 
   /** It takes no more calls, because another has taken its place. Those that it has may go on for some time. */
   replaced(lease: Lease): void {
-    const life = this.#lives.get(lease)
+    const { life } = lease
     if (life === undefined) return
     const end = () => lease.session.destroy('the session was too old, and its grace period is over')
     life.timer = this.#clock.after(this.#options.ageGraceMs, end)
@@ -105,22 +98,21 @@ export class Lifetimes {
 
   /** It takes no more calls, for any other reason: it does not have to be replaced. */
   left(lease: Lease): void {
-    const life = this.#lives.get(lease)
-    life?.timer?.cancel()
+    lease.life?.timer?.cancel()
     if (this.#leases.open.length === 0) this.#stopIdle()
   }
 
   /** The session is gone. */
   gone(lease: Lease): void {
     this.left(lease)
-    this.#lives.get(lease)?.keepalive?.stop()
-    this.#lives.delete(lease)
+    lease.life?.keepalive?.stop()
+    lease.life = undefined
   }
 
   /** It may say that the endpoint was asked too often. @returns what becomes of that, for the log */
   onGoaway(lease: Lease, code: number, debug: string): string | undefined {
     const pace = this.#options.keepalive
-    const asked = this.#lives.get(lease)?.keepalive?.askedAfterMs ?? 0
+    const asked = lease.life?.keepalive?.askedAfterMs ?? 0
     if (pace === undefined || asked === 0 || !isTooManyPings(code, debug)) return undefined
     pace.slowDown(asked)
     return `too many PINGs: one after ${pace.intervalMs} ms of silence from now on`
