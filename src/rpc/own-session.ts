@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../transport/clock.ts'
 import type { ClientSession, ClientSessionOwner, ClientTransport, DialAddress } from '../transport/transport.ts'
+import { STOOD_STILL_MS } from './own-call.ts'
 
 /** Told once: a session that has room for a stream, or why there is none. */
 export type OnSession = (session: ClientSession | undefined, why: string) => void
@@ -38,7 +39,12 @@ export class OwnSession implements ClientSessionOwner {
     if (open !== undefined && open.free <= 0) this.close()
     else if (open !== undefined) return told(open, '')
     this.#waiting = told
-    this.#timer = this.#clock.after(timeoutMs, () => this.#fail(`no connection within ${Math.round(timeoutMs)} ms`))
+    const dueMs = this.#clock.now() + timeoutMs
+    const fail = () => this.#fail(`no connection within ${Math.round(timeoutMs)} ms`)
+    this.#timer = this.#clock.after(timeoutMs, () => {
+      if (this.#clock.now() - dueMs <= STOOD_STILL_MS) return fail()
+      this.#timer = this.#clock.after(STOOD_STILL_MS, fail)
+    })
     this.#session = this.#transport.connect(this.#address, this)
   }
 

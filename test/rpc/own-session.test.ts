@@ -104,3 +104,17 @@ t.test('given up: at once, or with its last call; who waits hears nothing', asyn
     t.notOk(scene.own.inUse)
   }
 })
+
+t.test('this process stood still: what came meanwhile is read before it is too late', async t => {
+  const scene = new Scene()
+  scene.get(100)
+  scene.clock.pause(10_000)
+  t.same(scene.told, [])
+  scene.last.ready()
+  t.same(scene.told, [scene.last])
+  const other = new Scene()
+  other.get(100)
+  other.clock.pause(10_000)
+  other.clock.advance(200)
+  t.same(other.told, ['no connection within 100 ms'])
+})

@@ -374,6 +374,23 @@ t.test('kind connect: a new session each time, up to its SETTINGS', async t => {
   t.equal(scene.bar(), 'it cannot be reached: no connection within 100 ms')
 })
 
+t.test('after this process stood still nobody is unhealthy for it, and checks are not made up for', async t => {
+  const scene = new Scene({ unhealthyThreshold: 1 }, { endpoints: 'abcdef' })
+  scene.pass(2_000)
+  while (scene.open('c') === undefined) scene.pass(5, { c: silent })
+  const before = 'abcdef'.split('').map(name => scene.checks(name).length)
+  scene.rig.clock.pause(60_000)
+  t.ok(scene.open('c'), 'what came meanwhile has not been read')
+  serving(scene.open('c')!)
+  scene.pass(500)
+  t.equal(scene.rig.backend.endpoints.filter(({ barred }) => barred).length, 0)
+  const after = 'abcdef'.split('').map(name => scene.checks(name).length)
+  t.ok(
+    after.every((count, i) => count - before[i]! <= 1),
+    `${before} to ${after}`,
+  )
+})
+
 t.test('a thousand endpoints are asked one after the other', async t => {
   const names = Array.from({ length: 1_000 }, (_, i) => String.fromCharCode(0x4e00 + i)).join('')
   const scene = new Scene({ intervalMs: 10_000 }, { endpoints: names })
