@@ -8,6 +8,7 @@ import type { ClientShare } from './client-share.ts'
 export type EndpointLimitSettings = FixedSettings | GradientSettings | AimdSettings
 
 export interface FixedSettings {
+  readonly kind?: 'fixed' | undefined
   readonly maxCalls: number
 }
 

@@ -558,3 +558,37 @@ t.test('health and outliers: all has a default, and what makes no sense is told'
     /succesRate: unknown key, did you mean "successRate"/,
   ])
 })
+
+t.test('limits of a backend: defaults, bounds, and what is wrong with each', async t => {
+  const greeter = (more: object) => ({ backends: { greeter: { endpoints: ['a:1'], ...more } } })
+  const limits = (more: object) => {
+    const { breaker, endpointLimit, queue } = resolveConfig(greeter(more)).config.backends.greeter!
+    return { breaker, endpointLimit, queue }
+  }
+  t.match(limits({}), { breaker: undefined, endpointLimit: undefined, queue: { priority: undefined } })
+  t.strictSame(limits({ endpointLimit: { kind: 'gradient' } }).endpointLimit, {
+    ...{ kind: 'gradient', min: 10, max: 1000, windowMs: 1000, tolerance: 2 },
+  })
+  t.strictSame(limits({ queue: { priority: {} } }).queue.priority, { shedAt: 0.5 })
+  for (const [more, ...expected] of [
+    [{ breaker: { maxCalls: 0 } }, 'breaker.maxCalls: must be at least 1, it is 0'],
+    [{ breaker: { maxSessions: 2 ** 31 } }, 'breaker.maxSessions: must be at most 100000, it is 2147483648'],
+    [{ breaker: { maxRetrys: 1 } }, 'breaker.maxRetrys: unknown key, did you mean "maxRetries"?'],
+    [{ endpointLimit: {} }, 'endpointLimit.maxCalls: is missing: a number is needed here'],
+    [{ endpointLimit: { kind: 'vegas' } }, 'endpointLimit.kind: "vegas" is not one of fixed, gradient, aimd'],
+    [{ endpointLimit: { kind: 'aimd' } }, 'endpointLimit.latencyMs: is missing: a number is needed here'],
+    [
+      { endpointLimit: { kind: 'gradient', min: 9, max: 8 } },
+      'endpointLimit.max: must not be less than min, which is 9',
+    ],
+    [{ queue: { priority: { shedAt: 1.5 } } }, 'queue.priority.shedAt: must be at most 1, it is 1.5'],
+    [{ queue: { priority: { metadata: ':path' } } }, 'queue.priority.metadata: pseudo-header fields are not metadata'],
+  ] as const)
+    t.strictSame(
+      problems(greeter(more)),
+      expected.map(text => `backends.greeter.${text}`),
+    )
+  t.match(problems({ ...greeter({}), routes: [{ deny: 'ABORTED', priority: 'critical' }] }), [
+    'routes[0].priority: has no effect with deny: the calls go nowhere',
+  ])
+})

@@ -17,6 +17,8 @@ export type EndpointLimitOptions = FixedLimitOptions | GradientLimitOptions | Ai
 
 /** A number. */
 export interface FixedLimitOptions {
+  /** The limit is a number; that is meant without it, too. */
+  readonly kind?: 'fixed'
   /** Most calls that an endpoint has at a time. */
   readonly maxCalls: number
 }

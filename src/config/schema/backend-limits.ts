@@ -49,6 +49,7 @@ function ordered({ min, max }: { min: number; max: number }, context: z.core.$Re
 export const endpointLimit = z
   .union([
     strict({
+      kind: z.literal('fixed').optional().meta({ description: 'The limit is a number; that is meant without it, too' }),
       maxCalls: z.int().min(1).max(MOST_CALLS).meta({ description: 'Most calls that an endpoint has at a time' }),
     }),
     strict({
@@ -70,7 +71,7 @@ export const endpointLimit = z
     description:
       'How many calls each endpoint may have at a time: a number, or a limit that [follows latency](fleet.md#limits)',
     'x-type':
-      '`{ maxCalls }`, `{ kind: gradient, min, max, windowMs, tolerance }` or `{ kind: aimd, latencyMs, min, max, windowMs }`',
+      '`{ kind: fixed, maxCalls }`, `{ kind: gradient, min, max, windowMs, tolerance }` or `{ kind: aimd, latencyMs, min, max, windowMs }`',
   })
 
 export const queue = section('Calls for which no endpoint has a free stream', {
