@@ -69,6 +69,17 @@ t.test('idle', async t => {
     t.equal(rig.dials(), 3, 'none is dialled for it')
   })
 
+  t.test('an endpoint that is to have a session although no call asks for it keeps one', async t => {
+    const { rig, session } = warm({ sessions: { idleTimeoutMs: IDLE_MS } })
+    const [endpoint] = rig.backend.endpoints
+    endpoint!.redials = true
+    rig.clock.advance(10 * IDLE_MS)
+    t.equal(session.retired, 0)
+    endpoint!.redials = false
+    rig.clock.advance(IDLE_MS)
+    t.equal(session.retired, 1)
+  })
+
   t.test('a change of the time holds for sessions that are there', async t => {
     const { rig, session } = warm({})
     rig.update({ sessions: { idleTimeoutMs: IDLE_MS } })
@@ -153,6 +164,17 @@ t.test('age', async t => {
     }
     rig.session().ready()
     t.equal(session.retired, 1)
+  })
+
+  t.test('breaker.maxSessions: the next one is dialled all the same, as the old one goes for it', async t => {
+    const { rig, session } = warm({ sessions, breaker: { maxSessions: 1 } })
+    rig.call()
+    rig.clock.advance(AGE_MS)
+    t.equal(rig.dials(), 2)
+    rig.session().ready()
+    t.equal(session.retired, 1)
+    rig.call()
+    t.equal(rig.dials(), 2)
   })
 
   t.test('several are too old at the same time: one after the other, and calls have room all the time', async t => {

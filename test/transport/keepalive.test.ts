@@ -59,6 +59,27 @@ t.test('a peer that answers is asked again after the interval, and never two tim
   t.ok(Math.min(...gaps) >= INTERVAL_MS, `${Math.min(...gaps)} ms between two`)
 })
 
+t.test('whatever calls come and go and whatever is answered, no PING comes within the interval of another', async t => {
+  const { clock, session } = watched()
+  // xorshift32
+  let state = 2_463_534_242
+  const chance = (): number => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+  for (let i = 0; i < 50_000; i++) {
+    clock.advance(1 + 200 * chance())
+    session.streams = chance() < 0.5 ? 0 : 1
+    const waits = session.pings.length > 0 && clock.now() - session.pings.at(-1)! < TIMEOUT_MS / 2
+    if (waits || chance() < 0.01) session.received++
+  }
+  const gaps = session.pings.slice(1).map((ms, i) => ms - session.pings[i]!)
+  t.ok(gaps.length > 50, `${gaps.length} gaps`)
+  t.ok(Math.min(...gaps) >= INTERVAL_MS, `${Math.min(...gaps)} ms between two`)
+})
+
 t.test('no answer: the peer is given up after the timeout, once, and nothing goes on', async t => {
   const { clock, session, given } = watched()
   clock.advance(INTERVAL_MS)
