@@ -62,6 +62,8 @@ export interface EndpointState {
   readonly state: PoolState
   /** Calls that have a stream there now. */
   readonly calls: number
+  /** Most calls that it may have now (`endpointLimit`), if there is a limit. */
+  readonly callLimit?: number
   /** Calls that wait for its first session. */
   readonly waiting: number
   readonly sessionCount: number
@@ -151,6 +153,7 @@ function stateOfEndpoint(endpoint: Endpoint, source: string, view: StateView): E
     inUse: endpoint.inUse && !endpoint.retiring,
     state: endpoint.state,
     calls: endpoint.inFlight,
+    ...(endpoint.limit && { callLimit: endpoint.limit.maxCalls }),
     waiting: endpoint.awaited,
     sessionCount: endpoint.sessionCount,
     sessions: sessionsOf(endpoint, view),

@@ -17,7 +17,7 @@ export class LazySource implements EndpointSource {
       this.#source = source
       source.start(sink)
     } catch (error) {
-      sink.onError(`the source cannot be loaded: ${(error as Error).message}`)
+      if (!this.#closed) sink.onError(`the source cannot be loaded: ${(error as Error).message}`)
     }
   }
 

@@ -2,7 +2,7 @@
  * Endpoints from SRV records (RFC 2782): DNS tells hosts with their ports, priorities and weights. The addresses of a host
  * are those that came with the answer; if none did, they are asked for.
  */
-import { getServers } from 'node:dns'
+import { Resolver } from 'node:dns'
 import type { EndpointSink, EndpointSource, EndpointSpec } from '../backend/endpoint-source.ts'
 import type { SourceContext } from '../backend/settings.ts'
 import { bounded } from './bounded.ts'
@@ -90,7 +90,7 @@ export class SrvSource implements EndpointSource {
 
   async #ask(): Promise<SrvAnswer> {
     const { name, servers } = this.#options
-    const all = (servers.length > 0 ? servers : getServers()).map(parseDnsServer)
+    const all = (servers.length > 0 ? servers : serversOfSystem()).map(parseDnsServer)
     const { clock } = this.#context
     const known = all.filter((server): server is DnsServer => server !== undefined)
     const context = { clock, servers: known, signal: this.#closing.signal }
@@ -162,6 +162,11 @@ export class SrvSource implements EndpointSource {
     this.#resolver ??= makeResolver()
     return this.#resolver
   }
+}
+
+/** As they are now: those that the process began with may have gone. */
+function serversOfSystem(): string[] {
+  return new Resolver().getServers()
 }
 
 function reasonOf({ code }: DnsFailure): string {

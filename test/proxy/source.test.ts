@@ -1,8 +1,11 @@
 /** A backend whose endpoints come from a source. */
 
 import { Resolver } from 'node:dns/promises'
+import { once } from 'node:events'
 import { renameSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
+import { createServer } from 'node:tls'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { parseEndpointAddress } from '../../src/config/address.ts'
@@ -11,9 +14,11 @@ import { Dialling } from '../../src/config/dialling.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { TestClient } from '../../src/demo/http2-client.ts'
 import { defineBackend, type OwnSource, type OwnSourceSink, type ProxyOptions } from '../../src/index.ts'
+import { dnsServer } from '../discovery/dns-server.ts'
+import { certificates, type Identity } from '../support/certs.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
 import { until } from '../support/until.ts'
-import { ask, client, SILENT, server, started } from './change-rig.ts'
+import { ask, client, type Server, SILENT, server, started } from './change-rig.ts'
 
 const LISTENERS = [{ address: '127.0.0.1:0' }]
 
@@ -344,3 +349,56 @@ t.test('setEndpoints knows the backends of a configuration file, with their tls'
   })
   t.throws(() => proxy.backend('other').setEndpoints([b.url]), RangeError)
 })
+
+t.test(
+  'srv: calls go to the targets of the best priority, by weight, and to the next where those are gone',
+  async t => {
+    const [a, b, c] = [await server(t, 'a'), await server(t, 'b'), await server(t, 'c')]
+    const at = ({ url }: Server, priority: number, weight: number) => ({
+      ...{ target: 'here.test', port: Number(new URL(url).port), priority, weight },
+    })
+    const dns = await dnsServer(t, {
+      srv: [at(a, 10, 3), at(b, 10, 1), at(c, 20, 1)],
+      hosts: { 'here.test': ['127.0.0.1'] },
+      ttl: 0,
+    })
+    const source = { srv: '_grpc._tcp.api.test', servers: [dns.address], minIntervalMs: 100 }
+    const { proxy, addresses } = await started(t, { ...SILENT, backends: { main: { source } } })
+    const by = client(t, addresses[0]!)
+    const asked: Record<string, number> = { a: 0, b: 0, c: 0 }
+    for (let i = 0; i < 40; i++) asked[await ask(by)]!++
+    t.ok(Math.abs(asked.a! - 30) <= 2 && Math.abs(asked.b! - 10) <= 2, JSON.stringify(asked))
+    t.match(proxy.state().backends, [{ source: 'srv:_grpc._tcp.api.test', endpointCount: 3 }])
+    dns.zone.srv = [at(c, 20, 1)]
+    await goesTo(by, 'c')
+  },
+)
+
+/** A port on which the server speaks TLS. */
+async function secured(t: Test, { url }: Server, { cert, key }: Identity): Promise<number> {
+  const secure = createServer({ cert, key, ALPNProtocols: ['h2'] }, socket => {
+    const plain = connect(Number(new URL(url).port), '127.0.0.1')
+    for (const one of [socket, plain]) one.on('error', () => {})
+    socket.pipe(plain).pipe(socket)
+  })
+  t.teardown(() => secure.close())
+  secure.listen(0, '127.0.0.1')
+  await once(secure, 'listening')
+  return (secure.address() as AddressInfo).port
+}
+
+t.test(
+  'srv and tls: the certificate must be for the name that was configured, whatever the target is called',
+  async t => {
+    const { server: identity, ca } = await certificates()
+    const secure = await secured(t, await server(t, 'a'), identity)
+    const dns = await dnsServer(t, { srv: [{ target: 'evil.test', port: secure }], addresses: ['127.0.0.1'] })
+    const main = (name: string) => ({
+      main: { source: { srv: `https://_grpc._tcp.${name}`, servers: [dns.address] }, tls: { ca: ca.cert } },
+    })
+    const { addresses } = await started(t, { ...SILENT, backends: main('localhost') })
+    t.equal(await ask(client(t, addresses[0]!)), 'a')
+    const other = await started(t, { ...SILENT, backends: main('evil.test') })
+    await t.rejects(ask(client(t, other.addresses[0]!)), { code: 14 })
+  },
+)

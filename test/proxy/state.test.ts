@@ -225,3 +225,9 @@ t.test('no more than 16 sessions of an endpoint are told one by one', async t =>
   t.equal(state!.sessions.length, 16)
   t.match(state!.totals, { connects: 20 })
 })
+
+t.test('a limit of each endpoint is told', async t => {
+  const rig = new BackendRig({ endpointLimit: { maxCalls: 5 } })
+  const view = { first: 0, most: 1, nowMs: rig.clock.now(), shown: (text: string) => text }
+  t.match(stateOfBackend(rig.backend, view).endpoints, [{ callLimit: 5 }])
+})
