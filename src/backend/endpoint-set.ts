@@ -215,11 +215,12 @@ export class EndpointSet {
     const isSame = isDeepStrictEqual(balancer, this.#settings)
     this.#settings = balancer
     const isOtherPart = this.#selection.update(settings)
-    this.#followIfOther(settings)
-    if (isOtherPart && told !== undefined && this.#told === told) this.replace(told)
     for (const endpoint of this.all) endpoint.update(settings)
+    // A balancer may need what a watch knows, so it is never without.
     this.#watches.update(settings)
     if (this.#selection.divide(this.all, false) || !isSame) this.#balance(false)
+    this.#followIfOther(settings)
+    if (isOtherPart && told !== undefined && this.#told === told) this.replace(told)
   }
 
   /** A source that is the same goes on: to begin anew would cost it its knowledge, and its registry a session. */

@@ -680,3 +680,88 @@ t.test('a failure names some endpoints, not thousands', async t => {
   }
   t.match(rig.call().failed?.[1], /^a: refused; .*j: refused; and 3 more$/)
 })
+
+t.test('a rolling deploy with slow start: nobody has more than its weight says, and no call is lost', async t => {
+  const rig = new BackendRig({ endpoints: 'abcdefghij', slowStart: SLOW_START })
+  rig.warm(10_000)
+  let names = 'abcdefghij'
+  for (const name of 'ABCDEFGHIJ') {
+    names = names.slice(1) + name
+    rig.setEndpoints(names)
+    rig.endpoint(name).connect()
+    rig.session(name).ready(10_000)
+    for (let i = 0; i < 4; i++) {
+      rig.clock.advance(500)
+      const count = after(rig, 1_000)
+      t.equal(count.nowhere, undefined)
+      const sum = rig.backend.endpoints.reduce((all, { weight }) => all + weight, 0)
+      for (const { address, weight } of rig.backend.endpoints) {
+        const wanted = (1_000 * weight) / sum
+        const got = count[address.name] ?? 0
+        if (Math.abs(got - wanted) > 2) t.fail(`${address.name} has ${got} of ${wanted}`)
+      }
+    }
+  }
+  rig.clock.advance(10_000)
+  t.same(new Set(Object.values(after(rig, 1_000))), new Set([100]))
+})
+
+t.test('whatever is barred, lost and listed: each group and each endpoint has its share', async t => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = seededRandom(seed)
+    const any = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
+    const settings = {
+      panicThreshold: any([0, 0.3, 0.5]),
+      locality: any([undefined, { own: 'x' }, { own: 'y', share: 0.6 }]),
+    }
+    const rig = new BackendRig({ endpoints: '', ...settings })
+    rig.random = random
+    const some = () =>
+      [...'abcdefghijklmnop']
+        .filter(() => random() < 0.7)
+        .map(
+          (name): Told => ({
+            name,
+            weight: any([0, 1, 1, 2, 5]),
+            priority: any([0, 0, 1, 2]),
+            locality: any(['x', 'y', 'z']),
+          }),
+        )
+    rig.tell(...some())
+    for (let step = 0; step < 40; step++) {
+      const endpoint = any(rig.backend.endpoints)
+      const session = endpoint && rig.transport.to(endpoint.address.name).at(-1)
+      const what = any(['bar', 'bar', 'unbar', 'unbar', 'list', 'lose'])
+      if (what === 'list') rig.tell(...some())
+      else if (what === 'bar') endpoint?.bar('health', 'it hangs')
+      else if (what === 'unbar') endpoint?.unbar('health')
+      else if (session?.isReady) session.closed('gone')
+      else session?.closed('ECONNREFUSED')
+      // All but those that are down at this moment answer.
+      for (const each of rig.backend.endpoints) if (!each.failing && each.state !== 'ready') each.connect()
+      for (const each of rig.transport.sessions) {
+        if (!each.isReady && each.destroys === 0 && random() < 0.8) each.ready(10_000)
+        each.answered = true
+      }
+      const parts = partsOf(rig.backend.endpoints, { ...settings, locality: settings.locality })
+      const reachable = parts.map(({ endpoints }) => endpoints.filter(each => each.state === 'ready'))
+      // Where a whole part is being dialled, its calls are elsewhere for the moment.
+      if (reachable.some((those, i) => those.length < parts[i]!.endpoints.length)) continue
+      const count = after(rig, 600)
+      parts.forEach(({ endpoints, share }) => {
+        const sum = endpoints.reduce((all, { weight }) => all + weight, 0)
+        let got = 0
+        for (const { address, weight } of endpoints) {
+          const calls = count[address.name] ?? 0
+          got += calls
+          const wanted = (600 * share * weight) / sum
+          if (Math.abs(calls - wanted) > 6)
+            t.fail(`seed ${seed}, step ${step}: ${address.name} has ${calls} of ${wanted}`)
+        }
+        if (Math.abs(got - 600 * share) > 4) t.fail(`seed ${seed}, step ${step}: a part has ${got} of ${600 * share}`)
+      })
+    }
+    rig.backend.close()
+  }
+  t.pass()
+})
