@@ -20,9 +20,9 @@ async function scene(t: Test, upstream: 'frames' | 'native') {
   const { logger, lines } = endpointLog()
   const endpoints = replicas.map(({ server }) => server.url)
   const main = { endpoints, transport: upstream, outliers: OUTLIERS }
-  const { port } = await running(t, { ...PAIRING, upstream }, { backends: { main }, logger })
+  const { proxy, port } = await running(t, { ...PAIRING, upstream }, { backends: { main }, logger })
   const victims = [await RawClient.connect(t, port), await RawClient.connect(t, port)]
-  return { replicas, lines, port, victims, attacker: await RawClient.connect(t, port) }
+  return { proxy, replicas, lines, victims, attacker: await RawClient.connect(t, port) }
 }
 
 const volley = (client: RawClient, path: string) => Promise.all(Array.from({ length: VOLLEY }, () => ask(client, path)))
@@ -64,10 +64,15 @@ for (const transport of ['frames', 'native'] as const) {
 }
 
 t.test('an endpoint that fails for all of them is ejected', async t => {
-  const { replicas, lines, victims, attacker } = await scene(t, 'frames')
+  const { proxy, replicas, lines, victims, attacker } = await scene(t, 'frames')
   const [broken] = replicas as [Replica]
   broken.status = 13
   for (let round = 0; round < ROUNDS && lines.length === 0; round++)
     for (const client of [attacker, ...victims]) for (const _ of replicas) await ask(client)
   t.match(lines, [{ msg: 'endpoint ejected', endpoint: broken.server.url }])
+  t.match(proxy.state().backends[0]!.endpoints, [
+    { usable: false, reasons: [{ by: 'outlier', text: /calls failed in a row/ }] },
+    { usable: true },
+    { usable: true },
+  ])
 })

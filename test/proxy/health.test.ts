@@ -30,12 +30,16 @@ for (const transport of ['frames', 'native'] as const) {
   t.test(`${transport}: NOT_SERVING is told at once, and SERVING again`, async t => {
     // Only what an endpoint says itself makes it unhealthy here, however slow this machine is.
     const health = { intervalMs: 100, timeoutMs: 100, unhealthyThreshold: 100, healthyThreshold: 1 }
-    const { replicas, lines, shares } = await behind(t, transport, { health })
+    const { proxy, replicas, lines, shares } = await behind(t, transport, { health })
     const [a, b] = replicas as [Replica, Replica]
     await until('both have been asked', () => a.checks > 1 && b.checks > 1)
     t.same(await shares(10), [5, 5])
     b.health = 2
     await until('it is known', () => lines.length === 1)
+    t.match(proxy.state().backends[0]!.endpoints, [
+      { usable: true, reasons: [] },
+      { usable: false, reasons: [{ by: 'health', text: 'it says NOT_SERVING' }] },
+    ])
     t.same(await shares(10), [10, 0])
     b.health = 1
     await until('it is known again', () => lines.length === 2)

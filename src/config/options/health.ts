@@ -51,7 +51,7 @@ export interface OutlierOptions {
    */
   readonly maxEjectionMs?: number
   /**
-   * While this part of the endpoints is ejected, in percent, no other one is; one always may be, and never the last.
+   * While this part of the endpoints is ejected, in percent, no other one is; 0: none is ever; the last one never is.
    * @defaultValue `10`
    */
   readonly maxEjectedPercent?: number

@@ -84,7 +84,7 @@ export const outliers = strict({
   maxEjectionMs: milliseconds(300_000, 'Longest ejection, unless baseEjectionMs is longer', { min: 1 }),
   maxEjectedPercent: integer(
     10,
-    'While this part of the endpoints is ejected, in percent, no other one is; one always may be, and never the last',
+    'While this part of the endpoints is ejected, in percent, no other one is; 0: none is ever; the last one never is',
     { max: 100 },
   ),
   // What an endpoint answers that is broken. Other statuses are mostly about the request.
