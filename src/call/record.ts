@@ -17,6 +17,8 @@ export interface CallRecord {
   readonly peer: string
   readonly authority: string
   readonly path: string
+  /** The request's header block, as it came; empty for a call that was refused before it was routed. */
+  readonly fields: readonly Field[]
   /** What `grpc-timeout` said when the call came; undefined where there was none, or a malformed one. */
   readonly timeoutMs: number | undefined
   /** Empty when the call was not routed. */
@@ -68,6 +70,7 @@ export class CallRecorder {
   /** @param nowMs of the clock, as `startMs` is */
   finish(
     head: RequestHead,
+    fields: readonly Field[],
     peer: Peer,
     backend: { readonly name: string } | undefined,
     retries: number,
@@ -83,6 +86,7 @@ export class CallRecorder {
       peer: peer.address,
       authority,
       path,
+      fields,
       timeoutMs,
       backend: backend?.name ?? '',
       endpoint,

@@ -315,7 +315,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const { clock, observer, onFault } = this.#context
     const { head, retries } = this.#request
     try {
-      observer?.onEnd(recorder.finish(head, this.#peer, this.#backend, retries, this.#startMs, clock.now()))
+      const fields = this.#call?.fields ?? []
+      observer?.onEnd(recorder.finish(head, fields, this.#peer, this.#backend, retries, this.#startMs, clock.now()))
     } catch (error) {
       onFault('an observer of calls failed', head.path, error)
     }

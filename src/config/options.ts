@@ -68,10 +68,10 @@ export interface LogOptions {
    */
   readonly level?: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   /**
-   * One record for each call, at level info.
+   * One record for each call, at level info: all, none, or some.
    * @defaultValue `true`
    */
-  readonly access?: boolean
+  readonly access?: boolean | AccessLogOptions
   /**
    * Lines for people instead of JSON; `auto`: in a terminal.
    * @defaultValue `auto`
@@ -82,6 +82,18 @@ export interface LogOptions {
    * @defaultValue `4194304`
    */
   readonly maxBufferedBytes?: number
+}
+
+/** Which calls have a record. Without `errors`, `slowerThanMs` and `oneIn` all have one; of several, one is enough. */
+export interface AccessLogOptions {
+  /** Calls that do not end with OK. */
+  readonly errors?: boolean
+  /** Calls that take longer (milliseconds). */
+  readonly slowerThanMs?: number
+  /** One of so many calls, by chance. */
+  readonly oneIn?: number
+  /** Names of metadata whose values the record has; of credentials it has the length only. */
+  readonly metadata?: readonly string[]
 }
 
 /** Header fields that the proxy adds. */

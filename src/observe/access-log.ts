@@ -3,14 +3,50 @@ import type { Logger } from 'pino'
 import type { CallObserver } from '../call/observer.ts'
 import type { CallRecord } from '../call/record.ts'
 import { decodeMessage, statusName } from '../grpc/status.ts'
-import { bounded, MAX_MESSAGE_CHARACTERS, shownAuthority, shownCause, shownPath, withoutQueryOf } from './log-fields.ts'
+import {
+  bounded,
+  MAX_MESSAGE_CHARACTERS,
+  MAX_VALUE_CHARACTERS,
+  shownAuthority,
+  shownCause,
+  shownPath,
+  withoutQueryOf,
+} from './log-fields.ts'
 
-/** @returns undefined where the logger would drop the line: then nothing is counted for it either */
-export function accessLog(logger: Logger): CallObserver | undefined {
-  return logger.isLevelEnabled('info') ? { onEnd: record => logEnd(logger, record) } : undefined
+/** Which calls have a line. Without any of the first three all have one; with several, one that holds is enough. */
+export interface AccessRules {
+  /** Calls that do not end with OK. */
+  readonly errors?: boolean | undefined
+  /** Calls that take longer. */
+  readonly slowerThanMs?: number | undefined
+  /** One of so many calls, by chance. */
+  readonly oneIn?: number | undefined
+  /** Names of metadata whose values the line has. */
+  readonly metadata?: readonly string[] | undefined
 }
 
-function logEnd(logger: Logger, record: CallRecord): void {
+/** @returns undefined where the logger would drop the line: then nothing is counted for it either */
+export function accessLog(
+  logger: Logger,
+  rules: AccessRules = {},
+  random: () => number = Math.random,
+): CallObserver | undefined {
+  if (!logger.isLevelEnabled('info')) return undefined
+  const { metadata } = rules
+  const takesAll = rules.errors !== true && rules.slowerThanMs === undefined && rules.oneIn === undefined
+  return {
+    onEnd(record) {
+      if (takesAll || isTaken(record, rules, random)) logEnd(logger, record, metadata)
+    },
+  }
+}
+
+function isTaken({ status, durationMs }: CallRecord, rules: AccessRules, random: () => number): boolean {
+  const { errors, slowerThanMs = Number.POSITIVE_INFINITY, oneIn } = rules
+  return (errors === true && status !== 0) || durationMs > slowerThanMs || (oneIn !== undefined && random() * oneIn < 1)
+}
+
+function logEnd(logger: Logger, record: CallRecord, metadata: readonly string[] | undefined): void {
   logger.info(
     {
       peer: record.peer,
@@ -30,6 +66,7 @@ function logEnd(logger: Logger, record: CallRecord): void {
       responseBytes: record.response.bytes,
       responseMessages: record.response.messages,
       retries: record.retries,
+      metadata: metadata === undefined ? undefined : shownMetadata(record, metadata),
     },
     'call',
   )
@@ -45,4 +82,17 @@ const MAX_ENCODED_CHARACTERS = 9 * MAX_MESSAGE_CHARACTERS + 1
 function shownMessage({ message, path }: CallRecord): string {
   const text = decodeMessage(message.slice(0, MAX_ENCODED_CHARACTERS))
   return bounded(withoutQueryOf(path, text), MAX_MESSAGE_CHARACTERS)
+}
+
+/** Names whose values are credentials: it is enough to know that they were there. */
+const CREDENTIALS = /^(?:proxy-)?authorization$|cookie|password|secret|token|api-?key/
+
+function shownMetadata({ fields }: CallRecord, names: readonly string[]): Record<string, string> {
+  const shown: Record<string, string> = {}
+  for (const { name, value } of fields) {
+    if (!names.includes(name)) continue
+    const text = CREDENTIALS.test(name) ? `[${value.length} characters]` : bounded(value, MAX_VALUE_CHARACTERS)
+    shown[name] = bounded(name in shown ? `${shown[name]}, ${text}` : text, MAX_VALUE_CHARACTERS)
+  }
+  return shown
 }

@@ -9,6 +9,8 @@ export const MAX_PATH_CHARACTERS = 256
 export const MAX_AUTHORITY_CHARACTERS = 260
 /** A sentence or two. */
 export const MAX_MESSAGE_CHARACTERS = 256
+/** An id of a request, a version, a tenant. */
+export const MAX_VALUE_CHARACTERS = 256
 /** Several endpoints, and what the system said of each. */
 export const MAX_CAUSE_CHARACTERS = 512
 

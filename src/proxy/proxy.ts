@@ -7,7 +7,7 @@ import { Fleet } from '../backend/fleet.ts'
 import { addedFields } from '../call/added-fields.ts'
 import type { RelayContext } from '../call/context.ts'
 import { LiveCalls } from '../call/live-calls.ts'
-import { oneObserver } from '../call/observer.ts'
+import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { Relay } from '../call/relay.ts'
 import { accessLog } from '../observe/access-log.ts'
 import { createLogger } from '../observe/logger.ts'
@@ -96,11 +96,15 @@ export class VerbatimProxy implements Live {
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
-      observer: oneObserver([setup.log.access ? accessLog(this.log) : undefined, this.#metrics?.calls]),
+      observer: oneObserver([this.#accessLog(setup), this.#metrics?.calls]),
       onFault: this.#events.fault,
       onOddity: this.#tally.add,
       live: this.#live,
     }
+  }
+
+  #accessLog({ log: { access } }: ProxySetup): CallObserver | undefined {
+    return access === false ? undefined : accessLog(this.log, access === true ? {} : access)
   }
 
   #measure({ metrics, routes }: ProxySetup): void {

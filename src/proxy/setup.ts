@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { AdminOptions } from '../admin/server.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { AddedFieldsOptions } from '../call/added-fields.ts'
+import type { AccessRules } from '../observe/access-log.ts'
 import type { CallMetricsOptions } from '../observe/call-metrics.ts'
 import type { LogOptions } from '../observe/logger.ts'
 import type { Director } from '../routing/director.ts'
@@ -29,7 +30,7 @@ export interface ProxySetup {
   readonly routes: readonly Route[]
   /** Decides instead of `routes`. */
   readonly director?: Director
-  readonly log: LogOptions & { readonly access: boolean }
+  readonly log: LogOptions & { readonly access: boolean | AccessRules }
   /** Used instead of one made from `log`. */
   readonly logger?: Logger
   /** Undefined: nothing is counted of calls. */

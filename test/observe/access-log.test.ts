@@ -1,8 +1,9 @@
 import { pino } from 'pino'
 import t from 'tap'
+import { seededRandom } from '../../src/bench/random.ts'
 import type { CallRecord } from '../../src/call/record.ts'
 import { MessageCounter } from '../../src/grpc/message.ts'
-import { accessLog } from '../../src/observe/access-log.ts'
+import { type AccessRules, accessLog } from '../../src/observe/access-log.ts'
 
 function counter(bytes: number, messages: number): MessageCounter {
   return Object.assign(new MessageCounter(), { bytes, messages })
@@ -15,6 +16,7 @@ function record(facts: Partial<CallRecord> = {}): CallRecord {
     peer: '192.0.2.9:1234',
     authority: 'api.example.com',
     path: '/pkg.Service/Method',
+    fields: [],
     timeoutMs: undefined,
     backend: 'main',
     endpoint: 'http://192.0.2.1:50051',
@@ -153,4 +155,73 @@ t.test('text of strangers stays within its JSON string, on one line', async t =>
 t.test('where the logger would drop the line, there is no log at all', async t => {
   for (const level of ['warn', 'error', 'fatal', 'silent']) t.equal(accessLog(pino({ level })), undefined, level)
   for (const level of ['info', 'debug', 'trace']) t.ok(accessLog(pino({ level })), level)
+})
+
+/** How many lines these calls have, by the rules. */
+function linesOf(rules: AccessRules, calls: readonly Partial<CallRecord>[], random?: () => number): number {
+  let lines = 0
+  const log = accessLog(pino({ base: undefined }, { write: () => void lines++ }), rules, random)
+  for (const facts of calls) log!.onEnd(record(facts))
+  return lines
+}
+
+t.test('rules: errors, slow calls, one in so many, and any of several is enough', async t => {
+  const calls = [{ status: 0 }, { status: 5 }, { status: -1 }, { durationMs: 900 }, { status: 14, durationMs: 900 }]
+  t.equal(linesOf({}, calls), 5)
+  t.equal(linesOf({ metadata: ['x'] }, calls), 5)
+  t.equal(linesOf({ errors: false }, calls), 5)
+  t.equal(linesOf({ errors: true }, calls), 3)
+  t.equal(linesOf({ slowerThanMs: 500 }, calls), 2)
+  t.equal(linesOf({ errors: true, slowerThanMs: 500 }, calls), 4)
+  const random = seededRandom(7)
+  const some = linesOf(
+    { oneIn: 10 },
+    Array.from({ length: 10_000 }, () => ({})),
+    random,
+  )
+  t.ok(some > 900 && some < 1_100, `${some} of 10,000`)
+  t.equal(linesOf({ oneIn: 1 }, calls), 5)
+})
+
+t.test('metadata by name: bounded, escaped, several values as one, and no credentials', async t => {
+  const fields = [
+    ...[
+      ['x-request-id', 'abc'],
+      ['x-long', 'x'.repeat(10_000)],
+      ['x-twice', 'a'],
+      ['x-twice', 'b'],
+    ],
+    ...[
+      ['authorization', 'Bearer hush'],
+      ['x-api-key', 'hush'],
+      ['session-cookie', 'hush'],
+      ['x-not-asked', 'hush'],
+      ['x-odd', 'a\u001b[2J'],
+    ],
+  ].map(([name, value]) => ({ name: name!, value: value!, neverIndexed: false }))
+  const lines: string[] = []
+  const metadata = [
+    'x-request-id',
+    'x-long',
+    'x-twice',
+    'authorization',
+    'x-api-key',
+    'session-cookie',
+    'x-none',
+    'x-odd',
+  ]
+  accessLog(pino({ base: undefined }, { write: (line: string) => void lines.push(line) }), { metadata })!.onEnd(
+    record({ fields }),
+  )
+  t.notMatch(lines[0], /hush/)
+  t.notOk(lines[0]!.includes('\u001b'), 'JSON escapes it')
+  t.same(JSON.parse(lines[0]!).metadata, {
+    'x-request-id': 'abc',
+    'x-long': `${'x'.repeat(256)}[cut]`,
+    'x-twice': 'a, b',
+    authorization: '[11 characters]',
+    'x-api-key': '[4 characters]',
+    'session-cookie': '[4 characters]',
+    'x-odd': 'a\u001b[2J',
+  })
 })

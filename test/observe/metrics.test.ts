@@ -11,7 +11,15 @@ function record(more: Partial<CallRecord> = {}): CallRecord {
   const request = new MessageCounter()
   request.push(Buffer.from([0, 0, 0, 0, 2, 1, 1]), 0, 7)
   return {
-    ...{ startMs: 0, durationMs: 3, peer: '192.0.2.1:1', authority: 'a', path: '/p.S/M', timeoutMs: undefined },
+    ...{
+      startMs: 0,
+      durationMs: 3,
+      peer: '192.0.2.1:1',
+      authority: 'a',
+      path: '/p.S/M',
+      fields: [],
+      timeoutMs: undefined,
+    },
     ...{ backend: 'greeter', endpoint: 'e', status: 0, message: '', endedBy: 'backend', reason: '', cause: '' },
     ...{ request, response: new MessageCounter(), retries: 0 },
     ...more,
