@@ -6,7 +6,7 @@ const LEAST_REQUEST = { balancer: { kind: 'least-request' } }
 /** Envoy's nearest to what this proxy has as one option each. */
 const ENVOY_OUTLIERS = {
   lb_policy: 'LEAST_REQUEST',
-  outlier_detection: { consecutive_5xx: 5, interval: '1s', base_ejection_time: '5s' },
+  outlier_detection: { consecutive_5xx: 5, interval: '1s', base_ejection_time: '5s', max_ejection_percent: 50 },
 }
 
 export const SUBJECTS: readonly Subject[] = [
