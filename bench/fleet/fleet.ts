@@ -37,7 +37,10 @@ const AT_ONCE: Turn = { atEnd: task => task.atTurnEnd() }
 /** Not what is looked at here. */
 const USUAL = {
   endpoints: [],
-  sessions: { max: 4, maxDraining: 32, ready: 0, reserve: 4, apart: 4, drainGraceMs: 600_000 },
+  sessions: {
+    ...{ max: 4, maxDraining: 32, ready: 0, reserve: 4, apart: 4 },
+    ...{ drainGraceMs: 600_000, idleTimeoutMs: 3_600_000, maxAgeMs: 0, ageGraceMs: 60_000 },
+  },
   resets: { burst: 500, perSecond: 30 },
   connectTimeoutMs: 5_000,
   backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
@@ -65,7 +68,7 @@ export class Tally {
   }
 }
 
-class Proxy implements Event, CallOwner {
+class SimulatedProxy implements Event, CallOwner {
   readonly backend: Backend
   readonly #fleet: Fleet
   readonly #ratePerSecond: number
@@ -134,7 +137,7 @@ export class Fleet {
   /** What the source tells at the moment. */
   list: readonly EndpointSpec[]
   tally = new Tally()
-  readonly #proxies: readonly Proxy[]
+  readonly #proxies: readonly SimulatedProxy[]
   #count = 0
 
   constructor(options: FleetOptions) {
@@ -143,7 +146,7 @@ export class Fleet {
     this.transport = new SimulatedTransport(this.servers, this.agenda)
     for (let i = 0; i < options.endpoints; i++) this.addServer(true)
     this.list = this.#specs([...this.servers.keys()])
-    this.#proxies = Array.from({ length: options.proxies }, (_, i) => new Proxy(this, i, this.#rateOf(i)))
+    this.#proxies = Array.from({ length: options.proxies }, (_, i) => new SimulatedProxy(this, i, this.#rateOf(i)))
   }
 
   #rateOf(number: number): number {

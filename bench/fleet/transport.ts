@@ -64,6 +64,7 @@ export class SimulatedSession implements ClientSession {
   readonly #streams = new Set<SimulatedStream>()
   readonly #agenda: Agenda
   answered = false
+  readonly received = 0
   #ready = false
   #leaving = false
   #closed = false
@@ -130,6 +131,9 @@ export class SimulatedSession implements ClientSession {
     this.server.sessions.delete(this)
     this.#owner.onSessionClosed(this, reason)
   }
+
+  /** Nobody here asks. */
+  ping(): void {}
 
   retire(): void {
     this.#leaving = true

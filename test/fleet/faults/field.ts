@@ -5,7 +5,7 @@ import { seededRandom } from '../../../src/bench/random.ts'
 import { EndpointProcess, type Fault, type Kind } from './endpoint.ts'
 import { judge, type Verdict } from './judge.ts'
 import { type Ended, Load } from './load.ts'
-import type { Record, Running, Subject } from './subject.ts'
+import type { CallRecord, Running, Subject } from './subject.ts'
 
 export interface FieldOptions {
   readonly folder: string
@@ -149,7 +149,7 @@ export class Field {
   }
 
   /** The proxy writes its records in blocks: waits for those of the calls that failed. */
-  async #records(ended: readonly Ended[]): Promise<Map<string, Record>> {
+  async #records(ended: readonly Ended[]): Promise<Map<string, CallRecord>> {
     const failed = ended.filter(({ status }) => status !== 0)
     if (failed.length === 0) return new Map()
     for (let looks = 0; ; looks++) {

@@ -5,7 +5,7 @@
 import { newHistogram, recordMs } from '../../../src/bench/histogram.ts'
 import type { EndpointProcess, Fault, Trouble } from './endpoint.ts'
 import type { Ended } from './load.ts'
-import type { Record } from './subject.ts'
+import type { CallRecord } from './subject.ts'
 
 export interface Verdict {
   readonly calls: number
@@ -57,7 +57,7 @@ function receivedBy(endpoints: readonly EndpointProcess[]): Map<string, Endpoint
  */
 export function judge(
   ended: readonly Ended[],
-  records: ReadonlyMap<string, Record>,
+  records: ReadonlyMap<string, CallRecord>,
   endpoints: readonly EndpointProcess[],
   tellsAll: boolean,
 ): Verdict {
@@ -92,7 +92,7 @@ export function judge(
   }
 }
 
-function described(call: Ended, record: Record | undefined, there: readonly EndpointProcess[]): string {
+function described(call: Ended, record: CallRecord | undefined, there: readonly EndpointProcess[]): string {
   const where = there.length === 0 ? 'nowhere' : there.map(({ name }) => name).join(' and ')
   const told = record === undefined ? 'nothing' : `port ${record.port ?? 'none'}, ${record.reason || 'no reason'}`
   const time = `${new Date(call.begunMs).toISOString().slice(11, 23)} +${call.endedMs - call.begunMs} ms`

@@ -15,6 +15,11 @@ const AGE_JITTER = 0.1
 const RESPONSE = { ':status': 200, 'content-type': 'application/grpc' }
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false }
 
+const HEALTH_PATH = '/grpc.health.v1.Health/Check'
+/** HealthCheckResponse { status }, in gRPC's frame. */
+const SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 1])
+const NOT_SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 2])
+
 const [port = '0', ledgerPath = '/dev/null', maxAgeMs = '0'] = process.argv.slice(2)
 const ledger = openSync(ledgerPath, 'a')
 let treatment: Treatment = 'answer'
@@ -49,6 +54,14 @@ function serve(stream: ServerHttp2Stream, id: string): void {
   })
 }
 
+/** As an endpoint's program would: what keeps it from answering calls keeps it from answering this. */
+function checked(stream: ServerHttp2Stream): void {
+  const as = treatment
+  stream.on('error', () => {})
+  stream.resume()
+  stream.on('end', () => as !== 'silent' && answer(stream, as === 'unavailable' ? NOT_SERVING : SERVING))
+}
+
 const sessions = new Set<ServerHttp2Session>()
 
 function limitAge(session: ServerHttp2Session, ageMs: number): void {
@@ -61,7 +74,11 @@ function limitAge(session: ServerHttp2Session, ageMs: number): void {
 }
 
 const server = http2.createServer({ settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS } })
-server.on('stream', (stream, headers) => serve(stream as ServerHttp2Stream, headers[':path']!.split('/').at(-1)!))
+server.on('stream', (anyStream, headers) => {
+  const stream = anyStream as ServerHttp2Stream
+  if (headers[':path'] === HEALTH_PATH) checked(stream)
+  else serve(stream, headers[':path']!.split('/').at(-1)!)
+})
 server.on('sessionError', () => {})
 server.on('session', session => {
   sessions.add(session)

@@ -9,7 +9,7 @@ import { NGHTTPX as NGHTTPX_PROGRAM, nghttpxArgs } from '../../../bench/subjects
 import { NODE, THIS_TREE } from '../../../bench/subjects/node.ts'
 
 /** What a proxy's own log says of a call. */
-export interface Record {
+export interface CallRecord {
   /** The port of the endpoint that it was sent to last. Undefined: to none. */
   readonly port: number | undefined
   /** Why, in the proxy's words. */
@@ -22,7 +22,7 @@ export interface Running {
   /** Resolves when the proxy has been told; it may need a moment to do it. */
   setEndpoints?(ports: readonly number[]): void
   /** By the names of calls. */
-  records(): Map<string, Record>
+  records(): Map<string, CallRecord>
 }
 
 export interface Subject {
@@ -76,8 +76,8 @@ export function verbatim(name: string, backend: object, transport: 'frames' | 'n
   }
 }
 
-function ownRecords(log: string): Map<string, Record> {
-  const records = new Map<string, Record>()
+function ownRecords(log: string): Map<string, CallRecord> {
+  const records = new Map<string, CallRecord>()
   for (const line of linesOf(log)) {
     if (!line.includes('"msg":"call"')) continue
     const { path, endpoint, reason, cause } = JSON.parse(line)
@@ -101,8 +101,11 @@ export const NGHTTPX: Subject = {
   },
 }
 
-/** @param cluster what its cluster has beside its endpoints */
-export function envoyWith(name: string, cluster: object): Subject {
+/**
+ * @param cluster what its cluster has beside its endpoints
+ * @param keepalive PINGs on sessions to endpoints
+ */
+export function envoyWith(name: string, cluster: object, keepalive?: object): Subject {
   return {
     name,
     missing: () => missingOf(ENVOY),
@@ -113,7 +116,7 @@ export function envoyWith(name: string, cluster: object): Subject {
       const list = join(lists, 'endpoints.yaml')
       const setEndpoints = (to: readonly number[]): void => replaceFile(list, stringify(discovered(to)))
       setEndpoints(ports)
-      writeFileSync(config, stringify(dynamic(port, { list, lists, log, cluster })))
+      writeFileSync(config, stringify(dynamic(port, { list, lists, log, cluster, keepalive })))
       const args = ['--concurrency', '1', '--disable-hot-restart', '--log-level', 'error', '--config-path', config]
       const child = new Child({ command: requireCommand(ENVOY), args, core: 0, openFiles: OPEN_FILES })
       await child.listening(port)
@@ -128,8 +131,8 @@ function missingOf(program: Program): string | undefined {
   return 'missing' in found ? `${found.missing}: ${found.install}` : undefined
 }
 
-function lineRecords(log: string, pattern: RegExp): Map<string, Record> {
-  const records = new Map<string, Record>()
+function lineRecords(log: string, pattern: RegExp): Map<string, CallRecord> {
+  const records = new Map<string, CallRecord>()
   for (const line of linesOf(log)) {
     const [, name, port, reason = ''] = pattern.exec(line) ?? []
     if (name !== undefined) records.set(name, { port: Number(port) || undefined, reason })
@@ -154,12 +157,13 @@ interface Dynamic {
   readonly lists: string
   readonly log: string
   readonly cluster: object
+  readonly keepalive: object | undefined
 }
 
 /** The configuration of the benchmarks, with endpoints from a file, and a log. */
-function dynamic(port: number, { list, lists, log, cluster }: Dynamic): object {
+function dynamic(port: number, { list, lists, log, cluster, keepalive }: Dynamic): object {
   const { static_resources } = structuredClone(envoyConfiguration({ backends: [] }, port)) as {
-    static_resources: { listeners: Listener[]; clusters: { load_assignment?: object }[] }
+    static_resources: { listeners: Listener[]; clusters: Cluster[] }
   }
   const [listener] = static_resources.listeners
   const { load_assignment: _, ...usual } = static_resources.clusters[0]!
@@ -173,6 +177,8 @@ function dynamic(port: number, { list, lists, log, cluster }: Dynamic): object {
       },
     },
   ]
+  for (const options of Object.values(usual.typed_extension_protocol_options))
+    options.explicit_http_config.http2_protocol_options.connection_keepalive = keepalive
   const eds_config = { path_config_source: { path: list, watched_directory: { path: lists } } }
   return {
     node: { id: 'faults', cluster: 'faults' },
@@ -181,6 +187,13 @@ function dynamic(port: number, { list, lists, log, cluster }: Dynamic): object {
       clusters: [{ ...usual, type: 'EDS', eds_cluster_config: { eds_config }, ...cluster }],
     },
   }
+}
+
+interface Cluster {
+  readonly load_assignment?: object
+  readonly typed_extension_protocol_options: Readonly<
+    Record<string, { explicit_http_config: { http2_protocol_options: { connection_keepalive?: object | undefined } } }>
+  >
 }
 
 interface Listener {

@@ -28,6 +28,7 @@ const (
 	slowFactor    = 100
 	leastUsual    = 2 * time.Millisecond
 	usualSpreadUs = 6000
+	healthMethod  = "/grpc.health.v1.Health/Check"
 )
 
 // bytesCodec hands messages on as they are.
@@ -65,10 +66,30 @@ func usualTime(id string) time.Duration {
 	return leastUsual + time.Duration(hash.Sum32()%usualSpreadUs)*time.Microsecond
 }
 
+// checked answers as an endpoint's program would: what keeps it from answering calls keeps it from answering this.
+func checked(treatment string, stream grpc.ServerStream) error {
+	var request []byte
+	if err := stream.RecvMsg(&request); err != nil {
+		return err
+	}
+	response := []byte{8, 1}
+	switch treatment {
+	case "silent":
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	case "unavailable":
+		response[1] = 2
+	}
+	return stream.SendMsg(&response)
+}
+
 func (e *endpoint) serve(_ any, stream grpc.ServerStream) error {
 	method, _ := grpc.MethodFromServerStream(stream)
-	id := path.Base(method)
 	treatment := e.treatment.Load().(string)
+	if method == healthMethod {
+		return checked(treatment, stream)
+	}
+	id := path.Base(method)
 	// One write, at once: what a process that is killed had received is known all the same.
 	e.ledger.WriteString(id + " " + treatment + "\n")
 	var message []byte
@@ -97,7 +118,12 @@ func run(port, ledger, maxAgeMs string) error {
 	}
 	e := &endpoint{ledger: file}
 	e.treatment.Store("answer")
-	options := []grpc.ServerOption{grpc.UnknownServiceHandler(e.serve), grpc.ForceServerCodec(bytesCodec{})}
+	options := []grpc.ServerOption{
+		grpc.UnknownServiceHandler(e.serve),
+		grpc.ForceServerCodec(bytesCodec{}),
+		// Proxies here may ask each second whether it is there.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second / 2, PermitWithoutStream: true}),
+	}
 	age, err := strconv.Atoi(maxAgeMs)
 	if err != nil {
 		return err
