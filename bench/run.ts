@@ -8,6 +8,7 @@ import { checkWritable, writeReport } from './report/files.ts'
 import { Progress } from './report/progress.ts'
 import { leftOutLines, missingLines, summaryOf } from './report/table.ts'
 import { CONTENDERS } from './subjects/all.ts'
+import { BALANCED } from './subjects/balancers.ts'
 import type { Contender } from './subjects/contender.ts'
 import { verbatim } from './subjects/verbatim.ts'
 import { audienceOf } from './suite/audience.ts'
@@ -64,10 +65,10 @@ function treeContender({ name, folder, pair }: RunOptions['trees'][number]): Con
   return verbatim(name, pair, folder)
 }
 
-/** All subjects that can take part; the short form has fewer where none are named. */
+/** All subjects that can take part. Where none are named there are fewer, and in the short form fewer still. */
 function subjectsOf(options: RunOptions): readonly Contender[] {
-  const all = options.subjects.length > 0 || !isShort(options) || options.list
-  return all ? CONTENDERS : CONTENDERS.filter(({ name }) => !NOT_SHORT.includes(name))
+  if (options.subjects.length > 0 || options.list) return [...CONTENDERS, ...BALANCED]
+  return isShort(options) ? CONTENDERS.filter(({ name }) => !NOT_SHORT.includes(name)) : CONTENDERS
 }
 
 /** What `--only` says; else all in the full form, and the marked ones in the short form. */

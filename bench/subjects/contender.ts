@@ -10,6 +10,8 @@ export interface Contender {
   readonly title: string
   /** Whether it can be configured with `WorldOptions.routes`. Only this project's proxy can. */
   readonly routed?: boolean
+  /** It is there to be compared with other balancers, and takes part only where it is named. */
+  readonly balanced?: boolean
   /** Looks for it on this machine, and leaves nothing running. */
   find(): Found | Missing
   /** Why it cannot take part in such a world (it has no TLS, say); undefined: it can. */

@@ -24,7 +24,8 @@ export const PAIRS: Readonly<Record<string, Transports>> = {
   'native-frames': { downstream: 'native', upstream: 'frames' },
 }
 
-export function verbatim(name: string, transports: Transports, tree = THIS_TREE): Contender {
+/** @param more what its backend has beside endpoints and transport */
+export function verbatim(name: string, transports: Transports, tree = THIS_TREE, more: object = {}): Contender {
   const { downstream, upstream } = transports
   const carried =
     downstream === upstream ? `${downstream} on both sides` : `${downstream} to clients, ${upstream} to backends`
@@ -45,7 +46,7 @@ export function verbatim(name: string, transports: Transports, tree = THIS_TREE)
     async start(world) {
       const port = await freePort()
       const config = join(world.folder, `${name}-${port}.yaml`)
-      writeFileSync(config, stringify(verbatimConfiguration(world, port, transports)))
+      writeFileSync(config, stringify(verbatimConfiguration(world, port, transports, more)))
       const child = new Child({
         command: NODE,
         args: ['src/cli.ts', 'serve', '--config', config],
@@ -62,6 +63,7 @@ export function verbatimConfiguration(
   { backends, tls, routes }: Pick<World, 'backends' | 'tls' | 'routes'>,
   port: number,
   transports: Transports,
+  more: object = {},
 ): object {
   const scheme = tls === undefined ? 'http' : 'https'
   return {
@@ -77,6 +79,7 @@ export function verbatimConfiguration(
         endpoints: backends.map(backend => `${scheme}://127.0.0.1:${backend}`),
         transport: transports.upstream,
         ...(tls === undefined ? {} : { tls: { ca: tls.ca } }),
+        ...more,
       },
     },
     ...(routes === undefined ? {} : { routes: routesTo('main', routes) }),

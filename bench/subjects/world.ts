@@ -23,7 +23,7 @@ export interface TlsFiles {
 
 export interface World {
   readonly folder: string
-  /** Ports on 127.0.0.1. */
+  /** Ports on 127.0.0.1, of each endpoint. */
   readonly backends: readonly number[]
   readonly tls?: TlsFiles
   /** The same as `WorldOptions.routes`. */
@@ -37,6 +37,8 @@ export interface World {
 
 export interface WorldOptions {
   readonly backends: number
+  /** So many endpoints, each of which is one of the backends, in turn. Default: one for each backend. */
+  readonly endpoints?: number
   readonly tls: boolean
   /** Routes that this project's proxy is configured with; the calls take the last. Default: none but the default. */
   readonly routes?: number
@@ -90,7 +92,11 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       const gone = children.find(child => !child.isRunning)
       return gone === undefined ? undefined : `the backend itself ended: ${gone.complaint}`
     }
-    return { folder, backends, tls, routes: options.routes, message, lost, close }
+    const endpoints = Array.from(
+      { length: options.endpoints ?? backends.length },
+      (_, i) => backends[i % backends.length]!,
+    )
+    return { folder, backends: endpoints, tls, routes: options.routes, message, lost, close }
   } catch (error) {
     await close()
     throw error

@@ -67,6 +67,7 @@ export function catalogue(sources: Sources): Scenario[] {
     download(sources, bulkOf('tls-bulk', ', TLS on both sides', tls)),
     ...endpoints(sources, plain),
     ...routes(sources, plain),
+    ...balance(own),
   ]
 }
 
@@ -247,6 +248,25 @@ function routes(sources: Sources, plain: WorldOptions): Scenario[] {
             routed === true ? undefined : 'only this project can be configured with as many routes here',
         },
       ),
+    ),
+  )
+}
+
+/** Endpoints of `balance-100`: they are addresses of so many processes, as a hundred would not fit beside the load. */
+const BALANCED_PROCESSES = 4
+
+/** For the subjects `by-…`, which are this project with its balancers. Each call has a key of its own for those that hash. */
+function balance(world: WorldOptions): Scenario[] {
+  return [3, 100].map(endpoints =>
+    own(
+      smallOf(
+        `balance-${endpoints}`,
+        `, ${endpoints} endpoints; traceparent new in each`,
+        { ...world, backends: Math.min(endpoints, BALANCED_PROCESSES), endpoints },
+        100,
+        { unfit: ({ balanced }: Contender) => (balanced === true ? undefined : 'it compares the balancers by-…') },
+      ),
+      { headers: 'token' },
     ),
   )
 }

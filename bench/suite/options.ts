@@ -54,7 +54,7 @@ npm run bench:full -- [options]   every scenario, longer measurements, system ca
 
   --list                what can be measured, and what of it is on this machine
   --only A,B            scenarios, or families of them ("tls" is all of tls-…)
-  --subjects A,B        default: all that are on this machine, in the short form without ${NOT_SHORT.join(' and ')}
+  --subjects A,B        default: all that are on this machine but by-…, in the short form without ${NOT_SHORT.join(' and ')}
   --tree NAME=DIR[,PAIR]  this project in another checkout too, on ${Object.keys(PAIRS).join(', ')} (default: frames); may repeat
   --base NAME           whom ratios are against (default: nghttpx, or else frames, or else the first)
   --rounds N            default ${ROUNDS.usual}

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { CONTENDERS } from '../../../bench/subjects/all.ts'
+import { BALANCED } from '../../../bench/subjects/balancers.ts'
 import { catalogue, select } from '../../../bench/suite/catalogue.ts'
 import { durationText, estimateSeconds } from '../../../bench/suite/estimate.ts'
 import { NOT_SHORT, parseRunOptions } from '../../../bench/suite/options.ts'
@@ -55,6 +56,16 @@ t.test('only this project has routes to configure', async t => {
   const [scenario] = select(ALL, ['routes-1000'])
   const taking = CONTENDERS.filter(contender => scenario!.unfit!(contender) === undefined)
   t.strictSame(names(taking).sort(), ['frames', 'frames-native', 'native', 'native-frames'])
+})
+
+t.test('the balancers are compared with each other only', async t => {
+  const scenarios = select(ALL, ['balance'])
+  t.strictSame(names(scenarios), ['balance-3', 'balance-100'])
+  for (const scenario of scenarios) {
+    t.ok(BALANCED.every(contender => scenario.unfit!(contender) === undefined))
+    t.ok(CONTENDERS.every(contender => scenario.unfit!(contender) !== undefined))
+  }
+  t.ok(names(BALANCED).includes('by-round-robin'), 'beside it the others are compared')
 })
 
 t.test('the estimate adds up', async t => {
