@@ -1,5 +1,6 @@
 /** A call of the simulation: the backend's real waiter, on the real attempt. */
 import type { Lease, Waiter } from '../../src/backend/backend.ts'
+import { DEFAULT } from '../../src/backend/call-priority.ts'
 import type { ClientShare } from '../../src/backend/client-share.ts'
 import { Attempt, type AttemptOwner } from '../../src/call/attempt.ts'
 import type { StreamEnd } from '../../src/transport/transport.ts'
@@ -13,6 +14,7 @@ export class SimulatedCall implements Waiter, AttemptOwner {
   ticket: Waiter['ticket']
   arriving = false
   readonly hash = 0
+  readonly priority = DEFAULT
   readonly share: ClientShare
   readonly startMs: number
   readonly responseWaitingBytes = 0
