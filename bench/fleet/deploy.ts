@@ -1,7 +1,7 @@
 /** A rolling deploy: all endpoints are replaced by new ones, some at a time, while calls come. */
 import { Fleet, type FleetOptions, Tally } from './fleet.ts'
 import type { Server } from './server.ts'
-import { nameOf } from './spread.ts'
+import { nameOf, SETTLE_MS } from './spread.ts'
 
 /** How an old endpoint goes. */
 export type Leaving =
@@ -49,11 +49,10 @@ export interface Deploy {
 }
 
 /** Before the deploy, and each step of the curve. */
-const SETTLE_MS = 1_000
 const BEFORE_MS = 2_000
 const STEP_MS = 500
 /** Behind the last batch, until all is warm. */
-const AFTER_MS = 10_000
+const AFTER_MS = 9_000
 
 export function deploy(options: DeployOptions): Deploy {
   const { batch, everyMs, leaving, slowMs } = options

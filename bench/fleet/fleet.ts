@@ -46,6 +46,8 @@ const USUAL = {
   backoff: { initialMs: 1_000, multiplier: 1.6, maxMs: 120_000, jitter: 0.2 },
   queue: { maxCalls: 1_000, timeoutMs: 5_000 },
 } as const
+/** Proxies are not all started in the same moment: round robin would go round in step for a while. */
+const START_WITHIN_MS = 2_500
 /** Calls of so many clients come to each proxy, in turn. */
 const CLIENTS = 4
 
@@ -106,7 +108,7 @@ class SimulatedProxy implements Event, CallOwner {
       clientHeldBytes: () => Number.POSITIVE_INFINITY,
       random: fleet.random,
     })
-    this.#next()
+    fleet.agenda.after(fleet.random() * START_WITHIN_MS, () => this.#next())
   }
 
   #next(): void {

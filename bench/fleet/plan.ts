@@ -13,18 +13,16 @@ export interface Size {
   readonly measuredMs: number
 }
 
-export const FULL: Size = { proxies: 1_000, endpoints: 1_000, subsets: [10, 20, 40, 80], subset: 40, measuredMs: 5_000 }
+export const FULL: Size = { proxies: 1_000, endpoints: 1_000, subsets: [10, 20, 40, 80], subset: 40, measuredMs: 8_000 }
 
 export const BALANCERS = ['round-robin', 'least-request', 'peak-ewma'] as const satisfies readonly BalancerSettings[]
 
 /** Three fifths of what an endpoint can do. */
 const USUAL = {
-  callsASecondForEach: 60,
+  callsASecondForEach: 30,
   unevenness: 3,
-  server: { workers: 4, serviceMs: 40, coldFactor: 5, warmAfterMs: 8_000 },
+  server: { workers: 2, serviceMs: 40, coldFactor: 5, warmAfterMs: 8_000 },
 } as const
-/** The same with half of the calls, as deploys take long. */
-const SMALLER = { ...USUAL, callsASecondForEach: 30, server: { ...USUAL.server, workers: 2 } } as const
 const SLOW_START = { windowMs: 8_000, minWeight: 0.1, aggression: 1 }
 /** A tenth is replaced at a time. */
 const BATCHES = 10
@@ -59,6 +57,6 @@ export const ROLLOUTS: readonly Rollout[] = [
 export function rollout({ proxies, endpoints, subset }: Size, of: Rollout, seed: number): Deploy {
   const { balancer, leaving } = of
   const slowStart = of.slowStart ? SLOW_START : undefined
-  const fleet: FleetOptions = { ...SMALLER, proxies, endpoints, balancer, subset, slowStart, seed }
+  const fleet: FleetOptions = { ...USUAL, proxies, endpoints, balancer, subset, slowStart, seed }
   return deploy({ fleet, leaving, batch: Math.ceil(endpoints / BATCHES), ...DEPLOY })
 }

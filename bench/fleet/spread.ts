@@ -17,8 +17,8 @@ export interface Spread {
   readonly failed: number
 }
 
-/** Until the sessions are there and queues have their usual length. */
-const SETTLE_MS = 1_000
+/** Until all proxies have begun, the sessions are there and queues have their usual length. */
+export const SETTLE_MS = 4_000
 
 export function nameOf(balancer: BalancerSettings): string {
   return typeof balancer === 'string' ? balancer : balancer.kind

@@ -57,7 +57,7 @@ t.test(
     t.equal(killed.failed, killed.onKilled)
     t.same(of({ leaving: 'killed' }), killed, 'it is the same each time')
     const [cold, warm] = [false, true].map(slowStart => of({ balancer: 'round-robin', slowStart }))
-    t.equal(cold!.slowBefore, 0)
+    t.ok(cold!.slowBefore < cold!.slow / 100)
     t.ok(warm!.slow < cold!.slow / 2, `${cold!.slow} calls were slow, and ${warm!.slow} with slow start`)
   },
 )
