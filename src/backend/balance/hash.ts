@@ -38,6 +38,8 @@ export function mix(bits: number): number {
 
 const DIGIT_BITS = 11
 const DIGITS = 1 << DIGIT_BITS
+/** They make up 32 bits. */
+const PASSES = 3
 
 /** Numbers, and something that belongs to each of them. */
 export interface Numbered {
@@ -50,29 +52,41 @@ export interface Numbered {
  * ring has some hundred thousand places, and is made while calls wait.
  */
 export function sorted(given: Numbered): Numbered {
+  const starts = startsOf(given.numbers)
   let from = given
-  let to: Numbered = { numbers: from.numbers.slice(), owners: from.owners.slice() }
-  const starts = new Uint32Array(DIGITS)
-  for (let shift = 0; shift < 32; shift += DIGIT_BITS) {
-    pass(from, to, shift, starts)
+  let to: Numbered = { numbers: new Uint32Array(from.numbers.length), owners: new Uint32Array(from.numbers.length) }
+  for (let pass = 0; pass < PASSES; pass++) {
+    sortByDigit(from, to, pass * DIGIT_BITS, starts.subarray(pass * DIGITS, (pass + 1) * DIGITS))
     ;[from, to] = [to, from]
   }
   return from
 }
 
-/** Sorts by the digit at `shift`. */
-function pass({ numbers, owners }: Numbered, to: Numbered, shift: number, starts: Uint32Array): void {
-  starts.fill(0)
-  for (let i = 0; i < numbers.length; i++) starts[(numbers[i]! >>> shift) & (DIGITS - 1)]!++
-  for (let digit = 0, sum = 0; digit < DIGITS; digit++) {
-    const count = starts[digit]!
-    starts[digit] = sum
-    sum += count
+/** For each digit of each pass: where the first number that has it comes. */
+function startsOf(numbers: Uint32Array): Uint32Array {
+  const starts = new Uint32Array(PASSES * DIGITS)
+  for (let i = 0; i < numbers.length; i++) {
+    const number = numbers[i]!
+    starts[number & (DIGITS - 1)]!++
+    starts[DIGITS + ((number >>> DIGIT_BITS) & (DIGITS - 1))]!++
+    starts[2 * DIGITS + (number >>> (2 * DIGIT_BITS))]!++
   }
+  for (let pass = 0; pass < PASSES; pass++) {
+    for (let at = pass * DIGITS, sum = 0; at < (pass + 1) * DIGITS; at++) {
+      const count = starts[at]!
+      starts[at] = sum
+      sum += count
+    }
+  }
+  return starts
+}
+
+function sortByDigit({ numbers, owners }: Numbered, to: Numbered, shift: number, starts: Uint32Array): void {
+  const { numbers: sortedNumbers, owners: sortedOwners } = to
   for (let i = 0; i < numbers.length; i++) {
     const number = numbers[i]!
     const at = starts[(number >>> shift) & (DIGITS - 1)]!++
-    to.numbers[at] = number
-    to.owners[at] = owners[i]!
+    sortedNumbers[at] = number
+    sortedOwners[at] = owners[i]!
   }
 }
