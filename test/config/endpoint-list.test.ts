@@ -80,6 +80,17 @@ t.test('one that is wrong among many is named by its place, and harms no list af
   t.ok(specsOf(list, dialling).every((spec, i) => spec === before[i]))
 })
 
+t.test('what a source may say of an endpoint has bounds', async t => {
+  const wrong = (entry: object) => () => specsOf(['b:1', { address: 'a:1', ...entry }], plain())
+  t.throws(wrong({ weight: 2 ** 31 }), { message: 'entry 2: weight: must be at most 65535, it is 2147483648' })
+  t.throws(wrong({ weight: -1 }), { message: 'entry 2: weight: must be at least 0, it is -1' })
+  t.throws(wrong({ weight: Number.NaN }), { message: 'entry 2: weight: expected a number, found NaN' })
+  t.throws(wrong({ priority: 65_536 }), { message: 'entry 2: priority: must be at most 65535, it is 65536' })
+  t.throws(wrong({ locality: 'x'.repeat(256) }), { message: 'entry 2: locality: must have at most 255 characters' })
+  const [, spec] = specsOf(['b:1', { address: 'a:1', weight: 0, priority: 3, locality: 'zone-1' }], plain())
+  t.match(spec, { weight: 0, priority: 3, locality: 'zone-1' })
+})
+
 t.test('with tls: a list of which nothing uses it any more is a mistake', async t => {
   const dialling = secure()
   addressesOf(['https://a:1', 'http://b:1'], 'main', dialling)

@@ -13,6 +13,7 @@ import { ConfiguredProxy } from '../../src/config/configured-proxy.ts'
 import { Dialling } from '../../src/config/dialling.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { TestClient } from '../../src/demo/http2-client.ts'
+import { startTestServer } from '../../src/demo/http2-server.ts'
 import { defineBackend, type OwnSource, type OwnSourceSink, type ProxyOptions } from '../../src/index.ts'
 import { dnsServer } from '../discovery/dns-server.ts'
 import { certificates, type Identity } from '../support/certs.ts'
@@ -402,3 +403,23 @@ t.test(
     await t.rejects(ask(client(t, other.addresses[0]!)), { code: 14 })
   },
 )
+
+for (const transport of ['frames', 'native'] as const) {
+  t.test(`${transport}: a lower priority has the calls while the first is down, and gives them back`, async t => {
+    const first = await startTestServer({ name: 'first' })
+    const second = await server(t, 'second')
+    const file = join(t.testdir({}), 'endpoints.yaml')
+    replace(file, `- http://127.0.0.1:${first.port}\n- { address: "${second.url}", priority: 1 }`)
+    const backoff = { initialMs: 20, maxMs: 50 }
+    const { addresses } = await started(t, { ...SILENT, backends: { main: { source: { file }, transport, backoff } } })
+    const by = client(t, addresses[0]!)
+    for (let i = 0; i < 5; i++) t.equal(await ask(by), 'first')
+    await first.close()
+    // The first call that finds nobody there goes to the other one itself.
+    for (let i = 0; i < 5; i++) t.equal(await ask(by), 'second')
+    const again = await startTestServer({ name: 'first', port: first.port })
+    t.teardown(() => again.close())
+    await goesTo(by, 'first')
+    for (let i = 0; i < 5; i++) t.equal(await ask(by), 'first')
+  })
+}
