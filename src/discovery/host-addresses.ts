@@ -31,6 +31,7 @@ export function nodeResolver(servers: readonly string[]): NameResolver {
 }
 
 type Family = 'A' | 'AAAA'
+type Known = Readonly<Record<Family, readonly string[]>>
 
 /** What came of a question for one kind of record. */
 interface Answer {
@@ -48,21 +49,18 @@ export type HostAnswer = { readonly ttlMs: number; readonly remark: string | und
 
 export class HostAddresses {
   readonly host: string
-  #known: Readonly<Record<Family, readonly string[]>> = { A: [], AAAA: [] }
+  #known: Known = { A: [], AAAA: [] }
+  /** Of both kinds, each once. Servers give the same addresses in another order each time: that is no change. */
+  all: readonly string[] = []
 
   constructor(host: string) {
     this.host = host
   }
 
-  /** Servers give the same addresses in another order each time: that is no change. */
-  get all(): readonly string[] {
-    return [...new Set([...this.#known.A, ...this.#known.AAAA])].sort()
-  }
-
   /** They came with the answer to another question. */
   know(addresses: readonly string[]): void {
     const isOfV6 = (address: string) => address.includes(':')
-    this.#known = { A: addresses.filter(address => !isOfV6(address)), AAAA: addresses.filter(isOfV6) }
+    this.#keep({ A: addresses.filter(address => !isOfV6(address)), AAAA: addresses.filter(isOfV6) })
   }
 
   /**
@@ -78,15 +76,20 @@ export class HostAddresses {
     // If a server fails for one kind of record, nothing is known of these: those from before stay.
     const kept = (family: Family, { addresses, error }: Answer) =>
       error === undefined || isNone(error) ? addresses : this.#known[family]
-    this.#known = { A: kept('A', a), AAAA: kept('AAAA', aaaa) }
+    this.#keep({ A: kept('A', a), AAAA: kept('AAAA', aaaa) })
     return { ttlMs: Math.min(a.ttlMs, aaaa.ttlMs), remark: leftOut(a.impossible ?? aaaa.impossible) }
+  }
+
+  #keep(known: Known): void {
+    this.#known = known
+    this.all = [...new Set([...known.A, ...known.AAAA])].sort()
   }
 
   async #ask(family: Family, question: () => Promise<readonly TimedAddress[]>, onFirst?: () => void): Promise<Answer> {
     const answer = await answerOf(question)
     const { A, AAAA } = this.#known
     if (A.length + AAAA.length === 0 && answer.addresses.length > 0) {
-      this.#known = { ...this.#known, [family]: answer.addresses }
+      this.#keep({ ...this.#known, [family]: answer.addresses })
       onFirst?.()
     }
     return answer
