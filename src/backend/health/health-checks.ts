@@ -169,12 +169,12 @@ export class HealthChecks implements EndpointWatch {
     return state === 'unchecked' ? 1 : this.#settings.healthyThreshold
   }
 
-  #change(checked: Checked, { healthy, why }: Verdict): void {
+  #change(checked: Checked, { healthy, sure, why }: Verdict): void {
     const { state, endpoint } = checked
     checked.run = 0
     checked.state = healthy ? 'healthy' : 'unhealthy'
-    // That a new endpoint is well is what everybody expects.
-    if (!healthy || state !== 'unchecked')
+    // That a new endpoint says that it is well is what everybody expects.
+    if (!healthy || !sure || state !== 'unchecked')
       this.#context.log?.(healthy ? 'healthy' : 'unhealthy', endpoint.address.name, why)
     if (healthy) {
       this.#healthy++

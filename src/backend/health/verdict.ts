@@ -15,6 +15,10 @@ export function good(why: string): Verdict {
   return { healthy: true, sure: true, why }
 }
 
+function presumablyGood(why: string): Verdict {
+  return { healthy: true, sure: false, why }
+}
+
 /** It may have been the network, or a moment. */
 export function bad(why: string): Verdict {
   return { healthy: false, sure: false, why }
@@ -59,7 +63,7 @@ function ofAnswer(status: ServingStatus | undefined, service: string): Verdict {
 
 function ofStatus(status: number, text: string, service: string): Verdict {
   // gRFC A17: a server that "does not implement the health checking service" is taken for healthy.
-  if (status === Status.UNIMPLEMENTED) return good('it has no health service')
+  if (status === Status.UNIMPLEMENTED) return presumablyGood('it has no health service')
   // doc/health-checking.md: "If the service name is not registered, the server returns a NOT_FOUND GRPC status."
   if (status === Status.NOT_FOUND) return unknownService(service)
   return bad(`the health check ended with ${statusName(status)}${text === '' ? '' : ` ${JSON.stringify(text)}`}`)

@@ -233,6 +233,15 @@ for (const [what, [answer, why]] of Object.entries(ANSWERS)) {
   })
 }
 
+t.test('that there is no health service is said once', async t => {
+  const scene = new Scene()
+  scene.pass(5_000, { a: answering('', { 'grpc-status': '12' }) })
+  t.same(
+    scene.rig.events.filter(event => /healthy/.test(event)),
+    ['a healthy'],
+  )
+})
+
 t.test('a refusal is asked again, once', async t => {
   const scene = new Scene()
   let asked = 0
