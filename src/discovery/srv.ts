@@ -144,17 +144,18 @@ export class SrvSource implements EndpointSource {
   async #askForAll(hosts: readonly HostAddresses[], onSome: () => void): Promise<Asked> {
     const waiting = hosts.toReversed()
     let ttlMs = Number.POSITIVE_INFINITY
-    let problem: string | undefined
+    const problems: string[] = []
     if (waiting.length > 0) onSome()
     const askSome = async () => {
       for (let host = waiting.pop(); host !== undefined && this.#sink !== undefined; host = waiting.pop()) {
         const answer = await host.ask(this.#oneResolver, onSome)
-        if ('problem' in answer) problem ??= `${host.host}: ${answer.problem}`
+        if ('problem' in answer) problems.push(`${host.host}: ${answer.problem}`)
         else ttlMs = Math.min(ttlMs, answer.ttlMs)
       }
     }
     await Promise.all(Array.from({ length: QUESTIONS_AT_A_TIME }, askSome))
-    return { ttlMs, problem }
+    // Whichever came first, the same is told: it is said once.
+    return { ttlMs, problem: problems.sort()[0] }
   }
 
   readonly #oneResolver = (): NameResolver => {

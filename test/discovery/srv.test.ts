@@ -258,3 +258,20 @@ t.test('after close nothing is asked or said', async t => {
   s.clock.advance(MAX_MS)
   t.same([s.told, s.clock.pending, s.server.questions.length], [[], 0, 1])
 })
+
+t.test('several targets cannot be resolved: the same is said of it each time', async t => {
+  const names = Array.from({ length: 20 }, (_, i) => `h${i}.test`)
+  const srv = [...names, 'a.test'].map(target => ({ target, port: 1 }))
+  const s = await scene(t, {
+    srv,
+    hosts: { 'a.test': ['10.0.0.1'] },
+    glue: false,
+    rcode: RCODE.SERVFAIL,
+    failing: names,
+  })
+  for (let i = 0; i < 3; i++) {
+    await until('another look', () => s.remarks.length > i && s.clock.delays[0]! >= MIN_MS)
+    t.equal(s.remarks.at(-1), `${NAME}: h0.test: the DNS server failed (SERVFAIL)`)
+    s.next()
+  }
+})

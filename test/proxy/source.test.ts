@@ -423,3 +423,20 @@ for (const transport of ['frames', 'native'] as const) {
     for (let i = 0; i < 5; i++) t.equal(await ask(by), 'first')
   })
 }
+
+t.test('more addresses than the bound: the log says so once, and when it is over', async t => {
+  const a = await server(t, 'a')
+  const dns = await dnsServer(t, { addresses: ['127.0.0.1', '127.0.0.2', '127.0.0.3'], ttl: 0 })
+  const source = { dns: `api.test:${new URL(a.url).port}`, servers: [dns.address], minIntervalMs: 100, maxEndpoints: 2 }
+  const { lines, options } = logged()
+  const { proxy } = await started(t, { ...options, backends: { main: { source } } })
+  const said = () => lines.filter(({ msg }) => msg === 'not all endpoints are used')
+  await until('it has looked twice', () => dns.questions.length >= 4)
+  t.match(said(), [
+    { backend: 'main', detail: 'api.test: there are 3 addresses, and 2 of them are used: see maxEndpoints' },
+  ])
+  t.match(proxy.state().backends, [{ endpointCount: 2, sourceProblem: { kind: 'partial' } }])
+  dns.zone.addresses = ['127.0.0.1']
+  await until('it is over', () => lines.some(({ msg }) => msg === 'endpoints are known again'))
+  t.equal(said().length, 1)
+})
