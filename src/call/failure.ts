@@ -187,7 +187,7 @@ export const FAILURES = {
     // Not REFUSED_STREAM, which would promise that nothing was processed (RFC 9113 §8.7).
     code: ErrorCode.INTERNAL_ERROR,
     retryable: false,
-    causeNote: 'what the system said',
+    causeNote: 'what the system said, or why the proxy ended the session',
   },
 } satisfies Readonly<Record<string, FailureKind>>
 

@@ -209,6 +209,24 @@ for (const kind of KINDS) {
     })
   }
 
+  t.test(`${kind}: a client that takes nothing of its answers loses its session`, async t => {
+    const { clock, client, session, call, closed } = await downstream(t, kind, { clientKeepalive: KEEPALIVE })
+    const calls = []
+    for (let i = 0; i < 200; i++) calls.push(await call())
+    await client.roundTrip()
+    client.socket.pause()
+    const large = block({ ':status': '200', 'content-type': 'application/grpc', large: 'x'.repeat(60_000) })
+    for (const { stream } of calls) stream.sendHeaders(large, false)
+    // What the kernel takes says nothing of the client. Beyond a mebibyte `frames` does not read from it either.
+    for (let i = 0; i < 5; i++) {
+      client.ping()
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    turnUntil(clock, session, 'ping')
+    clock.advance(KEEPALIVE.timeoutMs)
+    t.equal(await closed, SILENT)
+  })
+
   t.test(`${kind}: too old: it is told in two steps, finishes its call, and is gone`, async t => {
     const age = { clientMaxAgeMs: 100_000, clientAgeGraceMs: 5_000 }
     const { clock, client, session, call, closed } = await downstream(t, kind, age)

@@ -30,6 +30,8 @@ export interface NativeServerLimits {
   readonly floods: { readonly maxResets: { readonly burst: number; readonly perSecond: number } }
 }
 
+/** How long a destroyed session may take to write its GOAWAY. */
+const DESTROY_LINGER_MS = 1_000
 /** The turns from `sendTrailers` until the socket has them: the end of the writes, `wantTrailers`, one write. */
 const LAST_TURNS = 5
 const BODYLESS: ReadonlySet<string> = new Set(['204', '205', '304'])
@@ -125,12 +127,18 @@ class NativeServerSession implements ServerSession, NativeSession {
   #error: Error | undefined
   /** The reason why we closed it. */
   #closedFor: string | undefined
+  /** Undefined for a session of somebody else's server. */
+  readonly #socket: Socket | undefined
+  /** Runs from `destroy` until it is closed. */
+  #lateTimer: NodeJS.Timeout | undefined
+  #closed = false
 
   readonly maxHeaderListBytes: number
   peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
-  constructor(node: ServerHttp2Session, owner: ServerSessionOwner, maxHeaderListBytes: number) {
+  constructor(node: ServerHttp2Session, owner: ServerSessionOwner, maxHeaderListBytes: number, socket?: Socket) {
     this.#node = node
+    this.#socket = socket
     this.#owner = owner
     this.maxHeaderListBytes = maxHeaderListBytes
     this.peer = peerOf(node.socket as unknown as Socket)
@@ -144,7 +152,14 @@ class NativeServerSession implements ServerSession, NativeSession {
     this.#learnLimit()
     node.on('remoteSettings', this.#learnLimit)
     node.once('remoteSettings', () => owner.onSessionReady(this))
-    node.once('close', () => owner.onSessionClosed(this, this.lostReason))
+    node.once('close', this.#close)
+  }
+
+  readonly #close = (): void => {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#lateTimer)
+    this.#owner.onSessionClosed(this, this.lostReason)
   }
 
   readonly #learnLimit = (): void => {
@@ -207,9 +222,19 @@ class NativeServerSession implements ServerSession, NativeSession {
     let turns = LAST_TURNS
     const end = () => {
       if (this.streams > 0 && turns-- > 0) setImmediate(end)
-      else this.#node.destroy()
+      else this.#destroyNow()
     }
     end()
+  }
+
+  /** Node waits for what is still to be written, which a client that reads nothing never takes. */
+  #destroyNow(): void {
+    this.#node.destroy()
+    if (this.#closed || this.#socket === undefined) return
+    this.#lateTimer ??= setTimeout(() => {
+      this.#socket?.destroy()
+      this.#close()
+    }, DESTROY_LINGER_MS)
   }
 }
 
@@ -239,7 +264,7 @@ export function nativeServerTransport(limits: NativeServerLimits): ServerTranspo
     name: 'native',
     accept(socket, owner) {
       const node = http2.performServerHandshake(socket, options as ServerOptions)
-      const session = new NativeServerSession(node, owner, limits.maxHeaderListBytes)
+      const session = new NativeServerSession(node, owner, limits.maxHeaderListBytes, socket)
       if (!node.destroyed) node.setLocalWindowSize(limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES)
       node.on('stream', (stream, headers, flags, raw) => {
         session.streamOpened(stream, headers, flags, raw as unknown as readonly string[])
