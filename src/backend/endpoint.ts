@@ -27,6 +27,9 @@ import { type PoolContext, type PoolOwner, type PoolState, SessionPool } from '.
 /** Who may say that an endpoint should get no calls, although it can be reached. */
 export type BarKind = 'health' | 'outlier'
 
+/** Why an endpoint is barred that has just come and has not been asked how it is. It is no loss to the others. */
+export const UNCHECKED = 'it has not been checked yet'
+
 export class Endpoint implements StreamCounter {
   readonly address: DialAddress
   /** What its source says of it now. The key never changes. */
@@ -117,7 +120,7 @@ export class Endpoint implements StreamCounter {
 
   /** It gets no new calls until `unbar`, unless there are too few others. @param why for the log and the state */
   bar(by: BarKind, why: string): void {
-    const before = this.barred
+    const before = this.barred && this.bars.get('health') !== UNCHECKED
     ;(this.bars as Map<BarKind, string>).set(by, why)
     if (!before) this.#owner.onBarsChanged(this)
   }

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Balancer } from '../../src/backend/balance/balancer.ts'
 import { RoundRobin } from '../../src/backend/balance/round-robin.ts'
 import type { Waiter } from '../../src/backend/client-share.ts'
-import type { Endpoint } from '../../src/backend/endpoint.ts'
+import { type Endpoint, UNCHECKED } from '../../src/backend/endpoint.ts'
 import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
 import { DividedBalancer } from '../../src/backend/select/divided.ts'
 import { localityShares } from '../../src/backend/select/locality.ts'
@@ -215,7 +215,8 @@ interface FakeEndpoint extends Selectable {
 
 function fake(name: string, priority = 0, locality = '', weight = 1, is: 'barred' | 'failing' | '' = ''): FakeEndpoint {
   const [spec] = endpointSpecs([{ ...named(name), priority, locality, weight }])
-  return { name, spec: spec!, barred: is === 'barred', failing: is === 'failing' }
+  const bars = new Map(is === 'barred' ? [['health' as const, 'it hangs']] : [])
+  return { name, spec: spec!, bars, barred: is === 'barred', failing: is === 'failing' }
 }
 
 const DEFAULT = { panicThreshold: 0.5, locality: undefined }
@@ -642,6 +643,18 @@ t.test('panic: with too few usable all are used, and with threshold 0 calls fail
   t.same(rig.call().failed, ['unreachable', 'a: it says NOT_SERVING; b: it fails; c: it hangs'])
   rig.endpoint('c').unbar('outlier')
   t.same(after(rig, 30), { c: 30 })
+})
+
+t.test('endpoints that have just come and are not checked are no loss: no panic, and no lower priority', async t => {
+  const rig = twoLevels()
+  const told = [...'abcdefghij'].map((name): Told => ({ name }))
+  const fresh = [...'klmnopqrstuvwxyz'].map((name): Told => ({ name }))
+  rig.tell(...told, ...fresh, { name: 'A', priority: 1 })
+  for (const { name } of fresh) rig.endpoint(name).bar('health', UNCHECKED)
+  t.same(new Set(Object.values(after(rig, 1_000))), new Set([100]), 'the ten from before')
+  for (const { name } of fresh) rig.endpoint(name).bar('health', 'it hangs')
+  const lower = toLower(after(rig, 1_000))
+  t.ok(Math.abs(lower - 470) <= 3, `10 of 26 can be used: 53 %, and ${lower} of 1,000 calls go to the next priority`)
 })
 
 t.test('panic: an endpoint that is back may end it', async t => {

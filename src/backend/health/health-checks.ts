@@ -13,7 +13,7 @@
  * other, never all at once. Those that are new are asked before their turn.
  */
 import type { Timer } from '../../transport/clock.ts'
-import type { Endpoint } from '../endpoint.ts'
+import { type Endpoint, UNCHECKED } from '../endpoint.ts'
 import type { EndpointWatch } from '../endpoint-watch.ts'
 import type { BackendContext } from '../settings.ts'
 import { Check } from './check.ts'
@@ -32,8 +32,6 @@ const FIRST_SPREAD_MS = 250
 const FIRST_AT_A_TIME = 10
 /** Most checks that run at a time. If so many hang, the others are asked later. */
 const MAX_RUNNING = 256
-
-const UNCHECKED = 'it has not been checked yet'
 
 /** An endpoint, and what is known of it. */
 interface Checked {

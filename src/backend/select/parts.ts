@@ -8,12 +8,12 @@
  *
  * Nothing here happens for a call: it is done once when something has changed.
  */
-import type { Endpoint } from '../endpoint.ts'
+import { type Endpoint, UNCHECKED } from '../endpoint.ts'
 import { type LocalitySettings, localityShares } from './locality.ts'
 import { levelShares } from './priority.ts'
 
 /** What is looked at of an endpoint. */
-export type Selectable = Pick<Endpoint, 'spec' | 'barred' | 'failing'>
+export type Selectable = Pick<Endpoint, 'spec' | 'barred' | 'bars' | 'failing'>
 
 export interface SelectSettings {
   /** See `levelShares`. */
@@ -41,7 +41,7 @@ export function areAllAlike(all: readonly Selectable[], { locality }: SelectSett
 export function partsOf<E extends Selectable>(all: readonly E[], settings: SelectSettings): readonly Group<E>[] {
   if (areAllAlike(all, settings)) return [{ endpoints: all, share: 1 }]
   const levels = levelsOf(all)
-  const measured = levels.map(level => ({ total: weightOf(level), usable: weightOf(level.filter(isUsable)) }))
+  const measured = levels.map(level => ({ total: totalOf(level), usable: weightOf(level.filter(isUsable)) }))
   const shares = levelShares(measured, settings.panicThreshold)
   const groups = levels.flatMap((level, i) => {
     const { share, panics } = shares[i]!
@@ -62,6 +62,19 @@ function levelsOf<E extends Selectable>(all: readonly E[]): (readonly E[])[] {
   const { priority } = some[0]!.spec
   if (some.every(({ spec }) => spec.priority === priority)) return [some]
   return [...Map.groupBy(some, ({ spec }) => spec.priority)].sort(([a], [b]) => a - b).map(([, level]) => level)
+}
+
+/**
+ * Endpoints that nobody has asked yet how they are do not count: a backend that grows from three endpoints to ten has not
+ * lost seven. Envoy excludes them likewise, where it is told to (`ignore_new_hosts_until_first_hc`).
+ */
+function totalOf(level: readonly Selectable[]): number {
+  const known = level.some(isUnchecked) ? level.filter(endpoint => !isUnchecked(endpoint)) : level
+  return weightOf(known.length === 0 ? level : known)
+}
+
+function isUnchecked({ bars }: Selectable): boolean {
+  return bars.get('health') === UNCHECKED
 }
 
 /** What its source says, and not what it has for a while: an endpoint that warms up can do as much as another. */
