@@ -3,6 +3,7 @@
  * another takes the call, or it waits. Clients share the limit as they share that of the whole backend (`breaker.ts`).
  */
 import type { AimdSettings, GradientSettings } from './adaptive-limit.ts'
+import { keptOf } from './breaker.ts'
 import type { ClientShare } from './client-share.ts'
 
 export type EndpointLimitSettings = FixedSettings | GradientSettings | AimdSettings
@@ -26,6 +27,11 @@ export class EndpointLimit {
   /** Now; a whole number, at least 1. */
   get maxCalls(): number {
     return this.#number.maxCalls
+  }
+
+  /** Whether all that is left is for clients that have few calls: for others a session more would be of no use. */
+  isTightAt(inFlight: number): boolean {
+    return inFlight >= this.maxCalls - keptOf(this.maxCalls)
   }
 
   /** Whether it leaves no room for one more call of the client. @param inFlight calls that the endpoint has */

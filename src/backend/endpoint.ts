@@ -103,9 +103,9 @@ export class Endpoint implements StreamCounter {
     this.#shared.update(this.#sharedOptions)
   }
 
-  /** A call that waits here could get a session: one is being dialled, or may be. */
+  /** A call that waits here could get a session: one is being dialled, or may be, and its limit leaves room for everybody. */
   get promising(): boolean {
-    return this.#shared.promising
+    return this.#shared.promising && this.limit?.isTightAt(this.inFlight) !== true
   }
 
   /** Works out its weight from all that it depends on. */

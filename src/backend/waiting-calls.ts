@@ -11,7 +11,7 @@ import type { EndpointSet } from './endpoint-set.ts'
 import type { Placement } from './placement.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './settings.ts'
-import { mayWait } from './shedding.ts'
+import { enqueue } from './shedding.ts'
 
 /** The endpoint whose turn it was is being dialled, and that does not take unusually long. */
 function hasItsTurn({ endpoint }: Ticket): boolean {
@@ -79,8 +79,8 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
    * @param expiresMs when it stops waiting; by default after the queue's timeout
    */
   push(waiter: Waiter, endpoint: Endpoint | undefined, expiresMs: number | undefined): void {
-    if (!mayWait(waiter, this.#queue, this.#options)) return
-    this.#queue.push(new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + this.#options.timeoutMs))
+    const { timeoutMs } = this.#options
+    enqueue(new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + timeoutMs), this.#queue, this.#options)
   }
 
   /** The call is over, and does not wait any more. */

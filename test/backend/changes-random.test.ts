@@ -29,6 +29,8 @@ const SETTINGS: readonly RigOptions[] = [
   { endpoints: 'ac', backoff: { initialMs: 10, multiplier: 1, maxMs: 10, jitter: 0 }, connectTimeoutMs: 200 },
   { endpoints: 'bb', sessions: { max: 2, drainGraceMs: 50 } },
   { panicThreshold: 0, locality: { own: 'x' } },
+  { breaker: { maxCalls: 4, maxSessions: 2 }, endpointLimit: { maxCalls: 2 }, sessions: { max: 2 } },
+  { endpointLimit: { kind: 'gradient', min: 1, max: 9, windowMs: 50, tolerance: 2 }, locality: { own: 'x' } },
   { balancer: { kind: 'ring-hash', key: 'authority', pointsPerWeight: 20 }, locality: { own: 'x' } },
   { balancer: 'peak-ewma', panicThreshold: 0.3 },
   { endpoints: 'abc', slowStart: { windowMs: 5_000, minWeight: 0.1, aggression: 1 }, balancer: 'least-request' },

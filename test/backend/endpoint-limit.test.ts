@@ -1,7 +1,8 @@
 /** A limit for each endpoint: one that is full lets another take the call, and no client fills them all. */
 import t from 'tap'
 import { Client } from '../../src/backend/client-share.ts'
-import { BackendRig, type Call, QUEUE_TIMEOUT_MS, shares } from './rig.ts'
+import { endpointSpecs } from '../../src/backend/endpoint-source.ts'
+import { BackendRig, type Call, named, QUEUE_TIMEOUT_MS, shares } from './rig.ts'
 
 const finish = { kind: 'clean' } as const
 
@@ -99,4 +100,30 @@ t.test('a limit by latency that grows lets those who wait go on', async t => {
   t.equal(endpoint!.limit!.maxCalls, 4)
   t.equal(served(waiting), 4)
   rig.backend.close()
+})
+
+t.test('the own locality is full by its limit: another one takes calls, before any wait', async t => {
+  const sessions = { max: 4 }
+  const specs = endpointSpecs([...'ab'].map(name => ({ ...named(name), locality: name })))
+  const start = () => {
+    const rig = new BackendRig({ sessions, locality: { own: 'a' }, endpointLimit: { maxCalls: 5 } })
+    rig.backend.setEndpoints(specs)
+    rig.call()
+    rig.session('a').ready()
+    return rig
+  }
+  const rig = start()
+  const calls = callsOfMany(rig, 4)
+  t.same(shares(calls), { a: 4 })
+  const next = callsOfMany(rig, 5)
+  rig.session('b').ready()
+  t.same([shares(next), rig.dials('a')], [{ b: 5 }, 1])
+  calls[0]!.stream!.close(finish)
+  t.equal(rig.call(undefined, new Client()).at, 'a', 'where there is room again')
+  rig.backend.close()
+  const other = start()
+  const loud = other.calls(7, new Client())
+  other.session('b').ready()
+  t.same(shares(loud), { a: 3, b: 4 }, 'the places that are kept do not hold a loud client there')
+  other.backend.close()
 })

@@ -94,6 +94,8 @@ t.test(
     await until('one of two places is kept', () => talks.answered.length === 1 && here.waiting() === 2)
     for (let calls = 0; talks.answered.length < 3 && calls < 100_000; calls++) await ask(busy)
     await until('all go on', () => talks.answered.length === 3)
+    const [endpoint] = here.proxy.state().backends[0]!.endpoints
+    t.ok(endpoint!.callLimit! >= 4, `${endpoint!.callLimit}, as the state says`)
     await talks.endAll()
   },
 )
