@@ -211,7 +211,7 @@ async function rust(): Promise<readonly string[]> {
   return [path.join(folder, 'debug', 'peer')]
 }
 
-async function java(): Promise<readonly string[]> {
+async function buildJava(): Promise<readonly string[]> {
   needs('java', 'mvn')
   const folder = cacheOf('java')
   const goals = ['compile', 'dependency:copy-dependencies', '-DincludeScope=runtime']
@@ -237,6 +237,7 @@ async function buildPython(): Promise<string> {
 }
 
 const go = shared(buildGo)
+const java = shared(buildJava)
 const python = shared(buildPython)
 
 export async function grpcGo({ minTime = '0', age = '0', grace = '0' }: GoLimits): Promise<Server> {
@@ -287,7 +288,7 @@ export const PEERS: readonly Peer[] = [
   { ...program('grpc-go', go), health: async () => servingHealth([...(await go()), 'serve-health']) },
   { ...program('net-http', go, 'serve-http'), call: undefined },
   program('tonic', rust),
-  program('grpc-java', java),
+  { ...program('grpc-java', java), health: async () => servingHealth([...(await java()), 'serve-health']) },
   {
     ...program('grpcio', () => pythonProgram('peer.py')),
     health: async () => servingHealth(await pythonProgram('health_peer.py')),

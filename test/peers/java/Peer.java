@@ -7,8 +7,10 @@ import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.Server;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.Status;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
@@ -27,6 +29,7 @@ import java.util.concurrent.TimeUnit;
  * An echo server and a client on grpc-java, without protobuf: a message is whatever bytes came.
  *
  *     Peer serve
+ *     Peer serve-health  the same beside grpc-java's health service; each line of standard input is `SERVICE STATUS`
  *     Peer call ADDR  one call for each line of standard input, `ID PATH`; tells `ID CODE MESSAGE`
  */
 public final class Peer {
@@ -81,7 +84,7 @@ public final class Peer {
     }
   }
 
-  private static void serve() throws Exception {
+  private static void serve(HealthStatusManager health) throws Exception {
     HandlerRegistry all =
         new HandlerRegistry() {
           @Override
@@ -91,14 +94,23 @@ public final class Peer {
                 ServerCalls.asyncBidiStreamingCall(replies -> echo(name.endsWith("/Slow"), replies)));
           }
         };
-    Server server =
+    NettyServerBuilder builder =
         NettyServerBuilder.forAddress(
                 new InetSocketAddress("127.0.0.1", 0), io.grpc.InsecureServerCredentials.create())
-            .fallbackHandlerRegistry(all)
-            .build()
-            .start();
+            .fallbackHandlerRegistry(all);
+    if (health != null) builder.addService(health.getHealthService());
+    Server server = builder.build().start();
     System.out.println("listening on 127.0.0.1:" + server.getPort() + ", grpc-java " + VERSION);
+    if (health != null) setStatuses(health);
     server.awaitTermination();
+  }
+
+  private static void setStatuses(HealthStatusManager health) throws IOException {
+    BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
+    for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+      String[] words = line.split(" ", 2);
+      health.setStatus(words[0], ServingStatus.valueOf(words[1]));
+    }
   }
 
   private static void call(String address) throws Exception {
@@ -149,10 +161,11 @@ public final class Peer {
   }
 
   public static void main(String[] args) throws Exception {
-    if (args.length == 1 && args[0].equals("serve")) serve();
+    if (args.length == 1 && args[0].equals("serve")) serve(null);
+    else if (args.length == 1 && args[0].equals("serve-health")) serve(new HealthStatusManager());
     else if (args.length == 2 && args[0].equals("call")) call(args[1]);
     else {
-      System.err.println("usage: Peer serve | call ADDRESS");
+      System.err.println("usage: Peer serve | serve-health | call ADDRESS");
       System.exit(1);
     }
   }
