@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream, ServerOptions } from 'node:http2'
 import type { Socket } from 'node:net'
 import { ErrorCode } from '../../wire/errors.ts'
+import { systemClock, type Timer } from '../clock.ts'
 import { peerOf } from '../peer.ts'
 import {
   type HeaderBlock,
@@ -130,7 +131,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   /** Undefined for a session of somebody else's server. */
   readonly #socket: Socket | undefined
   /** Runs from `destroy` until it is closed. */
-  #lateTimer: NodeJS.Timeout | undefined
+  #lateTimer: Timer | undefined
   #closed = false
 
   readonly maxHeaderListBytes: number
@@ -158,7 +159,7 @@ class NativeServerSession implements ServerSession, NativeSession {
   readonly #close = (): void => {
     if (this.#closed) return
     this.#closed = true
-    clearTimeout(this.#lateTimer)
+    this.#lateTimer?.cancel()
     this.#owner.onSessionClosed(this, this.lostReason)
   }
 
@@ -231,10 +232,10 @@ class NativeServerSession implements ServerSession, NativeSession {
   #destroyNow(): void {
     this.#node.destroy()
     if (this.#closed || this.#socket === undefined) return
-    this.#lateTimer ??= setTimeout(() => {
+    this.#lateTimer ??= systemClock.after(DESTROY_LINGER_MS, () => {
       this.#socket?.destroy()
       this.#close()
-    }, DESTROY_LINGER_MS)
+    })
   }
 }
 
