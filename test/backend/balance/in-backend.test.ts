@@ -60,6 +60,34 @@ t.test('what was measured outlives the list, and other balancers of the same kin
   t.not(endpoint(rig, 'a').known.latency, known, 'other settings measure anew')
 })
 
+t.test('any balancer may come after any other while calls run', async t => {
+  const key = 'method'
+  const kinds = [
+    'round-robin',
+    'peak-ewma',
+    'weighted-round-robin',
+    { kind: 'maglev', key, tableSize: 251 },
+    'least-request',
+    { kind: 'ring-hash', key, pointsPerWeight: 64, boundedLoad: 1.25 },
+    'pick-first',
+  ] as const
+  const rig = new BackendRig({ endpoints: 'ab' })
+  rig.random = seededRandom(2)
+  rig.warm(10_000)
+  for (const from of kinds) {
+    for (const balancer of kinds) {
+      rig.update({ balancer: from })
+      rig.update({ balancer })
+      const calls = rig.calls(10)
+      t.ok(
+        calls.every(({ at }) => at !== undefined),
+        `${JSON.stringify(balancer)} after ${JSON.stringify(from)}`,
+      )
+    }
+  }
+  t.equal(rig.dials('a') + rig.dials('b'), 2, 'the sessions stay')
+})
+
 t.test('a report that cannot be read is counted each time, and said once for each endpoint', async t => {
   const oddities: unknown[] = []
   const rig = new BackendRig({ endpoints: 'ab', balancer: 'weighted-round-robin' })
