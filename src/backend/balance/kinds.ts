@@ -64,7 +64,7 @@ export function makerOf(given: BalancerSettings | undefined): MakeBalancer {
     case 'pick-first':
       return endpoints => new PickFirst(endpoints)
     case 'weighted-round-robin':
-      return (endpoints, context, turn) => new ReportedRoundRobin(endpoints, settings.updateMs, context, turn)
+      return (endpoints, context) => new ReportedRoundRobin(endpoints, settings.updateMs, context)
     case 'ring-hash':
       return hashing(settings, (hashes, weights) => new Ring(hashes, weights, settings.pointsPerWeight))
     case 'maglev':
@@ -72,7 +72,7 @@ export function makerOf(given: BalancerSettings | undefined): MakeBalancer {
     case 'round-robin':
       return (endpoints, { random }, turn) =>
         new Set(endpoints.map(({ weight }) => weight)).size > 1
-          ? new WeightedRoundRobin(endpoints, random, turn)
+          ? new WeightedRoundRobin(endpoints, random)
           : new RoundRobin(endpoints, turn)
   }
 }

@@ -20,8 +20,8 @@ export class ReportedRoundRobin extends WeightedRoundRobin {
   readonly #updateMs: number
   #nextMs = Number.NEGATIVE_INFINITY
 
-  constructor(endpoints: readonly Endpoint[], updateMs: number, context: BalancerContext, turn: number) {
-    super(endpoints, context.random, turn)
+  constructor(endpoints: readonly Endpoint[], updateMs: number, context: BalancerContext) {
+    super(endpoints, context.random)
     this.#context = context
     this.#updateMs = updateMs
   }
