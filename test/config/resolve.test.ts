@@ -485,6 +485,27 @@ t.test('weights and priorities have bounds, and slow start needs a balancer that
   ])
 })
 
+t.test('balancers that hash cannot be had by their names alone: they need a key', async t => {
+  for (const balancer of ['maglev', 'ring-hash'])
+    t.same(problems({ backends: { greeter: { endpoints: ['h:1'], balancer } } } as never), [
+      `backends.greeter.balancer: ${balancer} needs a key: { kind: ${balancer}, key: client-address }, or another key`,
+    ])
+})
+
+t.test('locality: an own one that no endpoint has is told, with those that there are', async t => {
+  const warningsOf = (locality: object, ...endpoints: (string | object)[]) =>
+    resolve({ backends: { greeter: { locality, endpoints } } } as ProxyOptions).warnings.map(
+      ({ path, message }) => `${path} ${message}`,
+    )
+  t.same(warningsOf({ own: 'a' }, { address: 'h:1', locality: 'a' }, 'h:2'), [])
+  t.same(warningsOf({ own: 'A' }, { address: 'h:1', locality: 'a' }, { address: 'h:2', locality: 'b' }), [
+    'backends.greeter.locality.own is the locality of no endpoint, so calls go to all alike: they have a, b',
+  ])
+  t.same(warningsOf({ own: 'a' }, 'h:1'), [
+    'backends.greeter.locality.own is the locality of no endpoint, so calls go to all alike: none of them has a locality',
+  ])
+})
+
 t.test('balancers: what each has by default, and what it says to what it cannot use', async t => {
   const balancerOf = (balancer: object) =>
     resolve({ backends: { greeter: { endpoints: ['h:1'], balancer } } } as ProxyOptions).config.backends.greeter!

@@ -5,7 +5,7 @@ import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
 
 export function checkBackends(root: RawMap): Finding[] {
   return Object.entries(mapOf(root.backends)).flatMap(([name, value]) => {
-    const { endpoints, source, tls, balancer, slowStart } = mapOf(value)
+    const { endpoints, source, tls, balancer, slowStart, locality } = mapOf(value)
     const { dns, srv } = mapOf(source)
     const path = ['backends', name]
     const all = listOf(endpoints)
@@ -13,6 +13,7 @@ export function checkBackends(root: RawMap): Finding[] {
       ...checkOrigin(value, path),
       ...checkDuplicates(all, [...path, 'endpoints']),
       ...checkWeights(all, [...path, 'endpoints']),
+      ...(locality === undefined ? [] : checkLocality(mapOf(locality).own, all, [...path, 'locality', 'own'])),
       ...(slowStart === undefined ? [] : checkSlowStart(balancer, [...path, 'slowStart'])),
       ...(tls === undefined ? [] : checkTls(tls, all, path, 'endpoints')),
       ...(tls === undefined || dns === undefined ? [] : checkTls(tls, [dns], path, 'source')),
@@ -49,6 +50,15 @@ function checkDuplicates(endpoints: readonly unknown[], path: Path): Finding[] {
 function checkWeights(endpoints: readonly unknown[], path: Path): Finding[] {
   if (endpoints.length === 0 || endpoints.some(entry => mapOf(entry).weight !== 0)) return []
   return [{ path, message: 'have the weight 0, all of them: every call fails', warning: true }]
+}
+
+/** A name that is written in two ways would keep no call near, and nobody would notice. */
+function checkLocality(own: unknown, endpoints: readonly unknown[], path: Path): Finding[] {
+  if (typeof own !== 'string' || endpoints.length === 0) return []
+  const known = new Set(endpoints.map(entry => mapOf(entry).locality).filter(name => typeof name === 'string'))
+  if (known.has(own)) return []
+  const there = known.size === 0 ? 'none of them has a locality' : `they have ${[...known].join(', ')}`
+  return [{ path, message: `is the locality of no endpoint, so calls go to all alike: ${there}`, warning: true }]
 }
 
 /** They do not take turns by weight. If weights moved with time, so would the hashes that an endpoint has. */

@@ -117,16 +117,24 @@ function isPrime(number: number): boolean {
   return number > 1
 }
 
+/** Who has only read the names writes one, as for the others. */
+function keyless(name: string): string {
+  return `${name} needs a key: { kind: ${name}, key: client-address }, or another key`
+}
+
 export const balancer = z
-  .union([
-    z.enum(['round-robin', 'least-request', 'pick-first', 'peak-ewma', 'weighted-round-robin']),
-    plain,
-    leastRequest,
-    peakEwma,
-    weightedRoundRobin,
-    ringHash,
-    maglev,
-  ])
+  .union(
+    [
+      z.enum(['round-robin', 'least-request', 'pick-first', 'peak-ewma', 'weighted-round-robin']),
+      plain,
+      leastRequest,
+      peakEwma,
+      weightedRoundRobin,
+      ringHash,
+      maglev,
+    ],
+    { error: ({ input }) => (input === 'ring-hash' || input === 'maglev' ? keyless(input) : undefined) },
+  )
   .default('round-robin')
   .meta({
     description: 'Which [endpoint takes the next call](fleet.md#balancers)',
