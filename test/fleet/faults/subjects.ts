@@ -33,8 +33,8 @@ export const SUBJECTS: readonly Subject[] = [
   verbatim('least-request', LEAST_REQUEST),
   verbatim('least-request on native', LEAST_REQUEST, 'native'),
   verbatim('peak-ewma', { balancer: 'peak-ewma' }),
-  verbatim('least-request, guarded', GUARDED),
+  verbatim('guarded', GUARDED),
   NGHTTPX,
-  envoyWith('envoy, least request', ENVOY_LEAST_REQUEST),
-  envoyWith('envoy, guarded', ENVOY_GUARDED, ENVOY_KEEPALIVE),
+  envoyWith('envoy least request', ENVOY_LEAST_REQUEST),
+  envoyWith('envoy guarded', ENVOY_GUARDED, ENVOY_KEEPALIVE),
 ]
