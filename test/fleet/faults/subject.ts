@@ -179,6 +179,10 @@ function dynamic(port: number, { list, lists, log, cluster, keepalive }: Dynamic
   ]
   for (const options of Object.values(usual.typed_extension_protocol_options))
     options.explicit_http_config.http2_protocol_options.connection_keepalive = keepalive
+  // By itself it sends nothing again; what no endpoint had processed this proxy sends again, too.
+  for (const host of listener!.filter_chains[0]!.filters[0]!.typed_config.route_config.virtual_hosts)
+    for (const { route } of host.routes)
+      route.retry_policy = { retry_on: 'connect-failure,refused-stream', num_retries: 5 }
   const eds_config = { path_config_source: { path: list, watched_directory: { path: lists } } }
   return {
     node: { id: 'faults', cluster: 'faults' },
@@ -189,6 +193,11 @@ function dynamic(port: number, { list, lists, log, cluster, keepalive }: Dynamic
   }
 }
 
+interface Manager {
+  access_log?: object[]
+  readonly route_config: { readonly virtual_hosts: { readonly routes: { route: { retry_policy?: object } }[] }[] }
+}
+
 interface Cluster {
   readonly load_assignment?: object
   readonly typed_extension_protocol_options: Readonly<
@@ -197,5 +206,5 @@ interface Cluster {
 }
 
 interface Listener {
-  readonly filter_chains: { readonly filters: { readonly typed_config: { access_log?: object[] } }[] }[]
+  readonly filter_chains: { readonly filters: { readonly typed_config: Manager }[] }[]
 }

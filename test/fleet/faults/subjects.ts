@@ -16,6 +16,8 @@ const ENVOY_LEAST_REQUEST = { lb_policy: 'LEAST_REQUEST' }
 /** The same of Envoy's. */
 const ENVOY_GUARDED = {
   ...ENVOY_LEAST_REQUEST,
+  // Else one that is off the list is used until a check has failed.
+  ignore_health_on_host_removal: true,
   health_checks: [
     { interval: '1s', timeout: '0.5s', unhealthy_threshold: 2, healthy_threshold: 2, grpc_health_check: {} },
   ],
