@@ -47,6 +47,8 @@ export class EndpointSet {
   readonly totalsOfGone = new Totals()
   #settings: BalancerSettings | undefined
   readonly #context: BackendContext
+  /** For what looks at each call. */
+  readonly #ofCalls: BackendContext
   readonly #owner: EndpointSetOwner
   #source: EndpointSource | undefined
   /** Where the list comes from. */
@@ -62,10 +64,11 @@ export class EndpointSet {
     this.#settings = settings.balancer
     this.#origin = originOf(settings)
     this.#context = context
+    this.#ofCalls = { ...context, clock: context.turnClock ?? context.clock }
     this.#owner = owner
-    this.#watches = new Watches(settings, context)
+    this.#watches = new Watches(settings, this.#ofCalls)
     this.#selection = new Selection(settings, context.clock, () => this.#onUsableChanged())
-    this.balancer = makerOf(settings.balancer)(this.all, context, 0)
+    this.balancer = makerOf(settings.balancer)(this.all, this.#ofCalls, 0)
   }
 
   /**
@@ -75,7 +78,7 @@ export class EndpointSet {
   #balance(isFirst: boolean): void {
     this.#stale = false
     this.inUse = this.#selection.endpoints
-    this.balancer = this.#selection.balancer(makerOf(this.#settings), this.#context, isFirst)
+    this.balancer = this.#selection.balancer(makerOf(this.#settings), this.#ofCalls, isFirst)
   }
 
   #onUsableChanged(): void {

@@ -66,6 +66,11 @@ export interface SourceContext {
 /** This never changes. */
 export interface BackendContext extends PoolContext, WatchContext {
   readonly turn: Turn
+  /**
+   * The same time as `clock`, read once in a turn: for those who would read it for each call. It is late by up to a turn,
+   * which is too much for waits of some milliseconds. Default: `clock`.
+   */
+  readonly turnClock?: Clock
   /** How many bytes of responses may wait for a client now before it gets a session apart. */
   readonly clientHeldBytes: () => number
   /** The source of a backend has a problem, or (undefined) has none any more. */

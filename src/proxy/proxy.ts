@@ -67,7 +67,8 @@ export class VerbatimProxy implements Live {
       transport: name => this.#carriers.client(name),
       // A part, so that a few such clients do not take all of a session's before they are found out.
       clientHeldBytes: () => this.setup.limits.maxSessionBufferedBytes / 8,
-      clock: turnClock(systemClock),
+      clock: systemClock,
+      turnClock: turnClock(systemClock),
       wheel: this.#wheel,
       turn: loopTurn,
       random: Math.random,

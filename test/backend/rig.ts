@@ -11,6 +11,7 @@ import { DEFAULT } from '../../src/backend/call-priority.ts'
 import { Client, type ClientShare } from '../../src/backend/client-share.ts'
 import type { Endpoint } from '../../src/backend/endpoint.ts'
 import { endpointSpecs, type WeightedAddress } from '../../src/backend/endpoint-source.ts'
+import type { Clock } from '../../src/transport/clock.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { DialAddress } from '../../src/transport/transport.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -28,6 +29,8 @@ export interface RigOptions extends Partial<Omit<BackendSettings, 'name' | 'endp
   readonly endpoints?: string
   /** `held`: turns end by `turn.end()`; default: at once. */
   readonly turn?: 'held'
+  /** The clock of those who look at each call; default: the rig's. */
+  readonly turnClock?: Clock
 }
 
 /** A call, as far as a backend knows it. */
@@ -94,7 +97,7 @@ export function named(name: string): DialAddress {
   return { name, tcp: { host: '192.0.2.1', port: name.charCodeAt(0) } }
 }
 
-function settingsOf({ endpoints = 'a', turn: _, sessions, ...options }: RigOptions): BackendSettings {
+function settingsOf({ endpoints = 'a', turn: _, turnClock: __, sessions, ...options }: RigOptions): BackendSettings {
   return {
     name: 'main',
     endpoints: [...endpoints].map(named),
@@ -150,6 +153,7 @@ export class BackendRig {
     this.backend = new Backend(this.settings, {
       transport: this.transport,
       clock: this.clock,
+      ...(options.turnClock && { turnClock: options.turnClock }),
       wheel: this.wheel,
       turn: options.turn === 'held' ? this.turn : INSTANT_TURN,
       clientHeldBytes: () => this.heldBytes,

@@ -186,3 +186,19 @@ t.test('calls wait for a stream, and the session goes away: another is dialled f
     rig.backend.close()
   }
 })
+
+t.test('waits of some milliseconds go by the clock itself, not by one that is read once in a turn', async t => {
+  const turnClock = { now: () => 0, after: () => ({ cancel() {} }) }
+  const rig = new BackendRig({ sessions: { reserve: 0 }, turnClock })
+  rig.warm(1)
+  rig.clock.advance(1_000)
+  const [first] = rig.calls(1)
+  first!.cancel()
+  first!.stream!.close({ kind: 'clean' })
+  const second = rig.call()
+  t.equal(second.at, undefined, 'the backend may still count the stream that was reset')
+  // By a clock that stands still it would be kept for ever, and by one that is late given away too soon.
+  rig.clock.advance(100)
+  rig.clock.advance(100)
+  t.equal(second.at, 'a')
+})
