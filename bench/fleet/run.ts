@@ -1,5 +1,5 @@
 /**
- * A thousand proxies over a thousand endpoints, simulated: `npm run simulate`. It takes a minute or so on one core, and two
+ * A thousand proxies over a thousand endpoints, simulated: `npm run simulate`. It takes three minutes on one core, and two
  * runs tell the same to the last digit. `-- --pictures FOLDER` draws, `--seed 2` for other chances, `--json FILE` keeps all.
  */
 import { writeFileSync } from 'node:fs'
