@@ -7,6 +7,7 @@
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { Balancer } from './balancer.ts'
+import { partAt } from './line.ts'
 
 const NONE = -1
 
@@ -88,19 +89,7 @@ export abstract class LeastLoaded implements Balancer {
     const start = but > 0 ? upTo[but - 1]! : 0
     const skipped = but === NONE ? 0 : upTo[but]! - start
     const point = this.#random() * (upTo.at(-1)! - skipped)
-    return this.#weighed(point < start ? point : point + skipped)
-  }
-
-  /** The one to whose weight the point belongs. */
-  #weighed(point: number): number {
-    const upTo = this.#upTo!
-    let [low, high] = [0, upTo.length - 1]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (point < upTo[middle]!) high = middle
-      else low = middle + 1
-    }
-    return low
+    return partAt(upTo, point < start ? point : point + skipped)
   }
 
   /** The least of `known`, if there is one, and so many that are chosen now, without those that fail. */

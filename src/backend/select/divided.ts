@@ -17,6 +17,7 @@
  */
 import type { Balancer } from '../balance/balancer.ts'
 import { mix } from '../balance/hash.ts'
+import { partAt } from '../balance/line.ts'
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 
@@ -86,16 +87,7 @@ export class DividedBalancer implements Balancer {
       this.#point += GOLDEN_RATIO
       if (this.#point >= 1) this.#point -= 1
     }
-    const point = hash === 0 ? this.#point : pointOf(hash)
-    const upTo = this.#upTo
-    // The last one takes what rounding leaves.
-    let [low, high] = [0, upTo.length - 1]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (point < upTo[middle]!) high = middle
-      else low = middle + 1
-    }
-    return low
+    return partAt(this.#upTo, hash === 0 ? this.#point : pointOf(hash))
   }
 }
 
