@@ -72,8 +72,8 @@ export class EndpointSet {
   }
 
   /**
-   * The first list, and a list after an empty one, begin with their first endpoint, the others anywhere. A list may change
-   * often, and in many proxies at the same time: if each began with the first endpoint, that one would get too many calls.
+   * Each list begins anywhere. It may change often, and in many proxies at the same time: if each began with the first
+   * endpoint, that one would get too many calls.
    */
   #balance(isFirst: boolean): void {
     this.#stale = false

@@ -71,6 +71,8 @@ export interface BackendContext extends PoolContext, WatchContext {
    * which is too much for waits of some milliseconds. Default: `clock`.
    */
   readonly turnClock?: Clock
+  /** From 0 up to 1: which endpoint of a first list has the first turn. Default: the first. */
+  readonly start?: () => number
   /** How many bytes of responses may wait for a client now before it gets a session apart. */
   readonly clientHeldBytes: () => number
   /** The source of a backend has a problem, or (undefined) has none any more. */

@@ -72,6 +72,7 @@ export class VerbatimProxy implements Live {
       wheel: this.#wheel,
       turn: loopTurn,
       random: Math.random,
+      start: Math.random,
       log: this.#events.endpoint,
       onSourceProblem: this.#events.source,
       onOddity: (token, ...told) => {

@@ -29,6 +29,8 @@ export interface RigOptions extends Partial<Omit<BackendSettings, 'name' | 'endp
   readonly endpoints?: string
   /** `held`: turns end by `turn.end()`; default: at once. */
   readonly turn?: 'held'
+  /** Where the first list begins; default: with its first endpoint. */
+  readonly start?: () => number
   /** The clock of those who look at each call; default: the rig's. */
   readonly turnClock?: Clock
 }
@@ -97,7 +99,14 @@ export function named(name: string): DialAddress {
   return { name, tcp: { host: '192.0.2.1', port: name.charCodeAt(0) } }
 }
 
-function settingsOf({ endpoints = 'a', turn: _, turnClock: __, sessions, ...options }: RigOptions): BackendSettings {
+function settingsOf({
+  endpoints = 'a',
+  turn: _,
+  turnClock: __,
+  start: ___,
+  sessions,
+  ...options
+}: RigOptions): BackendSettings {
   return {
     name: 'main',
     endpoints: [...endpoints].map(named),
@@ -153,6 +162,7 @@ export class BackendRig {
     this.backend = new Backend(this.settings, {
       transport: this.transport,
       clock: this.clock,
+      ...(options.start && { start: options.start }),
       ...(options.turnClock && { turnClock: options.turnClock }),
       wheel: this.wheel,
       turn: options.turn === 'held' ? this.turn : INSTANT_TURN,

@@ -110,3 +110,12 @@ t.test(
     )
   },
 )
+
+t.test('proxies that start together do not all begin with the same endpoint', async t => {
+  const first = (start: number) => {
+    const rig = new BackendRig({ endpoints: 'abcd', start: () => start })
+    rig.call()
+    return rig.transport.sessions[0]!.address.name
+  }
+  t.same([0, 0.3, 0.5, 0.99].map(first), ['a', 'b', 'c', 'd'])
+})

@@ -28,6 +28,8 @@ export interface BalancerContext {
   readonly clock: Clock
   /** From 0 up to 1. */
   readonly random: () => number
+  /** From 0 up to 1: which endpoint of its first list has the first turn. Default: the first. */
+  readonly start?: () => number
 }
 
 /** @param turn the number of the endpoint that takes turns first, where endpoints take turns */

@@ -77,15 +77,19 @@ export class Selection {
     return this.#parts.length === 1 ? this.#parts[0]!.endpoints : this.#parts.flatMap(({ endpoints }) => endpoints)
   }
 
-  /** @param isFirst the balancer begins with the first endpoint */
+  /**
+   * Proxies that start together must not all begin with the same endpoint: they would go round in step.
+   * @param isFirst it is the first list, or one after an empty one
+   */
   balancer(make: MakeBalancer, context: BalancerContext, isFirst: boolean): Balancer {
-    const { random } = context
+    const { random, start = () => 0 } = context
+    const begin = isFirst ? start : random
     const balancerOf = (endpoints: readonly Endpoint[]) =>
-      make(endpoints, context, isFirst ? 0 : Math.floor(random() * endpoints.length))
+      make(endpoints, context, Math.floor(begin() * endpoints.length))
     if (this.#parts.length === 0) return make([], context, 0)
     if (this.#parts.length === 1) return balancerOf(this.#parts[0]!.endpoints)
     const parts = this.#parts.map(({ endpoints, share }) => ({ balancer: balancerOf(endpoints), share }))
-    return new DividedBalancer(parts, isFirst ? 0 : random())
+    return new DividedBalancer(parts, begin())
   }
 
   /** It is on the list now. @param isFirst with all others */
