@@ -107,6 +107,7 @@ class SimulatedProxy implements Event, CallOwner {
       turn: AT_ONCE,
       clientHeldBytes: () => Number.POSITIVE_INFINITY,
       random: fleet.random,
+      start: fleet.random,
     })
     fleet.agenda.after(fleet.random() * START_WITHIN_MS, () => this.#next())
   }
