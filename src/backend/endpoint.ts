@@ -151,7 +151,7 @@ export class Endpoint implements StreamCounter {
   }
 
   get #pools(): SessionPool[] {
-    return [this.#shared, this.#reserve, this.#apart].filter(pool => pool !== undefined)
+    return this.pools.map(([, pool]) => pool)
   }
 
   get sessionCount(): number {

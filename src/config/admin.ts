@@ -1,5 +1,6 @@
 /** What the admin address of a proxy shows, and what it does. */
 import type { Logger } from 'pino'
+import type { ProfileKind } from '../admin/profile.ts'
 import {
   type AdminAnswer,
   type AdminOptions,
@@ -11,7 +12,7 @@ import {
 } from '../admin/server.ts'
 import { CONTENT_TYPES, type TextFormat } from '../observe/registry.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
-import type { ProxyState, StateOptions } from '../proxy/state.ts'
+import { MOST_ENDPOINTS, type ProxyState, type StateOptions, USUAL_ENDPOINTS } from '../proxy/state.ts'
 import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
 import { shownSetup } from './shown-setup.ts'
 
@@ -38,8 +39,6 @@ const DEFAULT_PROFILE_SECONDS = 10
 /** A forgotten level of `debug` fills disks. */
 const DEFAULT_LEVEL_MS = 600_000
 const MAX_LEVEL_MS = 86_400_000
-/** Of one answer. */
-const MOST_ENDPOINTS = 10_000
 
 export class Admin {
   readonly #proxy: Administered
@@ -100,7 +99,7 @@ export class Admin {
   #state({ query }: AdminRequest): AdminAnswer {
     const backend = query.get('backend') ?? undefined
     const firstEndpoint = numberOf(query, 'first', 0, Number.MAX_SAFE_INTEGER)
-    const mostEndpoints = numberOf(query, 'most', 100, MOST_ENDPOINTS)
+    const mostEndpoints = numberOf(query, 'most', USUAL_ENDPOINTS, MOST_ENDPOINTS)
     const isPage = Number.isInteger(firstEndpoint) && Number.isInteger(mostEndpoints)
     if (!isPage) return text(400, `first and most are whole numbers; most is at most ${MOST_ENDPOINTS}`)
     return json(
@@ -133,11 +132,11 @@ export class Admin {
     return text(200, `the level is ${level} for ${forMs} ms, then ${this.#proxy.setup.log.level} again`)
   }
 
-  async #profile({ query, signal }: AdminRequest, of: 'cpu' | 'heap'): Promise<AdminAnswer> {
+  async #profile({ query, signal }: AdminRequest, kind: ProfileKind): Promise<AdminAnswer> {
     const seconds = numberOf(query, 'seconds', DEFAULT_PROFILE_SECONDS, MAX_PROFILE_SECONDS)
     if (seconds === undefined) return text(400, `seconds is a number, at most ${MAX_PROFILE_SECONDS}`)
-    const { cpuProfile, heapProfile } = await import('../admin/profile.ts')
-    const profile = await (of === 'cpu' ? cpuProfile : heapProfile)(seconds, signal)
+    const { profileOf } = await import('../admin/profile.ts')
+    const profile = await profileOf(kind, seconds, signal)
     if (profile === undefined) return text(409, 'another profile is being taken')
     return { status: 200, type: 'application/json', body: profile }
   }

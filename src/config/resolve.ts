@@ -163,11 +163,8 @@ function resolveAdmin(
   token: string | undefined,
   folder: string,
 ): AdminOptions {
-  const parsed = parseListenAddress(address)
   return {
-    ...(parsed.kind === 'tcp'
-      ? { host: parsed.host, port: parsed.port }
-      : { host: '', port: 0, path: resolve(folder, parsed.path) }),
+    ...placeOf(address, folder),
     ...(tls && { tls: { cert: pem!.cert!, key: pem!.key! } }),
     ...(token !== undefined && { token }),
   }
@@ -178,11 +175,8 @@ function resolveListener(
   pem: PemFiles,
   folder: string,
 ): ListenerSetup {
-  const address = parseListenAddress(listener.address)
-  const place =
-    address.kind === 'tcp'
-      ? { host: address.host, port: address.port }
-      : { host: '', port: 0, path: resolve(folder, address.path), ...modeOf(socketMode) }
+  // The checks say that a mode is for unix sockets only.
+  const place = { ...placeOf(listener.address, folder), ...modeOf(socketMode) }
   if (tls === undefined) return { ...listener, ...place }
   return {
     ...listener,
@@ -195,6 +189,13 @@ function resolveListener(
       requireClientCertificate: tls.requireClientCertificate ?? tls.clientCa !== undefined,
     },
   }
+}
+
+/** Where to listen, as the proxy takes it. */
+function placeOf(address: string, folder: string): { host: string; port: number; path?: string } {
+  const parsed = parseListenAddress(address)
+  if (parsed.kind === 'tcp') return { host: parsed.host, port: parsed.port }
+  return { host: '', port: 0, path: resolve(folder, parsed.path) }
 }
 
 function modeOf(socketMode: string | undefined): { socketMode?: number } {

@@ -38,9 +38,9 @@ export interface ProxyState {
 }
 
 /** A screen or two; a program that wants all asks for pages. */
-const USUAL_ENDPOINTS = 100
+export const USUAL_ENDPOINTS = 100
 /** Of all backends together. With some 500 bytes each they are 5 MB of JSON. */
-const MOST_ENDPOINTS = 10_000
+export const MOST_ENDPOINTS = 10_000
 const MOST_BACKENDS = 1_000
 
 /** @throws RangeError for numbers that are none */

@@ -189,3 +189,18 @@ t.test('state, in pages', async t => {
   const { text } = await get('/metrics')
   t.match(text, /^grpc_verbatim_backend_endpoints\{backend="main"\} 30$/m)
 })
+
+t.test('profiles of CPU and heap, one at a time', async t => {
+  const { get } = await administered(t, { backends: { main: { endpoints: ['localhost:1'] } } })
+  const { nodes } = JSON.parse((await get('/profile?seconds=0.05')).text)
+  t.ok(nodes.length > 0)
+  t.ok(JSON.parse((await get('/heap?seconds=0.05')).text).head)
+  const leaves = new AbortController()
+  const long = get('/profile?seconds=60', { signal: leaves.signal }).catch(() => {})
+  while ((await get('/heap?seconds=0')).status !== 409);
+  leaves.abort()
+  await long
+  // Whoever has left makes nobody wait for the rest of the minute.
+  while ((await get('/heap?seconds=0')).status !== 200);
+  for (const wrong of ['61', '-1', 'x', '']) t.equal((await get(`/profile?seconds=${wrong}`)).status, 400, wrong)
+})
