@@ -38,7 +38,7 @@ export function client(t: Test, address: string): TestClient {
 
 /** @returns the name of the server that answered */
 export async function ask(by: TestClient, delayMs = 0): Promise<string> {
-  return (await by.unary<PingReply>('Ping', { value: 'which', delayMs })).server
+  return (await by.unary<PingReply>('Ping', { value: 'which', delay_ms: delayMs })).server
 }
 
 /** A bidirectional call that lasts: each `say` is answered, and `end` waits for its status. */
