@@ -32,7 +32,7 @@ export function accessLog(
   random: () => number = Math.random,
 ): CallObserver | undefined {
   if (!logger.isLevelEnabled('info')) return undefined
-  const { metadata } = rules
+  const metadata = rules.metadata && new Map(rules.metadata.map(name => [name, CREDENTIALS.test(name)]))
   const takesAll = rules.errors !== true && rules.slowerThanMs === undefined && rules.oneIn === undefined
   return {
     onEnd(record) {
@@ -46,7 +46,7 @@ function isTaken({ status, durationMs }: CallRecord, rules: AccessRules, random:
   return (errors === true && status !== 0) || durationMs > slowerThanMs || (oneIn !== undefined && random() * oneIn < 1)
 }
 
-function logEnd(logger: Logger, record: CallRecord, metadata: readonly string[] | undefined): void {
+function logEnd(logger: Logger, record: CallRecord, metadata: ShownNames | undefined): void {
   logger.info(
     {
       peer: record.peer,
@@ -87,12 +87,16 @@ function shownMessage({ message, path }: CallRecord): string {
 /** Names whose values are credentials: it is enough to know that they were there. */
 const CREDENTIALS = /^(?:proxy-)?authorization$|cookie|password|secret|token|api-?key/
 
-function shownMetadata({ fields }: CallRecord, names: readonly string[]): Record<string, string> {
+/** By name, whether its values are not shown. */
+type ShownNames = ReadonlyMap<string, boolean>
+
+function shownMetadata({ fields }: CallRecord, names: ShownNames): Record<string, string> {
   const shown: Record<string, string> = {}
   for (const { name, value } of fields) {
-    if (!names.includes(name)) continue
-    const text = CREDENTIALS.test(name) ? `[${value.length} characters]` : bounded(value, MAX_VALUE_CHARACTERS)
-    shown[name] = bounded(name in shown ? `${shown[name]}, ${text}` : text, MAX_VALUE_CHARACTERS)
+    const isHidden = names.get(name)
+    if (isHidden === undefined) continue
+    const text = isHidden ? `[${value.length} characters]` : bounded(value, MAX_VALUE_CHARACTERS)
+    shown[name] = bounded(Object.hasOwn(shown, name) ? `${shown[name]}, ${text}` : text, MAX_VALUE_CHARACTERS)
   }
   return shown
 }

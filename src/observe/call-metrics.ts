@@ -3,7 +3,7 @@
  * method has an object with the counters, which is found by the path.
  *
  * A client can make no series. A method has its own only when a route names it, or when a backend has answered a call of
- * it with OK: paths that a client invents are all one, `other`. There is a most number besides.
+ * it with OK: paths that a client invents are all one, `other`. Their number has a bound, too.
  */
 import type { CallObserver } from '../call/observer.ts'
 import type { CallRecord, EndedBy } from '../call/record.ts'
@@ -29,7 +29,7 @@ class Series {
   readonly method: string
   readonly backend: string
   /** By status, and then by who ended the call. */
-  readonly ended: Partial<Record<EndedBy, number>>[] = []
+  readonly ended: Record<EndedBy, number>[] = []
   readonly seconds: Histogram
   requestMessages = 0
   requestBytes = 0
@@ -46,7 +46,7 @@ class Series {
   add({ status, endedBy, durationMs, request, response, retries }: CallRecord): void {
     const at = status < 0 ? NO_STATUS : Math.min(status, UNKNOWN_STATUS)
     this.ended[at] ??= { backend: 0, client: 0, proxy: 0 }
-    this.ended[at][endedBy]!++
+    this.ended[at][endedBy]++
     this.seconds.add(durationMs / 1_000)
     this.requestMessages += request.messages
     this.requestBytes += request.bytes
@@ -61,7 +61,7 @@ class Series {
 }
 
 export class CallMetrics implements CallObserver {
-  options: CallMetricsOptions
+  readonly #options: CallMetricsOptions
   /** By path; several where calls of one method go to several backends. */
   readonly #methods = new Map<string, Series[]>()
   readonly #others: Series[] = []
@@ -70,7 +70,7 @@ export class CallMetrics implements CallObserver {
 
   /** @param known paths of methods that have series from their first call on */
   constructor(options: CallMetricsOptions, known: Iterable<string> = []) {
-    this.options = options
+    this.#options = options
     this.know(known)
   }
 
@@ -80,7 +80,7 @@ export class CallMetrics implements CallObserver {
 
   #seriesOf(path: string): Series[] | undefined {
     const known = this.#methods.get(path)
-    if (known !== undefined || this.#methods.size >= this.options.maxMethods) return known
+    if (known !== undefined || this.#methods.size >= this.#options.maxMethods) return known
     const series: Series[] = []
     this.#methods.set(path, series)
     return series
@@ -96,7 +96,7 @@ export class CallMetrics implements CallObserver {
 
   #at(all: Series[], method: string, backend: string): Series {
     for (let i = 0; i < all.length; i++) if (all[i]!.backend === backend) return all[i]!
-    const series = new Series(method, backend, this.options.bucketsSeconds)
+    const series = new Series(method, backend, this.#options.bucketsSeconds)
     all.push(series)
     return series
   }

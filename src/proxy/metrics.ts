@@ -8,7 +8,6 @@ import type { OpenCounts, ProxyState, StateOptions } from './state.ts'
 
 /** What of a proxy is looked at when somebody reads. */
 export interface Measured {
-  counts(): OpenCounts
   state(options: StateOptions): ProxyState
   violations(): Readonly<Record<string, number>>
   droppedLogLines(): number
@@ -28,10 +27,9 @@ export class ProxyMetrics {
   }
 
   text(proxy: Measured, format: TextFormat): string {
-    return metricsText(
-      [...this.calls.families, ...openFamilies(proxy), ...backendFamilies(proxy), ...this.#process.families],
-      format,
-    )
+    const { counts, backends } = proxy.state({ mostEndpoints: 0 })
+    const open = [...openFamilies(proxy, counts), ...backendFamilies(backends)]
+    return metricsText([...this.calls.families, ...open, ...this.#process.families], format)
   }
 
   close(): void {
@@ -49,8 +47,7 @@ function* methodsOf(routes: readonly Route[]): Iterable<string> {
   }
 }
 
-function openFamilies(proxy: Measured): Family[] {
-  const counts = proxy.counts()
+function openFamilies(proxy: Measured, counts: OpenCounts): Family[] {
   const gauge = (name: string, help: string, value: number): Family => ({
     name: `grpc_verbatim_${name}`,
     help,
@@ -83,12 +80,19 @@ function openFamilies(proxy: Measured): Family[] {
   ]
 }
 
-/** By the names of backends: there are as many as the configuration has, and those of a director. */
-function backendFamilies(proxy: Measured): Family[] {
-  const { backends } = proxy.state({ mostEndpoints: 0 })
+/**
+ * By the names of backends: there are as many as the configuration has, and those of a director. One that has been removed may
+ * finish its calls beside another of its name: they are one here.
+ */
+function backendFamilies(backends: readonly BackendState[]): Family[] {
+  const byName = Map.groupBy(backends, ({ name }) => name)
   const family = (type: MetricType, name: string, help: string, value: (backend: BackendState) => number): Family => ({
     ...{ name: `grpc_verbatim_backend_${name}`, help, type },
-    samples: () => backends.map(backend => ({ labels: { backend: backend.name }, value: value(backend) })),
+    samples: () =>
+      [...byName].map(([backend, same]) => ({
+        labels: { backend },
+        value: same.reduce((sum, each) => sum + value(each), 0),
+      })),
   })
   return [
     family('gauge', 'calls_in_flight', 'Calls that have a stream.', ({ calls }) => calls),

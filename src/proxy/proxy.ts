@@ -163,8 +163,8 @@ export class VerbatimProxy implements Live {
   }
 
   adopt(setup: ProxySetup, director: Director): void {
-    if (!isDeepStrictEqual(setup.metrics, this.setup.metrics)) this.#measure(setup)
-    this.#metrics?.know(setup.routes)
+    if (isDeepStrictEqual(setup.metrics, this.setup.metrics)) this.#metrics?.know(setup.routes)
+    else this.#measure(setup)
     // Transports that are made anew have forgotten the TLS sessions of backends.
     if (!isDeepStrictEqual(setup.limits, this.setup.limits)) this.#carriers.update(setup.limits)
     if (setup.logger === undefined) this.log.level = setup.log.level

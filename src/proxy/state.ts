@@ -49,11 +49,12 @@ export function proxyState(fleet: Fleet, counts: OpenCounts, options: StateOptio
   for (const [option, value] of Object.entries({ firstEndpoint: first, mostEndpoints })) {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${option} must be a whole number from 0`)
   }
+  const nowMs = systemClock.now()
   const all = fleet.all.filter(backend => name === undefined || backend.name === name)
   let left = MOST_ENDPOINTS
   const backends = all.slice(0, MOST_BACKENDS).map(backend => {
     const most = Math.min(mostEndpoints, left)
-    const state = stateOfBackend(backend, { first, most, nowMs: systemClock.now(), shown: shownText })
+    const state = stateOfBackend(backend, { first, most, nowMs, shown: shownText })
     left -= state.endpoints.length
     return state
   })

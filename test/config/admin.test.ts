@@ -204,3 +204,21 @@ t.test('profiles of CPU and heap, one at a time', async t => {
   while ((await get('/heap?seconds=0')).status !== 200);
   for (const wrong of ['61', '-1', 'x', '']) t.equal((await get(`/profile?seconds=${wrong}`)).status, 400, wrong)
 })
+
+t.test('a backend that has been removed and finishes is one with another of its name', async t => {
+  const one = await server(t, 'one')
+  const to = (transport: 'frames' | 'native'): ProxyOptions => ({
+    backends: { main: { endpoints: [one.url], transport } },
+  })
+  const { proxy, address, get, logger } = await administered(t, to('frames'))
+  const call = ask(client(t, address), 60_000).catch(() => {})
+  while (proxy.counts().backendStreams === 0) await new Promise(setImmediate)
+  const admin = { address: '127.0.0.1:0' }
+  await proxy.apply({ listeners: [{ address: '127.0.0.1:0' }], admin, logger, ...to('native') })
+  const { text } = await get('/metrics')
+  t.same(text.match(/^grpc_verbatim_backend_calls_in_flight.*$/gm), [
+    'grpc_verbatim_backend_calls_in_flight{backend="main"} 1',
+  ])
+  await proxy.close()
+  await call
+})
