@@ -36,7 +36,8 @@ export class DnsSource implements EndpointSource {
     this.#options = options
     this.#context = context
     this.#addresses = new HostAddresses(options.host)
-    this.#times = new LookTimes(options, context, () => this.#look())
+    const onFailed = ({ message }: Error) => this.#sink?.onError(`${options.host}: ${message}`)
+    this.#times = new LookTimes(options, context, () => this.#look(), onFailed)
   }
 
   start(sink: EndpointSink): void {
@@ -54,18 +55,18 @@ export class DnsSource implements EndpointSource {
     this.#resolver?.cancel()
   }
 
-  async #look(): Promise<Looked | undefined> {
+  async #look(): Promise<Looked> {
     const { makeResolver = () => nodeResolver(this.#options.servers) } = this.#context
-    // While nothing is known, calls wait: they do not wait for the slower of the two answers.
     const resolver = () => (this.#resolver ??= makeResolver())
-    const answer = await this.#addresses.ask(resolver, () => this.#tell())
-    this.#resolver = undefined
-    if ('problem' in answer) {
-      this.#sink?.onError(`${this.#options.host}: ${answer.problem}`)
-      return undefined
+    try {
+      // While nothing is known, calls wait: they do not wait for the slower of the two answers.
+      const answer = await this.#addresses.ask(resolver, () => this.#tell())
+      if ('problem' in answer) throw new Error(answer.problem)
+      this.#tell(answer.remark)
+      return { ttlMs: answer.ttlMs, partial: false }
+    } finally {
+      this.#resolver = undefined
     }
-    this.#tell(answer.remark)
-    return { ttlMs: answer.ttlMs, partial: false }
   }
 
   #tell(remarkOfAnswer?: string): void {

@@ -27,7 +27,8 @@ export interface Looked {
 export class LookTimes {
   readonly #options: LookTimesOptions
   readonly #context: SourceContext
-  readonly #look: () => Promise<Looked | undefined>
+  readonly #look: () => Promise<Looked>
+  readonly #onFailed: (error: Error) => void
   #looking = false
   #closed = false
   #timer: Timer | undefined
@@ -36,11 +37,20 @@ export class LookTimes {
   /** Looks in a row that found nothing, or not all. */
   #failures = 0
 
-  /** @param look undefined: it found nothing. It must not throw */
-  constructor(options: LookTimesOptions, context: SourceContext, look: () => Promise<Looked | undefined>) {
+  /**
+   * @param look throws where it found nothing
+   * @param onFailed told what it threw, which may be a mistake of our own: that must not end the process
+   */
+  constructor(
+    options: LookTimesOptions,
+    context: SourceContext,
+    look: () => Promise<Looked>,
+    onFailed: (error: Error) => void,
+  ) {
     this.#options = options
     this.#context = context
     this.#look = look
+    this.#onFailed = onFailed
   }
 
   start(): void {
@@ -73,16 +83,21 @@ export class LookTimes {
     const { clock, random } = this.#context
     this.#looking = true
     this.#lookedMs = clock.now()
-    const looked = await this.#look()
+    const intervalMs = await this.#intervalAfterLook()
     this.#looking = false
-    this.#lookAt(clock.now() + this.#intervalMs(looked) * (1 + this.#options.jitter * random()))
+    this.#lookAt(clock.now() + intervalMs * (1 + this.#options.jitter * random()))
   }
 
-  #intervalMs(looked: Looked | undefined): number {
-    if (looked === undefined) return this.#pauseMs()
-    if (looked.partial) return Math.min(this.#pauseMs(), this.#within(looked.ttlMs))
-    this.#failures = 0
-    return this.#within(looked.ttlMs)
+  async #intervalAfterLook(): Promise<number> {
+    try {
+      const { ttlMs, partial } = await this.#look()
+      if (partial) return Math.min(this.#pauseMs(), this.#within(ttlMs))
+      this.#failures = 0
+      return this.#within(ttlMs)
+    } catch (error) {
+      this.#onFailed(error as Error)
+      return this.#pauseMs()
+    }
   }
 
   #pauseMs(): number {

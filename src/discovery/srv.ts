@@ -54,7 +54,8 @@ export class SrvSource implements EndpointSource {
   constructor(options: SrvSourceOptions, context: SrvSourceContext) {
     this.#options = options
     this.#context = context
-    this.#times = new LookTimes(options, context, () => this.#look())
+    const onFailed = (error: Error) => this.#sink?.onError(`${options.name}: ${reasonOf(error)}`)
+    this.#times = new LookTimes(options, context, () => this.#look(), onFailed)
   }
 
   start(sink: EndpointSink): void {
@@ -73,16 +74,11 @@ export class SrvSource implements EndpointSource {
     this.#resolver?.cancel()
   }
 
-  async #look(): Promise<Looked | undefined> {
+  async #look(): Promise<Looked> {
     try {
       const answer = await this.#ask()
       if (answer.records.length === 0) throw new Error(answer.remark ?? 'has no SRV records')
       return await this.#follow(answer)
-    } catch (error) {
-      // Also a mistake of our own: it must not end the process.
-      const reason = error instanceof DnsFailure ? reasonOf(error) : (error as Error).message
-      this.#sink?.onError(`${this.#options.name}: ${reason}`)
-      return undefined
     } finally {
       this.#resolver = undefined
     }
@@ -170,8 +166,9 @@ function serversOfSystem(): string[] {
   return new Resolver().getServers()
 }
 
-function reasonOf({ code }: DnsFailure): string {
-  return code === 'ENOTFOUND' ? 'there is no such name in DNS (NXDOMAIN): write it in full' : inWords(code)
+function reasonOf(error: Error): string {
+  if (!(error instanceof DnsFailure)) return error.message
+  return error.code === 'ENOTFOUND' ? 'there is no such name in DNS (NXDOMAIN): write it in full' : inWords(error.code)
 }
 
 /** If there are too many, those that are used first count first. */

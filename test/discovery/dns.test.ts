@@ -201,6 +201,22 @@ t.test('a resolver that cannot be made is a reason like others', async t => {
   t.same(clock.delays, [MIN_MS])
 })
 
+t.test('a mistake in endpointsAt is told, and asked again: the process lives', async t => {
+  let wrong = true
+  const endpointsAt = (ips: readonly string[]) => {
+    if (wrong) throw new Error('a mistake')
+    return endpointSpecs(ips.map(host => ({ name: host, tcp: { host, port: 1 } })))
+  }
+  const scene = new Scene(t, undefined, { endpointsAt })
+  await scene.answer(records('10.0.0.1'))
+  t.same(scene.told, ['api.test: a mistake'])
+  t.same(scene.clock.delays, [MIN_MS])
+  wrong = false
+  scene.clock.advance(MIN_MS)
+  await scene.answer(records('10.0.0.1'))
+  t.equal(scene.last, '10.0.0.1')
+})
+
 t.test('500 addresses', async t => {
   const scene = new Scene(t)
   const many = Array.from({ length: 500 }, (_, i) => `10.0.${i >> 8}.${i & 255}`)
