@@ -9,11 +9,11 @@ export interface EndpointWatch {
   /** The endpoint is on the list now. @returns what wants to hear of the attempts there, if anything does */
   watch(endpoint: Endpoint): OutcomeListener | undefined
   /** It has left the list. What its calls still do is told. */
-  unwatch(endpoint: Endpoint): void
+  unwatch?(endpoint: Endpoint): void
   /** A connect failed. */
   onConnectFailed?(endpoint: Endpoint): void
   /** Stops for good, and takes back its bars. */
-  close(): void
+  close?(): void
 }
 
 /** Whom a watch tells of what endpoints tell. */

@@ -1,6 +1,5 @@
 /** The watches of a backend, as its settings ask for them. A watch whose settings change is closed and made anew. */
 import { isDeepStrictEqual } from 'node:util'
-import type { Clock } from '../transport/clock.ts'
 import { balancerWatch } from './balance/kinds.ts'
 import type { Endpoint } from './endpoint.ts'
 import { EndpointLimits } from './endpoint-limits.ts'
@@ -25,13 +24,19 @@ const KINDS: readonly WatchKind[] = [
   { settings: 'endpointLimit', make: ({ endpointLimit }) => endpointLimit && new EndpointLimits(endpointLimit) },
 ]
 
+/** A watch that is configured, and what listens for it to each endpoint. */
+interface Opened {
+  readonly watch: EndpointWatch
+  readonly listeners: Map<Endpoint, OutcomeListener>
+}
+
 export class Watches {
   readonly #context: BackendContext
   readonly #kinds: readonly WatchKind[]
   #settings: BackendSettings
-  readonly #watches = new Map<WatchKind, EndpointWatch>()
-  /** The endpoints that are watched, and what listens to each, by its watch. */
-  readonly #listeners = new Map<Endpoint, Map<EndpointWatch, OutcomeListener>>()
+  readonly #opened = new Map<WatchKind, Opened>()
+  /** The endpoints that are watched. */
+  readonly #endpoints = new Set<Endpoint>()
 
   constructor(settings: BackendSettings, context: BackendContext, kinds: readonly WatchKind[] = KINDS) {
     this.#settings = settings
@@ -40,64 +45,67 @@ export class Watches {
     for (const kind of kinds) this.#open(kind)
   }
 
-  get #clock(): Clock {
-    return this.#context.clock
-  }
-
   #open(kind: WatchKind): void {
     const watch = kind.make(this.#settings, this.#context)
     if (watch === undefined) return
-    this.#watches.set(kind, watch)
-    for (const endpoint of this.#listeners.keys()) this.#join(watch, endpoint)
+    const opened: Opened = { watch, listeners: new Map() }
+    this.#opened.set(kind, opened)
+    for (const endpoint of this.#endpoints) join(opened, endpoint)
   }
 
-  #join(watch: EndpointWatch, endpoint: Endpoint): void {
-    const listener = watch.watch(endpoint)
-    if (listener === undefined) return
-    this.#listeners.get(endpoint)!.set(watch, listener)
-    this.#listen(endpoint)
-  }
-
+  /** Those that listen to the endpoint are other ones now. */
   #listen(endpoint: Endpoint): void {
-    const listeners = [...this.#listeners.get(endpoint)!.values()]
-    endpoint.outcomes = listeners.length === 0 ? undefined : new Outcomes(this.#clock, listeners)
+    const listeners: OutcomeListener[] = []
+    for (const opened of this.#opened.values()) {
+      const listener = opened.listeners.get(endpoint)
+      if (listener !== undefined) listeners.push(listener)
+    }
+    endpoint.outcomes = listeners.length === 0 ? undefined : new Outcomes(this.#context.clock, listeners)
   }
 
   add(endpoint: Endpoint): void {
-    if (this.#kinds.length === 0) return
-    this.#listeners.set(endpoint, new Map())
-    for (const watch of this.#watches.values()) this.#join(watch, endpoint)
+    this.#endpoints.add(endpoint)
+    for (const opened of this.#opened.values()) join(opened, endpoint)
+    this.#listen(endpoint)
   }
 
   remove(endpoint: Endpoint): void {
-    if (!this.#listeners.delete(endpoint)) return
-    for (const watch of this.#watches.values()) watch.unwatch(endpoint)
+    if (!this.#endpoints.delete(endpoint)) return
+    for (const { watch, listeners } of this.#opened.values()) {
+      listeners.delete(endpoint)
+      watch.unwatch?.(endpoint)
+    }
   }
 
   onConnectFailed(endpoint: Endpoint): void {
-    for (const watch of this.#watches.values()) watch.onConnectFailed?.(endpoint)
+    for (const { watch } of this.#opened.values()) watch.onConnectFailed?.(endpoint)
   }
 
   update(settings: BackendSettings): void {
     const before = this.#settings
     this.#settings = settings
-    for (const kind of this.#kinds) {
-      if (isDeepStrictEqual(before[kind.settings], settings[kind.settings])) continue
+    const changed = this.#kinds.filter(kind => !isDeepStrictEqual(before[kind.settings], settings[kind.settings]))
+    if (changed.length === 0) return
+    for (const kind of changed) {
       this.#shut(kind)
       this.#open(kind)
     }
+    for (const endpoint of this.#endpoints) this.#listen(endpoint)
   }
 
   #shut(kind: WatchKind): void {
-    const watch = this.#watches.get(kind)
-    if (watch === undefined) return
-    this.#watches.delete(kind)
-    watch.close()
-    for (const [endpoint, listeners] of this.#listeners) if (listeners.delete(watch)) this.#listen(endpoint)
+    this.#opened.get(kind)?.watch.close?.()
+    this.#opened.delete(kind)
   }
 
   close(): void {
-    for (const kind of [...this.#watches.keys()]) this.#shut(kind)
-    this.#listeners.clear()
+    for (const kind of this.#kinds) this.#shut(kind)
+    for (const endpoint of this.#endpoints) this.#listen(endpoint)
+    this.#endpoints.clear()
   }
+}
+
+function join({ watch, listeners }: Opened, endpoint: Endpoint): void {
+  const listener = watch.watch(endpoint)
+  if (listener !== undefined) listeners.set(endpoint, listener)
 }

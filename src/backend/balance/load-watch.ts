@@ -22,12 +22,4 @@ export class LoadWatch implements EndpointWatch {
     endpoint.known.load = load
     return load
   }
-
-  unwatch(): void {
-    // What it has reported goes with the endpoint.
-  }
-
-  close(): void {
-    // The next one, if there is one, reads anew.
-  }
 }

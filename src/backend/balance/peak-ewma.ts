@@ -62,12 +62,4 @@ export class LatencyWatch implements EndpointWatch {
     endpoint.known.latency = latency
     return latency
   }
-
-  unwatch(): void {
-    // What was measured goes with the endpoint.
-  }
-
-  close(): void {
-    // The next one, if there is one, measures anew.
-  }
 }
