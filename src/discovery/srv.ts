@@ -106,9 +106,10 @@ export class SrvSource implements EndpointSource {
     const endpoints = () => weighted(records, target => this.#addressesOf(target))
     const best = Math.min(...records.map(rankOf))
     const unknown = [...this.#hosts.values()].filter(({ host }) => !glue.has(host))
-    const asked = await this.#askForAll(unknown, () => this.#tellFirst(endpoints(), best))
-    if (endpoints().length === 0) throw new Error(asked.problem ?? 'its targets have no addresses')
-    this.#tell(endpoints(), tooMany ?? asked.problem ?? this.#crowded ?? remark)
+    const asked = await this.#askForAll(unknown, () => this.#tellFirst(endpoints, best))
+    const found = endpoints()
+    if (found.length === 0) throw new Error(asked.problem ?? 'its targets have no addresses')
+    this.#tell(found, tooMany ?? asked.problem ?? this.#crowded ?? remark)
     return { ttlMs: Math.min(ttlMs, asked.ttlMs), partial: asked.problem !== undefined }
   }
 
@@ -122,9 +123,10 @@ export class SrvSource implements EndpointSource {
   }
 
   /** While nothing is known, calls wait: they do not wait for the slowest answer, nor go to a host in reserve. */
-  #tellFirst(endpoints: readonly SrvEndpoint[], best: number): void {
-    if (this.#usedEndpoints.size > 0 || !endpoints.some(({ priority }) => priority === best)) return
-    this.#tell(endpoints, undefined)
+  #tellFirst(endpoints: () => readonly SrvEndpoint[], best: number): void {
+    if (this.#usedEndpoints.size > 0) return
+    const known = endpoints()
+    if (known.some(({ priority }) => priority === best)) this.#tell(known, undefined)
   }
 
   #tell(endpoints: readonly SrvEndpoint[], remark: string | undefined): void {
