@@ -6,7 +6,7 @@
  */
 import type { EndpointSink, EndpointSource, EndpointSpec } from '../backend/endpoint-source.ts'
 import type { SourceContext } from '../backend/settings.ts'
-import { bounded } from './bounded.ts'
+import { Bound } from './bounded.ts'
 import { HostAddresses, type MakeResolver, type NameResolver, nodeResolver } from './host-addresses.ts'
 import { type Looked, LookTimes, type LookTimesOptions } from './look-times.ts'
 
@@ -27,15 +27,16 @@ export class DnsSource implements EndpointSource {
   readonly #context: DnsSourceContext
   readonly #times: LookTimes
   readonly #addresses: HostAddresses
+  readonly #bound: Bound<string>
   #sink: EndpointSink | undefined
   #resolver: NameResolver | undefined
-  /** The addresses that were told last. */
-  #told: ReadonlySet<string> = new Set()
 
   constructor(options: DnsSourceOptions, context: DnsSourceContext) {
     this.#options = options
     this.#context = context
     this.#addresses = new HostAddresses(options.host)
+    const { maxEndpoints: most } = options
+    this.#bound = new Bound({ most, what: 'addresses', keyOf: ip => ip, random: context.random })
     const onFailed = ({ message }: Error) => this.#sink?.onError(`${options.host}: ${message}`)
     this.#times = new LookTimes(options, context, () => this.#look(), onFailed)
   }
@@ -70,11 +71,8 @@ export class DnsSource implements EndpointSource {
   }
 
   #tell(remarkOfAnswer?: string): void {
-    const { host, maxEndpoints, endpointsAt } = this.#options
-    const { random } = this.#context
-    const bound = { most: maxEndpoints, keyOf: (ip: string) => ip, before: this.#told, random }
-    const { used, remark = remarkOfAnswer } = bounded(this.#addresses.all, 'addresses', bound)
-    this.#told = new Set(used)
+    const { host, endpointsAt } = this.#options
+    const { used, remark = remarkOfAnswer } = this.#bound.of(this.#addresses.all)
     this.#sink?.onEndpoints(endpointsAt(used), remark && `${host}: ${remark}`)
   }
 }

@@ -5,7 +5,7 @@
 import { Resolver } from 'node:dns'
 import type { EndpointSink, EndpointSource, EndpointSpec } from '../backend/endpoint-source.ts'
 import type { SourceContext } from '../backend/settings.ts'
-import { bounded } from './bounded.ts'
+import { Bound } from './bounded.ts'
 import { askDns, DnsFailure } from './dns-question.ts'
 import { type DnsServer, parseDnsServer } from './dns-server.ts'
 import { HostAddresses, inWords, type MakeResolver, type NameResolver, nodeResolver } from './host-addresses.ts'
@@ -42,18 +42,22 @@ export class SrvSource implements EndpointSource {
   readonly #options: SrvSourceOptions
   readonly #context: SrvSourceContext
   readonly #times: LookTimes
+  /** Before addresses are asked for: an answer must not cause thousands of questions. */
+  readonly #records: Bound<SrvRecord>
+  readonly #endpoints: Bound<SrvEndpoint>
   readonly #closing = new AbortController()
   #sink: EndpointSink | undefined
   #resolver: NameResolver | undefined
   /** The targets of the records that were used last. */
   #hosts: ReadonlyMap<string, HostAddresses> = new Map()
-  /** Keys of the records, and of the endpoints, that were used last. */
-  #usedRecords: ReadonlySet<string> = new Set()
-  #usedEndpoints: ReadonlySet<string> = new Set()
 
   constructor(options: SrvSourceOptions, context: SrvSourceContext) {
     this.#options = options
     this.#context = context
+    const { maxEndpoints: most } = options
+    const { random } = context
+    this.#records = new Bound({ most, what: 'SRV records', keyOf: keyOfRecord, rankOf, random })
+    this.#endpoints = new Bound({ most, what: 'addresses', keyOf: keyOfEndpoint, rankOf, random })
     const onFailed = (error: Error) => this.#sink?.onError(`${options.name}: ${reasonOf(error)}`)
     this.#times = new LookTimes(options, context, () => this.#look(), onFailed)
   }
@@ -94,12 +98,7 @@ export class SrvSource implements EndpointSource {
   }
 
   async #follow({ records: all, glue, ttlMs, remark }: SrvAnswer): Promise<Looked> {
-    const { random } = this.#context
-    const { maxEndpoints: most } = this.#options
-    // Before addresses are asked for: an answer must not cause thousands of questions.
-    const bound = { most, keyOf: keyOfRecord, rankOf, before: this.#usedRecords, random }
-    const { used: records, remark: tooMany } = bounded(all, 'SRV records', bound)
-    this.#usedRecords = new Set(records.map(keyOfRecord))
+    const { used: records, remark: tooMany } = this.#records.of(all)
     const before = this.#hosts
     this.#hosts = new Map(records.map(({ target }) => [target, before.get(target) ?? new HostAddresses(target)]))
     for (const [target, addresses] of glue) this.#hosts.get(target)?.know(addresses)
@@ -124,17 +123,14 @@ export class SrvSource implements EndpointSource {
 
   /** While nothing is known, calls wait: they do not wait for the slowest answer, nor go to a host in reserve. */
   #tellFirst(endpoints: () => readonly SrvEndpoint[], best: number): void {
-    if (this.#usedEndpoints.size > 0) return
+    if (!this.#endpoints.isNew) return
     const known = endpoints()
     if (known.some(({ priority }) => priority === best)) this.#tell(known, undefined)
   }
 
   #tell(endpoints: readonly SrvEndpoint[], remark: string | undefined): void {
-    const { name, maxEndpoints: most, endpointsAt } = this.#options
-    const { random } = this.#context
-    const bound = { most, keyOf: keyOfEndpoint, rankOf, before: this.#usedEndpoints, random }
-    const { used, remark: said = remark } = bounded(endpoints, 'addresses', bound)
-    this.#usedEndpoints = new Set(used.map(keyOfEndpoint))
+    const { name, endpointsAt } = this.#options
+    const { used, remark: said = remark } = this.#endpoints.of(endpoints)
     this.#sink?.onEndpoints(endpointsAt(used), said && `${name}: ${said}`)
   }
 
