@@ -192,7 +192,7 @@ t.test('src/README.md: calls and streams read the time through transport/clock.t
 
 t.test('operate: the lines of the log are those that the source writes', async t => {
   const source = SOURCES.map(name => textOf(`src/${name}`)).join('\n')
-  const rows = rowsOf('docs/operate.md', '## The log')
+  const rows = rowsOf('docs/operate.md', '### The log')
   t.ok(rows.length > 5)
   const named = textOf('docs/operate.md').split('Beside calls there are these lines:')[1]!.split('\n- **')[0]!
   for (const [, messages, level, when] of named.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \|$/gm)) {
