@@ -48,11 +48,13 @@ export class ProcessMetrics {
         return (user + system) / 1e6
       }),
       gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()),
-      gauge(
-        'process_start_time_seconds',
-        'When the process began, since the epoch.',
-        () => performance.timeOrigin / 1_000,
-      ),
+      {
+        name: 'process_start_time_seconds',
+        help: 'When the process began, since the epoch.',
+        type: 'gauge',
+        together: 'least',
+        samples: () => [{ value: performance.timeOrigin / 1_000 }],
+      },
       gauge('nodejs_heap_size_used_bytes', "What is in V8's heap.", () => process.memoryUsage().heapUsed),
       gauge('nodejs_heap_size_total_bytes', 'What V8 has taken for its heap.', () => process.memoryUsage().heapTotal),
       gauge(

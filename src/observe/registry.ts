@@ -8,30 +8,48 @@ export type MetricType = 'counter' | 'gauge' | 'histogram'
 
 export type Labels = Readonly<Record<string, string>>
 
+/** How often values were, up to each of some bounds. */
+export interface Distribution {
+  /** Ascending; a value that equals one is within it. */
+  readonly bounds: readonly number[]
+  /** For each bound, and for what is beyond the last: how many values were in that part alone. */
+  readonly counts: ArrayLike<number>
+  readonly sum: number
+}
+
 /** One line: a value, or all lines of one histogram. */
 export interface Sample {
   readonly labels?: Labels
-  readonly value: number | Histogram
+  readonly value: number | Distribution
 }
 
-/** All samples with one name. */
-export interface Family {
+/** What there is to know of a metric beside its values. */
+export interface Description {
   /** With the unit last, and without `_total`: the text adds that to counters. */
   readonly name: string
   readonly help: string
   readonly type: MetricType
+  /** What several processes have of it together, where that is not the sum: a time, a verdict. For gauges. */
+  readonly together?: 'least' | 'greatest'
+}
+
+/** All samples with one name. */
+export interface Family extends Description {
   /** Asked for each time that somebody reads. */
   readonly samples: () => Iterable<Sample>
 }
 
-/** How often values were, up to each of some bounds. */
-export class Histogram {
+/** The same at one moment, as plain data that can go to another process. */
+export interface Reading extends Description {
+  readonly samples: readonly Sample[]
+}
+
+/** The same, to be counted. */
+export class Histogram implements Distribution {
   readonly bounds: readonly number[]
-  /** For each bound, and for what is beyond the last: how many values were in that part alone. */
   readonly counts: Float64Array
   sum = 0
 
-  /** @param bounds ascending; a value that equals one is within it */
   constructor(bounds: readonly number[]) {
     this.bounds = bounds
     this.counts = new Float64Array(bounds.length + 1)
@@ -46,6 +64,20 @@ export class Histogram {
   }
 }
 
+/** Reads all of them now. Nothing of it changes later. */
+export function readingOf(families: Iterable<Family>): Reading[] {
+  return Array.from(families, ({ samples, ...description }) => ({
+    ...description,
+    samples: Array.from(samples(), ({ labels = {}, value }) => ({ labels: { ...labels }, value: copied(value) })),
+  }))
+}
+
+function copied(value: number | Distribution): number | Distribution {
+  if (typeof value === 'number') return value
+  const { bounds, counts, sum } = value
+  return { bounds: [...bounds], counts: Array.from(counts), sum }
+}
+
 export type TextFormat = 'prometheus' | 'openmetrics'
 
 export const CONTENT_TYPES: Readonly<Record<TextFormat, string>> = {
@@ -53,14 +85,14 @@ export const CONTENT_TYPES: Readonly<Record<TextFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 }
 
-export function metricsText(families: Iterable<Family>, format: TextFormat): string {
+export function metricsText(readings: Iterable<Reading>, format: TextFormat): string {
   let text = ''
-  for (const family of families) text += familyText(family, format)
+  for (const reading of readings) text += readingText(reading, format)
   return format === 'openmetrics' ? `${text}# EOF\n` : text
 }
 
-function familyText({ name, help, type, samples }: Family, format: TextFormat): string {
-  const lines = [...samples()].flatMap(sample => linesOf(name, type, sample)).join('')
+function readingText({ name, help, type, samples }: Reading, format: TextFormat): string {
+  const lines = samples.flatMap(sample => linesOf(name, type, sample)).join('')
   if (lines === '') return ''
   // The older format names a counter as its samples are named.
   const told = type === 'counter' && format === 'prometheus' ? `${name}_total` : name
@@ -71,7 +103,7 @@ function linesOf(name: string, type: MetricType, { labels = {}, value }: Sample)
   if (typeof value === 'number') return [line(type === 'counter' ? `${name}_total` : name, labels, value)]
   const { bounds, counts, sum } = value
   let upTo = 0
-  const lines = [...counts].map((count, i) => {
+  const lines = Array.from(counts, (count, i) => {
     upTo += count
     return line(`${name}_bucket`, { ...labels, le: numberText(bounds[i] ?? Number.POSITIVE_INFINITY) }, upTo)
   })

@@ -2,7 +2,7 @@
 import type { BackendState } from '../backend/backend-state.ts'
 import { CallMetrics, type CallMetricsOptions } from '../observe/call-metrics.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
-import { type Family, type Labels, type MetricType, metricsText, type TextFormat } from '../observe/registry.ts'
+import { type Family, type Labels, type MetricType, type Reading, readingOf } from '../observe/registry.ts'
 import type { Route } from '../routing/router.ts'
 import type { OpenCounts, ProxyState, StateOptions } from './state.ts'
 
@@ -26,10 +26,10 @@ export class ProxyMetrics {
     this.calls.know(methodsOf(routes))
   }
 
-  text(proxy: Measured, format: TextFormat): string {
+  read(proxy: Measured): Reading[] {
     const { counts, backends } = proxy.state({ mostEndpoints: 0 })
     const open = [...openFamilies(proxy, counts), ...backendFamilies(backends)]
-    return metricsText([...this.calls.families, ...open, ...this.#process.families], format)
+    return readingOf([...this.calls.families, ...open, ...this.#process.families])
   }
 
   close(): void {

@@ -7,11 +7,9 @@ import { Fleet } from '../backend/fleet.ts'
 import { addedFields } from '../call/added-fields.ts'
 import type { RelayContext } from '../call/context.ts'
 import { LiveCalls } from '../call/live-calls.ts'
-import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { Relay } from '../call/relay.ts'
-import { accessLog } from '../observe/access-log.ts'
 import { createLogger } from '../observe/logger.ts'
-import type { TextFormat } from '../observe/registry.ts'
+import { metricsText, type Reading, type TextFormat } from '../observe/registry.ts'
 import { droppedLogLines } from '../observe/standard-output.ts'
 import type { Director } from '../routing/director.ts'
 import { createRouter } from '../routing/router.ts'
@@ -25,7 +23,7 @@ import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
 import { EventLog } from './event-log.ts'
 import { type BoundAddress, Front } from './front.ts'
-import { ProxyMetrics } from './metrics.ts'
+import { Observers } from './observers.ts'
 import type { ProxySetup } from './setup.ts'
 import { type OpenCounts, openCounts, type ProxyState, proxyState, type StateOptions, Tally } from './state.ts'
 
@@ -48,8 +46,7 @@ export class VerbatimProxy implements Live {
   readonly fleet: Fleet
   readonly front: Front
   readonly #serve: StreamHandler
-  /** Undefined: none are configured. */
-  #metrics: ProxyMetrics | undefined
+  readonly #observers: Observers
   /** What the next call is made with; one that has begun keeps what it has. */
   #relayContext: RelayContext
   /** The last of the changes that were asked for. */
@@ -83,7 +80,7 @@ export class VerbatimProxy implements Live {
     const owner = this.#acceptorOwner()
     const onListening = this.#events.listening
     this.front = new Front(setup.limits, { transport: name => this.#carriers.server(name), owner, onListening })
-    this.#measure(setup)
+    this.#observers = new Observers(setup, this.log)
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))
     this.#serve = this.#carriers.streamHandler(owner)
     this.handler = this.handlerFor({})
@@ -98,20 +95,11 @@ export class VerbatimProxy implements Live {
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
-      observer: oneObserver([this.#accessLog(setup), this.#metrics?.calls]),
+      observer: this.#observers.calls,
       onFault: this.#events.fault,
       onOddity: this.#tally.add,
       live: this.#live,
     }
-  }
-
-  #accessLog({ log: { access } }: ProxySetup): CallObserver | undefined {
-    return access === false ? undefined : accessLog(this.log, access === true ? {} : access)
-  }
-
-  #measure({ metrics, routes }: ProxySetup): void {
-    this.#metrics?.close()
-    this.#metrics = metrics && new ProxyMetrics(metrics, routes)
   }
 
   #acceptorOwner(): AcceptorOwner {
@@ -163,8 +151,7 @@ export class VerbatimProxy implements Live {
   }
 
   adopt(setup: ProxySetup, director: Director): void {
-    if (isDeepStrictEqual(setup.metrics, this.setup.metrics)) this.#metrics?.know(setup.routes)
-    else this.#measure(setup)
+    this.#observers.update(setup)
     // Transports that are made anew have forgotten the TLS sessions of backends.
     if (!isDeepStrictEqual(setup.limits, this.setup.limits)) this.#carriers.update(setup.limits)
     if (setup.logger === undefined) this.log.level = setup.log.level
@@ -206,8 +193,12 @@ export class VerbatimProxy implements Live {
   }
 
   metrics(format: TextFormat = 'prometheus'): string {
-    if (this.#metrics === undefined) throw new Error('the proxy has no metrics: its options need `metrics: true`')
-    return this.#metrics.text(this, format)
+    return metricsText(this.readMetrics(), format)
+  }
+
+  /** All of them at this moment, as plain data. */
+  readMetrics(): Reading[] {
+    return this.#observers.metrics.read(this)
   }
 
   state(options: StateOptions = {}): ProxyState {
@@ -249,7 +240,7 @@ export class VerbatimProxy implements Live {
     // Those of somebody else's server, whose connection goes on.
     this.#live.abortAll()
     await this.fleet.close()
-    this.#metrics?.close()
+    this.#observers.close()
     this.log.flush()
   }
 }

@@ -5,7 +5,8 @@ import type { CallRecord } from '../../src/call/record.ts'
 import { MessageCounter } from '../../src/grpc/message.ts'
 import { CallMetrics } from '../../src/observe/call-metrics.ts'
 import { ProcessMetrics } from '../../src/observe/process-metrics.ts'
-import { type Family, Histogram, metricsText } from '../../src/observe/registry.ts'
+import { type Family, Histogram, metricsText, type Reading, readingOf } from '../../src/observe/registry.ts'
+import { readTogether } from '../../src/observe/together.ts'
 
 function record(more: Partial<CallRecord> = {}): CallRecord {
   const request = new MessageCounter()
@@ -27,7 +28,7 @@ function record(more: Partial<CallRecord> = {}): CallRecord {
 }
 
 const OPTIONS = { bucketsSeconds: [0.001, 0.01], maxMethods: 3 }
-const textOf = (metrics: CallMetrics) => metricsText(metrics.families, 'prometheus')
+const textOf = (metrics: CallMetrics) => metricsText(readingOf(metrics.families), 'prometheus')
 /** Values by the part of a line before them. */
 const values = (text: string) =>
   Object.fromEntries(
@@ -102,7 +103,7 @@ t.test('labels are escaped, and numbers are written as both formats have them', 
     { name: 'a_none', help: 'Nothing yet.', type: 'gauge', samples: () => [] },
   ]
   t.equal(
-    metricsText(families, 'openmetrics'),
+    metricsText(readingOf(families), 'openmetrics'),
     `# HELP a_calls One \\"two\\"\\nthree \\\\
 # TYPE a_calls counter
 a_calls_total{method="/a\\"b\\\\c\\nd"} 1e+21
@@ -117,9 +118,56 @@ a_seconds_count 4
 `,
   )
   t.match(
-    metricsText(families, 'prometheus'),
+    metricsText(readingOf(families), 'prometheus'),
     '# HELP a_calls_total One "two"\\nthree \\\\\n# TYPE a_calls_total counter\n',
   )
+})
+
+t.test('what several processes read is added up, and what cannot be is the least or the greatest', async t => {
+  const read = (calls: number, startSeconds: number, status: string, histogram: Histogram): Reading[] =>
+    readingOf([
+      { name: 'a_calls', help: 'C.', type: 'counter', samples: () => [{ labels: { status }, value: calls }] },
+      { name: 'a_start', help: 'S.', type: 'gauge', together: 'least', samples: () => [{ value: startSeconds }] },
+      { name: 'a_version', help: 'V.', type: 'gauge', together: 'greatest', samples: () => [{ value: startSeconds }] },
+      { name: 'a_seconds', help: 'T.', type: 'histogram', samples: () => [{ value: histogram }] },
+    ])
+  const histogram = (bounds: readonly number[], ...values: number[]) => {
+    const made = new Histogram(bounds)
+    for (const value of values) made.add(value)
+    return made
+  }
+  const shared = histogram([1, 2, 4], 0.5, 1.5, 3, 9)
+  const first = read(1, 10, 'OK', shared)
+  shared.add(1)
+  const together = readTogether([
+    JSON.parse(JSON.stringify(first)),
+    read(2, 20, 'OK', histogram([1, 4, 8], 1, 1, 5)),
+    read(4, 30, 'CANCELLED', histogram([1, 4], 0)),
+    [],
+  ])
+  t.equal(
+    metricsText(together, 'prometheus'),
+    `# HELP a_calls_total C.
+# TYPE a_calls_total counter
+a_calls_total{status="OK"} 3
+a_calls_total{status="CANCELLED"} 4
+# HELP a_start S.
+# TYPE a_start gauge
+a_start 10
+# HELP a_version V.
+# TYPE a_version gauge
+a_version 30
+# HELP a_seconds T.
+# TYPE a_seconds histogram
+a_seconds_bucket{le="1"} 4
+a_seconds_bucket{le="4"} 6
+a_seconds_bucket{le="+Inf"} 8
+a_seconds_sum 21
+a_seconds_count 8
+`,
+    'what was read does not change, and of other buckets those remain that both have',
+  )
+  t.same(readTogether([first]), first)
 })
 
 const promtool = spawnSync('promtool', ['--version']).status === 0
@@ -133,7 +181,7 @@ t.test(
     const own = new ProcessMetrics()
     globalThis.gc?.()
     await new Promise(resolve => setTimeout(resolve, 120))
-    const input = metricsText([...calls.families, ...own.families], 'prometheus')
+    const input = metricsText(readingOf([...calls.families, ...own.families]), 'prometheus')
     own.close()
     t.match(input, /nodejs_eventloop_delay_seconds_count [1-9]/)
     const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' })

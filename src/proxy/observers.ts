@@ -1,0 +1,52 @@
+/** Who is told of calls, by what is configured. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Logger } from 'pino'
+import { type CallObserver, oneObserver } from '../call/observer.ts'
+import { accessLog } from '../observe/access-log.ts'
+import { ProxyMetrics } from './metrics.ts'
+import type { ProxySetup } from './setup.ts'
+
+export class Observers {
+  readonly #log: Logger
+  #setup: ProxySetup
+  /** Undefined: none are configured. */
+  #metrics: ProxyMetrics | undefined
+
+  constructor(setup: ProxySetup, log: Logger) {
+    this.#log = log
+    this.#setup = setup
+    this.#measure(setup)
+  }
+
+  /** @throws Error where none are configured */
+  get metrics(): ProxyMetrics {
+    if (this.#metrics === undefined) throw new Error('the proxy has no metrics: its options need `metrics: true`')
+    return this.#metrics
+  }
+
+  /** For calls that begin from now on: all of them as one. Undefined: nobody is told. */
+  get calls(): CallObserver | undefined {
+    return oneObserver([this.#accessLog(), this.#metrics?.calls])
+  }
+
+  /** Another configuration. What was counted goes on, unless it is counted in another way now. */
+  update(setup: ProxySetup): void {
+    if (isDeepStrictEqual(setup.metrics, this.#setup.metrics)) this.#metrics?.know(setup.routes)
+    else this.#measure(setup)
+    this.#setup = setup
+  }
+
+  #measure({ metrics, routes }: ProxySetup): void {
+    this.#metrics?.close()
+    this.#metrics = metrics && new ProxyMetrics(metrics, routes)
+  }
+
+  #accessLog(): CallObserver | undefined {
+    const { access } = this.#setup.log
+    return access === false ? undefined : accessLog(this.#log, access === true ? {} : access)
+  }
+
+  close(): void {
+    this.#metrics?.close()
+  }
+}
