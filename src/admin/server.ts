@@ -11,12 +11,13 @@
  * `sec-fetch-site` with each request and by `origin` with each POST. A name that somebody else's DNS has led here (DNS
  * rebinding) is told by `host`.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import https from 'node:https'
+import type https from 'node:https'
 import { type AddressInfo, isIP, type Server } from 'node:net'
+import { isLoopback } from '../transport/address-prefix.ts'
+import { nodeCrypto, nodeHttps } from '../transport/node-tls.ts'
 import { formatAddress } from '../transport/peer.ts'
-import { removeStaleSocket } from '../transport/unix-socket.ts'
+import { listenOver } from '../transport/unix-socket.ts'
 
 export interface AdminOptions {
   readonly host: string
@@ -54,7 +55,7 @@ export interface AdminRoute {
 /** By `GET /path` or `POST /path`. What changes anything is a POST. */
 export type AdminRoutes = ReadonlyMap<string, AdminRoute>
 
-/** A few people and programs; more connections than this are a mistake, or no friends. */
+/** A few people and programs; more connections than this are a mistake, or an attack. */
 const MAX_CONNECTIONS = 64
 /** Requests have no body, and small heads. */
 const REQUEST_TIMEOUT_MS = 10_000
@@ -81,42 +82,40 @@ export class AdminServer {
     const serve = (request: IncomingMessage, response: ServerResponse) => void this.#serve(request, response)
     const { tls } = options
     this.#server =
-      tls === undefined ? http.createServer(settings, serve) : https.createServer({ ...settings, ...tls }, serve)
+      tls === undefined ? http.createServer(settings, serve) : nodeHttps().createServer({ ...settings, ...tls }, serve)
     this.#server.maxConnections = MAX_CONNECTIONS
   }
 
   /** @returns the address that it has. @throws the system's error where that cannot be had */
-  async listen(): Promise<string> {
-    const { path } = this.#options
-    try {
-      return await this.#listen()
-    } catch (error) {
-      if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-    await removeStaleSocket(path)
-    return this.#listen()
+  listen(): Promise<string> {
+    return listenOver(this.#options.path, () => this.#listen())
   }
 
   #listen(): Promise<string> {
     const { host, port, path } = this.#options
+    const server = this.#server
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(path === undefined ? { host, port } : { path }, () => {
-        this.#server.off('error', reject)
-        this.#server.on('error', () => {
+      const onError = (error: Error) => {
+        server.off('listening', onListening)
+        reject(error)
+      }
+      const onListening = () => {
+        server.off('error', onError)
+        server.on('error', () => {
           // Of accept, for want of descriptors. It passes.
         })
-        const bound = this.#server.address() as AddressInfo | string
-        if (typeof bound === 'string') return resolve(`unix:${bound}`)
-        resolve(formatAddress(bound.address, bound.port))
-      })
+        const bound = server.address() as AddressInfo | string
+        resolve(typeof bound === 'string' ? `unix:${bound}` : formatAddress(bound.address, bound.port))
+      }
+      server.once('error', onError).once('listening', onListening)
+      server.listen(path === undefined ? { host, port } : { path })
     })
   }
 
   /** Another token, and other certificates, for what comes from now on; the address and whether it has TLS stay. */
   update(options: AdminOptions): void {
     this.#options = options
-    if (this.#server instanceof https.Server && options.tls !== undefined) this.#server.setSecureContext(options.tls)
+    if (options.tls !== undefined) (this.#server as https.Server).setSecureContext(options.tls)
   }
 
   /** Resolves when the last connection is gone. */
@@ -184,7 +183,7 @@ export class AdminServer {
 
 /** @param address undefined for a unix socket, or a connection that is gone */
 function isLocal(address: string | undefined): boolean {
-  return address === undefined || /^(::ffff:)?127\.|^::1$/.test(address)
+  return address === undefined || isLoopback(address)
 }
 
 function isOwn(origin: string, host: string): boolean {
@@ -193,6 +192,7 @@ function isOwn(origin: string, host: string): boolean {
 
 /** In a time that says nothing about where they differ, and nothing about how long they are. */
 function isSame(one: string, other: string): boolean {
+  const { createHash, timingSafeEqual } = nodeCrypto()
   const digest = (text: string) => createHash('sha256').update(text).digest()
   return timingSafeEqual(digest(one), digest(other))
 }

@@ -8,7 +8,7 @@ import { nodeTls } from './node-tls.ts'
 import { addressOf, formatAddress } from './peer.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { ServerTransport } from './transport.ts'
-import { bindNarrowly, removeStaleSocket } from './unix-socket.ts'
+import { bindNarrowly, listenOver } from './unix-socket.ts'
 
 export interface ListenTls {
   readonly cert: string | Buffer
@@ -90,19 +90,12 @@ export class Listener {
    * @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be used, `ENOTSOCK` where there is a
    * file that is not a socket; Error when closed meanwhile
    */
-  async listen(): Promise<{ address: string; port: number }> {
-    const { path } = this.#options
-    try {
-      return await this.#listen()
-    } catch (error) {
-      if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-    await removeStaleSocket(path)
-    if (this.#draining) throw new Error('closed before it listened')
-    return this.#listen()
+  listen(): Promise<{ address: string; port: number }> {
+    return listenOver(this.#options.path, () => this.#listen())
   }
 
   #listen(): Promise<{ address: string; port: number }> {
+    if (this.#draining) return Promise.reject(new Error('closed before it listened'))
     const { host, port, path, socketMode } = this.#options
     const server = this.#server
     return new Promise((resolve, reject) => {

@@ -13,11 +13,26 @@ import { isMainThread } from 'node:worker_threads'
 const ASK_AGAIN_MS = 50
 
 /**
+ * Listens, and takes over a unix socket on which nobody listens any more.
+ * @param path of the socket; undefined: it is none, and `listen` is called once
+ * @throws what `listen` does, or `removeStaleSocket`
+ */
+export async function listenOver<T>(path: string | undefined, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen()
+  } catch (error) {
+    if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+  }
+  await removeStaleSocket(path)
+  return listen()
+}
+
+/**
  * Makes room for a socket that is to listen at `path`, if what is there is the file of one on which nobody listens.
  * @throws Error with code `EADDRINUSE` when somebody listens, `ENOTSOCK` when it is something else; or the system's
  * error
  */
-export async function removeStaleSocket(path: string): Promise<void> {
+async function removeStaleSocket(path: string): Promise<void> {
   const found = await stats(path)
   if (found === undefined) return
   if (!found.isSocket()) throw failure('ENOTSOCK', path, 'there is a file that is not a socket, and it stays as it is')
