@@ -30,12 +30,7 @@ export class LiveCalls {
     else previousLive.nextLive = nextLive
     if (nextLive !== undefined) nextLive.previousLive = previousLive
     call.previousLive = call.nextLive = undefined
-    this.size--
-  }
-
-  /** A call is over. */
-  readonly onOver = (): void => {
-    if (this.size === 0) for (const resolve of this.#waiting) resolve()
+    if (--this.size === 0) for (const resolve of this.#waiting) resolve()
   }
 
   /** Resolves when there is none, or after this time. */

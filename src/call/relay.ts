@@ -61,15 +61,13 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #deadline: Deadline | undefined
   #farewell: Farewell | undefined
   readonly #recorder: CallRecorder | undefined
-  readonly #onOver: () => void
 
-  constructor(context: RelayContext, down: Stream, session: CallSession, client: Client, onOver: () => void) {
+  constructor(context: RelayContext, down: Stream, session: CallSession, client: Client) {
     this.#context = context
     this.#down = down
     this.#client = client
     this.#peer = session.peer
     this.#request = new CallRequest(context.memory, session)
-    this.#onOver = onOver
     this.#recorder = context.observer === undefined ? undefined : new CallRecorder()
     context.live.add(this)
   }
@@ -307,7 +305,6 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#deadline?.disarm()
     this.#farewell?.disarm()
     this.#context.live.remove(this)
-    this.#onOver()
     if (this.#recorder !== undefined) this.#tell(this.#recorder)
   }
 

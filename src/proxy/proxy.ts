@@ -115,7 +115,7 @@ export class VerbatimProxy implements Live {
 
   #relay(stream: Stream, session: ServerSession): Relay {
     session.kept ??= new Client(session.peer.address)
-    return new Relay(this.#relayContext, stream, session, session.kept as Client, this.#live.onOver)
+    return new Relay(this.#relayContext, stream, session, session.kept as Client)
   }
 
   readonly handler: StreamHandler

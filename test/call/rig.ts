@@ -73,8 +73,7 @@ export class CallRig {
   readonly records: CallRecord[] = []
   readonly faults: [message: string, path: string, cause: unknown][] = []
   readonly oddities: string[] = []
-  /** How often a relay said that it is over. */
-  over = 0
+  #accepted = 0
   readonly backend: Backend
   /** Of the calls that come from now on. */
   context: RelayContext
@@ -138,7 +137,8 @@ export class CallRig {
   /** A client's stream, before its headers. */
   accept(session: CallSession = this.downSession): Opened {
     const down = new FakeStream()
-    const relay = new Relay(this.context, down, session, this.client, () => this.over++)
+    this.#accepted++
+    const relay = new Relay(this.context, down, session, this.client)
     down.owner = relay
     return { relay, down }
   }
@@ -147,6 +147,11 @@ export class CallRig {
     const opened = this.accept(session)
     opened.down.headers(fields, endStream)
     return opened
+  }
+
+  /** How often a relay said that it is over. */
+  get over(): number {
+    return this.#accepted - this.context.live.size
   }
 
   get session(): FakeSession {
