@@ -12,8 +12,12 @@ import { isMainThread } from 'node:worker_threads'
  */
 const ASK_AGAIN_MS = 50
 
+/** Sockets of this process that are being taken over, by path: when the last of those that want it is done. */
+const takeOvers = new Map<string, Promise<unknown>>()
+
 /**
- * Listens, and takes over a unix socket on which nobody listens any more.
+ * Listens, and takes over a unix socket on which nobody listens any more. Those of one process that want the same socket
+ * do so one after the other: one of them could otherwise move away what another has just put there.
  * @param path of the socket; undefined: it is none, and `listen` is called once
  * @throws what `listen` does, or `removeStaleSocket`
  */
@@ -23,8 +27,18 @@ export async function listenOver<T>(path: string | undefined, listen: () => Prom
   } catch (error) {
     if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
   }
-  await removeStaleSocket(path)
-  return listen()
+  const takeOver = async () => {
+    await removeStaleSocket(path)
+    return listen()
+  }
+  const before = takeOvers.get(path) ?? Promise.resolve()
+  const mine = before.then(takeOver, takeOver)
+  takeOvers.set(path, mine)
+  try {
+    return await mine
+  } finally {
+    if (takeOvers.get(path) === mine) takeOvers.delete(path)
+  }
 }
 
 /**

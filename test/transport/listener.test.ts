@@ -2,9 +2,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { createProxy, type GrpcProxy } from '../../src/index.ts'
@@ -178,6 +181,30 @@ t.test('of several that find the same stale socket at once one has it, and keeps
   })
   await Promise.all(rounds)
   t.equal(readdirSync(folder).length, 8, 'nothing is left beside them')
+})
+
+t.test('one that is slow to take a stale socket away does not take that of another', async t => {
+  const file = path.join(folderOf(t), 'proxy.sock')
+  await leaveSocket(file)
+  const { rename, link } = fs
+  t.teardown(() => {
+    Object.assign(fs, { rename, link })
+    syncBuiltinESMExports()
+  })
+  // The second to move it is quick, and listens; the first then moves that one's socket; the third finds none.
+  const waits = [200, 0, 300]
+  fs.rename = async (...args) => {
+    await setTimeout(waits.shift() ?? 0)
+    return rename(...args)
+  }
+  fs.link = async (...args) => {
+    await setTimeout(200)
+    return link(...args)
+  }
+  syncBuiltinESMExports()
+  const tries = await Promise.allSettled(Array.from({ length: 3 }, () => proxyOf(t).listen({ path: file })))
+  t.same(tries.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected'])
+  t.equal(await answers(file), true)
 })
 
 t.test('closed while it looks whether anybody listens: it does not listen', async t => {
