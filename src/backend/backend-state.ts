@@ -1,9 +1,9 @@
 /** What goes on at a backend, as plain data, for people and for programs. */
 import type { Backend } from './backend.ts'
-import type { Endpoint } from './endpoint.ts'
+import type { Endpoint, PoolName } from './endpoint.ts'
 import { type EndpointTotals, Totals } from './endpoint-totals.ts'
 import type { Lease } from './lease.ts'
-import type { PoolState, SessionPool } from './session-pool.ts'
+import type { PoolState } from './session-pool.ts'
 
 /** A group of endpoints. */
 export interface BackendState {
@@ -85,7 +85,7 @@ export interface UnusableReason {
 
 export interface SessionState {
   /** `shared`: for all clients; `reserve`: for those with few calls; `apart`: for one that would harm others. */
-  readonly pool: 'shared' | 'reserve' | 'apart'
+  readonly pool: PoolName
   /** It takes no new calls. */
   readonly draining: boolean
   readonly ageMs: number
@@ -180,7 +180,7 @@ function reasonsOf(endpoint: Endpoint): UnusableReason[] {
 function sessionsOf(endpoint: Endpoint, { nowMs }: StateView): SessionState[] {
   const sessions: SessionState[] = []
   if (endpoint.sessionCount === 0) return sessions
-  for (const [pool, { leases }] of endpoint.pools as readonly [SessionState['pool'], SessionPool][]) {
+  for (const [pool, { leases }] of endpoint.pools) {
     const add = (draining: boolean) => (lease: Lease) => {
       if (sessions.length < MOST_SESSIONS) sessions.push(stateOfSession(pool, draining, lease, nowMs))
     }
@@ -190,7 +190,7 @@ function sessionsOf(endpoint: Endpoint, { nowMs }: StateView): SessionState[] {
   return sessions
 }
 
-function stateOfSession(pool: SessionState['pool'], draining: boolean, lease: Lease, nowMs: number): SessionState {
+function stateOfSession(pool: PoolName, draining: boolean, lease: Lease, nowMs: number): SessionState {
   const { session, readyMs, free } = lease
   const ageMs = Math.round(nowMs - readyMs)
   return { pool, draining, ageMs, streams: session.streams, room: draining ? 0 : free }

@@ -24,6 +24,8 @@ import type { Lease, StreamCounter } from './lease.ts'
 import type { Outcomes } from './outcome.ts'
 import { type PoolContext, type PoolOwner, type PoolState, SessionPool } from './session-pool.ts'
 
+export type PoolName = 'shared' | 'reserve' | 'apart'
+
 /** Who may say that an endpoint should get no calls, although it can be reached. */
 export type BarKind = 'health' | 'outlier'
 
@@ -144,14 +146,11 @@ export class Endpoint implements StreamCounter {
     return this.#retired !== undefined
   }
 
-  /** By their names. */
-  get pools(): readonly (readonly [name: string, pool: SessionPool])[] {
-    const all = { shared: this.#shared, reserve: this.#reserve, apart: this.#apart }
-    return Object.entries(all).filter((entry): entry is [string, SessionPool] => entry[1] !== undefined)
-  }
-
-  get #pools(): SessionPool[] {
-    return this.pools.map(([, pool]) => pool)
+  get pools(): readonly (readonly [PoolName, SessionPool])[] {
+    const pools: [PoolName, SessionPool][] = [['shared', this.#shared]]
+    if (this.#reserve !== undefined) pools.push(['reserve', this.#reserve])
+    if (this.#apart !== undefined) pools.push(['apart', this.#apart])
+    return pools
   }
 
   get sessionCount(): number {
@@ -268,7 +267,7 @@ export class Endpoint implements StreamCounter {
 
   async #retire(): Promise<void> {
     this.#closed = true
-    const gone = this.#pools.map(pool => pool.retire('the endpoint has left the backend'))
+    const gone = this.pools.map(([, pool]) => pool.retire('the endpoint has left the backend'))
     if (this.sessionCount > 0)
       this.#graceTimer = this.#context.clock.after(this.#options.sessions.drainGraceMs, () => this.close())
     await Promise.all(gone)
@@ -279,7 +278,7 @@ export class Endpoint implements StreamCounter {
   async close(): Promise<void> {
     this.#closed = true
     this.#graceTimer?.cancel()
-    await Promise.all(this.#pools.map(pool => pool.close()))
+    await Promise.all(this.pools.map(([, pool]) => pool.close()))
   }
 }
 
