@@ -32,6 +32,9 @@ export type BarKind = 'health' | 'outlier'
 /** Why an endpoint is barred that has just come and has not been asked how it is. It is no loss to the others. */
 export const UNCHECKED = 'it has not been checked yet'
 
+/** All that are not barred share it. */
+const NO_BARS: ReadonlyMap<BarKind, string> = new Map()
+
 export class Endpoint implements StreamCounter {
   readonly address: DialAddress
   /** What its source says of it now. The key never changes. */
@@ -54,7 +57,7 @@ export class Endpoint implements StreamCounter {
   /** How many calls it may have at a time. Undefined: as many as its sessions take. */
   limit: EndpointLimit | undefined
   /** Why it should get no calls, by who says so. */
-  readonly bars: ReadonlyMap<BarKind, string> = new Map()
+  bars: ReadonlyMap<BarKind, string> = NO_BARS
   #options: EndpointOptions
   readonly #context: PoolContext
   readonly #owner: EndpointOwner<Endpoint>
@@ -123,13 +126,15 @@ export class Endpoint implements StreamCounter {
   /** It gets no new calls until `unbar`, unless there are too few others. @param why for the log and the state */
   bar(by: BarKind, why: string): void {
     const before = this.barred && this.bars.get('health') !== UNCHECKED
-    ;(this.bars as Map<BarKind, string>).set(by, why)
+    this.bars = new Map(this.bars).set(by, why)
     if (!before) this.#owner.onBarsChanged(this)
   }
 
   unbar(by: BarKind): void {
-    const removed = (this.bars as Map<BarKind, string>).delete(by)
-    if (removed && !this.barred) this.#owner.onBarsChanged(this)
+    if (!this.bars.has(by)) return
+    const left = [...this.bars].filter(([other]) => other !== by)
+    this.bars = left.length === 0 ? NO_BARS : new Map(left)
+    if (!this.barred) this.#owner.onBarsChanged(this)
   }
 
   /** Why the last session or attempt ended. */
@@ -240,7 +245,6 @@ export class Endpoint implements StreamCounter {
       onConnected: changed,
       onRoom: changed,
       onConnectFailed: changed,
-      onConnectSlow() {},
       onSessionGone: changed,
     }
     return new SessionPool(this.address, options, this.#context, this, owner)

@@ -30,7 +30,7 @@ export interface PoolOwner {
   /** A connect failed. Calls that wait for this pool should go to another. */
   onConnectFailed(): void
   /** A connect takes long. Calls that wait should go to another endpoint if one is ready. */
-  onConnectSlow(): void
+  onConnectSlow?(): void
   /** A session takes no more streams, so no call should wait for one of them. */
   onSessionGone(): void
 }
@@ -127,7 +127,7 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
 
   onSlow(): void {
     this.#connector.slow = this.leases.open.length === 0
-    this.#owner.onConnectSlow()
+    this.#owner.onConnectSlow?.()
   }
 
   onOverdue(session: ClientSession, reason: string): void {
