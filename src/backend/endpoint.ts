@@ -32,7 +32,7 @@ export type BarKind = 'health' | 'outlier'
 /** Why an endpoint is barred that has just come and has not been asked how it is. It is no loss to the others. */
 export const UNCHECKED = 'it has not been checked yet'
 
-/** All that are not barred share it. */
+/** Shared by all that have never been barred. */
 const NO_BARS: ReadonlyMap<BarKind, string> = new Map()
 
 export class Endpoint implements StreamCounter {
@@ -132,8 +132,7 @@ export class Endpoint implements StreamCounter {
 
   unbar(by: BarKind): void {
     if (!this.bars.has(by)) return
-    const left = [...this.bars].filter(([other]) => other !== by)
-    this.bars = left.length === 0 ? NO_BARS : new Map(left)
+    this.bars = new Map([...this.bars].filter(([other]) => other !== by))
     if (!this.barred) this.#owner.onBarsChanged(this)
   }
 
