@@ -18,15 +18,18 @@ import { shownSetup } from './shown-setup.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
+/** A proxy that has workers asks them. */
+type Awaitable<T> = T | Promise<T>
+
 /** What of a proxy is administered. */
 export interface Administered {
   readonly setup: ProxySetup
   readonly log: Logger
   logLevel: string
   /** Why it should get no new connections; none: it is ready. */
-  readonly notReady: readonly string[]
-  state(options: StateOptions): ProxyState
-  metrics(format: TextFormat): string
+  readonly notReady: Awaitable<readonly string[]>
+  state(options: StateOptions): Awaitable<ProxyState>
+  metrics(format: TextFormat): Awaitable<string>
   /** Begins the end of the proxy, as it was told to end itself. */
   readonly askDrain: () => void
   /** Reads the configuration again. Undefined: there is no file. */
@@ -84,26 +87,30 @@ export class Admin {
     ])
   }
 
-  #ready(): AdminAnswer {
-    const { notReady } = this.#proxy
+  async #ready(): Promise<AdminAnswer> {
+    const notReady = await this.#proxy.notReady
     return notReady.length === 0 ? text(200, 'it is ready') : text(503, `it is not ready: ${notReady.join('; ')}`)
   }
 
-  #metrics({ accept }: AdminRequest): AdminAnswer {
+  async #metrics({ accept }: AdminRequest): Promise<AdminAnswer> {
     if (this.#proxy.setup.metrics === undefined)
       return text(404, 'metrics are off in the configuration: `metrics: false`')
     const format = accept.includes('application/openmetrics-text') ? 'openmetrics' : 'prometheus'
-    return { status: 200, type: CONTENT_TYPES[format], body: this.#proxy.metrics(format) }
+    return { status: 200, type: CONTENT_TYPES[format], body: await this.#proxy.metrics(format) }
   }
 
-  #state({ query }: AdminRequest): AdminAnswer {
+  async #state({ query }: AdminRequest): Promise<AdminAnswer> {
     const backend = query.get('backend') ?? undefined
     const firstEndpoint = numberOf(query, 'first', 0, Number.MAX_SAFE_INTEGER)
     const mostEndpoints = numberOf(query, 'most', USUAL_ENDPOINTS, MOST_ENDPOINTS)
     const isPage = Number.isInteger(firstEndpoint) && Number.isInteger(mostEndpoints)
     if (!isPage) return text(400, `first and most are whole numbers; most is at most ${MOST_ENDPOINTS}`)
     return json(
-      this.#proxy.state({ ...(backend !== undefined && { backend }), firstEndpoint, mostEndpoints } as StateOptions),
+      await this.#proxy.state({
+        ...(backend !== undefined && { backend }),
+        firstEndpoint,
+        mostEndpoints,
+      } as StateOptions),
     )
   }
 

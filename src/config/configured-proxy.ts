@@ -1,7 +1,7 @@
 /** The proxy with what a user writes: options are checked and resolved here, and the proxy below gets what came of it. */
 import type { ChangeSummary } from '../proxy/change.ts'
-import type { BoundAddress } from '../proxy/front.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
+import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { AdminSlot } from './admin-slot.ts'
 import { addressesOf } from './endpoint-list.ts'

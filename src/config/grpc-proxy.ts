@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net'
 import type { BesideOptions, StreamHandler } from '../proxy/carriers.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
-import type { BoundAddress } from '../proxy/front.ts'
 import type { ListenOptions } from '../proxy/proxy.ts'
 import type { OpenCounts, ProxyState, StateOptions } from '../proxy/state.ts'
+import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
 
 export interface BackendHandle {

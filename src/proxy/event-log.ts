@@ -2,8 +2,8 @@
 import type { Logger } from 'pino'
 import type { SourceProblem } from '../backend/endpoint-source.ts'
 import { shownCause, shownPath } from '../observe/log-fields.ts'
+import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { ServerSession } from '../transport/transport.ts'
-import type { BoundAddress } from './front.ts'
 import type { ListenerSetup } from './setup.ts'
 
 /** Lines about endpoints, where they are not for debugging. */

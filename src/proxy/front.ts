@@ -4,16 +4,10 @@ import { type Changed, changed } from '../backend/changed.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Listener } from '../transport/listener.ts'
+import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { ServerTransport, TransportName } from '../transport/transport.ts'
 import { checkKept, listenersByKey } from './front-change.ts'
 import type { ListenerSetup, ProxySetup } from './setup.ts'
-
-export interface BoundAddress {
-  /** `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/proxy.sock`. */
-  readonly address: string
-  /** 0 for a unix socket. */
-  readonly port: number
-}
 
 /** What of the front is open now. */
 export interface FrontCounts {
@@ -25,6 +19,8 @@ export interface FrontContext {
   readonly transport: (name: TransportName) => ServerTransport
   readonly owner: AcceptorOwner
   readonly onListening: (setup: ListenerSetup, bound: BoundAddress) => void
+  /** Another process listens at all addresses, and hands over what it accepts (`take`). */
+  readonly isHanded?: boolean
 }
 
 /** The listeners of the next configuration; see `Change`. */
@@ -99,8 +95,9 @@ export class Front {
 
   async #open(setup: ListenerSetup, options: AcceptorOptions): Promise<Opened> {
     if (this.#stopping) throw closed()
-    const { owner, onListening, transport } = this.#context
+    const { owner, onListening, transport, isHanded } = this.#context
     const listener = new Listener({ ...options, ...setup }, transport(setup.transport), owner, systemClock)
+    if (isHanded) return { setup, listener, bound: { address: '', port: 0 } }
     this.#passing.add(listener)
     try {
       const bound = await listener.listen()
@@ -170,6 +167,13 @@ export class Front {
       timer.cancel()
       this.#passing.delete(listener)
     })
+  }
+
+  /** A connection that another process accepted for this listener of the configuration. */
+  take(key: string, socket: Socket): void {
+    const opened = this.#stopping ? undefined : this.#configured?.get(key)
+    if (opened === undefined) socket.destroy()
+    else opened.listener.take(socket)
   }
 
   /** A connection that somebody else accepted. */

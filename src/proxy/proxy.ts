@@ -15,14 +15,15 @@ import type { Director } from '../routing/director.ts'
 import { createRouter } from '../routing/router.ts'
 import type { AcceptorOwner } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
-import type { ListenAddress, ListenTls } from '../transport/listener.ts'
+import type { ListenTls } from '../transport/listener.ts'
+import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
 import { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ServerSession, Stream, TransportName } from '../transport/transport.ts'
 import { loopTurn, turnClock } from '../transport/turn.ts'
 import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
 import { EventLog } from './event-log.ts'
-import { type BoundAddress, Front } from './front.ts'
+import { Front } from './front.ts'
 import { Observers } from './observers.ts'
 import type { ProxySetup } from './setup.ts'
 import { type OpenCounts, openCounts, type ProxyState, proxyState, type StateOptions, Tally } from './state.ts'
@@ -54,8 +55,11 @@ export class VerbatimProxy implements Live {
   #stopping = false
   #closed: Promise<void> | undefined
 
-  /** @param setup resolved; `createProxy` makes it of what a user writes */
-  constructor(setup: ProxySetup) {
+  /**
+   * @param setup resolved; `createProxy` makes it of what a user writes
+   * @param isHanded another process listens at its addresses, and hands over what it accepts (`front.take`)
+   */
+  constructor(setup: ProxySetup, isHanded = false) {
     this.setup = setup
     this.log = setup.logger ?? createLogger(setup.log)
     this.#events = new EventLog(this.log)
@@ -79,7 +83,12 @@ export class VerbatimProxy implements Live {
     })
     const owner = this.#acceptorOwner()
     const onListening = this.#events.listening
-    this.front = new Front(setup.limits, { transport: name => this.#carriers.server(name), owner, onListening })
+    this.front = new Front(setup.limits, {
+      transport: name => this.#carriers.server(name),
+      owner,
+      onListening,
+      isHanded,
+    })
     this.#observers = new Observers(setup, this.log)
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))
     this.#serve = this.#carriers.streamHandler(owner)

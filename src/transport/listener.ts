@@ -1,14 +1,13 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. It is the same for every transport. */
-import { chmodSync } from 'node:fs'
-import net, { type AddressInfo } from 'node:net'
+import net from 'node:net'
 import type tls from 'node:tls'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
+import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
 import { nodeTls } from './node-tls.ts'
-import { addressOf, formatAddress } from './peer.ts'
+import { addressOf } from './peer.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { ServerTransport } from './transport.ts'
-import { bindNarrowly, listenOver } from './unix-socket.ts'
 
 export interface ListenTls {
   readonly cert: string | Buffer
@@ -17,16 +16,6 @@ export interface ListenTls {
   readonly clientCa?: string | Buffer
   /** Clients without a valid certificate are refused in the handshake. */
   readonly requireClientCertificate?: boolean
-}
-
-export interface ListenAddress {
-  readonly host?: string
-  /** 0 takes a free one. */
-  readonly port?: number
-  /** A unix socket instead of host and port. */
-  readonly path?: string
-  /** Who may connect to the unix socket, as `chmod` takes it (`0o660`); default: what the process's umask leaves. */
-  readonly socketMode?: number
 }
 
 /** `prefaceTimeoutMs` is for the TLS handshake too. */
@@ -53,11 +42,10 @@ export function asksForCertificate({ clientCa, requireClientCertificate }: Liste
 
 export class Listener {
   readonly #server: net.Server
+  readonly #socket: ListeningSocket
   readonly #options: ListenerOptions
   readonly #owner: AcceptorOwner
   readonly #acceptor: Acceptor
-  #draining = false
-  #abortListen: (() => void) | undefined
 
   constructor(options: ListenerOptions, transport: ServerTransport, owner: AcceptorOwner, clock: Clock) {
     this.#options = options
@@ -68,6 +56,9 @@ export class Listener {
       if (this.#acceptor.track(socket) && options.tls === undefined) this.#acceptor.accept(socket)
     })
     this.#server.on('secureConnection', socket => this.#acceptor.accept(socket))
+    // Errors of accept (EMFILE) are temporary.
+    const onAcceptError = (error: Error) => owner.onRefused('too-many', 'accept', error.message)
+    this.#socket = new ListeningSocket(this.#server, options, onAcceptError)
   }
 
   #secureServer(options: ListenTls): net.Server {
@@ -85,48 +76,14 @@ export class Listener {
     return server
   }
 
-  /**
-   * Takes over a unix socket on which nobody listens any more.
-   * @throws the system's error (`EADDRINUSE`, `EACCES`, …) when the address cannot be used, `ENOTSOCK` where there is a
-   * file that is not a socket; Error when closed meanwhile
-   */
-  listen(): Promise<{ address: string; port: number }> {
-    return listenOver(this.#options.path, () => this.#listen())
+  /** @throws like `ListeningSocket.listen` */
+  listen(): Promise<BoundAddress> {
+    return this.#socket.listen()
   }
 
-  #listen(): Promise<{ address: string; port: number }> {
-    if (this.#draining) return Promise.reject(new Error('closed before it listened'))
-    const { host, port, path, socketMode } = this.#options
-    const server = this.#server
-    return new Promise((resolve, reject) => {
-      const onError = (error: Error) => {
-        server.removeListener('listening', onListening)
-        reject(error)
-      }
-      this.#abortListen = () => reject(new Error('closed before it listened'))
-      server.once('error', onError)
-      const onListening = () => {
-        server.removeListener('error', onError)
-        // It was told to stop while the host name was looked up: the promise was rejected, and there is no address.
-        if (this.#draining) {
-          server.close()
-          return
-        }
-        // Errors of accept (EMFILE) come later and are temporary.
-        server.on('error', error => this.#owner.onRefused('too-many', 'accept', error.message))
-        const bound = server.address() as AddressInfo | string
-        if (typeof bound !== 'string') {
-          resolve({ address: formatAddress(bound.address, bound.port), port: bound.port })
-          return
-        }
-        if (socketMode !== undefined) chmodSync(bound, socketMode)
-        resolve({ address: `unix:${bound}`, port: 0 })
-      }
-      server.once('listening', onListening)
-      if (path === undefined) server.listen({ host: host ?? '127.0.0.1', port: port ?? 0 })
-      else if (socketMode === undefined) server.listen({ path })
-      else bindNarrowly(socketMode, () => server.listen({ path }))
-    })
+  /** A connection that another process has accepted for it. Nothing was read from it. */
+  take(socket: net.Socket): void {
+    this.#server.emit('connection', socket)
   }
 
   /**
@@ -146,15 +103,9 @@ export class Listener {
     return this.#acceptor.connections
   }
 
-  #stop(): void {
-    this.#draining = true
-    this.#server.close()
-    this.#abortListen?.()
-  }
-
   /** Accepts no more and tells the clients; they finish what they have. */
   drain(): void {
-    this.#stop()
+    this.#socket.stop()
     this.#acceptor.drain()
   }
 
@@ -165,7 +116,7 @@ export class Listener {
 
   /** Resolves when no connection is left: connections that have not ended after a moment are closed. */
   async close(): Promise<void> {
-    this.#stop()
+    this.#socket.stop()
     await this.#acceptor.close()
   }
 }
