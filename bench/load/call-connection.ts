@@ -3,7 +3,7 @@
  * of the message, `grpc-status: 0`. It does as little as that needs, so that the proxy is what is measured.
  */
 import net from 'node:net'
-import { fieldValue } from '../../src/bench/call.ts'
+import { firstValue } from '../../src/grpc/metadata.ts'
 import { writeUint32 } from '../../src/wire/frame.ts'
 import {
   CLIENT_PREFACE,
@@ -197,17 +197,17 @@ export class CallConnection implements FrameHandler, Caller {
     const fields = this.#decoder.decode(bytes, start, end)
     const slot = (streamId >> 1) % SLOTS
     if (this.#received[slot] === NO_HEADERS) {
-      const status = fieldValue(fields, ':status')
+      const status = firstValue(fields, ':status')
       if (status !== '200') return this.#end(streamId, `:status ${status}`)
       this.#received[slot] = 0
     }
     if (!endStream) return
-    const status = fieldValue(fields, 'grpc-status')
+    const status = firstValue(fields, 'grpc-status')
     const received = this.#received[slot]!
     const { length } = this.#calls.response
     const problem =
       status !== '0'
-        ? `grpc-status ${status} after ${received} bytes: ${fieldValue(fields, 'grpc-message')}`
+        ? `grpc-status ${status} after ${received} bytes: ${firstValue(fields, 'grpc-message')}`
         : received !== length
           ? `${received} bytes came instead of ${length}`
           : undefined

@@ -8,7 +8,7 @@
  * | `BULK_PATH`                  | `BULK_BYTES`, whatever the request is          |
  * | `/verbatim.bench.Shapes/…`   | as `x-response-…` says, and checks the request |
  */
-import { fieldValue } from '../../src/bench/call.ts'
+import { firstValue } from '../../src/grpc/metadata.ts'
 import type { HeaderField } from '../../src/wire/index.ts'
 import { BULK_BYTES, BULK_PATH, SMALL_BYTES, SMALL_PATH } from '../subjects/world.ts'
 import {
@@ -83,7 +83,7 @@ export function metadataOf({ request, response, echo }: CallPlan): readonly (rea
 
 /** The plan in a call's headers. @throws RangeError that says what is wrong with them */
 export function readPlan(block: readonly HeaderField[]): CallPlan {
-  const path = fieldValue(block, ':path') ?? ''
+  const path = firstValue(block, ':path') ?? ''
   const echoed = ECHOES[path]
   if (echoed !== undefined) {
     return { path, request: SMALL, response: { count: 1, bytes: echoed }, answer: 'after', echo: true }
@@ -118,7 +118,7 @@ function checked(messages: Messages): Messages {
 }
 
 function numberOf(block: readonly HeaderField[], name: string): number {
-  const value = fieldValue(block, name)
+  const value = firstValue(block, name)
   if (value === undefined || !/^\d{1,9}$/.test(value)) throw new RangeError(`${name} must be a number, is ${value}`)
   return Number(value)
 }

@@ -1,5 +1,5 @@
 /** One call of any shape on a stream of the wire layer: it sends what its plan says, and checks what comes. */
-import { fieldValue } from '../../src/bench/call.ts'
+import { firstValue } from '../../src/grpc/metadata.ts'
 import {
   ErrorCode,
   errorCodeName,
@@ -56,7 +56,7 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   }
 
   onHeaders(block: readonly HeaderField[], endStream: boolean): void {
-    const status = fieldValue(block, ':status')
+    const status = firstValue(block, ':status')
     // A response of 1xx is not the final one.
     if (status?.startsWith('1')) return
     if (status !== '200') this.#fail(`:status ${status}`)
@@ -94,8 +94,8 @@ export class StreamCall implements WireStreamOwner, PacedReader {
   }
 
   #ended(trailers: readonly HeaderField[]): void {
-    const status = fieldValue(trailers, 'grpc-status')
-    if (status !== '0') this.#fail(`grpc-status ${status}: ${fieldValue(trailers, 'grpc-message')}`)
+    const status = firstValue(trailers, 'grpc-status')
+    if (status !== '0') this.#fail(`grpc-status ${status}: ${firstValue(trailers, 'grpc-message')}`)
     else this.#problem ??= this.#check.end()
   }
 

@@ -1,6 +1,8 @@
 /** One call of the load: what is sent for it, and how it ended. Only the prefixes of response messages are read. */
 import { MessageCounter } from '../grpc/message.ts'
-import { Status, type StatusCode, statusName, statusOfReset } from '../grpc/status.ts'
+import { firstValue } from '../grpc/metadata.ts'
+import { decodeMessage, Status, type StatusCode, statusName, statusOfReset } from '../grpc/status.ts'
+import { wasUnprocessed } from '../transport/unprocessed.ts'
 import {
   ErrorCode,
   type HeaderFieldLike,
@@ -81,12 +83,12 @@ export class Call implements WireStreamOwner {
   }
 
   onHeaders(block: readonly HeaderFieldLike[], endStream: boolean): void {
-    const http = fieldValue(block, ':status') ?? ''
+    const http = firstValue(block, ':status') ?? ''
     if (http.startsWith('1')) return
     if (this.carrier !== undefined) this.carrier.answered++
     if (http !== '200') this.fail(STATUS_OF_HTTP[http] ?? Status.UNKNOWN, `HTTP status ${http}`)
     else if (endStream) this.#trailers(block)
-    else if (!fieldValue(block, 'content-type')?.startsWith('application/grpc')) {
+    else if (!firstValue(block, 'content-type')?.startsWith('application/grpc')) {
       this.fail(Status.UNKNOWN, 'the response is not gRPC: its content-type is another')
     }
   }
@@ -105,8 +107,7 @@ export class Call implements WireStreamOwner {
 
   onClosed(end: StreamEnd): void {
     if (this.status === undefined) {
-      const refused = end.kind === 'lost' ? end.unprocessed : isRefusal(end)
-      if (refused && this.#owner.again(this)) return
+      if (wasUnprocessed(end) && this.#owner.again(this)) return
       if (end.kind === 'reset') this.#settle(statusOfReset(end.code), `the stream was reset, code ${end.code}`)
       else if (end.kind === 'lost') this.#settle(Status.UNAVAILABLE, `the connection was lost: ${end.reason}`)
       else this.#settle(Status.UNKNOWN, 'the response ended without a status')
@@ -115,11 +116,11 @@ export class Call implements WireStreamOwner {
   }
 
   #trailers(block: readonly HeaderFieldLike[]): void {
-    const status = fieldValue(block, 'grpc-status')
+    const status = firstValue(block, 'grpc-status')
     if (status === undefined || !/^\d{1,9}$/.test(status)) {
       this.#settle(Status.UNKNOWN, 'the response has no grpc-status')
     } else if (Number(status) !== Status.OK) {
-      this.#settle(Number(status), decoded(fieldValue(block, 'grpc-message') ?? ''))
+      this.#settle(Number(status), decodeMessage(firstValue(block, 'grpc-message') ?? ''))
     } else if (this.#counter.within)
       this.#settle(Status.INTERNAL, 'the response ended within a message, with status OK')
     else this.#settle(Status.OK, '')
@@ -143,22 +144,4 @@ export function plainText(said: string): string {
 /** `12 UNIMPLEMENTED: unknown method`. */
 export function describeEnd({ status = Status.UNKNOWN, detail }: Pick<Call, 'status' | 'detail'>): string {
   return `${status} ${statusName(status)}${detail === '' ? '' : `: ${detail}`}`
-}
-
-function isRefusal(end: StreamEnd): boolean {
-  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
-}
-
-export function fieldValue(block: readonly HeaderFieldLike[], name: string): string | undefined {
-  for (let i = 0; i < block.length; i++) if (block[i]!.name === name) return block[i]!.value
-  return undefined
-}
-
-/** `grpc-message` is percent-encoded UTF-8. Other text stays as it came. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

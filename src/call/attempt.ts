@@ -6,9 +6,10 @@ import { Status, statusOf } from '../grpc/status.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
+import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import type { Failure } from './failure.ts'
-import { ofUpstream, wasRefused } from './stream-end.ts'
+import { ofUpstream } from './stream-end.ts'
 
 /** How long a backend may take for what is left of a request whose response is complete. */
 const LINGER_MS = 5_000
@@ -107,7 +108,7 @@ export class Attempt implements StreamOwner {
 
   onClosed(end: StreamEnd): void {
     this.#closed = true
-    if (this.#observed?.over === false) this.#observed.ended('backend', ofUpstream(end).status, wasRefused(end))
+    if (this.#observed?.over === false) this.#observed.ended('backend', ofUpstream(end).status, wasUnprocessed(end))
     if (this.#owner !== undefined && end.kind !== 'clean') this.lease.broke()
     this.#share.streamEnded(this.lease)
     this.lease.ended(this)

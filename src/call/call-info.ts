@@ -1,5 +1,5 @@
 /** What a director sees of a call. Its parts are made when they are asked for, not before. */
-import type { RequestHead } from '../grpc/metadata.ts'
+import { firstValue, type RequestHead } from '../grpc/metadata.ts'
 import type { CallInfo, MetadataView } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
@@ -40,11 +40,7 @@ export class RoutedCall implements CallInfo, MetadataView {
   }
 
   get(name: string): string | undefined {
-    const { fields } = this
-    for (let i = 0; i < fields.length; i++) {
-      if (fields[i]!.name === name) return fields[i]!.value
-    }
-    return undefined
+    return firstValue(this.fields, name)
   }
 
   getAll(name: string): string[] {

@@ -16,6 +16,7 @@ import type { Field } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import type { HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { HeadersRefused } from '../transport/transport.ts'
+import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { listBytesOf } from '../wire/hpack/header-field.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
@@ -30,7 +31,7 @@ import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { CallRequest } from './request.ts'
-import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream, wasRefused } from './stream-end.ts'
+import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream } from './stream-end.ts'
 
 type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
 
@@ -254,7 +255,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   onAttemptClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
-    const refused = this.#phase === 'forwarding' && wasRefused(end)
+    const refused = this.#phase === 'forwarding' && wasUnprocessed(end)
     if (refused && this.#request.again(mostRetries(end), this.share)) return this.#enter('waiting')
     this.#fail(refused ? ofRefusal(end) : ofUpstream(end), enderOf(end, 'backend'))
   }

@@ -10,12 +10,6 @@ export function enderOf(end: StreamEnd, peer: 'client' | 'backend'): EndedBy {
   return end.kind !== 'clean' && end.by === 'self' ? 'proxy' : peer
 }
 
-/** The peer promises that it did not process the request (gRFC A6; RFC 9113 §6.8, §8.7). */
-export function wasRefused(end: StreamEnd): boolean {
-  if (end.kind === 'lost') return end.unprocessed
-  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
-}
-
 /** A request that the backend refused is tried once more (gRFC A6: "the second time … committed"). */
 const MAX_AFTER_REFUSAL = 1
 /**

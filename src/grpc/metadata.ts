@@ -73,6 +73,12 @@ export function readHead(block: readonly Field[]): RequestHead {
   return head
 }
 
+/** The first field of this name. */
+export function firstValue(block: readonly Field[], name: string): string | undefined {
+  for (let i = 0; i < block.length; i++) if (block[i]!.name === name) return block[i]!.value
+  return undefined
+}
+
 const GRPC_TYPE = 'application/grpc'
 
 /**

@@ -10,13 +10,14 @@
  * ```
  */
 import { onlyMessage, prefixed } from '../grpc/message.ts'
-import type { Field } from '../grpc/metadata.ts'
+import { type Field, firstValue } from '../grpc/metadata.ts'
 import { decodeMessage, Status, statusOf } from '../grpc/status.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
 import type { Clock } from '../transport/clock.ts'
 import { copyOf } from '../transport/lent.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
+import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 
 export interface OwnRequest {
@@ -57,7 +58,7 @@ export interface OwnStream {
 }
 
 /** What a stream is opened on: a session, or somebody who counts the streams of one. */
-export interface OwnSession {
+export interface OwnStreams {
   /** Only while there is room for a stream. */
   open(owner: StreamOwner): Stream
   /** The call does not need its stream any more. By default it is reset at once. */
@@ -82,7 +83,7 @@ export const STOOD_STILL_MS = 100
  * @returns cancels it
  */
 export function callOn(
-  session: OwnSession,
+  session: OwnStreams,
   request: OwnRequest,
   time: OwnTime,
   done: (outcome: OwnOutcome) => void,
@@ -95,7 +96,7 @@ export function callOn(
 class OwnCall implements StreamOwner, OwnStream {
   readonly stream: Stream
   seen = false
-  readonly #session: OwnSession
+  readonly #session: OwnStreams
   readonly #maxBytes: number
   readonly #time: OwnTime
   readonly #timer: WheelTimer
@@ -107,7 +108,7 @@ class OwnCall implements StreamOwner, OwnStream {
   /** The stream is over, or was given up. */
   #left = false
 
-  constructor(session: OwnSession, { maxBytes }: OwnRequest, time: OwnTime, done: (outcome: OwnOutcome) => void) {
+  constructor(session: OwnStreams, { maxBytes }: OwnRequest, time: OwnTime, done: (outcome: OwnOutcome) => void) {
     this.#session = session
     this.#maxBytes = maxBytes
     this.#time = time
@@ -138,11 +139,11 @@ class OwnCall implements StreamOwner, OwnStream {
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
     this.seen = true
-    const http = fieldOf(block, ':status')
+    const http = firstValue(block, ':status') ?? ''
     // Interim responses (RFC 9110 §15.2) say nothing yet.
     if (!endStream && http.startsWith('1')) return
     if (http !== '200') return this.#wrong(`HTTP status ${http}`)
-    const type = fieldOf(block, 'content-type')
+    const type = firstValue(block, 'content-type') ?? ''
     if (!/^application\/grpc(?:[+;]|$)/.test(type)) return this.#wrong('a response that is not gRPC')
     if (endStream) this.#ended(block)
   }
@@ -180,7 +181,7 @@ class OwnCall implements StreamOwner, OwnStream {
     const status = statusOf(last)
     if (status < 0) return this.#wrong('a response without a grpc-status')
     if (status !== Status.OK) {
-      const text = decodeMessage(fieldOf(last, 'grpc-message')).slice(0, MAX_TEXT_CHARACTERS)
+      const text = decodeMessage(firstValue(last, 'grpc-message') ?? '').slice(0, MAX_TEXT_CHARACTERS)
       return this.#tell({ kind: 'status', status, text })
     }
     const message = onlyMessage(Buffer.concat(this.#pieces))
@@ -238,16 +239,6 @@ function requestBlock(path: string, scheme: string, authority: string, timeoutMs
 
 function field(name: string, value: string): Field {
   return { name, value, neverIndexed: false }
-}
-
-function fieldOf(block: HeaderBlock, name: string): string {
-  return block.find(one => one.name === name)?.value ?? ''
-}
-
-/** RFC 9113 §6.8 and §8.7. */
-function wasUnprocessed(end: StreamEnd): boolean {
-  if (end.kind === 'lost') return end.unprocessed
-  return end.kind === 'reset' && end.by === 'peer' && end.code === ErrorCode.REFUSED_STREAM
 }
 
 function whyLost(end: StreamEnd): string {

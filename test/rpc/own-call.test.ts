@@ -3,8 +3,8 @@ import pino from 'pino'
 import t, { type Test } from 'tap'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import { Carriers } from '../../src/proxy/carriers.ts'
-import { callOn, type OwnOutcome, type OwnSession, type OwnStream } from '../../src/rpc/own-call.ts'
-import { OwnSession as DialledSession } from '../../src/rpc/own-session.ts'
+import { callOn, type OwnOutcome, type OwnStream, type OwnStreams } from '../../src/rpc/own-call.ts'
+import { OwnSession } from '../../src/rpc/own-session.ts'
 import { systemClock } from '../../src/transport/clock.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { ClientSession, ClientTransport, TransportName } from '../../src/transport/transport.ts'
@@ -44,7 +44,7 @@ class Scene {
 
   static async on(t: Test, transport: TransportName, options: ServerOptions = {}): Promise<Scene> {
     const server = await RawServer.listen(t, options)
-    const own = new DialledSession(addressOf(server), transportOf(transport), systemClock)
+    const own = new OwnSession(addressOf(server), transportOf(transport), systemClock)
     t.teardown(() => own.close())
     const session = await new Promise<ClientSession>((resolve, reject) =>
       own.get(LONG_MS, (session, why) => (session === undefined ? reject(new Error(why)) : resolve(session))),
@@ -268,7 +268,7 @@ t.test('who counts the streams of a session is told when one is given up, once, 
   const real = new FakeSession({ name: 'a' }, {} as never)
   real.owner.onReady = () => {}
   real.ready()
-  const session: OwnSession = {
+  const session: OwnStreams = {
     open: owner => real.open(owner),
     giveUp: ({ seen }: OwnStream) => told.push(`given up, ${seen ? 'seen' : 'not seen'}`),
     ended: () => told.push('ended'),

@@ -3,7 +3,7 @@
  * would carry at full load, less where calls fail.
  */
 import { LOAD_REPORT_FIELD, type LoadReport, type ReportFault, readLoadReport } from '../../grpc/load-report.ts'
-import type { HeaderBlock } from '../../transport/transport.ts'
+import { firstValue } from '../../grpc/metadata.ts'
 import type { Outcome, OutcomeListener } from '../outcome.ts'
 
 export interface ReportSettings {
@@ -36,7 +36,7 @@ export class ReportedLoad implements OutcomeListener {
 
   onEnd({ by, trailers, endMs }: Outcome): void {
     if (by !== 'backend' || trailers === undefined || endMs - this.#readMs < this.#settings.updateMs * READ_PART) return
-    const text = reportIn(trailers)
+    const text = firstValue(trailers, LOAD_REPORT_FIELD)
     if (text === undefined) return
     this.#readMs = endMs
     const report = readLoadReport(text)
@@ -65,9 +65,4 @@ export class ReportedLoad implements OutcomeListener {
     if (this.#sinceMs === undefined || this.#isExpired(nowMs)) return undefined
     return nowMs - this.#sinceMs < this.#settings.blackoutMs ? undefined : this.#weight
   }
-}
-
-function reportIn(trailers: HeaderBlock): string | undefined {
-  for (let i = 0; i < trailers.length; i++) if (trailers[i]!.name === LOAD_REPORT_FIELD) return trailers[i]!.value
-  return undefined
 }

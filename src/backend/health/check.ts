@@ -7,7 +7,7 @@
  *   no check keeps a session open that calls do not use.
  */
 import { HEALTH_CHECK_PATH, healthRequest } from '../../grpc/health-message.ts'
-import { callOn, type OwnSession as OwnCallSession, type OwnOutcome } from '../../rpc/own-call.ts'
+import { callOn, type OwnOutcome, type OwnStreams } from '../../rpc/own-call.ts'
 import { OwnSession } from '../../rpc/own-session.ts'
 import type { DialAddress } from '../../transport/transport.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -86,7 +86,7 @@ export class Check {
   }
 
   /** @param own the session is our own, and the next check dials another if this one is of no use */
-  #call(session: OwnCallSession, own?: OwnSession): void {
+  #call(session: OwnStreams, own?: OwnSession): void {
     const { address } = this.#endpoint
     const request = {
       path: HEALTH_CHECK_PATH,
@@ -127,7 +127,7 @@ export class Check {
 }
 
 /** Resets of shared sessions keep to the pace that the endpoint bears. */
-function sharedBy(lease: Lease): OwnCallSession {
+function sharedBy(lease: Lease): OwnStreams {
   return {
     open: owner => lease.openOwn(owner),
     giveUp: what => lease.reset(what),
