@@ -7,6 +7,7 @@ export type {
   UnusableReason,
 } from './backend/backend-state.ts'
 export type { EndpointTotals } from './backend/endpoint-totals.ts'
+export type { CallState } from './call/call-state.ts'
 export { createProxy } from './config/create-proxy.ts'
 export { defineBackend } from './config/define-backend.ts'
 export type { BackendHandle, GrpcProxy } from './config/grpc-proxy.ts'
@@ -17,7 +18,9 @@ export { GrpcError, Status, type StatusCode, type StatusName } from './grpc/stat
 export type { BesideOptions, StreamHandler } from './proxy/carriers.ts'
 export type { ChangeSummary } from './proxy/change.ts'
 export { UnfitChange } from './proxy/front-change.ts'
+export type { ClientSessionState, ListenerState } from './proxy/front-state.ts'
 export type { ListenOptions } from './proxy/proxy.ts'
+export type { RouteState } from './proxy/route-state.ts'
 export type { OpenCounts, ProxyState, StateOptions } from './proxy/state.ts'
 export type { BackendDefinition, CallInfo, CallPriority, Director, MetadataView, Target } from './routing/director.ts'
 export type { BoundAddress } from './transport/listening-socket.ts'

@@ -38,8 +38,13 @@ export class Deadline {
 
   /** `grpc-timeout` with the time that is left, never more than came; undefined: it has passed. */
   left(): string | undefined {
-    const leftMs = this.#atMs - this.#clock.now()
+    const { leftMs } = this
     return leftMs > 0 ? formatTimeout(leftMs) : undefined
+  }
+
+  /** How long that is; below 0 where it has passed. */
+  get leftMs(): number {
+    return this.#atMs - this.#clock.now()
   }
 
   disarm(): void {

@@ -22,6 +22,7 @@ import { listBytesOf } from '../wire/hpack/header-field.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
+import type { CallParts, Phase } from './call-state.ts'
 import type { CallSession, RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
 import { type Failure, failureOf } from './failure.ts'
@@ -32,8 +33,6 @@ import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, type EndedBy } from './record.ts'
 import { CallRequest } from './request.ts'
 import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream } from './stream-end.ts'
-
-type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -290,6 +289,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#farewell = new Farewell(this.#down, failure, this.#context)
     // Until the client has taken what waits for it, that counts as held.
     if (!this.#farewell.say(!within && endsByTrailers(this.#response), ended)) this.onWritable()
+  }
+
+  get parts(): CallParts {
+    const [phase, peer, request, down, backend] = [this.#phase, this.#peer, this.#request, this.#down, this.#backend]
+    const [attempt, recorder, deadline, startMs] = [this.#attempt, this.#recorder, this.#deadline, this.#startMs]
+    return { phase, peer, request, down, backend, attempt, recorder, deadline, startMs }
   }
 
   /** The grace period of a drain is over. */

@@ -12,9 +12,10 @@ import {
 } from '../admin/server.ts'
 import { CONTENT_TYPES, type TextFormat } from '../observe/registry.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
-import { MOST_ENDPOINTS, type ProxyState, type StateOptions, USUAL_ENDPOINTS } from '../proxy/state.ts'
+import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
 import { shownSetup } from './shown-setup.ts'
+import { stateOptions } from './state-query.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -100,18 +101,8 @@ export class Admin {
   }
 
   async #state({ query }: AdminRequest): Promise<AdminAnswer> {
-    const backend = query.get('backend') ?? undefined
-    const firstEndpoint = numberOf(query, 'first', 0, Number.MAX_SAFE_INTEGER)
-    const mostEndpoints = numberOf(query, 'most', USUAL_ENDPOINTS, MOST_ENDPOINTS)
-    const isPage = Number.isInteger(firstEndpoint) && Number.isInteger(mostEndpoints)
-    if (!isPage) return text(400, `first and most are whole numbers; most is at most ${MOST_ENDPOINTS}`)
-    return json(
-      await this.#proxy.state({
-        ...(backend !== undefined && { backend }),
-        firstEndpoint,
-        mostEndpoints,
-      } as StateOptions),
-    )
+    const options = stateOptions(query)
+    return typeof options === 'string' ? text(400, options) : json(await this.#proxy.state(options))
   }
 
   #drain(): AdminAnswer {

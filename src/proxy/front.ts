@@ -30,6 +30,17 @@ export interface FrontChange {
   discard(): Promise<void>
 }
 
+/** Something that clients connect to. */
+export interface Door {
+  /** Empty for connections that others accepted, which may have TLS or not. */
+  readonly address: string
+  readonly transport: TransportName
+  readonly tls: boolean
+  /** It accepts no more. */
+  readonly draining: boolean
+  readonly acceptor: Pick<Acceptor, 'connections' | 'sessions' | 'accepted'>
+}
+
 /** One that is open. */
 interface Opened {
   setup: ListenerSetup
@@ -44,8 +55,10 @@ export class Front {
   #configured: Map<string, Opened> | undefined
   /** Those that were asked for one by one. */
   readonly #others = new Set<Opened>()
-  /** Listen, or drain; none of the others yet, or any more. */
-  readonly #passing = new Set<Listener>()
+  /** Are being opened; none of the others yet. */
+  readonly #opening = new Set<Listener>()
+  /** Drain; none of the others any more. */
+  readonly #leaving = new Set<Opened>()
   /** Of connections that others accepted. */
   readonly #handed: Acceptor
   #stopping = false
@@ -61,7 +74,8 @@ export class Front {
   }
 
   #acceptors(): (Listener | Acceptor)[] {
-    return [...this.#opened().map(({ listener }) => listener), ...this.#passing, this.#handed]
+    const known = [...this.#opened(), ...this.#leaving].map(({ listener }) => listener)
+    return [...known, ...this.#opening, this.#handed]
   }
 
   /** It listens somewhere. */
@@ -76,6 +90,25 @@ export class Front {
       clientSessions += acceptor.sessions
     }
     return { clientConnections, clientSessions }
+  }
+
+  /** All that clients connect to, with those that leave. */
+  get doors(): Door[] {
+    const draining = this.#stopping
+    const doorOf = ({ setup, listener, bound }: Opened, leaves: boolean): Door => ({
+      address: bound.address,
+      transport: setup.transport,
+      tls: setup.tls !== undefined,
+      draining: draining || leaves,
+      acceptor: listener,
+    })
+    const listeners = [
+      ...this.#opened().map(opened => doorOf(opened, false)),
+      ...[...this.#leaving].map(opened => doorOf(opened, true)),
+    ]
+    if (this.#handed.connections === 0) return listeners
+    const handed = { address: '', transport: 'frames', tls: false, draining, acceptor: this.#handed } as const
+    return [...listeners, handed]
   }
 
   /** Opens the listeners of a configuration. @throws like `listen`; what is open by then is for `close` */
@@ -98,7 +131,7 @@ export class Front {
     const { owner, onListening, transport, isHanded } = this.#context
     const listener = new Listener({ ...options, ...setup }, transport(setup.transport), owner, systemClock)
     if (isHanded) return { setup, listener, bound: { address: '', port: 0 } }
-    this.#passing.add(listener)
+    this.#opening.add(listener)
     try {
       const bound = await listener.listen()
       if (this.#stopping) {
@@ -110,7 +143,7 @@ export class Front {
     } catch (error) {
       throw this.#stopping ? closed(error) : error
     } finally {
-      this.#passing.delete(listener)
+      this.#opening.delete(listener)
     }
   }
 
@@ -146,7 +179,7 @@ export class Front {
     if (before === undefined) return
     this.#configured = new Map([...after.keys()].map(key => [key, before.get(key) ?? opened.get(key)!]))
     for (const [key, setup] of after) this.#configured.get(key)!.setup = setup
-    for (const [key, { listener }] of before) if (!after.has(key)) this.#leave(listener, graceMs)
+    for (const [key, opened] of before) if (!after.has(key)) this.#leave(opened, graceMs)
   }
 
   /** @param keys of those whose own options are others now: new certificates cost clients their TLS tickets */
@@ -159,13 +192,14 @@ export class Front {
   }
 
   /** Its clients finish what they have; after the grace period they are closed. */
-  #leave(listener: Listener, graceMs: number): void {
-    this.#passing.add(listener)
+  #leave(opened: Opened, graceMs: number): void {
+    const { listener } = opened
+    this.#leaving.add(opened)
     listener.drain()
     const timer = systemClock.after(graceMs, () => void listener.close())
     void listener.empty().then(() => {
       timer.cancel()
-      this.#passing.delete(listener)
+      this.#leaving.delete(opened)
     })
   }
 

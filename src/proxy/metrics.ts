@@ -4,7 +4,7 @@ import { CallMetrics, type CallMetricsOptions } from '../observe/call-metrics.ts
 import { ProcessMetrics } from '../observe/process-metrics.ts'
 import { type Family, type Labels, type MetricType, type Reading, readingOf } from '../observe/registry.ts'
 import type { Route } from '../routing/router.ts'
-import type { OpenCounts, ProxyState, StateOptions } from './state.ts'
+import { COUNTS_ONLY, type OpenCounts, type ProxyState, type StateOptions } from './state.ts'
 
 /** What of a proxy is looked at when somebody reads. */
 export interface Measured {
@@ -27,7 +27,7 @@ export class ProxyMetrics {
   }
 
   read(proxy: Measured): Reading[] {
-    const { counts, backends } = proxy.state({ mostEndpoints: 0 })
+    const { counts, backends } = proxy.state(COUNTS_ONLY)
     const open = [...openFamilies(proxy, counts), ...backendFamilies(backends)]
     return readingOf([...this.calls.families, ...open, ...this.#process.families])
   }

@@ -12,7 +12,7 @@ import { createLogger } from '../observe/logger.ts'
 import { metricsText, type Reading, type TextFormat } from '../observe/registry.ts'
 import { droppedLogLines } from '../observe/standard-output.ts'
 import type { Director } from '../routing/director.ts'
-import { createRouter } from '../routing/router.ts'
+import { continueHits, createRouter } from '../routing/router.ts'
 import type { AcceptorOwner } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import type { ListenTls } from '../transport/listener.ts'
@@ -165,6 +165,7 @@ export class VerbatimProxy implements Live {
     if (!isDeepStrictEqual(setup.limits, this.setup.limits)) this.#carriers.update(setup.limits)
     if (setup.logger === undefined) this.log.level = setup.log.level
     this.setup = setup
+    continueHits(this.#relayContext.routes.director, director)
     this.#relayContext = this.#contextOf(setup, director)
   }
 
@@ -211,7 +212,9 @@ export class VerbatimProxy implements Live {
   }
 
   state(options: StateOptions = {}): ProxyState {
-    return proxyState(this.fleet, this.counts(), options)
+    const { director } = this.#relayContext.routes
+    const parts = { fleet: this.fleet, front: this.front, live: this.#live, director, counts: this.counts() }
+    return proxyState(parts, options)
   }
 
   violations(): Readonly<Record<string, number>> {

@@ -1,11 +1,15 @@
 /** What is open in a proxy, and what it has counted. */
 import { type BackendState, stateOfBackend } from '../backend/backend-state.ts'
 import type { Fleet, FleetCounts } from '../backend/fleet.ts'
+import { type CallState, stateOfCall } from '../call/call-state.ts'
 import type { LiveCalls } from '../call/live-calls.ts'
-import { shownText } from '../observe/log-fields.ts'
+import { shownAuthority, shownPath, shownText } from '../observe/log-fields.ts'
+import type { Director } from '../routing/director.ts'
 import { systemClock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { Front, FrontCounts } from './front.ts'
+import { type ClientSessionState, type ListenerState, listenerStates, sessionStates } from './front-state.ts'
+import { type RouteState, routeStates, unroutedOf } from './route-state.ts'
 
 /** Everything that is open now; all zero (but sessions kept ready) when the proxy is idle. */
 export interface OpenCounts extends FrontCounts, FleetCounts {
@@ -18,7 +22,7 @@ export function openCounts(live: LiveCalls, front: Front, fleet: Fleet, wheel: T
   return { calls: live.size, ...front.counts, ...fleet.counts, timers: wheel.size }
 }
 
-/** Which part of the state is told: a proxy may have tens of thousands of endpoints. */
+/** Which part of the state is told: a proxy may have tens of thousands of endpoints, sessions and calls. */
 export interface StateOptions {
   /** Only backends of this name; default: all. */
   readonly backend?: string
@@ -26,39 +30,116 @@ export interface StateOptions {
   readonly firstEndpoint?: number
   /** Most endpoints of each backend that are told; default: 100. */
   readonly mostEndpoints?: number
+  /** The first route that is told, from 0; default: 0. */
+  readonly firstRoute?: number
+  /** Most routes that are told; default: 100. */
+  readonly mostRoutes?: number
+  /** The first session of a client that is told, from 0; default: 0. */
+  readonly firstSession?: number
+  /** Most sessions of clients that are told; default: 100. */
+  readonly mostSessions?: number
+  /** The first call that is told, from 0, the oldest; default: 0. */
+  readonly firstCall?: number
+  /** Most calls that are told; default: 100. */
+  readonly mostCalls?: number
 }
 
-/** What goes on in a proxy: plain data, without secrets, as JSON can hold it. */
+/**
+ * What goes on in a proxy: plain data, without secrets, as JSON can hold it. That of several proxies with one
+ * configuration is one: numbers are added up (also within what has the same `address`, route or backend name), lists are
+ * joined, and calls are in the order of their age again.
+ */
 export interface ProxyState {
   readonly counts: OpenCounts
+  /** Where clients connect. At most 1,000. */
+  readonly listeners: readonly ListenerState[]
+  readonly routeCount: number
+  /** In their order, as `state` was asked for. None where a director in code decides. */
+  readonly routes: readonly RouteState[]
+  /** How often no route took a call. */
+  readonly unrouted: number
   /** How many backends there are, of the name that was asked for. */
   readonly backendCount: number
   /** The first 1,000 of them: those of the configuration, those of a director, and those that have been removed and finish. */
   readonly backends: readonly BackendState[]
+  /** Of clients: the oldest of each listener first, as `state` was asked for. `counts.clientSessions` is how many there are. */
+  readonly sessions: readonly ClientSessionState[]
+  /** Calls in flight: the oldest first, as `state` was asked for. `counts.calls` is how many there are. */
+  readonly calls: readonly CallState[]
 }
 
 /** A screen or two; a program that wants all asks for pages. */
-export const USUAL_ENDPOINTS = 100
+const USUAL = 100
 /** Of all backends together. With some 500 bytes each they are 5 MB of JSON. */
 export const MOST_ENDPOINTS = 10_000
+/** Of routes, sessions and calls. With at most 1.5 kB each (texts of strangers have a bound) they are 1.5 MB of JSON. */
+export const MOST_ON_A_PAGE = 1_000
 const MOST_BACKENDS = 1_000
 
+/** Only what is counted: nothing of any list but that of backends. */
+export const COUNTS_ONLY: StateOptions = { mostEndpoints: 0, mostRoutes: 0, mostSessions: 0, mostCalls: 0 }
+
+/** What of a proxy is looked at. */
+export interface ProxyParts {
+  readonly fleet: Fleet
+  readonly front: Front
+  readonly live: LiveCalls
+  readonly director: Director
+  readonly counts: OpenCounts
+}
+
 /** @throws RangeError for numbers that are none */
-export function proxyState(fleet: Fleet, counts: OpenCounts, options: StateOptions): ProxyState {
-  const { backend: name, firstEndpoint: first = 0, mostEndpoints = USUAL_ENDPOINTS } = options
-  for (const [option, value] of Object.entries({ firstEndpoint: first, mostEndpoints })) {
+export function proxyState({ fleet, front, live, director, counts }: ProxyParts, options: StateOptions): ProxyState {
+  const { backend, firstEndpoint = 0, mostEndpoints = USUAL, firstRoute = 0, mostRoutes = USUAL } = options
+  const { firstSession = 0, mostSessions = USUAL, firstCall = 0, mostCalls = USUAL } = options
+  const endpoints = pageOf('Endpoint', firstEndpoint, mostEndpoints, MOST_ENDPOINTS)
+  const routes = pageOf('Route', firstRoute, mostRoutes, MOST_ON_A_PAGE)
+  const sessions = pageOf('Session', firstSession, mostSessions, MOST_ON_A_PAGE)
+  const calls = pageOf('Call', firstCall, mostCalls, MOST_ON_A_PAGE)
+  const nowMs = systemClock.now()
+  const view = {
+    nowMs,
+    shownPath: (path: string) => shownText(shownPath(path)),
+    shownAuthority: shownHost,
+    shown: shownText,
+  }
+  return {
+    counts,
+    listeners: listenerStates(front.doors),
+    ...routeStates(director, routes),
+    unrouted: unroutedOf(director),
+    ...backendStates(fleet, backend, endpoints, nowMs),
+    sessions: sessionStates(front.doors, sessions, nowMs),
+    calls: live.oldest(calls.first, calls.most).map(({ parts }) => stateOfCall(parts, view)),
+  }
+}
+
+/** A part of a list. */
+export interface Page {
+  readonly first: number
+  readonly most: number
+}
+
+function pageOf(of: string, first: number, most: number, max: number): Page {
+  for (const [option, value] of Object.entries({ [`first${of}`]: first, [`most${of}s`]: most })) {
     if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${option} must be a whole number from 0`)
   }
-  const nowMs = systemClock.now()
+  return { first, most: Math.min(most, max) }
+}
+
+function backendStates(fleet: Fleet, name: string | undefined, { first, most }: Page, nowMs: number) {
   const all = fleet.all.filter(backend => name === undefined || backend.name === name)
   let left = MOST_ENDPOINTS
   const backends = all.slice(0, MOST_BACKENDS).map(backend => {
-    const most = Math.min(mostEndpoints, left)
-    const state = stateOfBackend(backend, { first, most, nowMs, shown: shownText })
+    const state = stateOfBackend(backend, { first, most: Math.min(most, left), nowMs, shown: shownText })
     left -= state.endpoints.length
     return state
   })
-  return { counts, backendCount: all.length, backends }
+  return { backendCount: all.length, backends }
+}
+
+function shownHost(authority: string): string {
+  return shownText(shownAuthority(authority))
 }
 
 /** How often something happened, by its token. The tokens are the code's own, so there are few. */

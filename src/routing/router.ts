@@ -39,15 +39,49 @@ export interface RouterOptions {
   readonly random?: () => number
 }
 
+/** A director that counts how often each of its routes decided. */
+export interface Router extends Director {
+  readonly routes: readonly Route[]
+  /** By the place of the route; the last one counts the calls that no route took. */
+  readonly hits: Float64Array
+}
+
+/** Routes of `next` that were in `before` as they are go on with what was counted there. */
+export function continueHits(before: Director, next: Director): void {
+  if (!isRouter(before) || !isRouter(next)) return
+  const counted = new Map(before.routes.map((route, i) => [JSON.stringify(route), before.hits[i]!]))
+  for (const [i, route] of next.routes.entries()) {
+    const key = JSON.stringify(route)
+    // Of two that are equal the second takes no calls.
+    next.hits[i]! += counted.get(key) ?? 0
+    counted.delete(key)
+  }
+  next.hits[next.routes.length]! += before.hits[before.routes.length]!
+}
+
+export function isRouter(director: Director): director is Router {
+  return 'hits' in director
+}
+
 /**
  * Makes a synchronous director of `routes`. It allocates nothing per call: the targets it returns
  * and the errors it throws are made here, once.
  * @throws TypeError for a route without exactly one action, or with a weight that is not positive
  */
-export function createRouter(routes: readonly Route[], { random = Math.random }: RouterOptions = {}): Director {
+export function createRouter(routes: readonly Route[], { random = Math.random }: RouterOptions = {}): Router {
+  const hits = new Float64Array(routes.length + 1)
+  return Object.assign(directorOf(routes, hits, random), { routes, hits })
+}
+
+function directorOf(routes: readonly Route[], hits: Float64Array, random: () => number): Director {
   const compiled = routes.map(compile)
   const first = compiled[0]?.action
-  if (first?.kind === 'target' && takesEveryCall(routes[0]!)) return () => first.target
+  if (first?.kind === 'target' && takesEveryCall(routes[0]!)) {
+    return () => {
+      hits[0]!++
+      return first.target
+    }
+  }
   const index = buildIndex(compiled)
   // Most calls of a connection name the same authority: so the last one is remembered with the result.
   let asked = NO_HOST
@@ -56,9 +90,13 @@ export function createRouter(routes: readonly Route[], { random = Math.random }:
     if (asked.given !== call.authority || asked.encrypted !== call.peer.encrypted)
       asked = askedHost(call.authority, call.peer.encrypted)
     // An authority that is not a host and port can be read in two ways, and could get past a route that looks for one.
-    if (asked.unclear && index.byAuthorities) return undefined
-    const route = firstMatch(index, call, asked)
-    return route === undefined ? undefined : decide(route.action, random)
+    const route = asked.unclear && index.byAuthorities ? undefined : firstMatch(index, call, asked)
+    if (route === undefined) {
+      hits[routes.length]!++
+      return undefined
+    }
+    hits[route.order]!++
+    return decide(route.action, random)
   }
 }
 

@@ -32,6 +32,27 @@ export interface AcceptorOptions extends PlaceLimits, LifetimeLimits {
 /** Node has no public way from a TLS socket to the connection under it. A test would notice if this one disappeared. */
 type Wrapped = Socket & { readonly _parent?: Socket }
 
+/** A session, as whoever looks at it sees it. */
+export interface AcceptedSession {
+  readonly session: ServerSession
+  /** When its connection came through the preface. */
+  readonly sinceMs: number
+}
+
+/** A session that was made of a connection. */
+class Accepted implements AcceptedSession {
+  readonly session: ServerSession
+  readonly sinceMs: number
+  /** The timer that waits for its SETTINGS; once they came what bounds its life, if anything does. */
+  watch: NodeJS.Timeout | Lifetime | undefined
+
+  constructor(session: ServerSession, sinceMs: number, settingsTimer: NodeJS.Timeout) {
+    this.session = session
+    this.sinceMs = sinceMs
+    this.watch = settingsTimer
+  }
+}
+
 /** How long a closed acceptor waits for a client to close its side of the connection. */
 const LINGER_MS = 1_000
 
@@ -44,8 +65,8 @@ export class Acceptor implements ServerSessionOwner {
   readonly #random: () => number
   /** Every accepted connection, so that `close` leaves none behind. */
   readonly #sockets = new Set<Socket>()
-  /** Each with the timer that waits for its SETTINGS; once they came with what bounds its life, if anything does. */
-  readonly #sessions = new Map<ServerSession, NodeJS.Timeout | Lifetime | undefined>()
+  /** In the order in which they came. */
+  readonly #sessions = new Map<ServerSession, Accepted>()
   #draining = false
   /** Those who wait for the last connection to go. */
   #whenEmpty: (() => void)[] = []
@@ -79,6 +100,11 @@ export class Acceptor implements ServerSessionOwner {
 
   get connections(): number {
     return this.#sockets.size
+  }
+
+  /** The oldest first. */
+  get accepted(): Iterable<AcceptedSession> {
+    return this.#sessions.values()
   }
 
   /**
@@ -150,7 +176,7 @@ export class Acceptor implements ServerSessionOwner {
 
   #open(socket: Socket, settingsTimer: NodeJS.Timeout): void {
     const session = this.#transport.accept(socket, this)
-    this.#sessions.set(session, settingsTimer)
+    this.#sessions.set(session, new Accepted(session, this.#clock.now(), settingsTimer))
     const place = this.#placeOf(socket)
     if (place !== undefined) place.session = session
     if (this.#draining) session.drain()
@@ -172,14 +198,17 @@ export class Acceptor implements ServerSessionOwner {
   }
 
   onSessionReady(session: ServerSession): void {
-    clearTimeout(this.#sessions.get(session) as NodeJS.Timeout | undefined)
-    this.#sessions.set(session, Lifetime.of(session, this.#options, this.#clock, this.#random))
+    const accepted = this.#sessions.get(session)
+    if (accepted !== undefined) {
+      clearTimeout(accepted.watch as NodeJS.Timeout | undefined)
+      accepted.watch = Lifetime.of(session, this.#options, this.#clock, this.#random)
+    }
     this.#owner.onSessionReady(session)
   }
 
   onSessionClosed(session: ServerSession, reason: string): void {
-    const life = this.#sessions.get(session)
-    if (life instanceof Lifetime) life.end()
+    const watch = this.#sessions.get(session)?.watch
+    if (watch instanceof Lifetime) watch.end()
     this.#sessions.delete(session)
     this.#owner.onSessionClosed(session, reason)
   }

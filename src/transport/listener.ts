@@ -1,7 +1,7 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. It is the same for every transport. */
 import net from 'node:net'
 import type tls from 'node:tls'
-import { Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
+import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
 import { nodeTls } from './node-tls.ts'
@@ -101,6 +101,11 @@ export class Listener {
 
   get connections(): number {
     return this.#acceptor.connections
+  }
+
+  /** The oldest first. */
+  get accepted(): Iterable<AcceptedSession> {
+    return this.#acceptor.accepted
   }
 
   /** Accepts no more and tells the clients; they finish what they have. */

@@ -7,11 +7,11 @@
  */
 import type { ErrorCode } from '../wire/errors.ts'
 import type { HeaderFieldLike } from '../wire/hpack/header-field.ts'
-import type { StreamEnd } from '../wire/stream.ts'
+import type { SendBlock, StreamEnd } from '../wire/stream.ts'
 import type { MemoryHolder } from './call-memory.ts'
 
 export type { HeaderFieldLike as HeaderField } from '../wire/hpack/header-field.ts'
-export type { StreamEnd } from '../wire/stream.ts'
+export type { SendBlock, StreamEnd } from '../wire/stream.ts'
 
 /** A header block in wire order: duplicates, order and never-indexed marks survive. Immutable. */
 export type HeaderBlock = readonly HeaderFieldLike[]
@@ -34,6 +34,8 @@ export interface Stream {
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean
   /** Bytes that were given and have not been sent. */
   readonly queuedBytes: number
+  /** Why they were not; undefined where there are none, or the transport does not know. */
+  readonly heldBackBy?: SendBlock | undefined
   /** Last block of our direction, with END_STREAM, after all data that was given before. */
   sendTrailers(block: HeaderBlock): void
   /**

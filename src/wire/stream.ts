@@ -33,6 +33,9 @@ export type StreamEnd =
    */
   | { readonly kind: 'lost'; readonly by: 'peer' | 'self'; readonly unprocessed: boolean; readonly reason: string }
 
+/** What keeps queued bytes back: the window of the stream, that of the connection, or a socket that takes no more. */
+export type SendBlock = 'stream' | 'session' | 'socket'
+
 /** What a stream tells its owner. Calls come in wire order; `onClosed` comes last and once. */
 export interface WireStreamOwner {
   /**
@@ -194,6 +197,13 @@ export class WireStream implements Sender {
     this.writableDue = true
     if (this.sendWindow.available > 0) this.#keeper.outbound.wait(this)
     return false
+  }
+
+  /** Why queued bytes wait. Undefined: none do. */
+  get heldBackBy(): SendBlock | undefined {
+    if (this.queuedBytes === 0) return undefined
+    if (this.sendWindow.available <= 0) return 'stream'
+    return this.#keeper.outbound.window.available <= 0 ? 'session' : 'socket'
   }
 
   /** The last block, with END_STREAM, after what is queued. Throws as `sendHeaders` does. */
