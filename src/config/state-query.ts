@@ -1,5 +1,6 @@
 /** Which part of the state is asked for, as a query of the admin address says it. */
-import { MOST_ENDPOINTS, MOST_ON_A_PAGE, type StateOptions } from '../proxy/state.ts'
+import type { StateOptions } from '../proxy/state.ts'
+import { MOST_ENDPOINTS, MOST_ON_A_PAGE } from '../proxy/state-page.ts'
 
 type PageOption = Exclude<keyof StateOptions, 'backend'>
 

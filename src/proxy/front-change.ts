@@ -12,13 +12,16 @@ export class UnfitChange extends Error {
 export function listenersByKey(setups: readonly ListenerSetup[]): Map<string, ListenerSetup> {
   const byKey = new Map<string, ListenerSetup>()
   for (const setup of setups) {
-    const { host = '127.0.0.1', port = 0, path } = setup
-    const address = path === undefined ? `${host}:${port}` : `unix:${path}`
+    const address = configuredAddress(setup)
     let key = address
     for (let nth = 2; byKey.has(key); nth++) key = `${address} (${nth})`
     byKey.set(key, setup)
   }
   return byKey
+}
+
+export function configuredAddress({ host = '127.0.0.1', port = 0, path }: ListenerSetup): string {
+  return path === undefined ? `${host}:${port}` : `unix:${path}`
 }
 
 /**

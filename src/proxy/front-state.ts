@@ -3,7 +3,7 @@ import { shownText } from '../observe/log-fields.ts'
 import type { AcceptedSession } from '../transport/acceptor.ts'
 import type { TransportName } from '../transport/transport.ts'
 import type { Door } from './front.ts'
-import type { Page } from './state.ts'
+import type { Page } from './state-page.ts'
 
 /** An address that clients connect to. */
 export interface ListenerState {

@@ -6,7 +6,7 @@ import { systemClock } from '../transport/clock.ts'
 import { Listener } from '../transport/listener.ts'
 import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { ServerTransport, TransportName } from '../transport/transport.ts'
-import { checkKept, listenersByKey } from './front-change.ts'
+import { checkKept, configuredAddress, listenersByKey } from './front-change.ts'
 import type { ListenerSetup, ProxySetup } from './setup.ts'
 
 /** What of the front is open now. */
@@ -96,7 +96,8 @@ export class Front {
   get doors(): Door[] {
     const draining = this.#stopping
     const doorOf = ({ setup, listener, bound }: Opened, leaves: boolean): Door => ({
-      address: bound.address,
+      // A worker knows only what was configured.
+      address: bound.address || configuredAddress(setup),
       transport: setup.transport,
       tls: setup.tls !== undefined,
       draining: draining || leaves,

@@ -2,7 +2,7 @@
 import type { Director } from '../routing/director.ts'
 import type { RouteMatch } from '../routing/match.ts'
 import { isRouter, type Route, type WeightedBackend } from '../routing/router.ts'
-import type { Page } from './state.ts'
+import type { Page } from './state-page.ts'
 
 /** A route, as it was configured. What it adds to metadata is not told: often it is a credential. */
 export interface RouteState {

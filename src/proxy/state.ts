@@ -10,6 +10,7 @@ import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { Front, FrontCounts } from './front.ts'
 import { type ClientSessionState, type ListenerState, listenerStates, sessionStates } from './front-state.ts'
 import { type RouteState, routeStates, unroutedOf } from './route-state.ts'
+import { MOST_ENDPOINTS, MOST_ON_A_PAGE, type Page, pageOf } from './state-page.ts'
 
 /** Everything that is open now; all zero (but sessions kept ready) when the proxy is idle. */
 export interface OpenCounts extends FrontCounts, FleetCounts {
@@ -70,10 +71,6 @@ export interface ProxyState {
 
 /** A screen or two; a program that wants all asks for pages. */
 const USUAL = 100
-/** Of all backends together. With some 500 bytes each they are 5 MB of JSON. */
-export const MOST_ENDPOINTS = 10_000
-/** Of routes, sessions and calls. With at most 1.5 kB each (texts of strangers have a bound) they are 1.5 MB of JSON. */
-export const MOST_ON_A_PAGE = 1_000
 const MOST_BACKENDS = 1_000
 
 /** Only what is counted: nothing of any list but that of backends. */
@@ -112,19 +109,6 @@ export function proxyState({ fleet, front, live, director, counts }: ProxyParts,
     sessions: sessionStates(front.doors, sessions, nowMs),
     calls: live.oldest(calls.first, calls.most).map(({ parts }) => stateOfCall(parts, view)),
   }
-}
-
-/** A part of a list. */
-export interface Page {
-  readonly first: number
-  readonly most: number
-}
-
-function pageOf(of: string, first: number, most: number, max: number): Page {
-  for (const [option, value] of Object.entries({ [`first${of}`]: first, [`most${of}s`]: most })) {
-    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${option} must be a whole number from 0`)
-  }
-  return { first, most: Math.min(most, max) }
 }
 
 function backendStates(fleet: Fleet, name: string | undefined, { first, most }: Page, nowMs: number) {
