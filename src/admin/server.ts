@@ -13,17 +13,18 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type https from 'node:https'
-import { type AddressInfo, isIP, type Server } from 'node:net'
+import { isIP, type Server } from 'node:net'
 import { isLoopback } from '../transport/address-prefix.ts'
+import { ListeningSocket, socketName } from '../transport/listening-socket.ts'
 import { nodeCrypto, nodeHttps } from '../transport/node-tls.ts'
-import { formatAddress } from '../transport/peer.ts'
-import { listenOver } from '../transport/unix-socket.ts'
 
 export interface AdminOptions {
   readonly host: string
   readonly port: number
   /** A unix socket instead of host and port. */
   readonly path?: string
+  /** A socket that was open when the process began; see `ListenAddress`. */
+  readonly inherited?: string
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
   /** Needed as `authorization: Bearer …`. */
   readonly token?: string
@@ -62,11 +63,16 @@ const REQUEST_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 15_000
 const MAX_HEADER_BYTES = 16_384
 
+function ignoreAcceptError(): void {
+  // For want of descriptors. It passes.
+}
+
 export class AdminServer {
   #options: AdminOptions
   readonly #routes: AdminRoutes
   readonly #onFault: (error: unknown, path: string) => void
   readonly #server: Server & Pick<http.Server, 'closeAllConnections'>
+  readonly #socket: ListeningSocket
 
   /** @param onFault a handler threw; whoever asked is told only that */
   constructor(options: AdminOptions, routes: AdminRoutes, onFault: (error: unknown, path: string) => void) {
@@ -84,32 +90,15 @@ export class AdminServer {
     this.#server =
       tls === undefined ? http.createServer(settings, serve) : nodeHttps().createServer({ ...settings, ...tls }, serve)
     this.#server.maxConnections = MAX_CONNECTIONS
+    const name = socketName(options)
+    // A listener may be at a free port too.
+    const unlike = name.endsWith(':0') ? `admin ${name}` : name
+    this.#socket = new ListeningSocket(this.#server, options, ignoreAcceptError, unlike)
   }
 
   /** @returns the address that it has. @throws the system's error where that cannot be had */
-  listen(): Promise<string> {
-    return listenOver(this.#options.path, () => this.#listen())
-  }
-
-  #listen(): Promise<string> {
-    const { host, port, path } = this.#options
-    const server = this.#server
-    return new Promise((resolve, reject) => {
-      const onError = (error: Error) => {
-        server.off('listening', onListening)
-        reject(error)
-      }
-      const onListening = () => {
-        server.off('error', onError)
-        server.on('error', () => {
-          // Of accept, for want of descriptors. It passes.
-        })
-        const bound = server.address() as AddressInfo | string
-        resolve(typeof bound === 'string' ? `unix:${bound}` : formatAddress(bound.address, bound.port))
-      }
-      server.once('error', onError).once('listening', onListening)
-      server.listen(path === undefined ? { host, port } : { path })
-    })
+  async listen(): Promise<string> {
+    return (await this.#socket.listen()).address
   }
 
   /** Another token, and other certificates, for what comes from now on; the address and whether it has TLS stay. */
@@ -121,7 +110,8 @@ export class AdminServer {
   /** Resolves when the last connection is gone. */
   close(): Promise<void> {
     return new Promise(resolve => {
-      this.#server.close(() => resolve())
+      this.#server.once('close', resolve)
+      this.#socket.stop()
       this.#server.closeAllConnections()
     })
   }

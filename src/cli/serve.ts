@@ -8,6 +8,7 @@ import { type Resolution, resolveConfig } from '../config/resolve.ts'
 import { lastLinesWritten } from '../observe/standard-output.ts'
 import { systemClock } from '../transport/clock.ts'
 import { drainOnSignals, ignoreOtherSignals, reloadOnHangup } from './signals.ts'
+import { closeUnused, inheritFromSystemd } from './socket-activation.ts'
 
 export interface ServeOptions {
   readonly config?: string
@@ -19,6 +20,7 @@ export interface ServeOptions {
 }
 
 export async function serve(options: ServeOptions, command: Command): Promise<void> {
+  inheritFromSystemd()
   const read = await readerOf(options, command)
   const files = new Set<string>()
   const resolution = read(files)
@@ -48,6 +50,7 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
     if (draining()) return
     throw error
   }
+  closeUnused(log)
   // The lines that say where it listens must not wait for others.
   log.flush()
 }

@@ -4,9 +4,10 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** Where to listen: a TCP port or the path of a unix socket. */
+/** Where to listen: a TCP port, the path of a unix socket, or a socket that the process was started with. */
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'inherited'; readonly name: string }
   | { readonly kind: 'unix'; readonly path: string }
 
 /** Where an endpoint is, and whether it speaks TLS. A unix socket speaks TLS when its backend has `tls`. */
@@ -24,12 +25,14 @@ export class AddressError extends Error {
 }
 
 /**
- * `0.0.0.0:8080`, `[::]:8080`, `localhost:0` (a free port), `unix:/run/proxy.sock`.
+ * `0.0.0.0:8080`, `[::]:8080`, `localhost:0` (a free port), `unix:/run/proxy.sock`, `fd:web` (a socket of systemd's).
  * @throws AddressError
  */
 export function parseListenAddress(text: string): ListenAddress {
   const path = unixPath(text)
   if (path !== undefined) return { kind: 'unix', path }
+  const name = inheritedName(text)
+  if (name !== undefined) return { kind: 'inherited', name }
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     throw new AddressError('an address to listen on has no scheme: write host:port, [ipv6]:port or unix:/path')
   }
@@ -86,6 +89,7 @@ export function parseServiceName(text: string): ServiceName {
 
 /** What `parseListenAddress` reads. */
 export function formatListenAddress(address: ListenAddress): string {
+  if (address.kind === 'inherited') return `fd:${address.name}`
   return address.kind === 'unix' ? `unix:${address.path}` : formatHostPort(address.host, address.port)
 }
 
@@ -120,6 +124,14 @@ function unixPath(text: string): string | undefined {
   // sockaddr_un holds 108 bytes on Linux, 104 elsewhere, with the final NUL; Node cuts longer paths silently.
   if (Buffer.byteLength(path) > 103) throw new AddressError('the path of a unix socket has at most 103 bytes')
   return path
+}
+
+function inheritedName(text: string): string | undefined {
+  if (!/^fd:/i.test(text)) return undefined
+  const name = text.slice(3)
+  // sd_listen_fds(3): "ASCII characters with the exception of control characters and ':'", 255 of them.
+  if (/^[ -9;-~]{1,255}$/.test(name)) return name
+  throw new AddressError('needs the name that systemd gives to a socket (FileDescriptorName=): fd:name')
 }
 
 function hostPort(text: string, defaultPort: number | undefined, leastPort: number): { host: string; port: number } {

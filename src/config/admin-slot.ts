@@ -1,6 +1,7 @@
 /** The admin address that a proxy has now, if it has one, and how it changes. */
 import type { AdminOptions } from '../admin/server.ts'
 import { UnfitChange } from '../proxy/front-change.ts'
+import { socketName } from '../transport/listening-socket.ts'
 import type { Admin, Administered } from './admin.ts'
 
 /** The next admin address, ready; one of the two is called. */
@@ -61,5 +62,5 @@ export class AdminSlot {
 }
 
 function isSameAddress(one: AdminOptions, other: AdminOptions): boolean {
-  return one.host === other.host && one.port === other.port && one.path === other.path
+  return socketName(one) === socketName(other)
 }

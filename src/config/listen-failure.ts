@@ -7,6 +7,12 @@ const LISTEN_FAILURES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name cannot be resolved',
   EAI_AGAIN: 'the host name cannot be resolved now',
   ENOENT: 'the folder of the socket does not exist',
+  ENOTINHERITED:
+    'the process was not started with a socket of that name, or does not have it any more: systemd gives it one by a ' +
+    '.socket unit with that FileDescriptorName=',
+  EINVAL: 'it is not a stream socket that listens',
+  ENAMETOOLONG: 'the path of the socket is too long',
+  EROFS: 'the file system is read-only',
   ENOTSOCK: 'there is a file that is not a socket, and it stays as it is',
 }
 

@@ -192,8 +192,9 @@ function resolveListener(
 }
 
 /** Where to listen, as the proxy takes it. */
-function placeOf(address: string, folder: string): { host: string; port: number; path?: string } {
+function placeOf(address: string, folder: string): { host: string; port: number; path?: string; inherited?: string } {
   const parsed = parseListenAddress(address)
+  if (parsed.kind === 'inherited') return { host: '', port: 0, inherited: parsed.name }
   if (parsed.kind === 'tcp') return { host: parsed.host, port: parsed.port }
   return { host: '', port: 0, path: resolve(folder, parsed.path) }
 }

@@ -1,6 +1,7 @@
 /** What becomes of the listeners of one configuration with the next: kept, new, or to go. */
 import { isDeepStrictEqual } from 'node:util'
 import { asksForCertificate, checkSecureContext } from '../transport/listener.ts'
+import { socketName } from '../transport/listening-socket.ts'
 import type { ListenerSetup } from './setup.ts'
 
 /** A configuration that is right by itself, and cannot follow the one before while the proxy runs. */
@@ -12,16 +13,12 @@ export class UnfitChange extends Error {
 export function listenersByKey(setups: readonly ListenerSetup[]): Map<string, ListenerSetup> {
   const byKey = new Map<string, ListenerSetup>()
   for (const setup of setups) {
-    const address = configuredAddress(setup)
+    const address = socketName(setup)
     let key = address
     for (let nth = 2; byKey.has(key); nth++) key = `${address} (${nth})`
     byKey.set(key, setup)
   }
   return byKey
-}
-
-export function configuredAddress({ host = '127.0.0.1', port = 0, path }: ListenerSetup): string {
-  return path === undefined ? `${host}:${port}` : `unix:${path}`
 }
 
 /**

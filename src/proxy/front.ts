@@ -4,9 +4,9 @@ import { type Changed, changed } from '../backend/changed.ts'
 import { Acceptor, type AcceptorOptions, type AcceptorOwner } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Listener } from '../transport/listener.ts'
-import type { BoundAddress } from '../transport/listening-socket.ts'
+import { type BoundAddress, socketName } from '../transport/listening-socket.ts'
 import type { ServerTransport, TransportName } from '../transport/transport.ts'
-import { checkKept, configuredAddress, listenersByKey } from './front-change.ts'
+import { checkKept, listenersByKey } from './front-change.ts'
 import type { ListenerSetup, ProxySetup } from './setup.ts'
 
 /** What of the front is open now. */
@@ -97,7 +97,7 @@ export class Front {
     const draining = this.#stopping
     const doorOf = ({ setup, listener, bound }: Opened, leaves: boolean): Door => ({
       // A worker knows only what was configured.
-      address: bound.address || configuredAddress(setup),
+      address: bound.address || socketName(setup),
       transport: setup.transport,
       tls: setup.tls !== undefined,
       draining: draining || leaves,

@@ -2,9 +2,10 @@
  * A unix socket's file. It outlives a process that was killed, and then nobody can listen there; so a socket on which
  * nobody listens is removed. A file that is not a socket stays, and so does a socket on which somebody listens.
  */
-import type { BigIntStats } from 'node:fs'
+import { type BigIntStats, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { link, lstat, rename, unlink } from 'node:fs/promises'
 import net from 'node:net'
+import { dirname, join } from 'node:path'
 import { isMainThread } from 'node:worker_threads'
 
 /**
@@ -38,6 +39,62 @@ export async function listenOver<T>(path: string | undefined, listen: () => Prom
     return await mine
   } finally {
     if (takeOvers.get(path) === mine) takeOvers.delete(path)
+  }
+}
+
+/** What `sockaddr_un` holds on Linux, without the final NUL. */
+const MOST_PATH_BYTES = 107
+/** File systems without hard links. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
+/** So that two sockets of a process never have the same name at once. */
+let asides = 0
+
+/**
+ * A name in the same folder, under which a socket is bound before it gets its own. libuv removes the file of the name
+ * that it has bound when it closes the socket, and that must not be the name at which a successor listens by then.
+ * @returns `path` itself where there is no room for another name: such a socket cannot be handed over
+ */
+export function asideOf(path: string): string {
+  const name = (process.pid * 1_000 + (asides++ % 1_000)).toString(36)
+  const aside = join(dirname(path), `.${name}`)
+  return Buffer.byteLength(aside) > MOST_PATH_BYTES ? path : aside
+}
+
+/** Gives the socket at `aside` its name. @throws Error with code `EADDRINUSE` where there is something of that name */
+export function placeSocket(aside: string, path: string): void {
+  try {
+    // Unlike `rename` it does not replace what is there.
+    linkSync(aside, path)
+    unlinkSync(aside)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw taken(path)
+    if (!NO_LINKS.includes(codeOf(error) ?? '')) throw error
+    checkFree(path)
+    renameSync(aside, path)
+  }
+}
+
+/** @throws Error with code `EADDRINUSE` where there is something, whatever it is */
+export function checkFree(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw taken(path)
+}
+
+function taken(path: string): Error {
+  return failure('EADDRINUSE', path, 'address already in use')
+}
+
+/** Which file it is: not only by its name. */
+export function identityOf(path: string): string | undefined {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return stats && `${stats.dev}:${stats.ino}`
+}
+
+/** Removes the file of a socket of ours, unless somebody has put another one there. @param identity of ours */
+export function removeOwn(path: string, identity: string | undefined): void {
+  try {
+    if (identity !== undefined && identityOf(path) === identity) unlinkSync(path)
+  } catch {
+    // The folder may be gone, or not ours any more. What is left there is found to be stale.
   }
 }
 

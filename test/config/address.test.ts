@@ -16,6 +16,7 @@ t.test('addresses to listen on', async t => {
     ['[::]:8080', { kind: 'tcp', host: '::', port: 8080 }],
     ['[2001:db8::1]:65535', { kind: 'tcp', host: '2001:db8::1', port: 65535 }],
     ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
+    ['fd:web', { kind: 'inherited', name: 'web' }],
     ['unix:/run/proxy.sock', { kind: 'unix', path: '/run/proxy.sock' }],
     ['unix:///run/proxy.sock', { kind: 'unix', path: '/run/proxy.sock' }],
     ['unix:proxy.sock', { kind: 'unix', path: 'proxy.sock' }],
@@ -59,6 +60,12 @@ t.test('what is not an address is told how to become one', async t => {
   ]
   for (const [text, message] of listen)
     t.throws(() => parseListenAddress(text), { name: 'AddressError', message }, text)
+  for (const text of ['fd:', 'fd:a:b', 'fd:\n', `fd:${'a'.repeat(256)}`])
+    t.throws(
+      () => parseListenAddress(text),
+      { name: 'AddressError', message: /needs the name that systemd gives/ },
+      text,
+    )
 
   const endpoints: [string, RegExp][] = [
     ['localhost:0', /a number from 1 to 65535/],

@@ -207,6 +207,23 @@ t.test('one that is slow to take a stale socket away does not take that of anoth
   t.equal(await answers(file), true)
 })
 
+t.test(
+  'a path with no room for another name beside it',
+  { skip: process.platform !== 'linux' && 'the lengths are those of Linux' },
+  async t => {
+    const folder = folderOf(t)
+    const deep = path.join(folder, 'd'.repeat(107 - folder.length - 4))
+    mkdirSync(deep)
+    const file = path.join(deep, 's')
+    const proxy = proxyOf(t)
+    t.match(await proxy.listen({ path: file }), { address: `unix:${file}` })
+    await t.rejects(proxyOf(t).listen({ path: file }), { code: 'EADDRINUSE' })
+    t.equal(await answers(file), true)
+    await proxy.close()
+    t.same(readdirSync(deep), [])
+  },
+)
+
 t.test('closed while it looks whether anybody listens: it does not listen', async t => {
   const file = path.join(folderOf(t), 'proxy.sock')
   await leaveSocket(file)

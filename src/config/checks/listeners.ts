@@ -8,7 +8,7 @@ export function checkListeners(root: RawMap): Finding[] {
   return listOf(root.listeners).flatMap((listener, i): Finding[] => {
     const { address, socketMode } = mapOf(listener)
     const parsed = typeof address === 'string' ? tryParse(parseListenAddress, address) : undefined
-    if (parsed?.kind === 'tcp' && socketMode !== undefined) {
+    if (parsed !== undefined && parsed.kind !== 'unix' && socketMode !== undefined) {
       return [{ path: ['listeners', i, 'socketMode'], message: 'is for unix sockets: the address is not unix:/path' }]
     }
     if (parsed === undefined || (parsed.kind === 'tcp' && parsed.port === 0)) return []

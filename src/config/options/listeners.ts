@@ -1,7 +1,7 @@
 /** Where the proxy accepts connections. */
 /** An address that the proxy accepts connections on. */
 export interface ListenerOptions {
-  /** `host:port`, `"[::]:port"` or `unix:/path`; port 0 takes a free one. */
+  /** `host:port`, `"[::]:port"`, `unix:/path`, or `fd:name`, a socket from systemd; port 0 takes a free one. */
   readonly address: string
   /** Mode of a unix socket, as text: `"0660"`; default: what the umask of the process leaves. */
   readonly socketMode?: string

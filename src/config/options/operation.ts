@@ -15,7 +15,7 @@ export interface MetricsOptions {
 
 /** The address for operators. */
 export interface AdminOptions {
-  /** `127.0.0.1:9901`, `"[::1]:9901"` or `unix:/path`. */
+  /** `127.0.0.1:9901`, `"[::1]:9901"`, `unix:/path` or `fd:name`. */
   readonly address: string
   /** Serve HTTPS instead of HTTP. */
   readonly tls?: AdminTlsOptions

@@ -21,7 +21,7 @@ const token = z.union([
 ])
 
 export const admin = strict({
-  address: listenAddress.meta({ description: '`127.0.0.1:9901`, `"[::1]:9901"` or `unix:/path`' }),
+  address: listenAddress.meta({ description: '`127.0.0.1:9901`, `"[::1]:9901"`, `unix:/path` or `fd:name`' }),
   tls: adminTls.optional().meta({ description: 'Serve HTTPS instead of HTTP' }),
   token: token.optional().meta({
     description:

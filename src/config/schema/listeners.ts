@@ -27,7 +27,8 @@ const listenerTls = strict({
 
 export const listener = strict({
   address: listenAddress.meta({
-    description: '`host:port`, `"[::]:port"` or `unix:/path`; port 0 takes a free one',
+    description:
+      '`host:port`, `"[::]:port"`, `unix:/path`, or `fd:name`, a socket from systemd; port 0 takes a free one',
   }),
   // Text, as YAML reads 0660 as the number 660.
   socketMode: z
