@@ -24,8 +24,17 @@ export const PAIRS: Readonly<Record<string, Transports>> = {
   'native-frames': { downstream: 'native', upstream: 'frames' },
 }
 
-/** @param more what its backend has beside endpoints and transport */
-export function verbatim(name: string, transports: Transports, tree = THIS_TREE, more: object = {}): Contender {
+/**
+ * @param more what its backend has beside endpoints and transport
+ * @param options of the proxy, beside or instead of the usual ones
+ */
+export function verbatim(
+  name: string,
+  transports: Transports,
+  tree = THIS_TREE,
+  more: object = {},
+  options: object = {},
+): Contender {
   const { downstream, upstream } = transports
   const carried =
     downstream === upstream ? `${downstream} on both sides` : `${downstream} to clients, ${upstream} to backends`
@@ -46,7 +55,7 @@ export function verbatim(name: string, transports: Transports, tree = THIS_TREE,
     async start(world) {
       const port = await freePort()
       const config = join(world.folder, `${name}-${port}.yaml`)
-      writeFileSync(config, stringify(verbatimConfiguration(world, port, transports, more)))
+      writeFileSync(config, stringify({ ...verbatimConfiguration(world, port, transports, more), ...options }))
       const child = new Child({
         command: NODE,
         args: ['src/cli.ts', 'serve', '--config', config],
