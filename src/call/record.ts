@@ -1,10 +1,12 @@
 /** What observers are told of a call when it is over. */
 import { MessageCounter } from '../grpc/message.ts'
 import type { Field, RequestHead } from '../grpc/metadata.ts'
-import { statusOf } from '../grpc/status.ts'
+import { statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
 import type { Peer } from '../transport/transport.ts'
 import { type Failure, messageOf } from './failure.ts'
+
+const NO_FIELDS: readonly Field[] = []
 
 /** Who decided how the call ended. */
 export type EndedBy = 'backend' | 'client' | 'proxy'
@@ -40,24 +42,41 @@ export interface CallRecord {
   readonly retries: number
 }
 
-/** Gathers the record of a call during its life. Made only where somebody observes calls. */
-export class CallRecorder {
-  readonly request = new MessageCounter()
-  readonly response = new MessageCounter()
+/** The record of a call, gathered during its life: one object for both. Made only where somebody observes calls. */
+export class CallRecorder implements CallRecord {
+  startMs = 0
+  durationMs = 0
+  peer = ''
+  authority = ''
+  path = ''
+  fields: readonly Field[] = NO_FIELDS
+  backend = ''
   endpoint = ''
   status = -1
-  endedBy: EndedBy = 'backend'
   message = ''
+  endedBy: EndedBy = 'backend'
   reason = ''
   cause = ''
+  readonly request = new MessageCounter()
+  readonly response = new MessageCounter()
+  retries = 0
+  /** `grpc-timeout` as it came. */
+  #timeout: string | undefined
+
+  get timeoutMs(): number | undefined {
+    return this.#timeout === undefined ? undefined : parseTimeout(this.#timeout)
+  }
 
   /** The backend's response is complete. @param last its trailers, or undefined where it had none */
   answered(last: readonly Field[] | undefined): void {
     this.message = ''
+    let status = ''
     for (let i = 0; last !== undefined && i < last.length; i++) {
-      if (last[i]!.name === 'grpc-message') this.message = last[i]!.value
+      const { name, value } = last[i]!
+      if (name === 'grpc-status') status = value
+      else if (name === 'grpc-message') this.message = value
     }
-    this.ended('backend', last === undefined ? -1 : statusOf(last), '')
+    this.ended('backend', statusOfText(status), '')
   }
 
   /** The proxy ended it, or found out how it ended. */
@@ -69,7 +88,7 @@ export class CallRecorder {
 
   /** @param nowMs of the clock, as `startMs` is */
   finish(
-    head: RequestHead,
+    { authority, path, timeout }: RequestHead,
     fields: readonly Field[],
     peer: Peer,
     backend: { readonly name: string } | undefined,
@@ -77,28 +96,16 @@ export class CallRecorder {
     startMs: number,
     nowMs: number,
   ): CallRecord {
-    const { endpoint, status, message, endedBy, reason, cause, request, response } = this
-    const { authority, path, timeout } = head
-    const timeoutMs = timeout === undefined ? undefined : parseTimeout(timeout)
-    return {
-      startMs,
-      durationMs: nowMs - startMs,
-      peer: peer.address,
-      authority,
-      path,
-      fields,
-      timeoutMs,
-      backend: backend?.name ?? '',
-      endpoint,
-      status,
-      message,
-      endedBy,
-      reason,
-      cause,
-      request,
-      response,
-      retries,
-    }
+    this.startMs = startMs
+    this.durationMs = nowMs - startMs
+    this.peer = peer.address
+    this.authority = authority
+    this.path = path
+    this.fields = fields
+    this.#timeout = timeout
+    if (backend !== undefined) this.backend = backend.name
+    this.retries = retries
+    return this
   }
 
   ended(by: EndedBy, status: number, reason: string): void {

@@ -15,11 +15,16 @@ export function placeAfter(place: number, bytes: Uint8Array, start: number, end:
       place -= taken
       at += taken
     } else if (place === BORDER && end - at >= PREFIX_BYTES) {
-      place = ((bytes[at + 1]! * 256 + bytes[at + 2]!) * 256 + bytes[at + 3]!) * 256 + bytes[at + 4]!
+      place = lengthAt(bytes, at)
       at += PREFIX_BYTES
     } else place = prefixAfter(place, bytes[at++]!)
   }
   return place
+}
+
+/** The length of the message whose prefix is there. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at + 1]! * 256 + bytes[at + 2]!) * 256 + bytes[at + 3]!) * 256 + bytes[at + 4]!
 }
 
 /** A prefix that comes in parts: three bits are how many bytes of it there are, above them is the length so far. */
@@ -41,35 +46,39 @@ export class MessageCounter {
   bytes = 0
   /** Messages whose prefix has come whole. */
   messages = 0
-  /** Bytes of the current prefix seen so far. */
-  #prefix = 0
-  #length = 0
-  /** Bytes of the current message still to come. */
-  #remaining = 0
+  #place = BORDER
 
   /** More of a message must come: a body that ends here is not whole. */
   get within(): boolean {
-    return this.#prefix > 0 || this.#remaining > 0
+    return this.#place !== BORDER
   }
 
   push(bytes: Uint8Array, start: number, end: number): void {
-    this.bytes += end - start
+    const length = end - start
+    this.bytes += length
+    // A frame that is one message: most are.
+    if (this.#place === BORDER && length >= PREFIX_BYTES && lengthAt(bytes, start) === length - PREFIX_BYTES)
+      this.messages++
+    else this.#pushParts(bytes, start, end)
+  }
+
+  #pushParts(bytes: Uint8Array, start: number, end: number): void {
+    let place = this.#place
     let at = start
     while (at < end) {
-      if (this.#remaining > 0) {
-        const skipped = Math.min(this.#remaining, end - at)
-        this.#remaining -= skipped
-        at += skipped
+      if (place > 0) {
+        const taken = Math.min(place, end - at)
+        place -= taken
+        at += taken
         continue
       }
-      if (this.#prefix > 0) this.#length = this.#length * 256 + bytes[at]!
-      this.#prefix++
-      at++
-      if (this.#prefix < PREFIX_BYTES) continue
-      this.messages++
-      this.#remaining = this.#length
-      this.#prefix = this.#length = 0
+      if (place === BORDER && end - at >= PREFIX_BYTES) {
+        place = lengthAt(bytes, at)
+        at += PREFIX_BYTES
+      } else place = prefixAfter(place, bytes[at++]!)
+      if (place >= 0) this.messages++
     }
+    this.#place = place
   }
 }
 

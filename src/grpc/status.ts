@@ -89,6 +89,16 @@ export function statusOf(block: readonly { readonly name: string; readonly value
   for (let i = 0; i < block.length; i++) {
     if (block[i]!.name === 'grpc-status') text = block[i]!.value
   }
+  return statusOfText(text)
+}
+
+/** The same of the value alone. */
+export function statusOfText(text: string): number {
+  // Almost always "0", and this runs for each call.
+  if (text.length === 1) {
+    const digit = text.charCodeAt(0) - 0x30
+    return digit >= 0 && digit <= 9 ? digit : -1
+  }
   return /^\d{1,9}$/.test(text) ? Number(text) : -1
 }
 

@@ -65,6 +65,8 @@ export class CallMetrics implements CallObserver {
   /** By path; several where calls of one method go to several backends. */
   readonly #methods = new Map<string, Series[]>()
   readonly #others: Series[] = []
+  /** The one that was used last. */
+  #last: Series | undefined
   /** How the proxy itself ended calls, by token. */
   readonly #failures = new Map<string, number>()
 
@@ -87,11 +89,18 @@ export class CallMetrics implements CallObserver {
   }
 
   onEnd(record: CallRecord): void {
-    const { path, backend, status, endedBy, reason } = record
-    const series = this.#methods.get(path) ?? (status === 0 && endedBy === 'backend' ? this.#seriesOf(path) : undefined)
-    this.#at(series ?? this.#others, series === undefined ? OTHER : path, backend).add(record)
+    const { path, backend, endedBy, reason } = record
+    // Calls of one method come in crowds, and what their client's cache made of the path is one string.
+    let last = this.#last
+    if (last?.method !== path || last.backend !== backend) this.#last = last = this.#find(record)
+    last.add(record)
     // The tokens are the code's own; how a client ended its call is no failure of ours.
     if (endedBy === 'proxy') this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1)
+  }
+
+  #find({ path, backend, status, endedBy }: CallRecord): Series {
+    const series = this.#methods.get(path) ?? (status === 0 && endedBy === 'backend' ? this.#seriesOf(path) : undefined)
+    return this.#at(series ?? this.#others, series === undefined ? OTHER : path, backend)
   }
 
   #at(all: Series[], method: string, backend: string): Series {

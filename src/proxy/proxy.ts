@@ -19,7 +19,7 @@ import type { ListenTls } from '../transport/listener.ts'
 import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
 import { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ServerSession, Stream, TransportName } from '../transport/transport.ts'
-import { loopTurn, turnClock } from '../transport/turn.ts'
+import { loopClock, loopTurn } from '../transport/turn.ts'
 import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
 import { EventLog } from './event-log.ts'
@@ -69,7 +69,7 @@ export class VerbatimProxy implements Live {
       // A part, so that a few such clients do not take all of a session's before they are found out.
       clientHeldBytes: () => this.setup.limits.maxSessionBufferedBytes / 8,
       clock: systemClock,
-      turnClock: turnClock(systemClock),
+      turnClock: loopClock,
       wheel: this.#wheel,
       turn: loopTurn,
       random: Math.random,
@@ -98,7 +98,7 @@ export class VerbatimProxy implements Live {
   #contextOf(setup: ProxySetup, director: Director): RelayContext {
     return {
       routes: { director, backend: this.fleet.lookup() },
-      clock: systemClock,
+      clock: loopClock,
       wheel: this.#wheel,
       memory: this.#carriers.memory,
       replayBytes: setup.limits.replayBytes,

@@ -2,14 +2,14 @@
  * The end of a turn of the loop, which comes once everything that the turn read is known:
  *
  * ```
- *  poll phase: reads ─▶ frames ─▶ relays      setImmediate: tasks (who gets a stream) ─▶ one write a connection
+ *  poll phase: reads ─▶ frames ─▶ relays      setImmediate: tasks (who gets a stream) ─▶ one write a connection ─▶ rests
  * ```
  *
  * A decision made there takes into account what came last: a call that its client reset in the same turn is never
  * sent, and a limit that a backend lowered in the same read is known before a stream is opened.
  */
 
-import type { Clock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 
 /** Something that is decided at the end of the turn. */
 export interface TurnTask {
@@ -23,13 +23,14 @@ export interface Turn {
   atEnd(task: TurnTask): void
 }
 
-/** Between two changes of it no work of others is done: it changes when the end of a turn begins, and when it is over. */
+/** Between two changes of it no work of others is done. It changes before the tasks, the writes and the rests, and behind. */
 let part = 0
 let ending = false
 let tasks: TurnTask[] = []
 let spare: TurnTask[] = []
 let scheduled = false
-let last: () => void = () => {}
+let write: () => void = () => {}
+let goOn: () => void = () => {}
 
 /** The turn of Node's loop. */
 export const loopTurn: Turn = {
@@ -39,9 +40,14 @@ export const loopTurn: Turn = {
   },
 }
 
-/** What runs after all tasks. There is one: the flush of all connections. */
-export function lastInTurn(run: () => void): void {
-  last = run
+/**
+ * What runs after all tasks. There is one of each.
+ * @param flush writes for all connections
+ * @param rest goes on with what connections have read beyond their share
+ */
+export function lastInTurn(flush: () => void, rest: () => void): void {
+  write = flush
+  goOn = rest
 }
 
 /** Whether there is something to do at the end of this turn. */
@@ -66,15 +72,29 @@ function endTurn(): void {
     for (; at < now.length; at++) loopTurn.atEnd(now[at]!)
     now.length = 0
     spare = now
-    ending = false
+    finish()
+  }
+}
+
+function finish(): void {
+  part++
+  try {
+    write()
+  } finally {
     part++
-    last()
+    try {
+      goOn()
+    } finally {
+      ending = false
+      part++
+    }
   }
 }
 
 /**
- * A clock that is read once for all that is read in a turn, and once for what is decided at its end. What a turn read had
- * come by its begin, so that is the time of all of it; and reading the clock for each call would cost 50 ns each time.
+ * A clock that is read once for all that is read in a turn, and once for each part of its end: what is decided, what is
+ * written, what goes on. What a turn read had come by its begin, so that is the time of all of it; and reading the clock for
+ * each call would cost 50 ns each time.
  */
 export function turnClock(clock: Clock): Clock {
   let known = -1
@@ -91,3 +111,6 @@ export function turnClock(clock: Clock): Clock {
     after: (delayMs, fire) => clock.after(delayMs, fire),
   }
 }
+
+/** That of Node's loop: one for all, so that it is read once a turn. */
+export const loopClock: Clock = turnClock(systemClock)

@@ -18,10 +18,7 @@ export interface Flushable {
 let waiting: Flushable[] = []
 let spare: Flushable[] = []
 
-lastInTurn(() => {
-  flushNow()
-  nextTurn()
-})
+lastInTurn(flushNow, nextTurn)
 
 /** The caller makes sure that it asks only once until its `flush`. */
 export function flushSoon(connection: Flushable): void {
