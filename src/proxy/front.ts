@@ -228,6 +228,17 @@ export class Front {
     for (const acceptor of this.#acceptors()) acceptor.drain()
   }
 
+  /** Resolves when no connection is left, or after this time. */
+  empty(atMostMs: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = systemClock.after(atMostMs, resolve)
+      void Promise.all(this.#acceptors().map(acceptor => acceptor.empty())).then(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
   /** Resolves when the last connection is gone. */
   async close(): Promise<void> {
     this.stop()

@@ -229,7 +229,8 @@ export class VerbatimProxy implements Live {
     this.#stopping = true
     this.front.drain()
     this.log.info({ calls: this.#live.size, graceMs }, 'draining')
-    await this.#live.empty(systemClock, graceMs)
+    // A connection without a call may have one on its way.
+    await Promise.all([this.front.empty(graceMs), this.#live.empty(systemClock, graceMs)])
     await this.close()
   }
 

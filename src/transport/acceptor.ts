@@ -55,6 +55,8 @@ class Accepted implements AcceptedSession {
 
 /** How long a closed acceptor waits for a client to close its side of the connection. */
 const LINGER_MS = 1_000
+/** How long one that drains waits for the preface of a connection that it has accepted. */
+const LAST_PREFACE_MS = 1_000
 
 export class Acceptor implements ServerSessionOwner {
   #options: AcceptorOptions
@@ -213,10 +215,17 @@ export class Acceptor implements ServerSessionOwner {
     this.#owner.onSessionClosed(session, reason)
   }
 
-  /** Tells the clients; they finish what they have. */
+  /** Tells the clients; they finish what they have. A connection that says nothing within a moment is closed. */
   drain(): void {
     this.#draining = true
     for (const session of this.#sessions.keys()) session.drain()
+    const timer = setTimeout(() => setImmediate(this.#closeSilent), LAST_PREFACE_MS)
+    void this.empty().then(() => clearTimeout(timer))
+  }
+
+  /** What has come by now was read before. */
+  readonly #closeSilent = (): void => {
+    for (const socket of this.#sockets) if (this.#placeOf(socket)?.session === undefined) socket.destroy()
   }
 
   /** Resolves when no connection is left. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type BoundAddress, createProxy } from '../../src/index.ts'
-import { answer, answered, open, type Rig, refused, requestFields } from '../contract/rig.ts'
+import { answer, answered, arrived, open, type Rig, refused, requestFields } from '../contract/rig.ts'
 import { Code } from '../support/frames.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
 import { dial, RawClient } from '../support/raw-client.ts'
@@ -98,6 +98,30 @@ t.test('a connection accepted before a drain, its preface sent after: told to go
   await drained
   await late.closed
   t.equal(here.backend.requests.length, 1, 'the late call did not arrive')
+})
+
+t.test('a drain without calls ended connections at once: calls that were on their way were lost', async t => {
+  const here = await rig(t)
+  const fresh = await RawClient.connect(t, here.port, { greet: false })
+  await until('the connection is accepted', () => here.proxy.counts().clientConnections === 2)
+  const drained = here.proxy.drain(LONG_MS)
+  // Neither has heard of the drain yet.
+  fresh.greet()
+  const ids = [here.client, fresh].map(client => client.request(requestFields(), { endStream: true }))
+  for (const [i, client] of [here.client, fresh].entries()) {
+    const call = await arrived({ ...here, client }, ids[i]!)
+    answer(call)
+  }
+  for (const [i, client] of [here.client, fresh].entries()) await answered(t, { client, id: ids[i]! })
+  await drained
+  t.match(here.proxy.counts(), NOBODY)
+})
+
+t.test('a drain does not wait for connections that say nothing', { timeout: PATIENCE_MS }, async t => {
+  const here = await rig(t)
+  await silent(t, here)
+  await here.proxy.drain(10 * PATIENCE_MS)
+  t.match(here.proxy.counts(), NOBODY)
 })
 
 t.test('listen after close, and after drain: rejected, and nothing listens', async t => {
