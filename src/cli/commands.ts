@@ -7,6 +7,8 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeBench } from '../bench/options.ts'
 import { AddressError, parseEndpointAddress, parseListenAddress } from '../config/address.ts'
 
+/** As in the schema, which is not loaded here. */
+const MOST_WORKERS = 256
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 /** The whole command line. Its `parseAsync` throws what ends a command; `exit.ts` says what becomes of that. */
@@ -56,9 +58,21 @@ function describeServe(command: Command): void {
       '-w, --watch',
       'read the configuration again when it, or a file that it names, changes; SIGHUP does so once',
     )
+    .option(
+      '--workers <number>',
+      'so many processes serve, and this one hands them connections; auto: as many as there are cores',
+      workerCount,
+    )
     .addOption(new Option('--transport <name>', 'how HTTP/2 is carried').choices(['native', 'frames']))
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS))
     .action(async (options, command) => (await import('./serve.ts')).serve(options, command))
+}
+
+function workerCount(value: string): number | 'auto' {
+  if (value === 'auto') return value
+  const number = Number(value)
+  if (Number.isInteger(number) && number >= 1 && number <= MOST_WORKERS) return number
+  throw new InvalidArgumentError(`It is auto, or a whole number from 1 to ${MOST_WORKERS}.`)
 }
 
 /** Collects the values of an option that may repeat; each must parse. */

@@ -1,7 +1,6 @@
 /** `grpc-verbatim serve`: the proxy as a process of its own. */
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
-import { ConfiguredProxy } from '../config/configured-proxy.ts'
 import type { LogOptions, TransportOption } from '../config/options.ts'
 import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
@@ -17,6 +16,7 @@ export interface ServeOptions {
   readonly transport?: TransportOption
   readonly logLevel?: LogOptions['level']
   readonly watch?: boolean
+  readonly workers?: number | 'auto'
 }
 
 export async function serve(options: ServeOptions, command: Command): Promise<void> {
@@ -24,17 +24,25 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   const read = await readerOf(options, command)
   const files = new Set<string>()
   const resolution = read(files)
-  countReadBuffersWithTheHeap()
+  const flags = readBufferFlags()
+  for (const flag of flags) setFlagsFromString(flag)
   // YAML is for files only, and so is what reads one again.
   const reloading = options.config === undefined ? undefined : await import('../config/reload.ts')
-  const proxy = new ConfiguredProxy(resolution)
+  const proxy = await proxyOf(resolution, flags)
   const { log } = proxy
   process.on('uncaughtException', error => {
     log.fatal({ err: error }, 'uncaught exception')
     process.exit(1)
   })
   ignoreOtherSignals(log)
-  const draining = drainOnSignals(proxy, lastLinesWritten)
+  const draining = drainOnSignals(
+    {
+      async drain() {
+        if ((await proxy.drain()) === false) process.exitCode = 1
+      },
+    },
+    lastLinesWritten,
+  )
   const started = proxy.start()
   const setup = { file: options.config ?? '', read, log, started }
   const reloader = reloading && new reloading.Reloader(proxy, setup)
@@ -55,22 +63,36 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
   log.flush()
 }
 
+/** What serves: this process, or workers that it starts. Of the other one nothing is loaded. */
+async function proxyOf(resolution: Resolution, flags: readonly string[]) {
+  if (resolution.config.workers === undefined) {
+    const { ConfiguredProxy } = await import('../config/configured-proxy.ts')
+    return new ConfiguredProxy(resolution)
+  }
+  const { Primary } = await import('../workers/primary.ts')
+  const primary = new Primary(resolution, { execArgv: [...process.execArgv, ...flags] })
+  // By a second signal, or a mistake of ours: nobody is left behind.
+  process.on('exit', () => primary.kill())
+  return primary
+}
+
 /**
  * What reads the configuration, each time that it is called.
  * @throws ConfigError; ends by a usage error when the options do not go together
  */
 async function readerOf(options: ServeOptions, command: Command): Promise<ReadConfig> {
-  const { config, listen = [], backend = [], transport, logLevel, watch } = options
-  const atLevel = (resolution: Resolution): Resolution => {
-    const log = { ...resolution.config.log, level: logLevel ?? resolution.config.log.level }
-    return { ...resolution, config: { ...resolution.config, log } }
+  const { config, listen = [], backend = [], transport, logLevel, watch, workers } = options
+  const withOptions = (resolution: Resolution): Resolution => {
+    const { config } = resolution
+    const log = { ...config.log, level: logLevel ?? config.log.level }
+    return { ...resolution, config: { ...config, log, ...(workers !== undefined && { workers }) } }
   }
   if (config !== undefined) {
     if (listen.length + backend.length > 0 || transport !== undefined) {
       command.error('error: --config says it all: leave out --listen, --backend and --transport')
     }
     const { loadConfig } = await import('../config/load.ts')
-    return files => atLevel(loadConfig(config, files))
+    return files => withOptions(loadConfig(config, files))
   }
   if (listen.length === 0 || backend.length === 0) {
     command.error('error: give --config FILE, or both --listen HOST:PORT and --backend URL')
@@ -80,7 +102,7 @@ async function readerOf(options: ServeOptions, command: Command): Promise<ReadCo
     listeners: listen.map(address => ({ address, transport })),
     backends: { default: { endpoints: [...backend], transport } },
   }
-  return () => atLevel(resolveConfig(given))
+  return () => withOptions(resolveConfig(given))
 }
 
 /**
@@ -92,8 +114,8 @@ async function readerOf(options: ServeOptions, command: Command): Promise<ReadCo
  *
  * V8 has the flag since 13.6 (Node 24), and complains on stderr about a flag that it does not know.
  */
-function countReadBuffersWithTheHeap(): void {
+function readBufferFlags(): string[] {
   const [major = 0, minor = 0] = process.versions.v8.split('.').map(Number)
   const known = major === 14 || (major === 13 && minor >= 6)
-  if (known) setFlagsFromString('--external-memory-accounted-in-global-limit')
+  return known ? ['--external-memory-accounted-in-global-limit'] : []
 }

@@ -27,7 +27,7 @@ export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: 
       draining = true
       await server.drain()
       await beforeExit?.()
-      process.exit(0)
+      process.exit()
     })
   }
   return () => draining

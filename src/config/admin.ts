@@ -31,6 +31,8 @@ export interface Administered {
   readonly notReady: Awaitable<readonly string[]>
   state(options: StateOptions): Awaitable<ProxyState>
   metrics(format: TextFormat): Awaitable<string>
+  /** Where it has workers: undefined for one that is not there; its answer is undefined while it takes another profile. */
+  profileOfWorker?(worker: number, kind: ProfileKind, seconds: number): Promise<string | undefined> | undefined
   /** Begins the end of the proxy, as it was told to end itself. */
   readonly askDrain: () => void
   /** Reads the configuration again. Undefined: there is no file. */
@@ -133,11 +135,17 @@ export class Admin {
   async #profile({ query, signal }: AdminRequest, kind: ProfileKind): Promise<AdminAnswer> {
     const seconds = numberOf(query, 'seconds', DEFAULT_PROFILE_SECONDS, MAX_PROFILE_SECONDS)
     if (seconds === undefined) return text(400, `seconds is a number, at most ${MAX_PROFILE_SECONDS}`)
-    const { profileOf } = await import('../admin/profile.ts')
-    const profile = await profileOf(kind, seconds, signal)
-    if (profile === undefined) return text(409, 'another profile is being taken')
-    return { status: 200, type: 'application/json', body: profile }
+    const profile = query.has('worker')
+      ? this.#proxy.profileOfWorker?.(Number(query.get('worker')), kind, seconds)
+      : (await import('../admin/profile.ts')).profileOf(kind, seconds, signal)
+    if (profile === undefined) return text(404, 'there is no such worker')
+    return profileAnswer(await profile)
   }
+}
+
+function profileAnswer(profile: string | undefined): AdminAnswer {
+  if (profile === undefined) return text(409, 'another profile is being taken')
+  return { status: 200, type: 'application/json', body: profile }
 }
 
 /** @returns undefined where it is no number from 0 to `max` */

@@ -7,7 +7,7 @@ import { AdminSlot } from './admin-slot.ts'
 import { addressesOf } from './endpoint-list.ts'
 import type { BackendHandle, GrpcProxy } from './grpc-proxy.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
-import { formatProblem, type Problem } from './problems.ts'
+import { ConfigError, formatProblem, type Problem } from './problems.ts'
 import type { Verdict } from './reload.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
@@ -87,8 +87,12 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 }
 
+const WORKERS_ARE_OF_SERVE =
+  'is for `grpc-verbatim serve`: a program that has a proxy in it starts processes of its own, by node:cluster for example'
+
 /** Without `log` and `logger` a library has little to say on its host's standard output. */
 export function resolveOptions(options: ProxyOptions): Resolution {
+  if (options.workers !== undefined) throw new ConfigError([{ path: 'workers', message: WORKERS_ARE_OF_SERVE }])
   const quiet = options.log === undefined && options.logger === undefined
   return resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options)
 }

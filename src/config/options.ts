@@ -56,6 +56,11 @@ export interface ProxyOptions {
   readonly acceptNonGrpc?: boolean
   /** How the proxy stops. */
   readonly drain?: DrainOptions
+  /**
+   * So many processes serve, and one that starts them listens; `auto`: as many as there are cores; default: one process
+   * that does both. For `serve` only.
+   */
+  readonly workers?: number | 'auto'
   /** What bounds the proxy: sizes, counts, times. */
   readonly limits?: LimitOptions
 }

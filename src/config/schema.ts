@@ -16,6 +16,7 @@ import { listener } from './schema/listeners.ts'
 import { log } from './schema/log.ts'
 import { metrics } from './schema/metrics.ts'
 import { route } from './schema/routes.ts'
+import { workers } from './schema/workers.ts'
 
 export const configSchema = strict({
   include: z.array(z.string().min(1)).optional().meta({
@@ -45,6 +46,7 @@ export const configSchema = strict({
   headers,
   acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),
   drain,
+  workers,
   limits,
 })
 

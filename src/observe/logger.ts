@@ -12,16 +12,18 @@ export interface LogOptions {
   readonly pretty: boolean | 'auto'
   /** What waits at most while standard output takes nothing. */
   readonly maxBufferedBytes: number
+  /** Each line says it, where several processes write to one place. */
+  readonly worker?: number
 }
 
 /**
  * Logs to standard output. Of what clients and backends send the proxy logs `:path`, `:authority` and `grpc-message`,
  * each cut at a bound; fields of the names below are hidden wherever somebody else logs them.
  */
-export function createLogger({ level, pretty, maxBufferedBytes }: LogOptions): Logger {
+export function createLogger({ level, pretty, maxBufferedBytes, worker }: LogOptions): Logger {
   const options = {
     level,
-    base: undefined,
+    base: worker === undefined ? undefined : { worker },
     serializers: { err: (error: Error) => shownError(pino.stdSerializers.err(error)) },
     redact: [
       'authorization',

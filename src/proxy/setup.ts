@@ -40,6 +40,8 @@ export interface ProxySetup {
   readonly admin?: AdminOptions
   readonly headers: AddedFieldsOptions
   readonly acceptNonGrpc: boolean
+  /** Whole proxies as processes; `auto`: as many as the process may use cores. Undefined: this process is the proxy. */
+  readonly workers?: number | 'auto'
   readonly drain: { readonly graceMs: number }
   readonly limits: ProxyLimits
 }

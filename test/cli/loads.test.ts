@@ -23,6 +23,8 @@ const COSTLY = [
   'pino',
   'protobufjs',
   'tls',
+  'workers/primary',
+  'workers/worker',
   'yaml',
   'zod',
 ]
@@ -43,6 +45,7 @@ const CASES: readonly [what: string, args: readonly string[], needs: readonly st
     [CLI, 'serve', '--config', join(import.meta.dirname, '../../fixtures/config/source.yaml')],
     ['commander', 'discovery/file', 'pino', 'yaml', 'zod'],
   ],
+  ['serve with workers', [CLI, 'serve', '--workers', '1', ...ROUTES], ['commander', 'pino', 'workers/primary', 'zod']],
   ['check', [CLI, 'check', ...FILE], ['commander', 'yaml', 'zod']],
 ]
 

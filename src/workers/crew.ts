@@ -1,0 +1,325 @@
+/**
+ * The workers of a primary: starts them, and starts them again; gives each connection to the one that has the fewest.
+ *
+ * ```
+ *   starting ── has the configuration that holds ─▶ ready ── ends, or does not answer ─▶ gone
+ *      ▲                                                                                  │
+ *      └──────────────────────── after a pause, longer each time ◀─────────────────────────┘
+ * ```
+ */
+import type { Logger } from 'pino'
+import { type BackoffOptions, backoffDelayMs } from '../backend/backoff.ts'
+import type { ChangeSummary } from '../proxy/change.ts'
+import type { ProxySetup } from '../proxy/setup.ts'
+import type { Clock, Timer } from '../transport/clock.ts'
+import { addressOf } from '../transport/peer.ts'
+import type { QuestionName, Questions } from './messages.ts'
+import { dataOf, type SetupData } from './setup-data.ts'
+import { shareOf } from './shares.ts'
+import { type Connection, WorkerGone, WorkerHandle, type WorkerOwner } from './worker-handle.ts'
+
+export interface CrewOptions {
+  readonly count: number
+  /** Options of Node's and V8's for each of them. */
+  readonly execArgv: readonly string[]
+  readonly log: Logger
+  readonly clock: Clock
+  /** A number from 0 up to 1. */
+  readonly random: () => number
+  /** A worker ended before its time. */
+  readonly onGone?: (worker: number) => void
+  /** So many seconds without an answer, and a worker is ended. */
+  readonly hungAfterLooks?: number
+}
+
+/** The next configuration is ready in all workers; one of the two is called. */
+export interface CrewChange {
+  readonly summary: ChangeSummary
+  /** Resolves when it holds in all of them. */
+  commit(): Promise<void>
+  discard(): Promise<void>
+}
+
+/** Short at first: a worker that died by an accident of one call is missed. A worker that cannot live costs little. */
+const RESTART: BackoffOptions = { initialMs: 100, multiplier: 2, maxMs: 10_000, jitter: 0.2 }
+/** Who lived as long has not failed in a row. */
+const STABLE_MS = 30_000
+
+const LOOK_MS = 1_000
+/** A collection of garbage, or a profile being written, takes a second or two of a large heap. */
+const HUNG_AFTER_LOOKS = 10
+/** Until the first answer everything is loaded, on a machine that may do much else. */
+const STARTING_LOOKS = 60
+/** A process that was told to drain ends so much later at most, or is ended. */
+const DRAIN_SLACK_MS = 5_000
+
+/** Connections that no worker has yet: two of the kernel's own queues. More come only while all workers stand still. */
+const MAX_WAITING = 1_024
+
+/** A place for a worker, as it is told. */
+export interface Member {
+  readonly number: number
+  readonly pid: number | undefined
+  readonly isReady: boolean
+  readonly load: number
+  /** How often whoever had it ended before its time. */
+  readonly ends: number
+}
+
+/** A place for a worker. The number stays, whoever has it. */
+interface Slot {
+  readonly number: number
+  worker: WorkerHandle | undefined
+  /** What it was given last. */
+  setup: ProxySetup | undefined
+  startedMs: number
+  /** In a row. */
+  failures: number
+  ends: number
+}
+
+export class Crew implements WorkerOwner {
+  readonly #options: CrewOptions
+  readonly #slots: Slot[]
+  /** What holds now. Workers that are started have it. */
+  #setup: ProxySetup
+  #lookTimer: Timer | undefined
+  #level: string | undefined
+  /** Those for which no worker was ready. */
+  readonly #waiting: Connection[] = []
+  /** Who has got a connection last is the last of equals. */
+  #turn: readonly Slot[] = []
+  #draining = false
+  #whenGone: (() => void)[] = []
+  /** Those that did not end as they should, in a drain. */
+  #badEnds = 0
+
+  constructor(setup: ProxySetup, options: CrewOptions) {
+    this.#setup = setup
+    this.#options = options
+    this.#slots = Array.from({ length: options.count }, (_, i) => ({
+      ...{ number: i + 1, worker: undefined, setup: undefined },
+      ...{ startedMs: 0, failures: 0, ends: 0 },
+    }))
+    this.#turn = this.#slots
+  }
+
+  /** Resolves when each has been started once. @throws Error when none of them can be started */
+  async start(): Promise<void> {
+    this.#look()
+    const started = await Promise.allSettled(this.#slots.map(slot => this.#start(slot)))
+    if (this.#ready.length > 0 || this.#draining) return
+    const reason = started.find(one => one.status === 'rejected')?.reason
+    throw new Error(`no worker can be started: ${reason instanceof Error ? reason.message : reason}`)
+  }
+
+  get #ready(): WorkerHandle[] {
+    return this.#workers.filter(worker => worker.isReady)
+  }
+
+  get #workers(): WorkerHandle[] {
+    return this.#slots.flatMap(({ worker }) => worker ?? [])
+  }
+
+  /** Each place, with who has it now. */
+  get members(): Member[] {
+    return this.#slots.map(({ number, worker, ends }) => ({
+      ...{ number, ends, pid: worker?.pid },
+      ...{ isReady: worker?.isReady ?? false, load: worker?.load ?? 0 },
+    }))
+  }
+
+  /** Undefined: there is no such worker. @throws WorkerGone; WorkerRefusal */
+  ask<N extends QuestionName>(
+    number: number,
+    name: N,
+    given: Questions[N]['given'],
+  ): Promise<Questions[N]['answer']> | undefined {
+    return this.#ready.find(worker => worker.number === number)?.ask(name, given)
+  }
+
+  /** @throws WorkerGone; WorkerRefusal. Then the worker is ended, and started again */
+  async #start(slot: Slot): Promise<void> {
+    const setup = this.#setup
+    const worker = new WorkerHandle(slot.number, this.#options.execArgv, this)
+    slot.worker = worker
+    slot.startedMs = this.#options.clock.now()
+    try {
+      await worker.ask('start', this.#dataFor(slot, setup))
+      slot.setup = setup
+      await this.#catchUp(slot, worker)
+    } catch (error) {
+      if (!(error instanceof WorkerGone))
+        this.#options.log.error({ worker: slot.number, err: error }, 'a worker cannot serve')
+      worker.kill()
+      throw error
+    }
+  }
+
+  /** The configuration may have changed meanwhile. */
+  async #catchUp(slot: Slot, worker: WorkerHandle): Promise<void> {
+    while (slot.setup !== this.#setup) {
+      const setup = this.#setup
+      await worker.ask('prepare', this.#dataFor(slot, setup))
+      await worker.ask('commit', undefined)
+      slot.setup = setup
+    }
+    if (this.#draining) return
+    if (this.#level !== undefined) worker.tell({ kind: 'log-level', level: this.#level })
+    worker.isReady = true
+    for (const connection of this.#waiting.splice(0)) this.give(connection)
+  }
+
+  #dataFor({ number }: Slot, setup: ProxySetup): SetupData {
+    const share = shareOf(setup, number, this.#options.count)
+    return dataOf({ ...share, log: { ...share.log, worker: number } })
+  }
+
+  onGone(worker: WorkerHandle, how: string): void {
+    const slot = this.#slots[worker.number - 1]!
+    slot.worker = undefined
+    if (this.#draining) {
+      if (how !== 'ended with 0') this.#badEnds++
+      if (this.#workers.length === 0) for (const resolve of this.#whenGone.splice(0)) resolve()
+      return
+    }
+    const { clock, log, random, onGone } = this.#options
+    onGone?.(slot.number)
+    slot.ends++
+    slot.failures = clock.now() - slot.startedMs < STABLE_MS ? slot.failures + 1 : 1
+    const pauseMs = Math.round(backoffDelayMs(RESTART, slot.failures, random))
+    log.error(
+      { worker: worker.number, pid: worker.pid, pauseMs },
+      `worker ${worker.number} ${how}; it is started again`,
+    )
+    for (const connection of worker.takeBack()) this.give(connection)
+    clock.after(pauseMs, () => {
+      if (!this.#draining) this.#start(slot).catch(() => {})
+    })
+  }
+
+  onLost(worker: WorkerHandle, connections: number): void {
+    const detail = 'it may have no file descriptor left'
+    this.#options.log.error({ worker: worker.number, connections, detail }, 'a worker could not receive a connection')
+  }
+
+  /** A connection, for the one that has the fewest. */
+  give(connection: Connection): void {
+    const slot = this.#fewest()
+    if (slot !== undefined) {
+      this.#turn = [...this.#turn.filter(other => other !== slot), slot]
+      slot.worker!.give(connection)
+    } else if (this.#waiting.length < MAX_WAITING && !this.#draining) this.#waiting.push(connection)
+    else {
+      const { socket } = connection
+      const detail = `no worker takes it, and ${this.#waiting.length} connections wait already`
+      this.#options.log.info({ peer: addressOf(socket), refusal: 'too-many', detail }, 'connection refused')
+      socket.destroy()
+    }
+  }
+
+  /** Nobody waits for one that stands still, unless all do. */
+  #fewest(): Slot | undefined {
+    let fewest: Slot | undefined
+    for (const slot of this.#turn) {
+      const { worker } = slot
+      if (!worker?.isReady || worker.unanswered > 0 || worker.waitingCount >= MAX_WAITING) continue
+      if (fewest === undefined || worker.load < fewest.worker!.load) fewest = slot
+    }
+    return fewest
+  }
+
+  #look(): void {
+    const { hungAfterLooks = HUNG_AFTER_LOOKS, clock, log } = this.#options
+    for (const worker of this.#workers) {
+      worker.look()
+      if (worker.unanswered === 1) for (const connection of worker.takeBack()) this.give(connection)
+      if (worker.unanswered < (worker.isReady ? hungAfterLooks : STARTING_LOOKS)) continue
+      log.error({ worker: worker.number, pid: worker.pid }, `worker ${worker.number} does not answer: it is ended`)
+      worker.kill()
+    }
+    this.#lookTimer = clock.after(LOOK_MS, () => this.#look())
+  }
+
+  /** @throws WorkerRefusal when one of them cannot change; then nothing has changed in any of them */
+  async prepare(setup: ProxySetup): Promise<CrewChange> {
+    const slots = this.#slots.filter(({ worker }) => worker?.isReady)
+    const asked = await Promise.allSettled(slots.map(slot => slot.worker!.ask('prepare', this.#dataFor(slot, setup))))
+    // Those that ended meanwhile are started again, with what holds then.
+    const prepared = slots.flatMap((slot, i) => {
+      const { worker } = slot
+      return asked[i]!.status === 'fulfilled' && worker !== undefined ? [{ slot, worker }] : []
+    })
+    const discard = async () => {
+      await Promise.allSettled(prepared.map(({ worker }) => worker.ask('discard', undefined)))
+    }
+    const refused = asked.find(one => one.status === 'rejected' && !(one.reason instanceof WorkerGone))
+    const summary = asked.find(one => one.status === 'fulfilled')?.value
+    if (refused !== undefined || summary === undefined) {
+      await discard()
+      throw (refused as PromiseRejectedResult | undefined)?.reason ?? new Error('no worker is there that could try it')
+    }
+    const commit = async () => {
+      this.#setup = setup
+      this.#level = undefined
+      const late = this.#slots.filter(slot => slot.worker?.isReady && !prepared.some(one => one.slot === slot))
+      await Promise.allSettled([
+        ...prepared.map(async ({ slot, worker }) => {
+          slot.setup = setup
+          await worker.ask('commit', undefined)
+        }),
+        ...late.map(slot => this.#bringUp(slot)),
+      ])
+    }
+    return { summary, commit, discard }
+  }
+
+  /** One that became ready while the others prepared. */
+  async #bringUp(slot: Slot): Promise<void> {
+    const worker = slot.worker!
+    worker.isReady = false
+    await this.#catchUp(slot, worker).catch(() => worker.kill())
+  }
+
+  /** Asks all that are ready. Those that do not answer are left out. */
+  async askAll<N extends QuestionName>(
+    name: N,
+    given: Questions[N]['given'],
+  ): Promise<Map<number, Questions[N]['answer']>> {
+    const answers = new Map<number, Questions[N]['answer']>()
+    await Promise.allSettled(
+      this.#ready.map(async worker => {
+        answers.set(worker.number, await worker.ask(name, given))
+      }),
+    )
+    return answers
+  }
+
+  /** Of the log, until a configuration says another. */
+  set logLevel(level: string) {
+    this.#level = level
+    for (const worker of this.#ready) worker.tell({ kind: 'log-level', level })
+  }
+
+  /** Calls finish; then all are gone. @returns whether all ended as they should */
+  async drain(graceMs: number): Promise<boolean> {
+    this.#draining = true
+    for (const { socket } of this.#waiting.splice(0)) socket.destroy()
+    const gone = new Promise<void>(resolve => this.#whenGone.push(resolve))
+    for (const worker of this.#workers) {
+      for (const { socket } of worker.takeBack()) socket.destroy()
+      worker.ask('drain', { graceMs }).catch(() => {})
+    }
+    const timer = this.#options.clock.after(graceMs + DRAIN_SLACK_MS, () => this.kill())
+    if (this.#workers.length > 0) await gone
+    timer.cancel()
+    this.#lookTimer?.cancel()
+    return this.#badEnds === 0
+  }
+
+  /** All, at once. */
+  kill(): void {
+    this.#draining = true
+    for (const worker of this.#workers) worker.kill()
+  }
+}

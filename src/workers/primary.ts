@@ -1,0 +1,225 @@
+/**
+ * A proxy of several processes. The primary listens, hands what it accepts to the workers, keeps as many of them as there
+ * should be, and is the one that operators talk to; it carries no call.
+ */
+import { availableParallelism } from 'node:os'
+import type { Logger } from 'pino'
+import type { ProfileKind } from '../admin/profile.ts'
+import type { Administered } from '../config/admin.ts'
+import { type AdminChange, AdminSlot } from '../config/admin-slot.ts'
+import { formatProblem } from '../config/problems.ts'
+import type { Verdict } from '../config/reload.ts'
+import type { Resolution } from '../config/resolve.ts'
+import { createLogger } from '../observe/logger.ts'
+import { ProcessMetrics } from '../observe/process-metrics.ts'
+import { type Family, metricsText, readingOf, type TextFormat } from '../observe/registry.ts'
+import type { ChangeSummary } from '../proxy/change.ts'
+import type { ProxySetup } from '../proxy/setup.ts'
+import type { StateOptions } from '../proxy/state.ts'
+import { systemClock } from '../transport/clock.ts'
+import type { BoundAddress } from '../transport/listening-socket.ts'
+import { Crew, type CrewChange } from './crew.ts'
+import { Doors, type DoorsChange } from './doors.ts'
+import { Readings } from './readings.ts'
+import { type StateTogether, stateTogether } from './state-together.ts'
+
+export interface PrimaryOptions {
+  /** Options of Node's and V8's for workers. */
+  readonly execArgv?: readonly string[]
+}
+
+export class Primary implements Administered {
+  setup: ProxySetup
+  readonly log: Logger
+  readonly #crew: Crew
+  readonly #doors: Doors
+  readonly #count: number
+  readonly #admin: AdminSlot
+  readonly #readings: Readings
+  /** Of this process. Undefined: none are configured. */
+  #process: ProcessMetrics | undefined
+  /** The last of the configurations that were given, one after the other. */
+  #adoptions: Promise<unknown> = Promise.resolve()
+  #draining: Promise<boolean> | undefined
+  askDrain: () => void = () => void this.drain()
+  reload: (() => Promise<Verdict>) | undefined
+
+  constructor({ config, warnings }: Resolution, { execArgv = process.execArgv }: PrimaryOptions = {}) {
+    this.setup = config
+    this.log = config.logger ?? createLogger(config.log)
+    this.#count = countOf(config)
+    this.#crew = new Crew(config, {
+      ...{ count: this.#count, execArgv, log: this.log },
+      ...{ clock: systemClock, random: Math.random },
+      onGone: worker => this.#readings.gone(worker),
+    })
+    this.#admin = new AdminSlot(this)
+    this.#readings = new Readings(config.metrics?.maxMethods ?? 0)
+    this.#measure()
+    this.#doors = new Doors(this.log, connection => this.#crew.give(connection))
+    for (const warning of warnings) this.log.warn(formatProblem(warning))
+  }
+
+  /** @throws the system's error where an address cannot be had; Error where no worker can be started */
+  async start(): Promise<BoundAddress[]> {
+    // An address that is taken is a quick answer, and whoever waits for the proxy can ask it.
+    await (await this.#admin.prepare(this.setup.admin)).commit()
+    const doors = await this.#doors.prepare(this.setup.listeners)
+    try {
+      this.log.info({ workers: this.#count }, `starting ${this.#count} ${this.#count === 1 ? 'worker' : 'workers'}`)
+      // Workers have the log's end of standard output in the mode in which it is now: it is opened by the first line.
+      this.log.flush()
+      await this.#crew.start()
+    } catch (error) {
+      doors.discard()
+      throw error
+    }
+    if (this.#draining !== undefined) {
+      doors.discard()
+      throw new Error('the proxy is closed')
+    }
+    doors.commit()
+    return this.#doors.addresses
+  }
+
+  /** Changes to what was read and checked elsewhere, in all workers or in none. @throws why not */
+  adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
+    const adopted = this.#adoptions.then(() => this.#adopt(resolution))
+    this.#adoptions = adopted.catch(() => {})
+    return adopted
+  }
+
+  async #adopt({ config, warnings }: Resolution): Promise<ChangeSummary> {
+    const undo: (() => unknown)[] = []
+    try {
+      const admin = await this.#admin.prepare(config.admin)
+      undo.push(() => admin.discard())
+      const doors = await this.#doors.prepare(config.listeners)
+      undo.push(() => doors.discard())
+      const crew = await this.#crew.prepare(config)
+      undo.push(() => crew.discard())
+      if (this.#draining !== undefined) throw new Error('the proxy is closed')
+      return await this.#commit(config, warnings, { admin, doors, crew })
+    } catch (error) {
+      await Promise.allSettled(undo.map(each => each()))
+      throw error
+    }
+  }
+
+  async #commit(
+    config: ProxySetup,
+    warnings: Resolution['warnings'],
+    { admin, doors, crew }: { admin: AdminChange; doors: DoorsChange; crew: CrewChange },
+  ): Promise<ChangeSummary> {
+    // A worker hears of its new listeners before their first connections: messages keep their order.
+    const committed = crew.commit()
+    doors.commit()
+    const needsRestart = [...crew.summary.needsRestart, ...(countOf(config) === this.#count ? [] : ['workers'])]
+    const summary = { ...crew.summary, needsRestart }
+    this.setup = config
+    this.log.level = config.log.level
+    this.#measure()
+    for (const warning of warnings) this.log.warn(formatProblem(warning))
+    await Promise.all([committed, admin.commit()])
+    this.log.info(summary, 'the configuration has changed')
+    return summary
+  }
+
+  /** Why it should get no new connections; none: it is ready. One worker that is ready is enough. */
+  get notReady(): Promise<readonly string[]> {
+    return this.#notReady()
+  }
+
+  async #notReady(): Promise<readonly string[]> {
+    if (this.#draining !== undefined) return ['it is draining']
+    if (!this.#doors.isOpen) return ['no listener is open']
+    const reasons = [...(await this.#crew.askAll('notReady', undefined)).values()]
+    if (reasons.length === 0) return ['no worker is ready']
+    return reasons.reduce((least, one) => (one.length < least.length ? one : least))
+  }
+
+  #measure(): void {
+    const { metrics } = this.setup
+    if (metrics !== undefined) this.#readings.maxMethods = metrics.maxMethods
+    if (metrics === undefined) this.#process?.close()
+    this.#process = metrics && (this.#process ?? new ProcessMetrics())
+  }
+
+  async metrics(format: TextFormat): Promise<string> {
+    const own = readingOf([...(this.#process?.families ?? []), ...this.#families])
+    return metricsText(this.#readings.together(await this.#crew.askAll('metrics', undefined), own), format)
+  }
+
+  get #families(): Family[] {
+    const { members } = this.#crew
+    return [
+      {
+        name: 'grpc_verbatim_worker_connections',
+        help: 'Connections of clients that a worker has, with those that are on the way to it.',
+        type: 'gauge',
+        samples: () => members.map(({ number, load }) => ({ labels: { worker: String(number) }, value: load })),
+      },
+      {
+        name: 'grpc_verbatim_worker_ready',
+        help: 'Whether a worker serves.',
+        type: 'gauge',
+        samples: () =>
+          members.map(({ number, isReady }) => ({ labels: { worker: String(number) }, value: Number(isReady) })),
+      },
+      {
+        name: 'grpc_verbatim_worker_ends',
+        help: 'How often a worker ended and was started again.',
+        type: 'counter',
+        samples: () => members.map(({ number, ends }) => ({ labels: { worker: String(number) }, value: ends })),
+      },
+    ]
+  }
+
+  async state(options: StateOptions): Promise<StateTogether> {
+    const states = await this.#crew.askAll('state', options)
+    return stateTogether(
+      this.#crew.members.flatMap(({ number, pid }) => {
+        const state = states.get(number)
+        return state === undefined || pid === undefined ? [] : [{ ...state, worker: number, pid }]
+      }),
+    )
+  }
+
+  profileOfWorker(worker: number, profile: ProfileKind, seconds: number): Promise<string | undefined> | undefined {
+    return this.#crew.ask(worker, 'profile', { profile, seconds })
+  }
+
+  get logLevel(): string {
+    return this.log.level
+  }
+
+  set logLevel(level: string) {
+    this.log.level = level
+    this.#crew.logLevel = level
+  }
+
+  /** Accepts nothing new; the workers finish their calls, within the grace period, and end. @returns whether all did */
+  drain(graceMs: number = this.setup.drain.graceMs): Promise<boolean> {
+    this.#draining ??= this.#drain(graceMs)
+    return this.#draining
+  }
+
+  async #drain(graceMs: number): Promise<boolean> {
+    this.#doors.stop()
+    this.log.info({ workers: this.#count, graceMs }, 'draining')
+    const ended = await this.#crew.drain(graceMs)
+    await this.#admin.close()
+    this.#process?.close()
+    this.log.flush()
+    return ended
+  }
+
+  /** Ends all workers now. */
+  kill(): void {
+    this.#crew.kill()
+  }
+}
+
+function countOf({ workers = 1 }: ProxySetup): number {
+  return workers === 'auto' ? availableParallelism() : workers
+}

@@ -1,0 +1,120 @@
+/** A worker: a whole proxy that listens nowhere. Its primary hands it connections, and asks and tells it the rest. */
+import type { Socket } from 'node:net'
+import { lastLinesWritten } from '../observe/standard-output.ts'
+import { type Change, prepareChange } from '../proxy/change.ts'
+import { VerbatimProxy } from '../proxy/proxy.ts'
+import type { ConnectionCounts, QuestionName, Questions, ToPrimary, ToWorker } from './messages.ts'
+import { setupOf } from './setup-data.ts'
+
+/** What of the process a worker needs. */
+export interface Channel {
+  tell(message: ToPrimary): void
+  /** The last thing that a worker does. */
+  end(code: number): void
+}
+
+type Answers = { readonly [N in QuestionName]: (given: Questions[N]['given']) => Promise<Questions[N]['answer']> }
+
+export class Worker {
+  readonly #channel: Channel
+  #proxy: VerbatimProxy | undefined
+  #change: Change | undefined
+  #connections: ConnectionCounts = { taken: 0, open: 0 }
+  #telling = false
+  #ending = false
+
+  constructor(channel: Channel) {
+    this.#channel = channel
+  }
+
+  hear(message: ToWorker, socket: Socket | undefined): void {
+    if (message.kind === 'question') void this.#answer(message.id, message.name, message.given)
+    else if (message.kind === 'log-level') this.#running.logLevel = message.level
+    else if (socket !== undefined) this.#take(message.listener, socket)
+  }
+
+  async #answer(id: number, name: QuestionName, given: unknown): Promise<void> {
+    try {
+      const value = await (this.#answers[name] as (given: unknown) => Promise<unknown>)(given)
+      this.#channel.tell({ kind: 'answer', id, value })
+    } catch (error) {
+      this.#channel.tell({ kind: 'refusal', id, message: error instanceof Error ? error.message : String(error) })
+    }
+    if (name === 'drain') this.#channel.end(0)
+  }
+
+  readonly #answers: Answers = {
+    start: async data => {
+      this.#proxy = new VerbatimProxy(await setupOf(data), true)
+      await this.#proxy.start()
+      return undefined
+    },
+    prepare: async data => {
+      this.#change = await prepareChange(this.#running, await setupOf(data))
+      return this.#change.summary
+    },
+    commit: async () => {
+      this.#change?.commit()
+      this.#change = undefined
+      return undefined
+    },
+    discard: async () => {
+      await this.#change?.discard()
+      this.#change = undefined
+      return undefined
+    },
+    alive: async () => this.#connections,
+    notReady: async () => this.#running.notReady,
+    state: async options => this.#running.state(options),
+    metrics: async () => this.#running.readMetrics(),
+    profile: async ({ profile, seconds }) => {
+      const { profileOf } = await import('../admin/profile.ts')
+      return profileOf(profile, seconds, new AbortController().signal)
+    },
+    drain: async ({ graceMs }) => {
+      this.#ending = true
+      await this.#running.drain(graceMs)
+      await lastLinesWritten()
+      return undefined
+    },
+  }
+
+  get #running(): VerbatimProxy {
+    if (this.#proxy === undefined) throw new Error('the worker was not started')
+    return this.#proxy
+  }
+
+  #take(listener: string, socket: Socket): void {
+    const { taken, open } = this.#connections
+    this.#count(taken + 1, open + 1)
+    socket.once('close', () => this.#count(this.#connections.taken, this.#connections.open - 1))
+    this.#running.front.take(listener, socket)
+  }
+
+  /** What happens in one turn is told at its end. */
+  #count(taken: number, open: number): void {
+    this.#connections = { taken, open }
+    if (this.#telling) return
+    this.#telling = true
+    setImmediate(() => {
+      this.#telling = false
+      this.#channel.tell({ kind: 'connections', ...this.#connections })
+    })
+  }
+
+  /** The primary is gone: nobody will hand over another connection. */
+  async orphaned(): Promise<void> {
+    if (this.#ending) return
+    this.#ending = true
+    this.#proxy?.log.warn('the primary process is gone: this worker finishes its calls and ends')
+    await this.#proxy?.drain()
+    await lastLinesWritten()
+    this.#channel.end(0)
+  }
+
+  /** The process cannot go on. */
+  failed(error: unknown): void {
+    this.#proxy?.log.fatal({ err: error }, 'uncaught exception')
+    this.#channel.end(1)
+  }
+}

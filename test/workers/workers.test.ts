@@ -1,0 +1,148 @@
+/** `serve --workers`: what clients, operators and the log see of several processes. */
+import { once } from 'node:events'
+import type { ClientHttp2Session } from 'node:http2'
+import net from 'node:net'
+import t from 'tap'
+import { until } from '../support/until.ts'
+import { backend, call, connect, connectionsOf, ended, pidsOf, serve } from './rig.ts'
+
+/** The preface and an empty SETTINGS frame. */
+const HELLO = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])])
+
+t.test('8 connections on 4 workers are 2 each, and all of them are one proxy for operators', async t => {
+  const { url } = await backend(t)
+  const yaml = `listeners: [{ address: 127.0.0.1:0 }, { address: "unix:FOLDER/proxy.sock" }]
+backends: { greeter: { endpoints: ["${url}"] } }
+workers: 4`
+  const served = await serve(t, yaml)
+  const sessions: ClientHttp2Session[] = []
+  for (let i = 0; i < 8; i++) sessions.push(await connect(t, served.address))
+  t.same(await connectionsOf(served), [2, 2, 2, 2])
+
+  const statuses = await Promise.all(sessions.flatMap(session => [call(session), call(session), call(session)]))
+  t.same(new Set(statuses), new Set(['0']))
+  const counted = await served.metrics('grpc_verbatim_calls_ended_total')
+  t.same([...counted.values()], [24], 'calls are added up')
+  const durations = await served.metrics('grpc_verbatim_call_duration_seconds_count')
+  t.same([...durations.values()], [24], 'and so are histograms')
+  const labels = [...(await served.metrics('process_resident_memory_bytes')).keys()]
+  t.match(labels.join(), /worker="1".*worker="4".*worker="primary"/, 'what is of a process is told of each')
+
+  const state = JSON.parse(await served.page('/state'))
+  t.match(state, { counts: { clientConnections: 8 }, backends: [{ name: 'greeter', totals: { calls: 24 } }] })
+  t.equal(state.backends[0].endpoints.length, 1)
+  t.same(
+    state.workers.map((one: { counts: { clientConnections: number } }) => one.counts.clientConnections),
+    [2, 2, 2, 2],
+  )
+
+  // One at a time is what makes them even; bytes that came before a worker had the connection are its first.
+  const early = net.connect(`${served.folder}/proxy.sock`)
+  early.write(HELLO)
+  const [answer] = await once(early, 'data')
+  t.equal(answer[3], 4, 'a unix socket is served too: SETTINGS come')
+  early.destroy()
+  const pids = await pidsOf(served)
+  served.proxy.child.kill('SIGTERM')
+  t.match(await served.proxy.exit, { code: 0, stderr: '' })
+  await ended(...pids)
+  const records = served.lines().filter(({ msg }) => msg === 'call')
+  t.equal(records.length, 24, 'whole lines of the log')
+  t.same(new Set(records.map(({ worker }) => worker)), new Set([1, 2, 3, 4]), 'that say whose they are')
+})
+
+t.test('a worker that is killed under load costs the calls that were on it, and another takes its place', async t => {
+  const { url } = await backend(t)
+  const yaml = `listeners: [{ address: 127.0.0.1:0 }]
+backends: { greeter: { endpoints: ["${url}"] } }
+log: { access: false }
+workers: 2`
+  const served = await serve(t, yaml)
+  const sessions: ClientHttp2Session[] = []
+  for (let i = 0; i < 6; i++) sessions.push(await connect(t, served.address))
+  const [victim, other] = await pidsOf(served)
+  let stopped = false
+  const ends: string[][] = sessions.map(() => [])
+  const load = sessions.flatMap((session, i) =>
+    [1, 2].map(async () => {
+      while (!stopped && !session.destroyed) ends[i]!.push(await call(session))
+    }),
+  )
+  const made = () => ends.flat().length
+  await until('there is load', () => made() > 1_000)
+  process.kill(victim!, 'SIGKILL')
+  await until('its connections are gone', () => sessions.filter(session => session.destroyed).length === 3)
+  const before = made()
+  await until('the load goes on', () => made() > before + 1_000)
+  stopped = true
+  await Promise.all(load)
+  const lost = sessions.map((_, i) => ends[i]!.filter(end => end !== '0').length)
+  const of = (isGone: boolean) => lost.filter((_, i) => sessions[i]!.destroyed === isGone)
+  t.same(of(false), [0, 0, 0], 'no call of other workers was lost')
+  t.ok(
+    of(true).every(calls => calls <= 2),
+    `of the others those in flight: ${lost}`,
+  )
+
+  const isWhole = async () =>
+    (await served.metrics('grpc_verbatim_worker_ready')).get('grpc_verbatim_worker_ready{worker="1"}')
+  while ((await isWhole()) !== 1) await new Promise(resolve => setTimeout(resolve, 20))
+  const next: ClientHttp2Session[] = []
+  for (let i = 0; i < 3; i++) next.push(await connect(t, served.address))
+  t.same(await connectionsOf(served), [3, 3], 'the new one gets what comes until it has as many')
+  t.same(new Set(await Promise.all(next.map(session => call(session)))), new Set(['0']))
+  const sum = [...(await served.metrics('grpc_verbatim_calls_ended_total')).values()].reduce((a, b) => a + b, 0)
+  t.ok(sum > 0 && sum <= made() + 3, 'what is counted does not count twice')
+
+  // The primary is gone without a word: the workers finish what they have, and end.
+  const pids = await pidsOf(served)
+  t.ok(pids.includes(other!))
+  served.proxy.child.kill('SIGKILL')
+  await ended(...pids)
+})
+
+t.test('a reload holds in all workers or in none', async t => {
+  const { url } = await backend(t)
+  const file = (more: string) => `listeners: [{ address: 127.0.0.1:0 }]
+backends: { greeter: { endpoints: ["${url}"] } }
+workers: 2
+log: { access: false }
+${more}`
+  const served = await serve(t, file(''))
+  const sessions = [await connect(t, served.address), await connect(t, served.address)]
+  t.same(await Promise.all(sessions.map(session => call(session))), ['0', '0'])
+
+  served.write(file('routes: [{ match: { service: x.Y }, backend: greeter }]'))
+  t.match(JSON.parse(await served.page('/reload', 'POST')), { kind: 'applied' })
+  t.same(await Promise.all(sessions.map(session => call(session))), ['12', '12'], 'no route is left for it, in both')
+
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as net.AddressInfo
+  served.write(
+    file('').replace('[{ address: 127.0.0.1:0 }]', `[{ address: 127.0.0.1:0 }, { address: 127.0.0.1:${port} }]`),
+  )
+  const verdict = JSON.parse(await served.page('/reload', 'POST'))
+  t.match(verdict, { kind: 'rejected', problems: [{ message: /the address is in use/ }] })
+  t.same(await Promise.all(sessions.map(session => call(session))), ['12', '12'], 'nothing has changed in either')
+
+  const [victim] = await pidsOf(served)
+  process.kill(victim!, 'SIGKILL')
+  await served.proxy.output(/worker 1 was ended by SIGKILL/)
+  while (
+    (await served.metrics('grpc_verbatim_worker_ready{worker="1"}')).get('grpc_verbatim_worker_ready{worker="1"}') !== 1
+  )
+    await new Promise(resolve => setTimeout(resolve, 20))
+  const late = await connect(t, served.address)
+  t.equal(await call(late), '12', 'a worker that is started later has the last good one')
+  t.same(await connectionsOf(served), [1, 1])
+
+  const held = call(late, '/a.B/Hold')
+  served.write(file(''))
+  t.match(JSON.parse(await served.page('/reload', 'POST')), { kind: 'applied' })
+  t.equal(await held, '12')
+  t.equal(await call(late), '0')
+  served.proxy.child.kill('SIGTERM')
+  t.equal((await served.proxy.exit).code, 0)
+})
