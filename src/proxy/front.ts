@@ -19,8 +19,6 @@ export interface FrontContext {
   readonly transport: (name: TransportName) => ServerTransport
   readonly owner: AcceptorOwner
   readonly onListening: (setup: ListenerSetup, bound: BoundAddress) => void
-  /** Another process listens at all addresses, and hands over what it accepts (`take`). */
-  readonly isHanded?: boolean
 }
 
 /** The listeners of the next configuration; see `Change`. */
@@ -129,9 +127,9 @@ export class Front {
 
   async #open(setup: ListenerSetup, options: AcceptorOptions): Promise<Opened> {
     if (this.#stopping) throw closed()
-    const { owner, onListening, transport, isHanded } = this.#context
+    const { owner, onListening, transport } = this.#context
     const listener = new Listener({ ...options, ...setup }, transport(setup.transport), owner, systemClock)
-    if (isHanded) return { setup, listener, bound: { address: '', port: 0 } }
+    if (setup.bound !== undefined) return { setup, listener, bound: setup.bound }
     this.#opening.add(listener)
     try {
       const bound = await listener.listen()

@@ -55,11 +55,8 @@ export class VerbatimProxy implements Live {
   #stopping = false
   #closed: Promise<void> | undefined
 
-  /**
-   * @param setup resolved; `createProxy` makes it of what a user writes
-   * @param isHanded another process listens at its addresses, and hands over what it accepts (`front.take`)
-   */
-  constructor(setup: ProxySetup, isHanded = false) {
+  /** @param setup resolved; `createProxy` makes it of what a user writes */
+  constructor(setup: ProxySetup) {
     this.setup = setup
     this.log = setup.logger ?? createLogger(setup.log)
     this.#events = new EventLog(this.log)
@@ -87,7 +84,6 @@ export class VerbatimProxy implements Live {
       transport: name => this.#carriers.server(name),
       owner,
       onListening,
-      isHanded,
     })
     this.#observers = new Observers(setup, this.log)
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))

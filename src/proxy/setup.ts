@@ -10,7 +10,7 @@ import type { Director } from '../routing/director.ts'
 import type { Route } from '../routing/router.ts'
 import type { AcceptorOptions } from '../transport/acceptor.ts'
 import type { ListenTls } from '../transport/listener.ts'
-import type { ListenAddress } from '../transport/listening-socket.ts'
+import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
 import type { TransportName } from '../transport/transport.ts'
 import type { CarrierLimits } from './carriers.ts'
 
@@ -22,6 +22,8 @@ export interface ProxyLimits extends CarrierLimits, AcceptorOptions {
 export interface ListenerSetup extends ListenAddress {
   readonly transport: TransportName
   readonly tls?: ListenTls
+  /** Another process listens there, and hands over what it accepts (`Front.take`). */
+  readonly bound?: BoundAddress
 }
 
 /** A configuration with all defaults filled in and nothing left to look up. */

@@ -9,10 +9,11 @@
  */
 import type { Logger } from 'pino'
 import { type BackoffOptions, backoffDelayMs } from '../backend/backoff.ts'
+import { ConfigError } from '../config/problems.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Clock, Timer } from '../transport/clock.ts'
-import { addressOf } from '../transport/peer.ts'
+import { Handover } from './handover.ts'
 import type { QuestionName, Questions } from './messages.ts'
 import { dataOf, type SetupData } from './setup-data.ts'
 import { shareOf } from './shares.ts'
@@ -53,9 +54,6 @@ const STARTING_LOOKS = 60
 /** A process that was told to drain ends so much later at most, or is ended. */
 const DRAIN_SLACK_MS = 5_000
 
-/** Connections that no worker has yet: two of the kernel's own queues. More come only while all workers stand still. */
-const MAX_WAITING = 1_024
-
 /** A place for a worker, as it is told. */
 export interface Member {
   readonly number: number
@@ -82,35 +80,33 @@ export class Crew implements WorkerOwner {
   readonly #options: CrewOptions
   readonly #slots: Slot[]
   /** What holds now. Workers that are started have it. */
-  #setup: ProxySetup
+  #setup: ProxySetup | undefined
   #lookTimer: Timer | undefined
   #level: string | undefined
-  /** Those for which no worker was ready. */
-  readonly #waiting: Connection[] = []
-  /** Who has got a connection last is the last of equals. */
-  #turn: readonly Slot[] = []
+  readonly #handover: Handover
   #draining = false
   #whenGone: (() => void)[] = []
   /** Those that did not end as they should, in a drain. */
   #badEnds = 0
 
-  constructor(setup: ProxySetup, options: CrewOptions) {
-    this.#setup = setup
+  constructor(options: CrewOptions) {
     this.#options = options
     this.#slots = Array.from({ length: options.count }, (_, i) => ({
       ...{ number: i + 1, worker: undefined, setup: undefined },
       ...{ startedMs: 0, failures: 0, ends: 0 },
     }))
-    this.#turn = this.#slots
+    this.#handover = new Handover(options.log)
   }
 
-  /** Resolves when each has been started once. @throws Error when none of them can be started */
-  async start(): Promise<void> {
+  /** Resolves when each has been started once. @throws ConfigError when none of them can be started */
+  async start(setup: ProxySetup): Promise<void> {
+    this.#setup = setup
     this.#look()
     const started = await Promise.allSettled(this.#slots.map(slot => this.#start(slot)))
     if (this.#ready.length > 0 || this.#draining) return
     const reason = started.find(one => one.status === 'rejected')?.reason
-    throw new Error(`no worker can be started: ${reason instanceof Error ? reason.message : reason}`)
+    const message = `none of them can be started: ${reason instanceof Error ? reason.message : reason}`
+    throw new ConfigError([{ path: 'workers', message }])
   }
 
   get #ready(): WorkerHandle[] {
@@ -140,7 +136,7 @@ export class Crew implements WorkerOwner {
 
   /** @throws WorkerGone; WorkerRefusal. Then the worker is ended, and started again */
   async #start(slot: Slot): Promise<void> {
-    const setup = this.#setup
+    const setup = this.#setup!
     const worker = new WorkerHandle(slot.number, this.#options.execArgv, this)
     slot.worker = worker
     slot.startedMs = this.#options.clock.now()
@@ -159,7 +155,7 @@ export class Crew implements WorkerOwner {
   /** The configuration may have changed meanwhile. */
   async #catchUp(slot: Slot, worker: WorkerHandle): Promise<void> {
     while (slot.setup !== this.#setup) {
-      const setup = this.#setup
+      const setup = this.#setup!
       await worker.ask('prepare', this.#dataFor(slot, setup))
       await worker.ask('commit', undefined)
       slot.setup = setup
@@ -167,7 +163,7 @@ export class Crew implements WorkerOwner {
     if (this.#draining) return
     if (this.#level !== undefined) worker.tell({ kind: 'log-level', level: this.#level })
     worker.isReady = true
-    for (const connection of this.#waiting.splice(0)) this.give(connection)
+    this.#handover.add(worker)
   }
 
   #dataFor({ number }: Slot, setup: ProxySetup): SetupData {
@@ -192,7 +188,7 @@ export class Crew implements WorkerOwner {
       { worker: worker.number, pid: worker.pid, pauseMs },
       `worker ${worker.number} ${how}; it is started again`,
     )
-    for (const connection of worker.takeBack()) this.give(connection)
+    this.#handover.remove(worker)
     clock.after(pauseMs, () => {
       if (!this.#draining) this.#start(slot).catch(() => {})
     })
@@ -205,39 +201,19 @@ export class Crew implements WorkerOwner {
 
   /** A connection, for the one that has the fewest. */
   give(connection: Connection): void {
-    const slot = this.#fewest()
-    if (slot !== undefined) {
-      this.#turn = [...this.#turn.filter(other => other !== slot), slot]
-      slot.worker!.give(connection)
-    } else if (this.#waiting.length < MAX_WAITING && !this.#draining) this.#waiting.push(connection)
-    else {
-      const { socket } = connection
-      const detail = `no worker takes it, and ${this.#waiting.length} connections wait already`
-      this.#options.log.info({ peer: addressOf(socket), refusal: 'too-many', detail }, 'connection refused')
-      socket.destroy()
-    }
-  }
-
-  /** Nobody waits for one that stands still, unless all do. */
-  #fewest(): Slot | undefined {
-    let fewest: Slot | undefined
-    for (const slot of this.#turn) {
-      const { worker } = slot
-      if (!worker?.isReady || worker.unanswered > 0 || worker.waitingCount >= MAX_WAITING) continue
-      if (fewest === undefined || worker.load < fewest.worker!.load) fewest = slot
-    }
-    return fewest
+    this.#handover.give(connection)
   }
 
   #look(): void {
     const { hungAfterLooks = HUNG_AFTER_LOOKS, clock, log } = this.#options
     for (const worker of this.#workers) {
       worker.look()
-      if (worker.unanswered === 1) for (const connection of worker.takeBack()) this.give(connection)
+      if (worker.unanswered === 1) this.#handover.takeFrom(worker)
       if (worker.unanswered < (worker.isReady ? hungAfterLooks : STARTING_LOOKS)) continue
       log.error({ worker: worker.number, pid: worker.pid }, `worker ${worker.number} does not answer: it is ended`)
       worker.kill()
     }
+    this.#handover.retry()
     this.#lookTimer = clock.after(LOOK_MS, () => this.#look())
   }
 
@@ -278,6 +254,7 @@ export class Crew implements WorkerOwner {
   async #bringUp(slot: Slot): Promise<void> {
     const worker = slot.worker!
     worker.isReady = false
+    this.#handover.remove(worker)
     await this.#catchUp(slot, worker).catch(() => worker.kill())
   }
 
@@ -304,12 +281,9 @@ export class Crew implements WorkerOwner {
   /** Calls finish; then all are gone. @returns whether all ended as they should */
   async drain(graceMs: number): Promise<boolean> {
     this.#draining = true
-    for (const { socket } of this.#waiting.splice(0)) socket.destroy()
+    this.#handover.stop()
     const gone = new Promise<void>(resolve => this.#whenGone.push(resolve))
-    for (const worker of this.#workers) {
-      for (const { socket } of worker.takeBack()) socket.destroy()
-      worker.ask('drain', { graceMs }).catch(() => {})
-    }
+    for (const worker of this.#workers) worker.ask('drain', { graceMs }).catch(() => {})
     const timer = this.#options.clock.after(graceMs + DRAIN_SLACK_MS, () => this.kill())
     if (this.#workers.length > 0) await gone
     timer.cancel()

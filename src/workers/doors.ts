@@ -8,6 +8,8 @@ import { type BoundAddress, ListeningSocket } from '../transport/listening-socke
 import type { Connection } from './worker-handle.ts'
 
 export interface DoorsChange {
+  /** The listeners, with where each has its socket. */
+  readonly listeners: readonly ListenerSetup[]
   commit(): void
   discard(): void
 }
@@ -58,7 +60,11 @@ export class Doors {
       discard()
       throw error
     }
-    return { commit: () => this.#replace(after, opened), discard }
+    const bound = Array.from(after, ([key, setup]) => ({
+      ...setup,
+      bound: (opened.get(key) ?? this.#doors.get(key))!.bound,
+    }))
+    return { listeners: bound, commit: () => this.#replace(after, opened), discard }
   }
 
   async #open(listener: string, setup: ListenerSetup): Promise<Door> {
@@ -70,9 +76,9 @@ export class Doors {
       if (door?.isOpen) this.#onConnection(connection)
       else early.push(connection)
     })
-    const socket = new ListeningSocket(server, setup, error =>
-      this.#log.info({ peer: 'accept', refusal: 'too-many', detail: error.message }, 'connection refused'),
-    )
+    const onAcceptError = (error: Error) =>
+      this.#log.info({ peer: 'accept', refusal: 'too-many', detail: error.message }, 'connection refused')
+    const socket = new ListeningSocket(server, setup, onAcceptError, listener)
     let door: Door | undefined
     const bound = await socket.listen()
     door = { setup, socket, bound, early, isOpen: false }

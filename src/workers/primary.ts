@@ -21,7 +21,7 @@ import type { BoundAddress } from '../transport/listening-socket.ts'
 import { Crew, type CrewChange } from './crew.ts'
 import { Doors, type DoorsChange } from './doors.ts'
 import { Readings } from './readings.ts'
-import { type StateTogether, stateTogether } from './state-together.ts'
+import { askedOfEach, type StateTogether, stateTogether } from './state-together.ts'
 
 export interface PrimaryOptions {
   /** Options of Node's and V8's for workers. */
@@ -48,7 +48,7 @@ export class Primary implements Administered {
     this.setup = config
     this.log = config.logger ?? createLogger(config.log)
     this.#count = countOf(config)
-    this.#crew = new Crew(config, {
+    this.#crew = new Crew({
       ...{ count: this.#count, execArgv, log: this.log },
       ...{ clock: systemClock, random: Math.random },
       onGone: worker => this.#readings.gone(worker),
@@ -69,7 +69,7 @@ export class Primary implements Administered {
       this.log.info({ workers: this.#count }, `starting ${this.#count} ${this.#count === 1 ? 'worker' : 'workers'}`)
       // Workers have the log's end of standard output in the mode in which it is now: it is opened by the first line.
       this.log.flush()
-      await this.#crew.start()
+      await this.#crew.start({ ...this.setup, listeners: doors.listeners })
     } catch (error) {
       doors.discard()
       throw error
@@ -96,7 +96,7 @@ export class Primary implements Administered {
       undo.push(() => admin.discard())
       const doors = await this.#doors.prepare(config.listeners)
       undo.push(() => doors.discard())
-      const crew = await this.#crew.prepare(config)
+      const crew = await this.#crew.prepare({ ...config, listeners: doors.listeners })
       undo.push(() => crew.discard())
       if (this.#draining !== undefined) throw new Error('the proxy is closed')
       return await this.#commit(config, warnings, { admin, doors, crew })
@@ -176,13 +176,14 @@ export class Primary implements Administered {
   }
 
   async state(options: StateOptions): Promise<StateTogether> {
-    const states = await this.#crew.askAll('state', options)
-    return stateTogether(
-      this.#crew.members.flatMap(({ number, pid }) => {
-        const state = states.get(number)
-        return state === undefined || pid === undefined ? [] : [{ ...state, worker: number, pid }]
-      }),
-    )
+    const states = await this.#crew.askAll('state', askedOfEach(options))
+    const told = this.#crew.members.flatMap(({ number, pid }) => {
+      const state = states.get(number)
+      return state === undefined || pid === undefined ? [] : [{ ...state, worker: number, pid }]
+    })
+    const [first, ...others] = told
+    if (first === undefined) throw new Error('no worker is ready')
+    return stateTogether([first, ...others], options)
   }
 
   profileOfWorker(worker: number, profile: ProfileKind, seconds: number): Promise<string | undefined> | undefined {

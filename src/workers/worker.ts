@@ -45,7 +45,7 @@ export class Worker {
 
   readonly #answers: Answers = {
     start: async data => {
-      this.#proxy = new VerbatimProxy(await setupOf(data), true)
+      this.#proxy = new VerbatimProxy(await setupOf(data))
       await this.#proxy.start()
       return undefined
     },
