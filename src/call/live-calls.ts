@@ -18,6 +18,8 @@ export class LiveCalls {
   /** The oldest. */
   #last: LiveCall | undefined
   size = 0
+  /** How many there ever were. */
+  started = 0
   /** Those who wait for the last call to end. */
   readonly #waiting = new Set<() => void>()
 
@@ -28,6 +30,7 @@ export class LiveCalls {
     else first.previousLive = call
     this.#first = call
     this.size++
+    this.started++
   }
 
   /** Once for each `add`. */

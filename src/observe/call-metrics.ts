@@ -3,7 +3,8 @@
  * method has an object with the counters, which is found by the path.
  *
  * A client can make no series. A method has its own only when a route names it, or when a backend has answered a call of
- * it with OK: paths that a client invents are all one, `other`. Their number has a bound, too.
+ * it with OK: paths that a client invents are all one, `other`. Their number has a bound, too, and so has that of backends.
+ * Authorities, addresses, messages and whatever else a peer chooses are no labels.
  */
 import type { CallObserver } from '../call/observer.ts'
 import type { CallRecord, EndedBy } from '../call/record.ts'
@@ -19,6 +20,8 @@ export interface CallMetricsOptions {
 
 /** Of calls that have no series of their own. Never a path: those begin with a slash. */
 const OTHER = 'other'
+/** As many as the state tells. Beyond them the backend is `other`, too. */
+const MAX_BACKENDS = 1_000
 const MAX_STATUS = 16
 /** Places behind those of the statuses: a backend may send any number, or none. */
 const UNKNOWN_STATUS = MAX_STATUS + 1
@@ -62,9 +65,10 @@ class Series {
 
 export class CallMetrics implements CallObserver {
   readonly #options: CallMetricsOptions
-  /** By path; several where calls of one method go to several backends. */
-  readonly #methods = new Map<string, Series[]>()
-  readonly #others: Series[] = []
+  /** By path, and then by backend. */
+  readonly #methods = new Map<string, Map<string, Series>>()
+  readonly #others = new Map<string, Series>()
+  readonly #backends = new Set<string>()
   /** The one that was used last. */
   #last: Series | undefined
   /** How the proxy itself ended calls, by token. */
@@ -80,10 +84,10 @@ export class CallMetrics implements CallObserver {
     for (const path of methods) this.#seriesOf(path)
   }
 
-  #seriesOf(path: string): Series[] | undefined {
+  #seriesOf(path: string): Map<string, Series> | undefined {
     const known = this.#methods.get(path)
     if (known !== undefined || this.#methods.size >= this.#options.maxMethods) return known
-    const series: Series[] = []
+    const series = new Map<string, Series>()
     this.#methods.set(path, series)
     return series
   }
@@ -100,19 +104,29 @@ export class CallMetrics implements CallObserver {
 
   #find({ path, backend, status, endedBy }: CallRecord): Series {
     const series = this.#methods.get(path) ?? (status === 0 && endedBy === 'backend' ? this.#seriesOf(path) : undefined)
-    return this.#at(series ?? this.#others, series === undefined ? OTHER : path, backend)
+    return this.#at(series ?? this.#others, series === undefined ? OTHER : path, this.#named(backend))
   }
 
-  #at(all: Series[], method: string, backend: string): Series {
-    for (let i = 0; i < all.length; i++) if (all[i]!.backend === backend) return all[i]!
-    const series = new Series(method, backend, this.#options.bucketsSeconds)
-    all.push(series)
+  /** A director may make backends of what clients send. */
+  #named(backend: string): string {
+    if (this.#backends.has(backend)) return backend
+    if (this.#backends.size >= MAX_BACKENDS) return OTHER
+    this.#backends.add(backend)
+    return backend
+  }
+
+  #at(all: Map<string, Series>, method: string, backend: string): Series {
+    let series = all.get(backend)
+    if (series === undefined) {
+      series = new Series(method, backend, this.#options.bucketsSeconds)
+      all.set(backend, series)
+    }
     return series
   }
 
   *#all(): Iterable<Series> {
-    for (const series of this.#methods.values()) yield* series
-    yield* this.#others
+    for (const series of this.#methods.values()) yield* series.values()
+    yield* this.#others.values()
   }
 
   #each(sample: (series: Series) => Sample): () => Iterable<Sample> {

@@ -11,6 +11,8 @@ export interface Measured {
   state(options: StateOptions): ProxyState
   violations(): Readonly<Record<string, number>>
   droppedLogLines(): number
+  /** Calls that there ever were. */
+  readonly startedCalls: number
 }
 
 export class ProxyMetrics {
@@ -55,6 +57,12 @@ function openFamilies(proxy: Measured, counts: OpenCounts): Family[] {
     samples: () => [{ value }],
   })
   return [
+    {
+      name: 'grpc_verbatim_calls_started',
+      help: 'Calls that have begun: those that are over, and those in flight.',
+      type: 'counter',
+      samples: () => [{ value: proxy.startedCalls }],
+    },
     gauge('calls_in_flight', 'Calls that are not over.', counts.calls),
     gauge(
       'client_connections',

@@ -202,6 +202,10 @@ export class VerbatimProxy implements Live {
     return metricsText(this.readMetrics(), format)
   }
 
+  get startedCalls(): number {
+    return this.#live.started
+  }
+
   /** All of them at this moment, as plain data. */
   readMetrics(): Reading[] {
     return this.#observers.metrics.read(this)

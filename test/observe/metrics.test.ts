@@ -62,15 +62,23 @@ t.test('a call is counted once, by method, backend, status and who ended it', as
   })
 })
 
-t.test('no client makes series: 100,000 paths that no backend answers with OK are one', async t => {
+t.test('no client makes series: 100,000 methods, authorities and whatever else it chooses are one', async t => {
   const metrics = new CallMetrics(OPTIONS, ['/p.S/Known'])
-  for (let i = 0; i < 100_000; i++) metrics.onEnd(record({ path: `/made.Up/M${i}`, status: 12 }))
+  const chosen = (i: number) => ({
+    ...{ authority: `a${i}.test`, peer: `[2001:db8::${i.toString(16)}]:1`, message: `m${i}`, endpoint: `e${i}` },
+    ...{ fields: [{ name: `x-${i}`, value: `${i}`, neverIndexed: false }], cause: `c${i}`, timeoutMs: i },
+  })
+  for (let i = 0; i < 100_000; i++)
+    metrics.onEnd(record({ ...chosen(i), path: `/made.Up/M${i}`, status: i, endedBy: i % 2 ? 'backend' : 'client' }))
   metrics.onEnd(record({ path: '/p.S/Known', status: 5 }))
   const methods = () => new Set(textOf(metrics).match(/method="[^"]*"/g))
   t.same([...methods()].sort(), ['method="/p.S/Known"', 'method="other"'])
-  for (let i = 0; i < 1_000; i++) metrics.onEnd(record({ path: `/made.Up/M${i}` }))
+  for (let i = 0; i < 1_000; i++) metrics.onEnd(record({ ...chosen(i), path: `/made.Up/M${i}` }))
   t.equal(methods().size, OPTIONS.maxMethods + 1, 'nor does a backend that answers all of them')
-  t.equal(textOf(metrics).split('\n').length < 150, true)
+  t.ok(textOf(metrics).split('\n').length < 150)
+  for (let i = 0; i < 2_000; i++) metrics.onEnd(record({ path: '/p.S/Known', backend: `b${i}` }))
+  const backends = new Set(textOf(metrics).match(/backend="[^"]*"/g))
+  t.ok(backends.size <= 1_001 && backends.has('backend="other"'), 'nor does a director that makes backends of them')
 })
 
 t.test('a method has its history of before it had series with the others, and the sum is right', async t => {
