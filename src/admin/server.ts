@@ -5,11 +5,13 @@
  * |--------------------|------------------|-------------------------|--------------------------------------------------|
  * | load balancers     | `/live` …        | nothing is needed       | nothing is needed                                |
  * | Prometheus         | `/metrics`       | the token               | nothing is needed                                |
+ * | browsers           | `/`, `/page/…`   | nothing is needed       | on this machine, by its address or as localhost  |
  * | operators          | everything else  | the token               | on this machine, by its address or as localhost  |
  *
  * A page of a browser that comes from elsewhere gets nothing, although it is on the operator's machine: browsers say so by
  * `sec-fetch-site` with each request and by `origin` with each POST. A name that somebody else's DNS has led here (DNS
- * rebinding) is told by `host`.
+ * rebinding) is told by `host`. A link from elsewhere may open the page: there is nothing of the proxy in it, and what it asks
+ * for needs what everybody needs.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type https from 'node:https'
@@ -17,6 +19,7 @@ import { isIP, type Server } from 'node:net'
 import { isLoopback } from '../transport/address-prefix.ts'
 import { ListeningSocket, socketName } from '../transport/listening-socket.ts'
 import { nodeCrypto, nodeHttps } from '../transport/node-tls.ts'
+import type { EventStream } from './event-stream.ts'
 
 export interface AdminOptions {
   readonly host: string
@@ -35,10 +38,18 @@ export interface AdminAnswer {
   readonly status: number
   readonly type: string
   readonly body: string | Buffer
+  /** What a browser may load for it; default: nothing. */
+  readonly contentSecurity?: string
+}
+
+/** An answer that goes on. */
+export interface AdminEvents {
+  readonly events: EventStream
 }
 
 /** A request that was let in. */
 export interface AdminRequest {
+  readonly path: string
   readonly query: URLSearchParams
   readonly accept: string
   /** Aborts when whoever asked has gone. */
@@ -46,14 +57,14 @@ export interface AdminRequest {
 }
 
 /** Who may ask; see above. */
-export type AdminAccess = 'anyone' | 'reader' | 'operator'
+export type AdminAccess = 'anyone' | 'reader' | 'browser' | 'operator'
 
 export interface AdminRoute {
   readonly access: AdminAccess
-  readonly handle: (request: AdminRequest) => AdminAnswer | Promise<AdminAnswer>
+  readonly handle: (request: AdminRequest) => AdminAnswer | AdminEvents | Promise<AdminAnswer | AdminEvents>
 }
 
-/** By `GET /path` or `POST /path`. What changes anything is a POST. */
+/** By `GET /path` or `POST /path`; `/path/*` is for all below it. What changes anything is a POST. */
 export type AdminRoutes = ReadonlyMap<string, AdminRoute>
 
 /** A few people and programs; more connections than this are a mistake, or an attack. */
@@ -122,21 +133,31 @@ export class AdminServer {
     const gone = new AbortController()
     response.on('close', () => gone.abort())
     const url = URL.parse(request.url ?? '/', 'http://admin')
-    send(response, url === null ? text(400, 'the path cannot be read') : await this.#answer(request, url, gone.signal))
+    const answer = url === null ? text(400, 'the path cannot be read') : await this.#answer(request, url, gone.signal)
+    if (!('events' in answer)) return send(response, answer)
+    if (!gone.signal.aborted) listen(response, answer.events)
   }
 
-  async #answer(request: IncomingMessage, url: URL, signal: AbortSignal): Promise<AdminAnswer> {
-    const { method, headers } = request
-    const route = this.#routes.get(`${method === 'HEAD' ? 'GET' : method} ${url.pathname}`)
+  async #answer(request: IncomingMessage, url: URL, signal: AbortSignal): Promise<AdminAnswer | AdminEvents> {
+    const { headers } = request
+    const route = this.#routeOf(request, url.pathname)
     const refusal = this.#refusal(request, route?.access ?? 'operator')
     if (refusal !== undefined) return refusal
     if (route === undefined) return this.#unknown(url.pathname)
     try {
-      return await route.handle({ query: url.searchParams, accept: headers.accept ?? '', signal })
+      return await route.handle({
+        ...{ path: url.pathname, query: url.searchParams },
+        ...{ accept: headers.accept ?? '', signal },
+      })
     } catch (error) {
       this.#onFault(error, url.pathname)
       return text(500, 'the proxy made a mistake; the log has it')
     }
+  }
+
+  #routeOf({ method }: IncomingMessage, path: string): AdminRoute | undefined {
+    const verb = method === 'HEAD' ? 'GET' : method
+    return this.#routes.get(`${verb} ${path}`) ?? this.#routes.get(`${verb} ${path.replace(/[^/]+$/, '*')}`)
   }
 
   #unknown(path: string): AdminAnswer {
@@ -151,11 +172,13 @@ export class AdminServer {
     const { host = '', origin, authorization } = headers
     const site = headers['sec-fetch-site']
     const isFromElsewhere = site !== undefined && site !== 'same-origin' && site !== 'none'
-    if (isFromElsewhere || (origin !== undefined && !isOwn(origin, host))) {
+    const isOpened = access === 'browser' && headers['sec-fetch-dest'] === 'document'
+    if ((isFromElsewhere && !isOpened) || (origin !== undefined && !isOwn(origin, host))) {
       return text(403, 'a page from elsewhere gets nothing')
     }
     const { token } = this.#options
     if (token !== undefined) {
+      if (access === 'browser') return undefined
       if (authorization !== undefined && isSame(authorization, `Bearer ${token}`)) return undefined
       return text(401, 'needs the token: authorization: Bearer …')
     }
@@ -195,14 +218,34 @@ export function json(value: unknown, status = 200): AdminAnswer {
   return { status, type: 'application/json', body: `${JSON.stringify(value, undefined, 2)}\n` }
 }
 
-function send(response: ServerResponse, { status, type, body }: AdminAnswer): void {
-  response.writeHead(status, {
+/** Nothing of what is answered is for pages of others, nor kept anywhere. */
+function headersOf({ type, contentSecurity = "default-src 'none'" }: Pick<AdminAnswer, 'type' | 'contentSecurity'>) {
+  return {
     'content-type': type,
-    'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
+    'content-security-policy': `${contentSecurity}; frame-ancestors 'none'`,
+  }
+}
+
+function send(response: ServerResponse, answer: AdminAnswer): void {
+  const { status, body } = answer
+  response.writeHead(status, {
+    ...headersOf(answer),
+    'content-length': Buffer.byteLength(body),
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
   })
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
+
+function listen(response: ServerResponse, events: EventStream): void {
+  if (response.req.method === 'HEAD') return send(response, { status: 200, type: EVENTS, body: '' })
+  if (!events.hasRoom) return send(response, text(503, 'too many look already; close a page or a terminal'))
+  response.writeHead(200, headersOf({ type: EVENTS }))
+  response.flushHeaders()
+  events.add(response)
+}
+
+const EVENTS = 'text/event-stream'

@@ -1,5 +1,5 @@
 /** What the admin address of a proxy shows, and what it does. */
-import type { Logger } from 'pino'
+import { EventStream } from '../admin/event-stream.ts'
 import type { ProfileKind } from '../admin/profile.ts'
 import {
   type AdminAnswer,
@@ -10,34 +10,16 @@ import {
   json,
   text,
 } from '../admin/server.ts'
-import { CONTENT_TYPES, type TextFormat } from '../observe/registry.ts'
-import type { ProxySetup } from '../proxy/setup.ts'
-import type { ProxyState, StateOptions } from '../proxy/state.ts'
+import { CONTENT_TYPES } from '../observe/registry.ts'
 import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
+import type { Administered } from './administered.ts'
+import { OverviewEvents } from './overview-events.ts'
 import { shownSetup } from './shown-setup.ts'
 import { stateOptions } from './state-query.ts'
 
+export type { Administered } from './administered.ts'
+
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-
-/** A proxy that has workers asks them. */
-type Awaitable<T> = T | Promise<T>
-
-/** What of a proxy is administered. */
-export interface Administered {
-  readonly setup: ProxySetup
-  readonly log: Logger
-  logLevel: string
-  /** Why it should get no new connections; none: it is ready. */
-  readonly notReady: Awaitable<readonly string[]>
-  state(options: StateOptions): Awaitable<ProxyState>
-  metrics(format: TextFormat): Awaitable<string>
-  /** Where it has workers: undefined for one that is not there; its answer is undefined while it takes another profile. */
-  profileOfWorker?(worker: number, kind: ProfileKind, seconds: number): Promise<string | undefined> | undefined
-  /** Begins the end of the proxy, as it was told to end itself. */
-  readonly askDrain: () => void
-  /** Reads the configuration again. Undefined: there is no file. */
-  readonly reload: (() => Promise<{ readonly kind: string }>) | undefined
-}
 
 /** Longer than this a profile is only larger. */
 const MAX_PROFILE_SECONDS = 60
@@ -49,15 +31,19 @@ const MAX_LEVEL_MS = 86_400_000
 export class Admin {
   readonly #proxy: Administered
   readonly #server: AdminServer
+  readonly #events: EventStream
   readonly #clock: Clock
+  #token: string | undefined
   #levelTimer: Timer | undefined
 
   constructor(options: AdminOptions, proxy: Administered, clock: Clock = systemClock) {
     this.#proxy = proxy
     this.#clock = clock
-    this.#server = new AdminServer(options, this.#routes(), (error, path) =>
-      proxy.log.error({ err: error, path }, 'a mistake of the proxy cost an answer of the admin address'),
-    )
+    this.#token = options.token
+    const onFault = (error: unknown, path: string) =>
+      proxy.log.error({ err: error, path }, 'a mistake of the proxy cost an answer of the admin address')
+    this.#events = new EventStream(new OverviewEvents(proxy, clock, onFault), clock)
+    this.#server = new AdminServer(options, this.#routes(), onFault)
   }
 
   /** @returns its address. @throws the system's error where it cannot be had */
@@ -67,16 +53,21 @@ export class Admin {
 
   update(options: AdminOptions): void {
     this.#server.update(options)
+    // Who listens has shown the one from before.
+    if (options.token !== this.#token) this.#events.end()
+    this.#token = options.token
   }
 
   async close(): Promise<void> {
     this.#levelTimer?.cancel()
+    this.#events.close()
     await this.#server.close()
   }
 
   #routes(): Map<string, AdminRoute> {
     const of = (access: AdminRoute['access'], handle: AdminRoute['handle']) => ({ access, handle })
     return new Map([
+      ['GET /events', of('operator', () => ({ events: this.#events }))],
       ['GET /live', of('anyone', () => text(200, 'it lives'))],
       ['GET /ready', of('anyone', () => this.#ready())],
       ['GET /metrics', of('reader', request => this.#metrics(request))],

@@ -137,7 +137,7 @@ function assemble(
   return {
     ...rest,
     ...(metrics && { metrics }),
-    ...(admin && { admin: resolveAdmin(admin, pems.get('admin.tls'), token, folder) }),
+    ...(admin && { admin: resolveAdmin(admin, pems.get('admin.tls'), token, folder), recentFailures: true }),
     listeners: config.listeners.map((listener, i) =>
       resolveListener(listener, pems.get(formatPath(['listeners', i, 'tls'])) ?? {}, folder),
     ),

@@ -14,6 +14,7 @@ const NUMBERS: Readonly<Record<string, readonly [option: PageOption, max: number
   mostSessions: ['mostSessions', MOST_ON_A_PAGE],
   firstCall: ['firstCall', Number.MAX_SAFE_INTEGER],
   mostCalls: ['mostCalls', MOST_ON_A_PAGE],
+  mostFailures: ['mostFailures', MOST_ON_A_PAGE],
 }
 
 /** @returns a sentence where it asks for what there is not */

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { accessLog } from '../observe/access-log.ts'
+import { type RecentFailure, RecentFailures } from '../observe/recent-failures.ts'
 import { ProxyMetrics } from './metrics.ts'
 import type { ProxySetup } from './setup.ts'
 
@@ -11,11 +12,14 @@ export class Observers {
   #setup: ProxySetup
   /** Undefined: none are configured. */
   #metrics: ProxyMetrics | undefined
+  /** Undefined: nobody could see them. */
+  #failures: RecentFailures | undefined
 
   constructor(setup: ProxySetup, log: Logger) {
     this.#log = log
     this.#setup = setup
     this.#measure(setup)
+    this.#keepFailures(setup)
   }
 
   /** @throws Error where none are configured */
@@ -26,19 +30,29 @@ export class Observers {
 
   /** For calls that begin from now on: all of them as one. Undefined: nobody is told. */
   get calls(): CallObserver | undefined {
-    return oneObserver([this.#accessLog(), this.#metrics?.calls])
+    return oneObserver([this.#accessLog(), this.#metrics?.calls, this.#failures])
   }
 
   /** Another configuration. What was counted goes on, unless it is counted in another way now. */
   update(setup: ProxySetup): void {
     if (isDeepStrictEqual(setup.metrics, this.#setup.metrics)) this.#metrics?.know(setup.routes)
     else this.#measure(setup)
+    this.#keepFailures(setup)
     this.#setup = setup
   }
 
   #measure({ metrics, routes }: ProxySetup): void {
     this.#metrics?.close()
     this.#metrics = metrics && new ProxyMetrics(metrics, routes)
+  }
+
+  #keepFailures({ recentFailures }: ProxySetup): void {
+    this.#failures = recentFailures === true ? (this.#failures ?? new RecentFailures()) : undefined
+  }
+
+  /** The latest calls that failed. */
+  failures(most: number): readonly RecentFailure[] {
+    return this.#failures?.latest(most) ?? []
   }
 
   #accessLog(): CallObserver | undefined {

@@ -213,8 +213,8 @@ export class VerbatimProxy implements Live {
 
   state(options: StateOptions = {}): ProxyState {
     const { director } = this.#relayContext.routes
-    const parts = { fleet: this.fleet, front: this.front, live: this.#live, director, counts: this.counts() }
-    return proxyState(parts, options)
+    const [fleet, front, live, observers] = [this.fleet, this.front, this.#live, this.#observers]
+    return proxyState({ fleet, front, live, observers, director, counts: this.counts() }, options)
   }
 
   violations(): Readonly<Record<string, number>> {

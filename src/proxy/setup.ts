@@ -38,6 +38,8 @@ export interface ProxySetup {
   readonly logger?: Logger
   /** Undefined: nothing is counted of calls. */
   readonly metrics?: CallMetricsOptions
+  /** The latest calls that failed are kept for an operator to see. */
+  readonly recentFailures?: boolean
   /** Where operators ask. */
   readonly admin?: AdminOptions
   readonly headers: AddedFieldsOptions

@@ -4,6 +4,7 @@ import type { Fleet, FleetCounts } from '../backend/fleet.ts'
 import { type CallState, stateOfCall } from '../call/call-state.ts'
 import type { LiveCalls } from '../call/live-calls.ts'
 import { shownAuthority, shownPath, shownText } from '../observe/log-fields.ts'
+import type { RecentFailure } from '../observe/recent-failures.ts'
 import type { Director } from '../routing/director.ts'
 import { systemClock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
@@ -43,12 +44,14 @@ export interface StateOptions {
   readonly firstCall?: number
   /** Most calls that are told; default: 100. */
   readonly mostCalls?: number
+  /** Most failures that are told; default: 100, which is more than there are. */
+  readonly mostFailures?: number
 }
 
 /**
  * What goes on in a proxy: plain data, without secrets, as JSON can hold it. That of several proxies with one
  * configuration is one: numbers are added up (also within what has the same `address`, route or backend name), lists are
- * joined, and calls are in the order of their age again.
+ * joined, and calls and failures are in their order again.
  */
 export interface ProxyState {
   readonly counts: OpenCounts
@@ -67,6 +70,8 @@ export interface ProxyState {
   readonly sessions: readonly ClientSessionState[]
   /** Calls in flight: the oldest first, as `state` was asked for. `counts.calls` is how many there are. */
   readonly calls: readonly CallState[]
+  /** The latest calls that failed, the latest first. None where there is no admin address. */
+  readonly failures: readonly RecentFailure[]
 }
 
 /** A screen or two; a program that wants all asks for pages. */
@@ -74,21 +79,31 @@ const USUAL = 100
 const MOST_BACKENDS = 1_000
 
 /** Only what is counted: nothing of any list but that of backends. */
-export const COUNTS_ONLY: StateOptions = { mostEndpoints: 0, mostRoutes: 0, mostSessions: 0, mostCalls: 0 }
+export const COUNTS_ONLY: StateOptions = {
+  mostEndpoints: 0,
+  mostRoutes: 0,
+  mostSessions: 0,
+  mostCalls: 0,
+  mostFailures: 0,
+}
 
 /** What of a proxy is looked at. */
 export interface ProxyParts {
   readonly fleet: Fleet
   readonly front: Front
   readonly live: LiveCalls
+  readonly observers: { failures(most: number): readonly RecentFailure[] }
   readonly director: Director
   readonly counts: OpenCounts
 }
 
 /** @throws RangeError for numbers that are none */
-export function proxyState({ fleet, front, live, director, counts }: ProxyParts, options: StateOptions): ProxyState {
+export function proxyState(
+  { fleet, front, live, observers, director, counts }: ProxyParts,
+  options: StateOptions,
+): ProxyState {
   const { backend, firstEndpoint = 0, mostEndpoints = USUAL, firstRoute = 0, mostRoutes = USUAL } = options
-  const { firstSession = 0, mostSessions = USUAL, firstCall = 0, mostCalls = USUAL } = options
+  const { firstSession = 0, mostSessions = USUAL, firstCall = 0, mostCalls = USUAL, mostFailures = USUAL } = options
   const endpoints = pageOf('Endpoint', firstEndpoint, mostEndpoints, MOST_ENDPOINTS)
   const routes = pageOf('Route', firstRoute, mostRoutes, MOST_ON_A_PAGE)
   const sessions = pageOf('Session', firstSession, mostSessions, MOST_ON_A_PAGE)
@@ -108,6 +123,7 @@ export function proxyState({ fleet, front, live, director, counts }: ProxyParts,
     ...backendStates(fleet, backend, endpoints, nowMs),
     sessions: sessionStates(front.doors, sessions, nowMs),
     calls: live.oldest(calls.first, calls.most).map(({ parts }) => stateOfCall(parts, view)),
+    failures: observers.failures(pageOf('Failure', 0, mostFailures, MOST_ON_A_PAGE).most),
   }
 }
 

@@ -12,7 +12,7 @@ import type { Verdict } from '../config/reload.ts'
 import type { Resolution } from '../config/resolve.ts'
 import { createLogger } from '../observe/logger.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
-import { type Family, metricsText, readingOf, type TextFormat } from '../observe/registry.ts'
+import { type Family, metricsText, type Reading, readingOf, type TextFormat } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { StateOptions } from '../proxy/state.ts'
@@ -146,8 +146,12 @@ export class Primary implements Administered {
   }
 
   async metrics(format: TextFormat): Promise<string> {
+    return metricsText(await this.readMetrics(), format)
+  }
+
+  async readMetrics(): Promise<Reading[]> {
     const own = readingOf([...(this.#process?.families ?? []), ...this.#families])
-    return metricsText(this.#readings.together(await this.#crew.askAll('metrics', undefined), own), format)
+    return this.#readings.together(await this.#crew.askAll('metrics', undefined), own)
   }
 
   get #families(): Family[] {

@@ -37,10 +37,11 @@ type Told = ProxyState & { readonly worker: number; readonly pid: number }
  * @param states one at least
  */
 export function stateTogether(states: readonly [Told, ...Told[]], options: StateOptions): StateTogether {
-  const { firstSession = 0, mostSessions = USUAL, firstCall = 0, mostCalls = USUAL } = options
+  const { firstSession = 0, mostSessions = USUAL, firstCall = 0, mostCalls = USUAL, mostFailures = USUAL } = options
   const [first] = states
   const sessions = states.flatMap(state => state.sessions)
   const calls = states.flatMap(state => state.calls).sort((a, b) => (b.ageMs ?? 0) - (a.ageMs ?? 0))
+  const failures = states.flatMap(state => state.failures).sort((a, b) => b.atMs - a.atMs)
   return {
     counts: states.map(({ counts }) => counts).reduce(sumOf),
     listeners: joined(
@@ -67,6 +68,7 @@ export function stateTogether(states: readonly [Told, ...Told[]], options: State
     ),
     sessions: sessions.slice(firstSession, firstSession + Math.min(mostSessions, MOST_ON_A_PAGE)),
     calls: calls.slice(firstCall, firstCall + Math.min(mostCalls, MOST_ON_A_PAGE)),
+    failures: failures.slice(0, Math.min(mostFailures, MOST_ON_A_PAGE)),
     workers: states.map(({ worker, pid, counts }) => ({ worker, pid, counts })),
   }
 }
