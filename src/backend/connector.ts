@@ -83,7 +83,8 @@ export class Connector {
     this.session = session
     if (this.#context.sessions !== undefined) this.#context.sessions.open++
     const { connectTimeoutMs } = this.options
-    const giveUp = () => this.#owner.onOverdue(session, `no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`)
+    const giveUp = () =>
+      this.#owner.onOverdue(session, `no ${session.awaited ?? 'HTTP/2 SETTINGS'} within ${connectTimeoutMs} ms`)
     this.#connectTimer = clock.after(Math.min(SLOW_CONNECT_MS, connectTimeoutMs), () => {
       if (connectTimeoutMs <= SLOW_CONNECT_MS) return giveUp()
       this.#connectTimer = clock.after(connectTimeoutMs - SLOW_CONNECT_MS, giveUp)

@@ -23,6 +23,8 @@ export interface FailureKind {
   readonly retryable: boolean
   /** What the log tells besides, as `cause`. */
   readonly causeNote?: string
+  /** What to do, for the log. None where the cause says it, or where it is as it should be. */
+  readonly advice?: string
 }
 
 export const FAILURES = {
@@ -33,6 +35,8 @@ export const FAILURES = {
     message: '',
     retryable: false,
     causeNote: 'the HTTP status',
+    advice:
+      'the client does not speak gRPC, or something on the way changed its request; acceptNonGrpc lets such requests through',
   },
   'bad-path': {
     what: 'the path is not exactly `/service/method`',
@@ -40,6 +44,7 @@ export const FAILURES = {
     statusNote: 'UNIMPLEMENTED; HTTP 400 where the request is not gRPC',
     message: 'the path is not /service/method',
     retryable: false,
+    advice: 'mend the client: a path of gRPC is /package.Service/Method',
   },
   'bad-authority': {
     what: '`host` contradicts `:authority`, or comes twice',
@@ -48,6 +53,7 @@ export const FAILURES = {
     message: 'the request names more than one authority',
     retryable: false,
     causeNote: 'which of the two',
+    advice: 'mend the client, or what stands before the proxy: it sends both host and :authority',
   },
   'bad-timeout': {
     what: '`grpc-timeout` is malformed',
@@ -55,6 +61,7 @@ export const FAILURES = {
     status: Status.INTERNAL,
     message: 'malformed grpc-timeout',
     retryable: false,
+    advice: 'mend the client: grpc-timeout is at most eight digits and a unit, as 500m',
   },
   deadline: {
     what: '`grpc-timeout` passed',
@@ -62,18 +69,22 @@ export const FAILURES = {
     message: 'deadline exceeded at the proxy',
     code: ErrorCode.CANCEL,
     retryable: false,
+    advice:
+      'compare timeoutMs with what the backend takes; where endpoint is empty, the call waited for one all that time',
   },
   'memory-share': {
     what: 'the calls of the client take more memory than is left for others',
     status: Status.RESOURCE_EXHAUSTED,
     message: 'the calls of the client take too much memory',
     retryable: true,
+    advice: 'this client has very many calls or very large headers; limits.maxCallBytes is the bound',
   },
   'no-route': {
     what: 'no route matched, or the director returned nothing',
     status: Status.UNIMPLEMENTED,
     message: 'no route for …',
     retryable: false,
+    advice: 'add a route for this path, or mend the client',
   },
   denied: {
     what: "a route's `deny`, or the director threw `GrpcError`",
@@ -86,6 +97,7 @@ export const FAILURES = {
     status: Status.INTERNAL,
     message: 'the director failed',
     retryable: false,
+    advice: 'a line of level error says what the director threw',
   },
   'unknown-backend': {
     what: 'the director named a backend that is not there',
@@ -93,6 +105,7 @@ export const FAILURES = {
     message: 'the director named an unknown backend',
     retryable: false,
     causeNote: 'the name',
+    advice: 'let the director name a backend that is configured',
   },
   unreachable: {
     what: 'no endpoint could be reached, or the backend has been removed',
@@ -100,12 +113,14 @@ export const FAILURES = {
     message: 'no endpoint of the backend can be reached',
     retryable: true,
     causeNote: 'the endpoints, and what the system said of each',
+    advice: 'see cause; /state of the admin address shows each endpoint, and why it gets no calls',
   },
   'queue-full': {
     what: 'too many calls wait for the backend',
     status: Status.UNAVAILABLE,
     message: 'too many calls wait for the backend',
     retryable: true,
+    advice: 'the backend has less room than calls come: add endpoints or sessions.max, or raise queue.maxCalls',
   },
   shed: {
     what: 'too many calls wait for the backend, and the call is `sheddable`, or less important than another of its client',
@@ -113,18 +128,22 @@ export const FAILURES = {
     message: 'the call gave way to more important ones',
     retryable: true,
     causeNote: 'how many wait, or that another call took its place',
+    advice: 'the backend has less room than calls come: add endpoints or sessions.max, or raise queue.maxCalls',
   },
   'client-share': {
     what: 'too many calls wait for the backend, and the client has more than its share of them',
     status: Status.RESOURCE_EXHAUSTED,
     message: 'the client has more than its share of the backend',
     retryable: true,
+    advice: 'this client has more calls than its part of a full backend: add endpoints, or let it call less',
   },
   'queue-timeout': {
     what: 'the call waited too long for a session or a stream',
     status: Status.UNAVAILABLE,
     message: 'the call waited too long for the backend',
     retryable: true,
+    advice:
+      'all streams of the backend are taken: add endpoints or sessions.max; queue.timeoutMs is how long calls wait',
   },
   'shutting-down': {
     what: 'the grace period of a drain ended, or the proxy was closed',
@@ -134,6 +153,7 @@ export const FAILURES = {
     codeNote: 'the end of the connection; CANCEL where it goes on',
     // Some of these calls are with a backend.
     retryable: false,
+    advice: 'nothing to do after a restart, clients may try again; drain.graceMs is how long calls may take',
   },
   'unsendable-headers': {
     what: 'headers that [some peers end a connection for](#what-is-not-sent-on), or that this transport cannot send',
@@ -141,6 +161,7 @@ export const FAILURES = {
     message: 'cannot forward the headers: …',
     code: ErrorCode.INTERNAL_ERROR,
     retryable: false,
+    advice: 'mend whoever sends such headers',
   },
   'headers-too-large': {
     what: 'a header list above the limits of the proxy, or above what the other side announced',
@@ -148,6 +169,7 @@ export const FAILURES = {
     message: 'a header list is larger than the proxy takes',
     code: ErrorCode.ENHANCE_YOUR_CALM,
     retryable: false,
+    advice: 'send less metadata, or raise limits.maxHeaderListBytes or maxHeaderFields, and the same on the other side',
   },
   'slow-reader': {
     what: 'the client takes too little of the response, and others wait for the room',
@@ -155,6 +177,7 @@ export const FAILURES = {
     message: 'the client takes too little of the response',
     code: ErrorCode.ENHANCE_YOUR_CALM,
     retryable: false,
+    advice: 'the client is too slow for what it asks for, or hangs; limits.slowReaderTimeoutMs is the bound',
   },
   'upstream-refused': {
     what: 'the backend refused the call unprocessed, and it is not sent again: it was too often, or is not kept (`limits.replayBytes`, `limits.maxCallBytes`), or `breaker.maxRetries` calls are being sent again',
@@ -164,6 +187,7 @@ export const FAILURES = {
     code: ErrorCode.REFUSED_STREAM,
     retryable: true,
     causeNote: 'what GOAWAY said, where there was one',
+    advice: 'the backend is overloaded or restarts: look at it, and at its own limit of streams',
   },
   'upstream-reset': {
     what: 'the backend reset the stream, or ended it without a response',
@@ -171,6 +195,7 @@ export const FAILURES = {
     message: 'the backend reset the stream: …',
     codeNote: "the backend's",
     retryable: false,
+    advice: 'the log of the backend says why it reset the stream',
   },
   'upstream-protocol-error': {
     what: 'the backend broke a rule of HTTP/2, so that the proxy reset the stream',
@@ -179,6 +204,7 @@ export const FAILURES = {
     codeNote: 'that of the rule',
     retryable: false,
     causeNote: 'the rule',
+    advice: 'the backend broke a rule of HTTP/2: update its server, or report it there',
   },
   'upstream-lost': {
     what: 'the connection to the endpoint was lost',
@@ -188,6 +214,7 @@ export const FAILURES = {
     code: ErrorCode.INTERNAL_ERROR,
     retryable: false,
     causeNote: 'what the system said, or why the proxy ended the session',
+    advice: 'did the endpoint crash or restart? If something between ends idle connections, set keepalive',
   },
 } satisfies Readonly<Record<string, FailureKind>>
 

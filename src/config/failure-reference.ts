@@ -1,16 +1,19 @@
 /**
- * What the table of failures says, for people: the tables of docs/statuses.md.
+ * What the tables of failures say, for people: which status each becomes (docs/statuses.md), and what to do
+ * (docs/operate.md).
  *
- * `node src/config/failure-reference.ts --page docs/statuses.md` writes them anew.
+ * `node src/config/failure-reference.ts --page docs/statuses.md` writes them anew; the same with docs/operate.md.
  */
 import { FAILURES, type FailureKind } from '../call/failure.ts'
 import { statusName, statusOfReset } from '../grpc/status.ts'
+import { CONNECT_FAILURES } from '../transport/connect-failure.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
 import { pageCommand, tableRow, withPart } from './page-part.ts'
 
 export const TABLES_BEGIN = '<!-- failures:begin -->'
 export const TABLES_END = '<!-- failures:end -->'
 const MARKS = { begin: TABLES_BEGIN, end: TABLES_END }
+const ADVICE_MARKS = { begin: '<!-- advice:begin -->', end: '<!-- advice:end -->' }
 
 /** Below it is what the notes of two failures point at. */
 const RESETS = 'When the backend resets a stream'
@@ -33,7 +36,23 @@ export function markdownTables(): string {
  * @returns undefined when it has no markers
  */
 export function withTables(page: string): string | undefined {
-  return withPart(page, MARKS, `\n\n${markdownTables()}\n\n`)
+  return (
+    withPart(page, MARKS, `\n\n${markdownTables()}\n\n`) ?? withPart(page, ADVICE_MARKS, `\n\n${adviceTables()}\n\n`)
+  )
+}
+
+/** From what a line of the log has to what is wrong and what to do. */
+function adviceTables(): string {
+  const reasons = Object.entries<FailureKind>(FAILURES).map(([token, { what, advice = '' }]) => {
+    return [`\`${token}\``, what.replaceAll('](#', '](statuses.md#'), advice]
+  })
+  return [
+    table(
+      ['`problem`', 'what to do'],
+      CONNECT_FAILURES.map(({ kind, advice }) => [`\`${kind}\``, advice]),
+    ),
+    table(['`reason`', 'what happened', 'what to do'], reasons),
+  ].join('\n\n')
 }
 
 function rowOf(token: string, kind: FailureKind): string[] {

@@ -8,6 +8,7 @@ import type { Director } from '../routing/director.ts'
 import type { BackendOptions } from './options/backends.ts'
 import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
+import type { LogOptions } from './options/log.ts'
 import type { AdminOptions, MetricsOptions } from './options/operation.ts'
 import type { RouteOptions } from './options/routes.ts'
 
@@ -19,6 +20,7 @@ export type * from './options/health.ts'
 export type * from './options/lifetimes.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'
+export type * from './options/log.ts'
 export type * from './options/operation.ts'
 export type * from './options/routes.ts'
 export type * from './options/selection.ts'
@@ -63,42 +65,6 @@ export interface ProxyOptions {
   readonly workers?: number | 'auto'
   /** What bounds the proxy: sizes, counts, times. */
   readonly limits?: LimitOptions
-}
-
-/** The log on standard output. */
-export interface LogOptions {
-  /**
-   * Least level that is logged.
-   * @defaultValue `info`
-   */
-  readonly level?: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
-  /**
-   * One record for each call, at level info: all, none, or some.
-   * @defaultValue `true`
-   */
-  readonly access?: boolean | AccessLogOptions
-  /**
-   * Lines for people instead of JSON; `auto`: in a terminal.
-   * @defaultValue `auto`
-   */
-  readonly pretty?: boolean | 'auto'
-  /**
-   * Log lines that wait while standard output takes none; further ones are dropped and counted (bytes).
-   * @defaultValue `4194304`
-   */
-  readonly maxBufferedBytes?: number
-}
-
-/** Which calls have a record. Without `errors`, `slowerThanMs` and `oneIn` all have one; of several, one is enough. */
-export interface AccessLogOptions {
-  /** Calls that do not end with OK. */
-  readonly errors?: boolean
-  /** Calls that take longer (milliseconds). */
-  readonly slowerThanMs?: number
-  /** One of so many calls, by chance. */
-  readonly oneIn?: number
-  /** Names of metadata whose values the record has; of credentials it has the length only. */
-  readonly metadata?: readonly string[]
 }
 
 /** Header fields that the proxy adds. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { CallObserver } from '../call/observer.ts'
 import type { CallRecord } from '../call/record.ts'
 import { decodeMessage, statusName } from '../grpc/status.ts'
+import { type Advice, adviceOn } from './advice.ts'
 import {
   bounded,
   MAX_MESSAGE_CHARACTERS,
@@ -12,6 +13,7 @@ import {
   shownPath,
   withoutQueryOf,
 } from './log-fields.ts'
+import type { Repeats } from './repeats.ts'
 
 /** Which calls have a line. Without any of the first three all have one; with several, one that holds is enough. */
 export interface AccessRules {
@@ -21,25 +23,47 @@ export interface AccessRules {
   readonly slowerThanMs?: number | undefined
   /** One of so many calls, by chance. */
   readonly oneIn?: number | undefined
+  /** Calls that fail alike have a line each, however many they are. */
+  readonly everyFailure?: boolean | undefined
   /** Names of metadata whose values the line has. */
   readonly metadata?: readonly string[] | undefined
 }
 
+export interface AccessLogContext {
+  readonly log: Logger
+  /** Bounds the lines of calls that fail alike. */
+  readonly repeats: Repeats
+  /** A number from 0 up to 1. */
+  readonly random: () => number
+}
+
 /** @returns undefined where the logger would drop the line: then nothing is counted for it either */
-export function accessLog(
-  logger: Logger,
-  rules: AccessRules = {},
-  random: () => number = Math.random,
-): CallObserver | undefined {
+export function accessLog(rules: AccessRules, context: AccessLogContext): CallObserver | undefined {
+  const { log: logger, repeats, random } = context
   if (!logger.isLevelEnabled('info')) return undefined
   const metadata = rules.metadata && new Map(rules.metadata.map(name => [name, CREDENTIALS.test(name)]))
   const takesAll = rules.errors !== true && rules.slowerThanMs === undefined && rules.oneIn === undefined
   return {
     onEnd(record) {
-      if (takesAll || isTaken(record, rules, random)) logEnd(logger, record, metadata)
+      if (!takesAll && !isTaken(record, rules, random)) return
+      if (record.status === 0 || rules.everyFailure === true || isAdmitted(record, repeats)) {
+        logEnd(logger, record, metadata)
+      }
     },
   }
 }
+
+/** Made of names that the proxy knows, so that clients cannot make kinds. */
+function isAdmitted({ backend, reason, status, endedBy, cause }: CallRecord, repeats: Repeats): boolean {
+  const { problem } = reason === 'unreachable' ? adviceOn(reason, cause) : NO_ADVICE
+  const key = `${backend}|${endedBy}|${reason}|${status}|${problem}`
+  return repeats.admits(key, () => {
+    const fields = { backend, grpcStatus: statusName(status), endedBy, reason: reason || undefined, problem }
+    return { level: 'info', message: 'calls that ended alike', fields }
+  })
+}
+
+const NO_ADVICE: Advice = {}
 
 function isTaken({ status, durationMs }: CallRecord, rules: AccessRules, random: () => number): boolean {
   const { errors, slowerThanMs = Number.POSITIVE_INFINITY, oneIn } = rules
@@ -59,6 +83,7 @@ function logEnd(logger: Logger, record: CallRecord, metadata: ShownNames | undef
       endedBy: record.endedBy,
       reason: record.reason === '' ? undefined : record.reason,
       cause: shownCause(record.cause),
+      ...(record.reason === '' ? undefined : adviceOn(record.reason, record.cause)),
       timeoutMs: record.timeoutMs === undefined ? undefined : microseconds(record.timeoutMs),
       durationMs: microseconds(record.durationMs),
       requestBytes: record.request.bytes,

@@ -6,7 +6,6 @@
  */
 import { getHeapStatistics } from 'node:v8'
 import type { Logger } from 'pino'
-import { shownCause } from '../observe/log-fields.ts'
 import { CallMemory } from '../transport/call-memory.ts'
 import { systemClock } from '../transport/clock.ts'
 import { framesClientTransport } from '../transport/frames/client.ts'
@@ -18,7 +17,6 @@ import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } f
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ClientTransport, ServerSessionOwner, ServerTransport, TransportName } from '../transport/transport.ts'
 import { MemoryBudget } from '../wire/memory-budget.ts'
-import type { ConnectionError, StreamError } from '../wire/protocol-error.ts'
 
 export type { BesideOptions, StreamHandler }
 
@@ -40,7 +38,7 @@ export interface CarriersContext {
   readonly wheel: TimerWheel
   readonly log: Logger
   /** A peer broke a rule of HTTP/2 or a limit against floods. */
-  readonly count: (token: string) => void
+  readonly onViolation: FramesContext['onViolation']
 }
 
 /** Made when they are first needed, with the limits of the moment. */
@@ -78,23 +76,16 @@ export class Carriers {
   }
 
   #framesContext(): FramesContext {
-    const { wheel, log } = this.#context
+    const { wheel, log, onViolation } = this.#context
     return {
       limits: this.#limits,
       clock: systemClock,
       wheel,
       budget: this.#budget,
       memory: this.memory,
-      onViolation: this.#onViolation,
+      onViolation,
       onFault: error => log.error({ err: error }, 'a mistake of the proxy cost a connection'),
     }
-  }
-
-  readonly #onViolation = (peer: string, error: ConnectionError | StreamError): void => {
-    const { log, count } = this.#context
-    count(error.token)
-    const level = error.name === 'ConnectionError' ? 'warn' : 'debug'
-    log[level]({ peer, violation: error.token, detail: shownCause(error.message) }, 'a peer broke a rule of HTTP/2')
   }
 
   /** Made now as well, so that what `native` loads is there before its first connection. */

@@ -4,11 +4,15 @@ import type { Logger } from 'pino'
 import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { accessLog } from '../observe/access-log.ts'
 import { type RecentFailure, RecentFailures } from '../observe/recent-failures.ts'
+import { Repeats } from '../observe/repeats.ts'
+import { systemClock } from '../transport/clock.ts'
 import { ProxyMetrics } from './metrics.ts'
 import type { ProxySetup } from './setup.ts'
 
 export class Observers {
   readonly #log: Logger
+  /** Bounds the lines that others cause. */
+  readonly repeats: Repeats
   #setup: ProxySetup
   /** Undefined: none are configured. */
   #metrics: ProxyMetrics | undefined
@@ -17,6 +21,7 @@ export class Observers {
 
   constructor(setup: ProxySetup, log: Logger) {
     this.#log = log
+    this.repeats = new Repeats(log, systemClock)
     this.#setup = setup
     this.#measure(setup)
     this.#keepFailures(setup)
@@ -57,10 +62,12 @@ export class Observers {
 
   #accessLog(): CallObserver | undefined {
     const { access } = this.#setup.log
-    return access === false ? undefined : accessLog(this.#log, access === true ? {} : access)
+    const context = { log: this.#log, repeats: this.repeats, random: Math.random }
+    return access === false ? undefined : accessLog(access === true ? {} : access, context)
   }
 
   close(): void {
     this.#metrics?.close()
+    this.repeats.close()
   }
 }

@@ -59,8 +59,10 @@ export class VerbatimProxy implements Live {
   constructor(setup: ProxySetup) {
     this.setup = setup
     this.log = setup.logger ?? createLogger(setup.log)
-    this.#events = new EventLog(this.log)
-    this.#carriers = new Carriers(setup.limits, { wheel: this.#wheel, log: this.log, count: this.#tally.add })
+    this.#observers = new Observers(setup, this.log)
+    this.#events = new EventLog(this.log, this.#observers.repeats, this.#tally.add)
+    const { violation: onViolation } = this.#events
+    this.#carriers = new Carriers(setup.limits, { wheel: this.#wheel, log: this.log, onViolation })
     this.fleet = new Fleet(setup.backends, {
       transport: name => this.#carriers.client(name),
       // A part, so that a few such clients do not take all of a session's before they are found out.
@@ -73,10 +75,7 @@ export class VerbatimProxy implements Live {
       start: Math.random,
       log: this.#events.endpoint,
       onSourceProblem: this.#events.source,
-      onOddity: (token, ...told) => {
-        this.#tally.add(token)
-        this.#events.oddity(...told)
-      },
+      onOddity: this.#events.oddity,
     })
     const owner = this.#acceptorOwner()
     const onListening = this.#events.listening
@@ -85,7 +84,6 @@ export class VerbatimProxy implements Live {
       owner,
       onListening,
     })
-    this.#observers = new Observers(setup, this.log)
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))
     this.#serve = this.#carriers.streamHandler(owner)
     this.handler = this.handlerFor({})

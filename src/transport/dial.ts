@@ -1,10 +1,10 @@
 /** Opens the byte stream to an endpoint. Both transports dial through here. */
 import net from 'node:net'
 import { Duplex } from 'node:stream'
-import type { PeerCertificate } from 'node:tls'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { nodeCrypto, nodeTls } from './node-tls.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
-import type { DialAddress } from './transport.ts'
+import type { Awaited, DialAddress } from './transport.ts'
 
 /** How often TCP asks a silent endpoint whether it is alive. This finds half-open connections. */
 const TCP_KEEPALIVE_MS = 60_000
@@ -42,6 +42,14 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
     key,
     session,
   })
+}
+
+/** Of a stream that was dialled. */
+export function awaitedBy(stream: Duplex | undefined): Awaited {
+  if (!(stream instanceof net.Socket)) return 'HTTP/2 SETTINGS'
+  if (stream.connecting) return 'connection'
+  // Of TLS sockets alone: "Before a handshake has completed, this value is always null."
+  return (stream as Partial<TLSSocket>).alpnProtocol === null ? 'TLS handshake' : 'HTTP/2 SETTINGS'
 }
 
 /** The check of Node 22 does not find an IPv6 address among the names of a certificate. */

@@ -146,6 +146,9 @@ export interface ServerSessionOwner {
   onSessionClosed(session: ServerSession, reason: string): void
 }
 
+/** What has to come, one after the other, before a session is ready. */
+export type Awaited = 'connection' | 'TLS handshake' | 'HTTP/2 SETTINGS'
+
 /** A connection to an endpoint. */
 export interface ClientSession extends Audible {
   /** Streams that may be opened now: the peer's MAX_CONCURRENT_STREAMS less what is open; 0 unless ready. */
@@ -155,6 +158,8 @@ export interface ClientSession extends Audible {
    * session.
    */
   answered: boolean
+  /** Before it is ready: what has not come yet. */
+  readonly awaited?: Awaited
   /** Only while `free > 0`. The owner hears nothing before this returns. */
   open(owner: StreamOwner): Stream
   /** No new streams; the session ends when its last stream has. */

@@ -77,7 +77,11 @@ class Scene {
     this.b = b
     const sessions = { drainGraceMs }
     const { config } = resolveConfig({ backends: { main: { endpoints: [a.url, b.url], transport, sessions } } })
-    const carriers = new Carriers(config.limits, { wheel: this.wheel, log: pino({ level: 'silent' }), count: t.fail })
+    const carriers = new Carriers(config.limits, {
+      wheel: this.wheel,
+      log: pino({ level: 'silent' }),
+      onViolation: t.fail,
+    })
     const context = {
       clock: systemClock,
       wheel: this.wheel,

@@ -12,6 +12,8 @@ const KINDS = Object.entries(FAILURES) as [FailureToken, FailureKind][]
 
 t.test('the tables of docs/statuses.md are those of the code', async t => {
   t.equal(withTables(page), page, 'run: node src/config/failure-reference.ts --page docs/statuses.md')
+  const operate = readFileSync(join(import.meta.dirname, '../../docs/operate.md'), 'utf8')
+  t.equal(withTables(operate), operate, 'run: node src/config/failure-reference.ts --page docs/operate.md')
 })
 
 t.test('the tables replace what is between the markers, and nothing else', async t => {

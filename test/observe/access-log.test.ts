@@ -1,9 +1,12 @@
 import { pino } from 'pino'
 import t from 'tap'
 import { seededRandom } from '../../src/bench/random.ts'
+import type { CallObserver } from '../../src/call/observer.ts'
 import type { CallRecord } from '../../src/call/record.ts'
 import { MessageCounter } from '../../src/grpc/message.ts'
 import { type AccessRules, accessLog } from '../../src/observe/access-log.ts'
+import { Repeats } from '../../src/observe/repeats.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 
 function counter(bytes: number, messages: number): MessageCounter {
   return Object.assign(new MessageCounter(), { bytes, messages })
@@ -32,10 +35,20 @@ function record(facts: Partial<CallRecord> = {}): CallRecord {
   }
 }
 
+/** An observer whose lines a test gets; nothing is left out for want of time. */
+function observerOf(
+  rules: AccessRules,
+  onLine: (line: string) => void,
+  { random = Math.random, level = 'info', clock = new FakeClock() } = {},
+): CallObserver | undefined {
+  const log = pino({ base: undefined, level }, { write: onLine })
+  return accessLog(rules, { log, random, repeats: new Repeats(log, clock) })
+}
+
 /** What is written for a record: the text, and the line that it is. */
 function logged(facts: Partial<CallRecord> = {}): { text: string; line: Record<string, unknown> } {
   const lines: string[] = []
-  const log = accessLog(pino({ base: undefined }, { write: (line: string) => void lines.push(line) }))
+  const log = observerOf({}, line => void lines.push(line))
   log!.onEnd(record(facts))
   if (lines.length !== 1) throw new Error(`${lines.length} lines`)
   return { text: lines[0]!, line: JSON.parse(lines[0]!) }
@@ -153,14 +166,23 @@ t.test('text of strangers stays within its JSON string, on one line', async t =>
 })
 
 t.test('where the logger would drop the line, there is no log at all', async t => {
-  for (const level of ['warn', 'error', 'fatal', 'silent']) t.equal(accessLog(pino({ level })), undefined, level)
-  for (const level of ['info', 'debug', 'trace']) t.ok(accessLog(pino({ level })), level)
+  for (const level of ['warn', 'error', 'fatal', 'silent'])
+    t.equal(
+      observerOf({}, () => {}, { level }),
+      undefined,
+      level,
+    )
+  for (const level of ['info', 'debug', 'trace'])
+    t.ok(
+      observerOf({}, () => {}, { level }),
+      level,
+    )
 })
 
 /** How many lines these calls have, by the rules. */
 function linesOf(rules: AccessRules, calls: readonly Partial<CallRecord>[], random?: () => number): number {
   let lines = 0
-  const log = accessLog(pino({ base: undefined }, { write: () => void lines++ }), rules, random)
+  const log = observerOf(rules, () => void lines++, { random })
   for (const facts of calls) log!.onEnd(record(facts))
   return lines
 }
@@ -210,9 +232,7 @@ t.test('metadata by name: bounded, escaped, several values as one, and no creden
     'x-none',
     'x-odd',
   ]
-  accessLog(pino({ base: undefined }, { write: (line: string) => void lines.push(line) }), { metadata })!.onEnd(
-    record({ fields }),
-  )
+  observerOf({ metadata }, line => void lines.push(line))!.onEnd(record({ fields }))
   t.notMatch(lines[0], /hush/)
   t.notOk(lines[0]!.includes('\u001b'), 'JSON escapes it')
   t.same(JSON.parse(lines[0]!).metadata, {
@@ -224,4 +244,45 @@ t.test('metadata by name: bounded, escaped, several values as one, and no creden
     'session-cookie': '[4 characters]',
     'x-odd': 'a\u001b[2J',
   })
+})
+
+t.test('calls that fail alike: so many have a line, then one a second, and the others are counted', async t => {
+  const lines: Record<string, unknown>[] = []
+  const clock = new FakeClock()
+  const log = observerOf({}, line => void lines.push(JSON.parse(line)), { clock })!
+  const down = {
+    status: 14,
+    endedBy: 'proxy',
+    reason: 'unreachable',
+    cause: 'http://10.0.0.1:1: connect ECONNREFUSED 10.0.0.1:1',
+  } as const
+  // A minute of 2,000 failing calls a second: by two paths, which clients choose, of one kind.
+  for (let second = 0; second < 60; second++) {
+    for (let i = 0; i < 2_000; i++) log.onEnd(record({ ...down, path: `/a.B/${i % 2}` }))
+    clock.advance(1_000)
+  }
+  const told = lines.filter(({ leftOut }) => leftOut !== undefined)
+  t.equal(lines.length - told.length, 100 + 59)
+  t.equal(told.length, 6)
+  t.match(told[0], {
+    ...{ level: 30, backend: 'main', grpcStatus: 'UNAVAILABLE', endedBy: 'proxy', reason: 'unreachable' },
+    ...{ problem: 'refused', leftOut: 19_891, msg: '19891 more like this: calls that ended alike' },
+  })
+  const leftOut = told.reduce((sum, line) => sum + Number(line.leftOut), 0)
+  t.equal(leftOut + lines.length - told.length, 120_000, 'no call is lost count of')
+
+  const before = lines.length
+  log.onEnd(record())
+  log.onEnd(record({ status: 5 }))
+  log.onEnd(record({ ...down, cause: 'http://10.0.0.1:1: certificate has expired' }))
+  log.onEnd(record({ ...down, backend: 'other' }))
+  t.equal(lines.length - before, 4, 'what is not alike has its line')
+  clock.advance(600_000)
+  t.equal(clock.pending, 0, 'kinds that are quiet again are forgotten')
+})
+
+t.test('everyFailure: none is left out', async t => {
+  const calls = Array.from({ length: 500 }, () => ({ status: 14 }))
+  t.equal(linesOf({ everyFailure: true }, calls), 500)
+  t.equal(linesOf({}, calls), 100)
 })

@@ -23,7 +23,7 @@ function transportOf(name: TransportName): ClientTransport {
   const carriers = new Carriers(config.limits, {
     wheel: new TimerWheel(systemClock),
     log: pino({ level: 'silent' }),
-    count: () => {},
+    onViolation: () => {},
   })
   return carriers.client(name)
 }

@@ -29,7 +29,7 @@ const MEBIBYTE = 1_048_576
 
 const { limits } = resolveConfig({ backends: { a: { endpoints: ['localhost:1'] } } }).config
 const log = createLogger({ level: 'silent', pretty: false, maxBufferedBytes: 1_000 })
-const carriers = new Carriers(limits, { wheel: new TimerWheel(systemClock), log, count() {} })
+const carriers = new Carriers(limits, { wheel: new TimerWheel(systemClock), log, onViolation() {} })
 t.setTimeout(PATIENCE_MS)
 
 /** A byte stream that is no socket, and does not say how much it has read. */

@@ -1,14 +1,17 @@
 /** The upstream side on our own frames: sessions to endpoints. */
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import type { ConnectionLimits } from '../../wire/connection-options.ts'
 import type { ErrorCode } from '../../wire/errors.ts'
 import { MAX_31_BIT } from '../../wire/frame.ts'
 import { lentBuffer } from '../../wire/lent.ts'
 import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
-import { dial } from '../dial.ts'
+import { plainReason } from '../connect-failure.ts'
+import { awaitedBy, dial } from '../dial.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import type {
+  Awaited,
   ClientSession,
   ClientSessionOwner,
   ClientTransport,
@@ -45,6 +48,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
   #reading = false
   /** A buffer that was read into and is free again. */
   #spare: Buffer | undefined
+  #socket: Duplex | undefined
 
   constructor(
     address: DialAddress,
@@ -71,6 +75,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
       session: this.#tickets.get(this.#address),
       onread: { buffer: this.#takeBuffer as () => Uint8Array, callback: this.#onRead },
     })
+    this.#socket = socket
     this.watch(socket)
     if (tls !== undefined) {
       socket.on('session', (ticket: Buffer) => this.#tickets.set(this.#address, ticket))
@@ -131,6 +136,10 @@ class FramesClientSession extends FramesSession implements ClientSession {
 
   protected get peerName(): string {
     return this.#address.name
+  }
+
+  get awaited(): Awaited {
+    return awaitedBy(this.#socket)
   }
 
   get streams(): number {
@@ -198,7 +207,7 @@ class FramesClientSession extends FramesSession implements ClientSession {
   protected onGone(reason: string): void {
     this.#draining = true
     this.context.wheel.disarm(this.#starves)
-    this.#owner.onSessionClosed(this, reason)
+    this.#owner.onSessionClosed(this, plainReason(reason))
   }
 }
 

@@ -19,6 +19,7 @@ import { ConnectionError, type StreamError } from '../../wire/protocol-error.ts'
 import type { Role } from '../../wire/settings.ts'
 import type { WireStream, WireStreamOwner } from '../../wire/stream.ts'
 import { Work } from '../../wire/work.ts'
+import { reasonOf } from '../connect-failure.ts'
 import { WheelTimer } from '../timer-wheel.ts'
 import { HeadersRefused } from '../transport.ts'
 import { type Flushable, flushNow, flushSoon } from './flusher.ts'
@@ -389,7 +390,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   }
 
   get #reason(): string {
-    return this.#error?.message ?? `${this.peerName} closed the connection`
+    return this.#error ? reasonOf(this.#error) : `${this.peerName} closed the connection`
   }
 
   protected arm(timer: WheelTimer, ms: number): void {

@@ -5,10 +5,13 @@
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, SecureClientSessionOptions } from 'node:http2'
 import { isIPv6, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { Agent, SecureClientSessionOptions as AgentOptions } from 'http2-wrapper'
 import type { ErrorCode } from '../../wire/errors.ts'
-import { dial } from '../dial.ts'
+import { reasonOf } from '../connect-failure.ts'
+import { awaitedBy, dial } from '../dial.ts'
 import type {
+  Awaited,
   ClientSession,
   ClientSessionOwner,
   ClientTransport,
@@ -211,10 +214,24 @@ class NativeClientSession implements ClientSession, NativeSession {
         this.#socket = dial(address, { session, inProcess: inProcessStream })
         this.#socket.once('error', error => {
           this.#error ??= error
+          // After a handshake of TLS 1.3 the endpoint may still refuse the certificate, of which the agent does not tell.
+          if (this.#node === undefined) this.#fail(error)
         })
+        // Not within the event: Node's session, which listens too, must not find its socket destroyed.
+        if (address.tls !== undefined) this.#socket.once('secureConnect', () => setImmediate(() => this.#secured()))
         return this.#socket
       },
     }
+  }
+
+  /** RFC 9113 §3.2; the agent would wait for SETTINGS. */
+  #secured(): void {
+    if (this.#closed || (this.#socket as TLSSocket).alpnProtocol === 'h2') return
+    this.#fail(new Error('the endpoint did not negotiate "h2" by ALPN'))
+  }
+
+  get awaited(): Awaited {
+    return awaitedBy(this.#socket)
   }
 
   /** The peer's SETTINGS have come. */
@@ -280,7 +297,7 @@ class NativeClientSession implements ClientSession, NativeSession {
   }
 
   get lostReason(): string {
-    return this.#destroyedFor ?? this.#error?.message ?? 'the endpoint closed the connection'
+    return this.#destroyedFor ?? (this.#error ? reasonOf(this.#error) : 'the endpoint closed the connection')
   }
 
   get free(): number {
