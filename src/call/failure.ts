@@ -6,6 +6,9 @@
 import { encodeMessage, Status, type StatusCode } from '../grpc/status.ts'
 import { ErrorCode } from '../wire/errors.ts'
 
+/** Who decided how a call ended. */
+export type EndedBy = 'backend' | 'client' | 'proxy'
+
 /** What all failures with one token have in common. */
 export interface FailureKind {
   /** What happened. For the documents, in Markdown, as are the notes below. */

@@ -1,5 +1,8 @@
 /** Who is told of calls when they are over, as the access log is. */
+import type { RequestHead } from '../grpc/metadata.ts'
+import type { HeaderBlock } from '../transport/transport.ts'
 import type { CallRecord } from './record.ts'
+import type { CallTrace } from './trace.ts'
 
 export interface CallObserver {
   /**
@@ -7,6 +10,13 @@ export interface CallObserver {
    * other observers.
    */
   onEnd(record: CallRecord): void
+  /**
+   * The headers of a call came. At most one observer of a proxy has this. It must not throw: what it is for is not worth
+   * the call.
+   * @param startMs by the clock
+   * @returns undefined: this call belongs to no trace
+   */
+  readonly trace?: (head: RequestHead, block: HeaderBlock, startMs: number) => CallTrace | undefined
 }
 
 /**
@@ -15,7 +25,9 @@ export interface CallObserver {
  */
 export function oneObserver(observers: readonly (CallObserver | undefined)[]): CallObserver | undefined {
   const all = observers.filter(observer => observer !== undefined)
-  return all.length < 2 ? all[0] : { onEnd: record => tell(all, record) }
+  if (all.length < 2) return all[0]
+  const tracer = all.find(({ trace }) => trace !== undefined)
+  return { onEnd: record => tell(all, record), ...(tracer && { trace: tracer.trace! }) }
 }
 
 /** @throws what the first of them threw, after all were told */

@@ -1,15 +1,13 @@
 /** What observers are told of a call when it is over. */
 import { MessageCounter } from '../grpc/message.ts'
-import type { Field, RequestHead } from '../grpc/metadata.ts'
-import { statusOfText } from '../grpc/status.ts'
+import type { Field, Replacement, RequestHead } from '../grpc/metadata.ts'
+import { Status, statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
-import type { Peer } from '../transport/transport.ts'
-import { type Failure, messageOf } from './failure.ts'
+import type { DialAddress, Peer } from '../transport/transport.ts'
+import { type EndedBy, type Failure, messageOf } from './failure.ts'
+import type { CallTrace } from './trace.ts'
 
 const NO_FIELDS: readonly Field[] = []
-
-/** Who decided how the call ended. */
-export type EndedBy = 'backend' | 'client' | 'proxy'
 
 export interface CallRecord {
   /** When HEADERS arrived, by the clock. */
@@ -40,6 +38,8 @@ export interface CallRecord {
   readonly response: MessageCounter
   /** Attempts after the first. */
   readonly retries: number
+  /** Undefined: the call belongs to no trace. */
+  readonly trace?: CallTrace | undefined
 }
 
 /** The record of a call, gathered during its life: one object for both. Made only where somebody observes calls. */
@@ -60,11 +60,23 @@ export class CallRecorder implements CallRecord {
   readonly request = new MessageCounter()
   readonly response = new MessageCounter()
   retries = 0
+  trace: CallTrace | undefined
   /** `grpc-timeout` as it came. */
   #timeout: string | undefined
 
   get timeoutMs(): number | undefined {
     return this.#timeout === undefined ? undefined : parseTimeout(this.#timeout)
+  }
+
+  /** An attempt begins. @returns what it has instead of fields of the client */
+  attempt(address: DialAddress): Replacement | undefined {
+    this.endpoint = address.name
+    return this.trace?.attempt(address)
+  }
+
+  /** The call waits for an attempt. The one before, if there was one, was refused. */
+  waits(): void {
+    this.trace?.attemptEnded('backend', Status.UNAVAILABLE, 'upstream-refused')
   }
 
   /** The backend's response is complete. @param last its trailers, or undefined where it had none */
@@ -112,5 +124,6 @@ export class CallRecorder implements CallRecord {
     this.endedBy = by
     this.status = status
     this.reason = reason
+    this.trace?.attemptEnded(by, status, reason)
   }
 }

@@ -25,12 +25,12 @@ import { RoutedCall } from './call-info.ts'
 import type { CallParts, Phase } from './call-state.ts'
 import type { CallSession, RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
-import { type Failure, failureOf } from './failure.ts'
+import { type EndedBy, type Failure, failureOf } from './failure.ts'
 import { answer, endsByTrailers, Farewell } from './farewell.ts'
 import { checkHead, checkResponse, unsendable } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
-import { CallRecorder, type EndedBy } from './record.ts'
+import { CallRecorder } from './record.ts'
 import { CallRequest } from './request.ts'
 import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream } from './stream-end.ts'
 
@@ -78,6 +78,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#phase = phase
     switch (phase) {
       case 'waiting':
+        this.#recorder?.waits()
         this.share = this.#client.shareOf(this.#backend!)
         return this.#backend!.acquire(this)
       case 'responding':
@@ -101,6 +102,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const { head } = this.#request
     // A call without a deadline and without a record needs no clock.
     if (this.#recorder !== undefined || head.timeout !== undefined) this.#startMs = context.clock.now()
+    if (this.#recorder !== undefined) this.#recorder.trace = context.observer?.trace?.(head, block, this.#startMs)
     this.#enter('routing')
     if (!inMemory) return this.#fail(failureOf('memory-share'))
     const wrong = oversized
@@ -188,12 +190,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const timeout = this.#deadline?.left()
     if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failureOf('deadline'))
     this.#enter('forwarding')
-    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.address.name
+    const replaced = this.#recorder?.attempt(lease.address)
     const request = this.#request
     const attempt = new Attempt(lease, this.share, this)
     this.#attempt = attempt
     try {
-      if (request.sendTo(attempt.stream, lease.address, timeout)) this.onRequestWritable()
+      if (request.sendTo(attempt.stream, lease.address, timeout, replaced)) this.onRequestWritable()
     } catch (error) {
       return this.#unsendable(error)
     }

@@ -4,7 +4,7 @@
  * here too.
  */
 import type { ClientShare } from '../backend/client-share.ts'
-import { editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { editRequest, type Field, type Replacement, type RequestHead, readHead } from '../grpc/metadata.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream } from '../transport/transport.ts'
@@ -139,21 +139,19 @@ export class CallRequest {
   /**
    * Sends all that has come.
    * @param timeout for `grpc-timeout`; undefined where it has none
+   * @param replaced what this attempt has instead of fields of the client
    * @returns false: the stream takes no more for now
    * @throws HeadersRefused
    */
-  sendTo(stream: Stream, address: DialAddress, timeout: string | undefined): boolean {
-    const { ended } = this
-    stream.sendHeaders(this.#blockFor(address, timeout), ended && this.bytes === 0)
+  sendTo(stream: Stream, address: DialAddress, timeout: string | undefined, replaced?: Replacement): boolean {
+    const { authority, added, ended } = this
+    const scheme = address.tls === undefined ? 'http' : 'https'
+    const block = editRequest(this.block, { scheme, authority, timeout, added, replaced })
+    stream.sendHeaders(block, ended && this.bytes === 0)
     if (this.bytes === 0) return true
     const more = this.#more
     const writable = stream.sendData(this.#first, this.#start, this.#end, ended && more === undefined)
     return more === undefined ? writable : sendPieces(stream, more, ended)
-  }
-
-  #blockFor(address: DialAddress, timeout: string | undefined): HeaderBlock {
-    const { authority, added } = this
-    return editRequest(this.block, { scheme: address.tls === undefined ? 'http' : 'https', authority, timeout, added })
   }
 
   #push(bytes: Buffer, start: number, end: number): void {

@@ -2,8 +2,7 @@
 import { statusOfReset } from '../grpc/status.ts'
 import type { StreamEnd } from '../transport/transport.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'
-import { type Failure, failureOf } from './failure.ts'
-import type { EndedBy } from './record.ts'
+import { type EndedBy, type Failure, failureOf } from './failure.ts'
 
 /** Who ended a call with a stream: the peer of that stream, or the proxy itself. */
 export function enderOf(end: StreamEnd, peer: 'client' | 'backend'): EndedBy {

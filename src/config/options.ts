@@ -11,6 +11,7 @@ import type { ListenerOptions } from './options/listeners.ts'
 import type { LogOptions } from './options/log.ts'
 import type { AdminOptions, MetricsOptions } from './options/operation.ts'
 import type { RouteOptions } from './options/routes.ts'
+import type { TraceOptions } from './options/traces.ts'
 
 export type * from './options/backend-limits.ts'
 export type * from './options/backends.ts'
@@ -25,6 +26,7 @@ export type * from './options/operation.ts'
 export type * from './options/routes.ts'
 export type * from './options/selection.ts'
 export type * from './options/sources.ts'
+export type * from './options/traces.ts'
 
 /** Everything that a proxy can be told. A file holds the same, without what only code can give. */
 export interface ProxyOptions {
@@ -47,6 +49,8 @@ export interface ProxyOptions {
   readonly logger?: Logger
   /** Counts calls for Prometheus: `true`, `false`, or how; default: true where there is `admin`. */
   readonly metrics?: boolean | MetricsOptions
+  /** Makes calls parts of traces, and tells a collector of them; default: none. */
+  readonly traces?: TraceOptions
   /** An address for operators: metrics, state, health, actions; default: none. */
   readonly admin?: AdminOptions
   /** Header fields that the proxy adds to requests; by default none. */

@@ -14,6 +14,7 @@ import { listOf, mapOf } from './raw.ts'
 import { metricsSettings } from './schema/metrics.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
 import { sourceSetup } from './source.ts'
+import { checkTelemetry, resolveTraces } from './telemetry.ts'
 import { readToken } from './token.ts'
 
 export interface ResolveOptions {
@@ -53,6 +54,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     ...crossChecks(input),
     ...pems.findings,
     ...token.findings,
+    ...checkTelemetry(input),
   ]
   const wrong = findings.filter(finding => !finding.warning)
   const before = options.problems ?? []
@@ -108,6 +110,7 @@ function readAllPems(
     read(mapOf(listener).tls, ['listeners', i, 'tls'], 'clientCa')
   })
   read(mapOf(root.admin).tls, ['admin', 'tls'], 'clientCa')
+  read(mapOf(mapOf(root.traces).otlp).tls, ['traces', 'otlp', 'tls'], 'ca')
   for (const [name, backend] of Object.entries(mapOf(root.backends))) {
     read(mapOf(backend).tls, ['backends', name, 'tls'], 'ca')
   }
@@ -132,11 +135,13 @@ function assemble(
 ): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
-  const { metrics: _, admin, ...rest } = config
+  const { metrics: _, traces: written, admin, ...rest } = config
   const metrics = resolveMetrics(config)
+  const traces = resolveTraces(written, pems.get('traces.otlp.tls') ?? {})
   return {
     ...rest,
     ...(metrics && { metrics }),
+    ...(traces && { traces }),
     ...(admin && { admin: resolveAdmin(admin, pems.get('admin.tls'), token, folder), recentFailures: true }),
     listeners: config.listeners.map((listener, i) =>
       resolveListener(listener, pems.get(formatPath(['listeners', i, 'tls'])) ?? {}, folder),

@@ -16,6 +16,7 @@ import { listener } from './schema/listeners.ts'
 import { log } from './schema/log.ts'
 import { metrics } from './schema/metrics.ts'
 import { route } from './schema/routes.ts'
+import { traces } from './schema/traces.ts'
 import { workers } from './schema/workers.ts'
 
 export const configSchema = strict({
@@ -42,6 +43,7 @@ export const configSchema = strict({
     'x-code-only': 'pino.Logger',
   }),
   metrics,
+  traces,
   admin,
   headers,
   acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),

@@ -18,7 +18,7 @@ function shown(value: unknown, name: string, within: string): unknown {
   if (Array.isArray(value)) return value.map(each => shown(each, '', name))
   if (typeof value !== 'object') return value
   // Often they are credentials.
-  const hides = name === 'addMetadata'
+  const hides = name === 'addMetadata' || (name === 'headers' && within === 'otlp')
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [key, hides ? HIDDEN_TEXT : shown(inner, key, name)]),
   )

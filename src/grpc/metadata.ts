@@ -112,6 +112,12 @@ export function answerContentType(contentType: string): string {
   return repeatable && isGrpcContentType(contentType) ? contentType : GRPC_TYPE
 }
 
+/** Fields that stand for all that a request has of some names, also of those that have no new one. */
+export interface Replacement {
+  readonly names: ReadonlySet<string>
+  readonly fields: readonly Field[]
+}
+
 /** What differs between the block that came and the one that goes upstream. */
 export interface RequestEdits {
   /** Of the upstream connection. */
@@ -121,17 +127,22 @@ export interface RequestEdits {
   readonly timeout: string | undefined
   /** Added at the end; a client's field of the same name is dropped. */
   readonly added: readonly Field[]
+  /** Goes before `added` where both have a name. */
+  readonly replaced?: Replacement | undefined
 }
 
 /** The block itself when nothing differs. */
 export function editRequest<F extends Field>(block: readonly F[], edits: RequestEdits): readonly (F | Field)[] {
-  if (edits.authority === undefined && edits.timeout === undefined && edits.added.length === 0) {
+  const { replaced } = edits
+  const isSame = edits.authority === undefined && edits.timeout === undefined && replaced === undefined
+  if (isSame && edits.added.length === 0) {
     if (hasField(block, ':scheme', edits.scheme)) return block
   }
   const out: (F | Field)[] = []
   let named = false
   for (const field of block) {
     if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
+    if (replaced?.names.has(field.name)) continue
     switch (field.name) {
       case ':scheme':
         out.push(withValue(field, edits.scheme))
@@ -154,7 +165,8 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     }
   }
   if (edits.authority !== undefined && !named) addAuthority(out, edits.authority)
-  for (const field of edits.added) out.push(field)
+  for (const field of edits.added) if (!replaced?.names.has(field.name)) out.push(field)
+  if (replaced !== undefined) for (const field of replaced.fields) out.push(field)
   return out
 }
 

@@ -6,8 +6,10 @@
  * it with OK: paths that a client invents are all one, `other`. Their number has a bound, too, and so has that of backends.
  * Authorities, addresses, messages and whatever else a peer chooses are no labels.
  */
+
+import type { EndedBy } from '../call/failure.ts'
 import type { CallObserver } from '../call/observer.ts'
-import type { CallRecord, EndedBy } from '../call/record.ts'
+import type { CallRecord } from '../call/record.ts'
 import { statusName } from '../grpc/status.ts'
 import { type Family, Histogram, type Sample } from './registry.ts'
 

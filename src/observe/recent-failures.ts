@@ -5,8 +5,10 @@
  * Strangers decide how many calls fail. So the same failure again is one more of it (`times`), and one client has a part of
  * the places only: it cannot push those of all others out.
  */
+
+import type { EndedBy } from '../call/failure.ts'
 import type { CallObserver } from '../call/observer.ts'
-import type { CallRecord, EndedBy } from '../call/record.ts'
+import type { CallRecord } from '../call/record.ts'
 import { decodeMessage, statusName } from '../grpc/status.ts'
 import { prefixOf } from '../transport/address-prefix.ts'
 import { bounded, MAX_MESSAGE_CHARACTERS, shownAuthority, shownPath, shownText, withoutQueryOf } from './log-fields.ts'

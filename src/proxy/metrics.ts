@@ -19,7 +19,11 @@ export class ProxyMetrics {
   readonly calls: CallMetrics
   readonly #process = new ProcessMetrics()
 
-  constructor(options: CallMetricsOptions, routes: readonly Route[]) {
+  readonly #more: readonly Family[]
+
+  /** @param more of others, to be told too */
+  constructor(options: CallMetricsOptions, routes: readonly Route[], more: readonly Family[] = []) {
+    this.#more = more
     this.calls = new CallMetrics(options, methodsOf(routes))
   }
 
@@ -31,7 +35,7 @@ export class ProxyMetrics {
   read(proxy: Measured): Reading[] {
     const { counts, backends } = proxy.state(COUNTS_ONLY)
     const open = [...openFamilies(proxy, counts), ...backendFamilies(backends)]
-    return readingOf([...this.calls.families, ...open, ...this.#process.families])
+    return readingOf([...this.calls.families, ...open, ...this.#more, ...this.#process.families])
   }
 
   close(): void {
@@ -40,7 +44,7 @@ export class ProxyMetrics {
 }
 
 /** Paths of methods that are named in full. */
-function* methodsOf(routes: readonly Route[]): Iterable<string> {
+export function* methodsOf(routes: readonly Route[]): Iterable<string> {
   for (const { match = {} } of routes) {
     for (const service of [match.service ?? []].flat()) {
       if (service.endsWith('*')) continue

@@ -6,8 +6,9 @@ import { accessLog } from '../observe/access-log.ts'
 import { type RecentFailure, RecentFailures } from '../observe/recent-failures.ts'
 import { Repeats } from '../observe/repeats.ts'
 import { systemClock } from '../transport/clock.ts'
-import { ProxyMetrics } from './metrics.ts'
+import { methodsOf, ProxyMetrics } from './metrics.ts'
 import type { ProxySetup } from './setup.ts'
+import { Traces } from './traces.ts'
 
 export class Observers {
   readonly #log: Logger
@@ -18,11 +19,14 @@ export class Observers {
   #metrics: ProxyMetrics | undefined
   /** Undefined: nobody could see them. */
   #failures: RecentFailures | undefined
+  readonly #traces: Traces
 
   constructor(setup: ProxySetup, log: Logger) {
     this.#log = log
     this.repeats = new Repeats(log, systemClock)
     this.#setup = setup
+    this.#traces = new Traces(log)
+    this.#traces.update(setup.traces, methodsOf(setup.routes))
     this.#measure(setup)
     this.#keepFailures(setup)
   }
@@ -35,7 +39,8 @@ export class Observers {
 
   /** For calls that begin from now on: all of them as one. Undefined: nobody is told. */
   get calls(): CallObserver | undefined {
-    return oneObserver([this.#accessLog(), this.#metrics?.calls, this.#failures])
+    // Whether a trace is kept is known to those behind.
+    return oneObserver([this.#traces.calls, this.#accessLog(), this.#metrics?.calls, this.#failures])
   }
 
   /** Another configuration. What was counted goes on, unless it is counted in another way now. */
@@ -43,12 +48,13 @@ export class Observers {
     if (isDeepStrictEqual(setup.metrics, this.#setup.metrics)) this.#metrics?.know(setup.routes)
     else this.#measure(setup)
     this.#keepFailures(setup)
+    if (!isDeepStrictEqual(setup.traces, this.#setup.traces)) this.#traces.update(setup.traces, methodsOf(setup.routes))
     this.#setup = setup
   }
 
   #measure({ metrics, routes }: ProxySetup): void {
     this.#metrics?.close()
-    this.#metrics = metrics && new ProxyMetrics(metrics, routes)
+    this.#metrics = metrics && new ProxyMetrics(metrics, routes, this.#traces.families)
   }
 
   #keepFailures({ recentFailures }: ProxySetup): void {
@@ -66,8 +72,9 @@ export class Observers {
     return access === false ? undefined : accessLog(access === true ? {} : access, context)
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#metrics?.close()
     this.repeats.close()
+    await this.#traces.close()
   }
 }

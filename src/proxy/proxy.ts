@@ -251,7 +251,7 @@ export class VerbatimProxy implements Live {
     // Those of somebody else's server, whose connection goes on.
     this.#live.abortAll()
     await this.fleet.close()
-    this.#observers.close()
+    await this.#observers.close()
     this.log.flush()
   }
 }

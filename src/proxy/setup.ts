@@ -6,6 +6,10 @@ import type { AddedFieldsOptions } from '../call/added-fields.ts'
 import type { AccessRules } from '../observe/access-log.ts'
 import type { CallMetricsOptions } from '../observe/call-metrics.ts'
 import type { LogOptions } from '../observe/logger.ts'
+import type { OtlpDestination } from '../observe/otlp-client.ts'
+import type { TraceFormat } from '../observe/propagation.ts'
+import type { SampleRules } from '../observe/sampling.ts'
+import type { SpanQueueLimits } from '../observe/span-exporter.ts'
 import type { Director } from '../routing/director.ts'
 import type { Route } from '../routing/router.ts'
 import type { AcceptorOptions } from '../transport/acceptor.ts'
@@ -26,6 +30,16 @@ export interface ListenerSetup extends ListenAddress {
   readonly bound?: BoundAddress
 }
 
+export interface TracesSetup {
+  /** Undefined: spans are the host's, by its own OpenTelemetry. */
+  readonly otlp?: OtlpDestination
+  readonly queue: SpanQueueLimits
+  readonly sample: SampleRules
+  readonly propagate: readonly TraceFormat[]
+  /** What this process is, beside what it knows itself. */
+  readonly resource: Readonly<Record<string, string>>
+}
+
 /** A configuration with all defaults filled in and nothing left to look up. */
 export interface ProxySetup {
   readonly listeners: readonly ListenerSetup[]
@@ -40,6 +54,8 @@ export interface ProxySetup {
   readonly metrics?: CallMetricsOptions
   /** The latest calls that failed are kept for an operator to see. */
   readonly recentFailures?: boolean
+  /** Undefined: calls are parts of no traces. */
+  readonly traces?: TracesSetup
   /** Where operators ask. */
   readonly admin?: AdminOptions
   readonly headers: AddedFieldsOptions

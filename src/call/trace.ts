@@ -1,0 +1,22 @@
+/** A call as a part of a trace, from its headers to its end. */
+import type { Replacement } from '../grpc/metadata.ts'
+import type { DialAddress } from '../transport/transport.ts'
+import type { EndedBy } from './failure.ts'
+
+export interface CallTrace {
+  /** 32 digits of a number with base 16. */
+  readonly traceId: string
+  /** Whether the call is found where traces are kept. Known once the call is over and the tracer was told of it. */
+  readonly kept: boolean
+  /**
+   * An attempt begins.
+   * @returns what goes to the backend instead of what the client sent of it; undefined: the same goes on as it came
+   */
+  attempt(address: DialAddress): Replacement | undefined
+  /**
+   * The attempt is over. Told for each, and also where there is none.
+   * @param status -1 where the response had none
+   * @param reason as in the call's record: empty for a status from the backend
+   */
+  attemptEnded(by: EndedBy, status: number, reason: string): void
+}
