@@ -91,6 +91,7 @@ function logEnd(logger: Logger, record: CallRecord, metadata: ShownNames | undef
       responseBytes: record.response.bytes,
       responseMessages: record.response.messages,
       retries: record.retries,
+      traceId: record.trace?.traceId,
       metadata: metadata === undefined ? undefined : shownMetadata(record, metadata),
     },
     'call',

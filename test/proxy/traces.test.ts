@@ -155,11 +155,17 @@ t.test('a change of the configuration: calls that are open are kept by the rules
   await goesOn(t, here)
 })
 
-t.test('the log and a call of the same trace', async t => {
+t.test('the line of a call in the log names its trace, also where nothing of that is kept', async t => {
   const gets = await collector(t)
-  const here = await rig(t, { proxy: { traces: { otlp: { url: gets.url }, sample: { parent: false, ratio: 0 } } } })
-  const sent = await call(t, here)
-  t.match(sent, new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`))
+  const lines: { msg: string; traceId?: string }[] = []
+  const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const traces = { otlp: { url: gets.url }, sample: { parent: false, ratio: 0 } }
+  const here = await rig(t, { proxy: { traces, logger } })
+  t.match(await call(t, here), new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`))
   await here.proxy.close()
   t.same(gets.spans, [])
+  t.same(
+    lines.filter(({ msg }) => msg === 'call').map(({ traceId }) => traceId),
+    [TRACE],
+  )
 })
