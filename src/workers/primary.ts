@@ -26,6 +26,8 @@ import { askedOfEach, type StateTogether, stateTogether } from './state-together
 export interface PrimaryOptions {
   /** Options of Node's and V8's for workers. */
   readonly execArgv?: readonly string[]
+  /** After so many seconds without an answer a worker is ended. Default: 10. */
+  readonly hungAfterLooks?: number
 }
 
 export class Primary implements Administered {
@@ -44,12 +46,12 @@ export class Primary implements Administered {
   askDrain: () => void = () => void this.drain()
   reload: (() => Promise<Verdict>) | undefined
 
-  constructor({ config, warnings }: Resolution, { execArgv = process.execArgv }: PrimaryOptions = {}) {
+  constructor({ config, warnings }: Resolution, { execArgv = process.execArgv, hungAfterLooks }: PrimaryOptions = {}) {
     this.setup = config
     this.log = config.logger ?? createLogger(config.log)
     this.#count = countOf(config)
     this.#crew = new Crew({
-      ...{ count: this.#count, execArgv, log: this.log },
+      ...{ count: this.#count, execArgv, log: this.log, ...(hungAfterLooks && { hungAfterLooks }) },
       ...{ clock: systemClock, random: Math.random },
       onGone: worker => this.#readings.gone(worker),
     })

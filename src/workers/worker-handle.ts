@@ -48,6 +48,8 @@ export class WorkerHandle {
   /** Connections that are to be its own. They are sent one by one, so that no more than one goes down with it unserved. */
   readonly #waiting: Connection[] = []
   #counts: ConnectionCounts = { taken: 0, open: 0 }
+  /** Of the one that is on its way. Node keeps its descriptor for ever where the worker ends before it has it, so it is ours. */
+  #onItsWay: Socket | undefined
   #sent = 0
   #lost = 0
   #isGone = false
@@ -127,6 +129,7 @@ export class WorkerHandle {
 
   #loseSome(lost: number): void {
     this.#lost += lost
+    this.#letGo()
     this.#owner.onLost(this, lost)
     this.#sendNext()
   }
@@ -146,12 +149,19 @@ export class WorkerHandle {
     const next = this.#waiting.shift()
     if (next === undefined) return
     this.#sent++
+    this.#onItsWay = next.socket
     this.#send({ kind: 'connection', listener: next.listener }, next.socket)
+  }
+
+  /** It arrived, or never will. Where it arrived, the worker has a descriptor of its own. */
+  #letGo(): void {
+    this.#onItsWay?.destroy()
+    this.#onItsWay = undefined
   }
 
   #send(message: ToWorker, socket?: Socket): void {
     // What is wrong here is that the process goes: `exit` says so.
-    this.#child.send(message, socket, () => {})
+    this.#child.send(message, socket, { keepOpen: true }, () => {})
   }
 
   #hear(message: ToPrimary): void {
@@ -167,6 +177,7 @@ export class WorkerHandle {
 
   #counted({ taken, open }: ConnectionCounts): void {
     this.#counts = { taken, open }
+    if (this.#inFlight === 0) this.#letGo()
     this.#sendNext()
   }
 
@@ -181,6 +192,7 @@ export class WorkerHandle {
     this.isReady = false
     for (const { reject } of this.#asked.values()) reject(new WorkerGone(`worker ${this.number} ${how}`))
     this.#asked.clear()
+    this.#letGo()
     this.#owner.onGone(this, how)
   }
 }

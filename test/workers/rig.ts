@@ -5,7 +5,7 @@ import http2, { type ClientHttp2Session, type ServerHttp2Stream } from 'node:htt
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Running, start } from '../cli/run.ts'
+import { type Running, start, startNode } from '../cli/run.ts'
 import type { Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
 
@@ -53,8 +53,15 @@ export interface Served {
   lines(): Record<string, unknown>[]
 }
 
+export interface ServeOptions {
+  /** Files in the folder, by name. */
+  readonly files?: Readonly<Record<string, string>>
+  /** Instead of the command line: gets the path of the configuration. */
+  readonly program?: string
+}
+
 /** @param yaml all but the admin address; `FOLDER` in it is one for files and sockets */
-export async function serve(t: Scope, yaml: string, ...args: string[]): Promise<Served> {
+export async function serve(t: Scope, yaml: string, { files = {}, program }: ServeOptions = {}): Promise<Served> {
   const folder = mkdtempSync(join(tmpdir(), 'workers-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'proxy.yaml')
@@ -62,7 +69,8 @@ export async function serve(t: Scope, yaml: string, ...args: string[]): Promise<
   const write = (text: string) =>
     writeFileSync(file, `${text.replaceAll('FOLDER', folder)}\nadmin: { address: "unix:${admin}" }\n`)
   write(yaml)
-  const proxy = start(t, 'serve', '--config', file, ...args)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+  const proxy = program === undefined ? start(t, 'serve', '--config', file) : startNode(t, program, file)
   let log = ''
   proxy.child.stdout!.on('data', text => {
     log += text

@@ -1,8 +1,11 @@
 /** `serve --workers`: what clients, operators and the log see of several processes. */
 import { once } from 'node:events'
-import type { ClientHttp2Session } from 'node:http2'
+import http2, { type ClientHttp2Session } from 'node:http2'
 import net from 'node:net'
+import { join } from 'node:path'
+import tls from 'node:tls'
 import t from 'tap'
+import { certificates } from '../support/certs.ts'
 import { until } from '../support/until.ts'
 import { backend, call, connect, connectionsOf, ended, pidsOf, serve } from './rig.ts'
 
@@ -11,10 +14,14 @@ const HELLO = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), Bu
 
 t.test('8 connections on 4 workers are 2 each, and all of them are one proxy for operators', async t => {
   const { url } = await backend(t)
-  const yaml = `listeners: [{ address: 127.0.0.1:0 }, { address: "unix:FOLDER/proxy.sock" }]
+  const { ca, server } = await certificates()
+  const yaml = `listeners:
+  - { address: 127.0.0.1:0 }
+  - { address: "unix:FOLDER/proxy.sock" }
+  - { address: "unix:FOLDER/tls.sock", tls: { cert: FOLDER/cert.pem, key: FOLDER/key.pem } }
 backends: { greeter: { endpoints: ["${url}"] } }
 workers: 4`
-  const served = await serve(t, yaml)
+  const served = await serve(t, yaml, { files: { 'cert.pem': server.cert, 'key.pem': server.key } })
   const sessions: ClientHttp2Session[] = []
   for (let i = 0; i < 8; i++) sessions.push(await connect(t, served.address))
   t.same(await connectionsOf(served), [2, 2, 2, 2])
@@ -42,12 +49,20 @@ workers: 4`
   const [answer] = await once(early, 'data')
   t.equal(answer[3], 4, 'a unix socket is served too: SETTINGS come')
   early.destroy()
+  const secure = http2.connect('https://localhost', {
+    ca: ca.cert,
+    createConnection: () =>
+      tls.connect({ path: `${served.folder}/tls.sock`, servername: 'localhost', ca: ca.cert, ALPNProtocols: ['h2'] }),
+  })
+  t.teardown(() => secure.destroy())
+  t.equal(await call(secure), '0', 'TLS begins at the worker')
+  secure.destroy()
   const pids = await pidsOf(served)
   served.proxy.child.kill('SIGTERM')
   t.match(await served.proxy.exit, { code: 0, stderr: '' })
   await ended(...pids)
   const records = served.lines().filter(({ msg }) => msg === 'call')
-  t.equal(records.length, 24, 'whole lines of the log')
+  t.equal(records.length, 25, 'whole lines of the log')
   t.same(new Set(records.map(({ worker }) => worker)), new Set([1, 2, 3, 4]), 'that say whose they are')
 })
 
@@ -145,4 +160,31 @@ ${more}`
   t.equal(await call(late), '0')
   served.proxy.child.kill('SIGTERM')
   t.equal((await served.proxy.exit).code, 0)
+})
+
+t.test('a worker that stands still is replaced; of what comes meanwhile one connection is lost at most', async t => {
+  const { url } = await backend(t)
+  const yaml = `listeners: [{ address: 127.0.0.1:0 }]
+backends: { greeter: { endpoints: ["${url}"] } }
+workers: 2`
+  const served = await serve(t, yaml, { program: join(import.meta.dirname, 'impatient.ts') })
+  const [victim] = await pidsOf(served)
+  process.kill(victim!, 'SIGSTOP')
+  const meanwhile = Array.from({ length: 8 }, () => http2.connect(`http://${served.address}`))
+  const answered = meanwhile.map(session => {
+    t.teardown(() => session.destroy())
+    return new Promise<boolean>(resolve => {
+      session.on('remoteSettings', () => resolve(true))
+      session.on('error', () => {})
+      session.on('close', () => resolve(false))
+    })
+  })
+  await served.proxy.output(/worker 1 does not answer: it is ended/)
+  await ended(victim!)
+  t.ok(
+    (await Promise.all(answered)).filter(Boolean).length >= 7,
+    'those that were not on their way to it are served by others',
+  )
+  const late = await connect(t, served.address)
+  t.equal(await call(late), '0')
 })
