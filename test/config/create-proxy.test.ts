@@ -20,6 +20,15 @@ t.test('an address, options or a director make a proxy that can listen', async t
   await createProxy('http://127.0.0.1:1').close()
 })
 
+t.test('workers are for the command: a program says so at once, when it begins and when it changes', async t => {
+  const options = { backends: { main: { endpoints: ['localhost:1'] } }, workers: 2 }
+  const sentence = { name: 'ConfigError', message: /^workers: is for `grpc-verbatim serve`/ }
+  t.throws(() => createProxy(options), sentence)
+  const proxy = createProxy('localhost:1')
+  t.teardown(() => proxy.close())
+  await t.rejects(proxy.apply(options), sentence)
+})
+
 t.test('bad options throw before anything is opened', async t => {
   t.throws(() => createProxy('127.0.0.1'), {
     name: 'ConfigError',
