@@ -17,7 +17,7 @@ const MAX_LINES_OF: Readonly<Record<string, number>> = {
 const FLOORS: Readonly<Record<string, number>> = {
   ...{ wire: 0, grpc: 0 },
   transport: 1,
-  ...{ routing: 2, rpc: 2 },
+  ...{ routing: 2, rpc: 2, web: 2 },
   backend: 3,
   ...{ call: 4, discovery: 4 },
   ...{ observe: 5, admin: 5 },

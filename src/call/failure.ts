@@ -15,6 +15,8 @@ export interface FailureKind {
   readonly what: string
   /** None where each failure has its own. */
   readonly status?: StatusCode
+  /** The answer is this HTTP status, not one of gRPC. */
+  readonly http?: number
   /** Which status it has, where the number does not say all. */
   readonly statusNote?: string
   /** For the client, in `grpc-message`; `…` is where each failure's detail goes. */
@@ -81,6 +83,21 @@ export const FAILURES = {
     message: 'the calls of the client take too much memory',
     retryable: true,
     advice: 'this client has very many calls or very large headers; limits.maxCallBytes is the bound',
+  },
+  'web-origin': {
+    what: 'a gRPC-Web request of a page whose origin is not among `web.origins`',
+    status: Status.PERMISSION_DENIED,
+    statusNote: 'HTTP 403 without CORS fields: the browser shows the page none of it',
+    message: '',
+    http: 403,
+    retryable: false,
+  },
+  'web-body': {
+    what: 'the body of a gRPC-Web request in text is not base64',
+    status: Status.INTERNAL,
+    message: 'the request is not base64',
+    code: ErrorCode.PROTOCOL_ERROR,
+    retryable: false,
   },
   'no-route': {
     what: 'no route matched, or the director returned nothing',
@@ -254,7 +271,7 @@ export function failureOf(token: FailureToken, details: FailureDetails = NO_DETA
     message: detail === undefined ? message : message.replace('…', () => detail),
     code: details.code ?? kind.code ?? ErrorCode.INTERNAL_ERROR,
     cause: details.cause ?? '',
-    http: details.http,
+    http: details.http ?? kind.http,
   }
 }
 

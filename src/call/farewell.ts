@@ -12,7 +12,7 @@ import { type Failure, messageOf } from './failure.ts'
 
 /** Before there are response headers. A client whose call nobody has processed is told that it may try again. */
 export function answer(down: Stream, failure: Failure, contentType: string, requestEnded: boolean): void {
-  if (failure.token === 'upstream-refused') return down.reset(ErrorCode.REFUSED_STREAM)
+  if (failure.token === 'upstream-refused' && down.knowsResets !== false) return down.reset(ErrorCode.REFUSED_STREAM)
   try {
     down.sendHeaders(answerTo(failure, contentType), true)
   } catch {

@@ -25,7 +25,7 @@ import { RoutedCall } from './call-info.ts'
 import type { CallParts, Phase } from './call-state.ts'
 import type { CallSession, RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
-import { type EndedBy, type Failure, failureOf } from './failure.ts'
+import { type EndedBy, type Failure, type FailureToken, failureOf } from './failure.ts'
 import { answer, endsByTrailers, Farewell } from './farewell.ts'
 import { checkHead, checkResponse, unsendable } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
@@ -92,22 +92,23 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onOversized(block: HeaderBlock, endStream: boolean): void {
-    if (this.#phase === 'headers') this.onHeaders(block, endStream, true)
+    if (this.#phase === 'headers') this.onHeaders(block, endStream, 'headers-too-large')
     else this.onTrailers()
   }
 
-  onHeaders(block: HeaderBlock, endStream: boolean, oversized = false): void {
+  onUnfit(why: FailureToken): void {
+    this.#fail(failureOf(why))
+  }
+
+  onHeaders(block: HeaderBlock, endStream: boolean, unfit?: FailureToken): void {
     const context = this.#context
-    const inMemory = this.#request.begin(block, endStream)
+    const unable = this.#request.begin(block, endStream) ? unfit : 'memory-share'
     const { head } = this.#request
     // A call without a deadline and without a record needs no clock.
     if (this.#recorder !== undefined || head.timeout !== undefined) this.#startMs = context.clock.now()
     if (this.#recorder !== undefined) this.#recorder.trace = context.observer?.trace?.(head, block, this.#startMs)
     this.#enter('routing')
-    if (!inMemory) return this.#fail(failureOf('memory-share'))
-    const wrong = oversized
-      ? failureOf('headers-too-large')
-      : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
+    const wrong = unable ? failureOf(unable) : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
     if (wrong !== undefined) return this.#fail(wrong)
     if (head.timeout !== undefined) {
       this.#deadline = Deadline.start(head.timeout, this.#startMs, context, failure => this.#fail(failure))

@@ -27,6 +27,7 @@ export type * from './options/routes.ts'
 export type * from './options/selection.ts'
 export type * from './options/sources.ts'
 export type * from './options/traces.ts'
+export type * from './options/web.ts'
 
 /** Everything that a proxy can be told. A file holds the same, without what only code can give. */
 export interface ProxyOptions {

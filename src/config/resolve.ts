@@ -12,6 +12,7 @@ import { type PemFiles, readPemFiles } from './pem.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
 import { metricsSettings } from './schema/metrics.ts'
+import { webSettings } from './schema/web.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
 import { sourceSetup } from './source.ts'
 import { checkTelemetry, resolveTraces } from './telemetry.ts'
@@ -176,12 +177,12 @@ function resolveAdmin(
 }
 
 function resolveListener(
-  { tls, socketMode, ...listener }: ListenerConfig,
+  { tls, socketMode, web, ...listener }: ListenerConfig,
   pem: PemFiles,
   folder: string,
 ): ListenerSetup {
   // The checks say that a mode is for unix sockets only.
-  const place = { ...placeOf(listener.address, folder), ...modeOf(socketMode) }
+  const place = { ...placeOf(listener.address, folder), ...modeOf(socketMode), ...webOf(web) }
   if (tls === undefined) return { ...listener, ...place }
   return {
     ...listener,
@@ -206,6 +207,11 @@ function placeOf(address: string, folder: string): { host: string; port: number;
 
 function modeOf(socketMode: string | undefined): { socketMode?: number } {
   return socketMode === undefined ? {} : { socketMode: Number.parseInt(socketMode, 8) }
+}
+
+function webOf(web: ListenerConfig['web']): Pick<ListenerSetup, 'web'> {
+  if (web === undefined || web === false) return {}
+  return { web: web === true ? webSettings.parse({}) : web }
 }
 
 function resolveBackend(

@@ -11,6 +11,7 @@ import { systemClock } from '../transport/clock.ts'
 import { framesClientTransport } from '../transport/frames/client.ts'
 import type { FramesContext, FramesLimits } from '../transport/frames/frames-context.ts'
 import { framesServerTransport } from '../transport/frames/server.ts'
+import type { Http1Transport, OnMalformed } from '../transport/http1/server.ts'
 import { type BesideOptions, besideListener, type StreamHandler } from '../transport/native/beside-listener.ts'
 import { nativeClientTransport } from '../transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from '../transport/native/server.ts'
@@ -28,6 +29,7 @@ export interface CarrierLimits extends FramesLimits, NativeServerLimits {
   readonly streamWindowBytes: number
   readonly sessionWindowBytes?: number
   readonly maxBufferedBytes: number
+  readonly prefaceTimeoutMs: number
   /** Default: a quarter of V8's heap, 256 MiB at most. */
   readonly maxCallBytes?: number
   readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']
@@ -46,6 +48,7 @@ interface Made {
   frames: FramesContext
   server: Partial<Record<TransportName, ServerTransport>>
   client: Partial<Record<TransportName, ClientTransport>>
+  http1?: Http1Transport
 }
 
 export class Carriers {
@@ -98,6 +101,13 @@ export class Carriers {
     const { server, frames } = this.#made
     server[name] ??= name === 'native' ? nativeServerTransport(this.#limits) : framesServerTransport(frames)
     return server[name]
+  }
+
+  /** For listeners that take gRPC-Web; others load nothing of it. */
+  async http1(onMalformed: OnMalformed): Promise<Http1Transport> {
+    const { http1Transport } = await import('../transport/http1/server.ts')
+    const now = () => (this.#made.http1 ??= http1Transport(this.#limits, systemClock, onMalformed))
+    return { accept: (socket, owner) => now().accept(socket, owner) }
   }
 
   client(name: TransportName): ClientTransport {

@@ -61,6 +61,14 @@ export class EventLog {
     }
   }
 
+  readonly malformed = (peer: string, detail: string): void => {
+    this.#count('http1-malformed')
+    this.#often('warn', 'a client broke a rule of HTTP/1.1', { detail }, { peer })
+  }
+
+  readonly notWeb = ({ peer }: ServerSession, detail: string): void =>
+    this.#often('info', 'a request over HTTP/1.1 is not gRPC-Web', { detail }, { peer: peer.address })
+
   readonly endpoint = (event: string, endpoint: string, detail: string): void => {
     const advice = event === 'connect-failed' ? connectAdvice(detail) : undefined
     this.#log[LEVELS[event] ?? 'debug']({ endpoint, detail: shownCause(detail), ...advice }, `endpoint ${event}`)

@@ -32,11 +32,16 @@ export function checkKept(key: string, before: ListenerSetup, after: ListenerSet
         'next, or restart the proxy.',
     )
   if ((before.tls === undefined) !== (after.tls === undefined)) throw stays('whether it has TLS')
+  if ((before.web === undefined) !== (after.web === undefined)) throw stays('whether it takes gRPC-Web')
   if (before.socketMode !== after.socketMode) throw stays('the mode of its socket')
   if (before.tls !== undefined && after.tls !== undefined) {
     if (!isDeepStrictEqual(asksForCertificate(before.tls), asksForCertificate(after.tls)))
       throw stays('whether clients are asked for a certificate')
     checkSecureContext(after.tls)
   }
-  return before.transport !== after.transport || !isDeepStrictEqual(before.tls, after.tls)
+  return (
+    before.transport !== after.transport ||
+    !isDeepStrictEqual(before.tls, after.tls) ||
+    !isDeepStrictEqual(before.web, after.web)
+  )
 }

@@ -1,13 +1,14 @@
 /** The clients' side of the proxy: its listeners, and the connections that others accepted for it. */
 import type { Socket } from 'node:net'
 import { type Changed, changed } from '../backend/changed.ts'
-import { Acceptor, type AcceptorOptions, type AcceptorOwner } from '../transport/acceptor.ts'
+import { Acceptor, type AcceptorOptions } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Listener } from '../transport/listener.ts'
 import { type BoundAddress, socketName } from '../transport/listening-socket.ts'
 import type { ServerTransport, TransportName } from '../transport/transport.ts'
 import { checkKept, listenersByKey } from './front-change.ts'
 import type { ListenerSetup, ProxySetup } from './setup.ts'
+import { type WebFront, type WebFrontContext, webFront } from './web-front.ts'
 
 /** What of the front is open now. */
 export interface FrontCounts {
@@ -15,9 +16,8 @@ export interface FrontCounts {
   readonly clientSessions: number
 }
 
-export interface FrontContext {
+export interface FrontContext extends WebFrontContext {
   readonly transport: (name: TransportName) => ServerTransport
-  readonly owner: AcceptorOwner
   readonly onListening: (setup: ListenerSetup, bound: BoundAddress) => void
 }
 
@@ -44,6 +44,8 @@ interface Opened {
   setup: ListenerSetup
   readonly listener: Listener
   readonly bound: BoundAddress
+  /** Where it takes gRPC-Web. */
+  readonly web: WebFront | undefined
 }
 
 export class Front {
@@ -126,10 +128,12 @@ export class Front {
   }
 
   async #open(setup: ListenerSetup, options: AcceptorOptions): Promise<Opened> {
+    const web = setup.web === undefined ? undefined : await webFront(setup.web, this.#context)
     if (this.#stopping) throw closed()
     const { owner, onListening, transport } = this.#context
-    const listener = new Listener({ ...options, ...setup }, transport(setup.transport), owner, systemClock)
-    if (setup.bound !== undefined) return { setup, listener, bound: setup.bound }
+    const all = { ...options, ...setup, http1: web?.http1 }
+    const listener = new Listener(all, transport(setup.transport), web?.owner ?? owner, systemClock)
+    if (setup.bound !== undefined) return { setup, listener, bound: setup.bound, web }
     this.#opening.add(listener)
     try {
       const bound = await listener.listen()
@@ -138,7 +142,7 @@ export class Front {
         throw closed()
       }
       onListening(setup, bound)
-      return { setup, listener, bound }
+      return { setup, listener, bound, web }
     } catch (error) {
       throw this.#stopping ? closed(error) : error
     } finally {
@@ -184,9 +188,14 @@ export class Front {
   /** @param keys of those whose own options are others now: new certificates cost clients their TLS tickets */
   #update(keys: ReadonlySet<string>): void {
     const { transport } = this.#context
-    for (const [key, { listener, setup }] of this.#configured ?? [])
-      listener.update({ ...this.#options, tls: keys.has(key) ? setup.tls : undefined }, transport(setup.transport))
-    for (const { listener, setup } of this.#others) listener.update(this.#options, transport(setup.transport))
+    const update = ({ listener, setup, web }: Opened, tls: ListenerSetup['tls']) =>
+      listener.update({ ...this.#options, tls, http1: web?.http1 }, transport(setup.transport))
+    for (const [key, opened] of this.#configured ?? []) {
+      const { setup, web } = opened
+      update(opened, keys.has(key) ? setup.tls : undefined)
+      if (setup.web !== undefined) web?.update(setup.web)
+    }
+    for (const opened of this.#others) update(opened, undefined)
     this.#handed.update(this.#options, transport('frames'))
   }
 

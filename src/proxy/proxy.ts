@@ -13,7 +13,6 @@ import { metricsText, type Reading, type TextFormat } from '../observe/registry.
 import { droppedLogLines } from '../observe/standard-output.ts'
 import type { Director } from '../routing/director.ts'
 import { continueHits, createRouter } from '../routing/router.ts'
-import type { AcceptorOwner } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import type { ListenTls } from '../transport/listener.ts'
 import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
@@ -27,6 +26,7 @@ import { Front } from './front.ts'
 import { Observers } from './observers.ts'
 import type { ProxySetup } from './setup.ts'
 import { type OpenCounts, openCounts, type ProxyState, proxyState, type StateOptions, Tally } from './state.ts'
+import type { CallsOwner } from './web-front.ts'
 
 /** Where to listen; `port: 0` takes a free one, `path` is a unix socket. */
 export interface ListenOptions extends ListenAddress {
@@ -78,11 +78,12 @@ export class VerbatimProxy implements Live {
       onOddity: this.#events.oddity,
     })
     const owner = this.#acceptorOwner()
-    const onListening = this.#events.listening
     this.front = new Front(setup.limits, {
       transport: name => this.#carriers.server(name),
       owner,
-      onListening,
+      http1: () => this.#carriers.http1(this.#events.malformed),
+      onNotWeb: this.#events.notWeb,
+      onListening: this.#events.listening,
     })
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))
     this.#serve = this.#carriers.streamHandler(owner)
@@ -105,7 +106,7 @@ export class VerbatimProxy implements Live {
     }
   }
 
-  #acceptorOwner(): AcceptorOwner {
+  #acceptorOwner(): CallsOwner {
     return {
       onStream: (stream, session) => this.#relay(stream, session),
       onSessionReady: () => {

@@ -16,6 +16,7 @@ import type { AcceptorOptions } from '../transport/acceptor.ts'
 import type { ListenTls } from '../transport/listener.ts'
 import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
 import type { TransportName } from '../transport/transport.ts'
+import type { WebRules } from '../web/cors.ts'
 import type { CarrierLimits } from './carriers.ts'
 
 /** What bounds the proxy; the configuration's reference says what each is for. */
@@ -28,6 +29,8 @@ export interface ListenerSetup extends ListenAddress {
   readonly tls?: ListenTls
   /** Another process listens there, and hands over what it accepts (`Front.take`). */
   readonly bound?: BoundAddress
+  /** Takes gRPC-Web too. */
+  readonly web?: WebRules
 }
 
 export interface TracesSetup {

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import type { Clock } from './clock.ts'
+import type { Http1Transport } from './http1/server.ts'
 import { Lifetime, type LifetimeLimits } from './lifetime.ts'
 import { addressOf } from './peer.ts'
 import { Place, type PlaceLimits, Places, type Refused } from './places.ts'
@@ -27,6 +28,8 @@ export interface AcceptorOptions extends PlaceLimits, LifetimeLimits {
    * never.
    */
   readonly tcpKeepaliveMs: number
+  /** Takes connections of HTTP/1.1. Undefined: they are refused. */
+  readonly http1?: Http1Transport | undefined
 }
 
 /** Node has no public way from a TLS socket to the connection under it. A test would notice if this one disappeared. */
@@ -46,10 +49,10 @@ class Accepted implements AcceptedSession {
   /** The timer that waits for its SETTINGS; once they came what bounds its life, if anything does. */
   watch: NodeJS.Timeout | Lifetime | undefined
 
-  constructor(session: ServerSession, sinceMs: number, settingsTimer: NodeJS.Timeout) {
+  constructor(session: ServerSession, sinceMs: number, watch: NodeJS.Timeout | Lifetime | undefined) {
     this.session = session
     this.sinceMs = sinceMs
-    this.watch = settingsTimer
+    this.watch = watch
   }
 }
 
@@ -167,7 +170,9 @@ export class Acceptor implements ServerSessionOwner {
       if (verdict === 'http2' && (secure.encrypted !== true || secure.alpnProtocol === 'h2'))
         return this.#open(socket, timer)
       clearTimeout(timer)
-      if (verdict === 'http1') this.#refuse(socket, 'http1', 'the client speaks HTTP/1', HTTP1_ANSWER)
+      const { http1 } = this.#options
+      if (verdict === 'http1' && http1 !== undefined && secure.alpnProtocol !== 'h2') this.#openHttp1(socket, http1)
+      else if (verdict === 'http1') this.#refuse(socket, 'http1', 'the client speaks HTTP/1', HTTP1_ANSWER)
       // RFC 9113 §3.2: HTTP/2 over TLS uses the "h2" protocol identifier, by ALPN.
       else if (verdict === 'http2') this.#refuse(socket, 'no-alpn', 'the client did not negotiate "h2" by ALPN')
       else this.#refuse(socket, 'not-http2', 'the first bytes are not HTTP/2')
@@ -177,8 +182,18 @@ export class Acceptor implements ServerSessionOwner {
   }
 
   #open(socket: Socket, settingsTimer: NodeJS.Timeout): void {
-    const session = this.#transport.accept(socket, this)
-    this.#sessions.set(session, new Accepted(session, this.#clock.now(), settingsTimer))
+    this.#opened(socket, this.#transport.accept(socket, this), settingsTimer)
+  }
+
+  /** It is ready at once. Without PING, TCP alone can notice that a client is not there any more. */
+  #openHttp1(socket: Socket, http1: Http1Transport): void {
+    const session = http1.accept(socket, this)
+    const limits = { ...this.#options, clientKeepalive: undefined }
+    this.#opened(socket, session, Lifetime.of(session, limits, this.#clock, this.#random))
+  }
+
+  #opened(socket: Socket, session: ServerSession, watch: Accepted['watch']): void {
+    this.#sessions.set(session, new Accepted(session, this.#clock.now(), watch))
     const place = this.#placeOf(socket)
     if (place !== undefined) place.session = session
     if (this.#draining) session.drain()

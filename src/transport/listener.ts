@@ -9,6 +9,9 @@ import { addressOf } from './peer.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { ServerTransport } from './transport.ts'
 
+/** RFC 7301 §3.2: the server's order decides. */
+const WITH_HTTP1 = [...HTTP2_TLS.ALPNProtocols, 'http/1.1']
+
 export interface ListenTls {
   readonly cert: string | Buffer
   readonly key: string | Buffer
@@ -66,6 +69,7 @@ export class Listener {
       ...secureContextOptions(options),
       ...asksForCertificate(options),
       ...HTTP2_TLS,
+      ...(this.#options.http1 !== undefined && { ALPNProtocols: WITH_HTTP1 }),
       handshakeTimeout: this.#options.prefaceTimeoutMs,
     })
     server.on('tlsClientError', (error, socket) => {

@@ -43,6 +43,11 @@ export interface Stream {
    * follows, in a later turn.
    */
   reset(code: ErrorCode): void
+  /**
+   * False where its client learns nothing from the code of a reset, as HTTP/1.1 has none: an answer says more.
+   * Default: true.
+   */
+  readonly knowsResets?: boolean | undefined
   /** RST_STREAM once all that was given has gone, with END_STREAM; at once where no END_STREAM was given. */
   resetWhenSent(code: ErrorCode): void
   /**
@@ -125,6 +130,8 @@ export interface ServerSession extends MemoryHolder, Audible {
   readonly peer: Peer
   /** How many streams there ever were. By comparing two answers one knows whether the session was in use meanwhile. */
   readonly opened: number
+  /** HTTP/1.1: one stream at a time, and no trailers. */
+  readonly http1?: true
   /** Whatever the owner of the session keeps with it; a transport never looks at it. */
   kept?: unknown
   /**

@@ -23,6 +23,8 @@ const COSTLY = [
   'pino',
   'protobufjs',
   'tls',
+  'transport/http1/server',
+  'web/web-stream',
   'workers/primary',
   'workers/worker',
   'yaml',

@@ -1,4 +1,6 @@
 /** Where the proxy accepts connections. */
+import type { WebOptions } from './web.ts'
+
 /** An address that the proxy accepts connections on. */
 export interface ListenerOptions {
   /** `host:port`, `"[::]:port"`, `unix:/path`, or `fd:name`, a socket from systemd; port 0 takes a free one. */
@@ -10,6 +12,11 @@ export interface ListenerOptions {
    * @defaultValue `frames`
    */
   readonly transport?: TransportOption
+  /**
+   * Take gRPC-Web too, over HTTP/2 and HTTP/1.1: `true` for pages of the same origin, or which others may call;
+   * default: false.
+   */
+  readonly web?: boolean | WebOptions
   /** Serve TLS (ALPN h2) instead of plaintext h2c. */
   readonly tls?: ListenerTlsOptions
 }

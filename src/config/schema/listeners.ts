@@ -1,6 +1,7 @@
 /** Where the proxy listens. */
 import { z } from 'zod'
 import { listenAddress, pem, strict, transport } from './fields.ts'
+import { web } from './web.ts'
 
 const listenerTls = strict({
   cert: pem.meta({
@@ -41,5 +42,6 @@ export const listener = strict({
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward clients',
   }),
+  web,
   tls: listenerTls.optional().meta({ description: 'Serve TLS (ALPN h2) instead of plaintext h2c' }),
 })
