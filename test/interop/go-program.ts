@@ -30,6 +30,7 @@ export interface Ended {
 }
 
 export interface Running {
+  readonly pid: number
   readonly ended: Promise<Ended>
   /** The first match in its output, now or later. @throws Error when it ends without, or not in time */
   line(pattern: RegExp): Promise<RegExpExecArray>
@@ -119,19 +120,27 @@ async function install(program: GoProgram, go: string | undefined): Promise<stri
   return path.join(CACHE, 'bin', fileOf(program))
 }
 
+export interface BuildOptions {
+  /** Instead of `go.mod`: other versions of what it is made of. */
+  readonly modFile?: string
+  readonly timeoutMs?: number
+}
+
 /**
  * Builds a program of ours.
  * @param folder where its `go.mod` is
- * @param modFile instead of `go.mod`: other versions of what it is made of
  * @returns its path, in a folder that is gone when this process is
  * @throws Unavailable when there is no Go, or what it is made of cannot be had
  */
-export async function build(folder: string, modFile = 'go.mod'): Promise<string> {
+export async function build(
+  folder: string,
+  { modFile = 'go.mod', timeoutMs = INSTALL_TIMEOUT_MS }: BuildOptions = {},
+): Promise<string> {
   const go = onPath(GO)[0]
   if (go === undefined) throw new Unavailable('there is no Go here (https://go.dev/dl)')
   const file = path.join(scratchFolder(), 'program')
   const args = ['build', '-C', folder, `-modfile=${modFile}`, '-o', file, '.']
-  const { ok, how, output } = await start(go, args, { env: process.env, timeoutMs: INSTALL_TIMEOUT_MS }).ended
+  const { ok, how, output } = await start(go, args, { env: process.env, timeoutMs }).ended
   if (!ok) throw new Unavailable(`go build in ${folder} ${how}:\n${output}`)
   return file
 }
@@ -196,5 +205,5 @@ export function start(file: string, args: readonly string[], options: StartOptio
       onOutput()
       ended.then(({ how }) => fail(how))
     })
-  return { ended, line }
+  return { pid: child.pid ?? 0, ended, line }
 }

@@ -26,7 +26,7 @@ const { values } = parseArgs({ options: { pairs: { type: 'string', default: PAIR
 
 /** Of one program: grpc-go's own transport, and the same server under net/http. */
 async function goServers(modFile: string): Promise<Server[]> {
-  const program = await build(SOURCE, modFile)
+  const program = await build(SOURCE, { modFile })
   const [, version, native, web] = await start(program, []).line(/grpc-go (\S+) native=(\d+) net\/http=(\d+)/)
   return [
     { name: `grpc-go ${version}`, port: Number(native) },

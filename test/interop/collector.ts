@@ -1,0 +1,209 @@
+/**
+ * The OpenTelemetry Collector behind the proxy: `npm run test:collector`. It writes down the spans of a call with a retry,
+ * and what it writes is compared with what the backend was told. Then it is stopped (SIGSTOP) under load: calls go on, what
+ * waits is bounded, and what is lost is counted; and it goes on (SIGCONT).
+ *
+ * Building it takes ten minutes where Go has none of it yet.
+ */
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:http2'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import path from 'node:path'
+import { createProxy, type GrpcProxy } from '../../src/index.ts'
+import { RawServer } from '../support/raw-server.ts'
+import { build, main, type Running, scratchFolder, start } from './go-program.ts'
+
+const BUILD_TIMEOUT_MS = 1_200_000
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const CLIENT_SPAN = '00f067aa0ba902b7'
+const HEADERS = {
+  ':method': 'POST',
+  ':path': '/pkg.Service/Method',
+  'content-type': 'application/grpc',
+  te: 'trailers',
+}
+/** Many times what may wait. */
+const FROZEN_CALLS = 20_000
+const AT_ONCE = 50
+/** What 2,048 spans and the batch under way may take, generously. */
+const MOST_MIB = 40
+
+interface Scope {
+  readonly ends: (() => unknown)[]
+  teardown(end: () => unknown): void
+}
+
+async function freePort(): Promise<number> {
+  const server = createTcpServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+async function collector(): Promise<{ running: Running; url: string }> {
+  const file = await build(path.join(import.meta.dirname, 'collector'), { timeoutMs: BUILD_TIMEOUT_MS })
+  const port = await freePort()
+  const config = path.join(scratchFolder(), 'collector.yaml')
+  writeFileSync(
+    config,
+    `
+receivers: { otlp: { protocols: { http: { endpoint: "127.0.0.1:${port}" } } } }
+exporters: { debug: { verbosity: detailed, sampling_initial: 100000 } }
+service:
+  telemetry: { metrics: { level: none } }
+  pipelines:
+    traces: { receivers: [otlp], exporters: [debug] }
+    metrics: { receivers: [otlp], exporters: [debug] }
+`,
+  )
+  const running = start(file, ['--config', config])
+  await running.line(/Everything is ready/)
+  return { running, url: `http://127.0.0.1:${port}` }
+}
+
+/** What one block of the debug exporter says of a span. */
+function spanIn(block: string): Record<string, string> {
+  const of: Record<string, string> = {}
+  for (const [, name, value] of block.matchAll(/^ {4}([A-Z][\w ]*?) *: (.*)$/gm)) of[name!] = value!.trim()
+  for (const [, name, value] of block.matchAll(/^ {5}-> ([\w.]+): \w+\((.*)\)$/gm)) of[name!] = value!
+  return of
+}
+
+/** The statement, and whether it holds. */
+type Verdict = [what: string, holds: boolean]
+
+async function withRetry(scope: Scope, url: string, running: Running): Promise<Verdict[]> {
+  const backend = await RawServer.listen(scope as never)
+  const proxy = createProxy({
+    log: { level: 'silent' },
+    backends: { main: { endpoints: [backend.url] } },
+    traces: { otlp: { url }, serviceName: 'edge' },
+  })
+  const { port } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+  const session = connect(`http://127.0.0.1:${port}`)
+  const traceparent = `00-${TRACE}-${CLIENT_SPAN}-01`
+  const stream = session.request({ ...HEADERS, traceparent, tracestate: 'congo=t61rcWkgMzE' }, { endStream: true })
+  const first = await backend.request()
+  first.connection.rst(first.streamId, 7)
+  const second = await backend.request()
+  const trailersOnly = [':status 200', 'content-type application/grpc', 'grpc-status 0'].map(
+    text => text.split(' ') as [string, string],
+  )
+  second.connection.headers(second.streamId, trailersOnly, { endStream: true })
+  stream.resume()
+  await new Promise(resolve => stream.once('close', resolve))
+  session.close()
+  await proxy.drain()
+  const seen = [first, second].map(({ headers }) => headers.fields.find(({ name }) => name === 'traceparent')!.value)
+  const [output] = await running.line(
+    /Span #0[\s\S]*Span #2[\s\S]*?\n\t?\{|Span #0[\s\S]*Span #2[\s\S]*attempt: Int\(2\)/,
+  )
+  const [server, one, two] = output
+    .split(/Span #\d/)
+    .slice(1)
+    .map(spanIn) as Record<string, string>[]
+  return [
+    ['three spans of one trace', [server, one, two].every(span => span!['Trace ID'] === TRACE)],
+    ["the call's is a child of the client's", server!['Parent ID'] === CLIENT_SPAN && server!.Kind === 'Server'],
+    [
+      "the attempts' are children of that",
+      [one, two].every(span => span!['Parent ID'] === server!.ID && span!.Kind === 'Client'),
+    ],
+    ['each backend was told its own', seen.join() === [one, two].map(span => `00-${TRACE}-${span!.ID}-01`).join()],
+    ['the first was refused', one!['Status code'] === 'Error' && one!['error.type'] === 'upstream-refused'],
+    ['the call is OK', server!['rpc.response.status_code'] === 'OK' && server!['Status code'] === 'Unset'],
+    ['named by its method', server!.Name === 'pkg.Service/Method' && server!['rpc.method'] === 'pkg.Service/Method'],
+  ]
+}
+
+/** So many calls, some at a time. @returns how many ended with OK */
+async function load(port: number, calls: number): Promise<number> {
+  const session = connect(`http://127.0.0.1:${port}`)
+  let started = 0
+  let ok = 0
+  const one = async () => {
+    while (started++ < calls) {
+      const stream = session.request(HEADERS, { endStream: true })
+      stream.on('response', headers => {
+        if (headers['grpc-status'] === '0') ok++
+      })
+      stream.resume()
+      await new Promise(resolve => stream.once('close', resolve))
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, one))
+  session.destroy()
+  return ok
+}
+
+const total = (proxy: GrpcProxy, name: string): number =>
+  Number(new RegExp(`^grpc_verbatim_${name} (\\d+)$`, 'm').exec(proxy.metrics())?.[1])
+
+async function frozen(scope: Scope, url: string, running: Running): Promise<Verdict[]> {
+  const backend = await RawServer.listen(scope as never)
+  void (async () => {
+    for (;;) {
+      const { connection, streamId } = await backend.request()
+      connection.headers(
+        streamId,
+        [
+          [':status', '200'],
+          ['content-type', 'application/grpc'],
+          ['grpc-status', '0'],
+        ],
+        { endStream: true },
+      )
+    }
+  })().catch(() => {})
+  const proxy = createProxy({
+    log: { level: 'silent' },
+    metrics: true,
+    backends: { main: { endpoints: [backend.url] } },
+    traces: { otlp: { url, timeoutMs: 500 }, intervalMs: 50 },
+  })
+  const { port } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+  await load(port, 1_000)
+  process.kill(running.pid, 'SIGSTOP')
+  const before = process.memoryUsage().heapUsed
+  let most = 0
+  const watching = setInterval(() => {
+    most = Math.max(most, total(proxy, 'queued_spans'))
+  }, 20)
+  const ok = await load(port, FROZEN_CALLS)
+  clearInterval(watching)
+  globalThis.gc?.()
+  const grown = (process.memoryUsage().heapUsed - before) / 2 ** 20
+  const dropped = total(proxy, 'spans_dropped_total')
+  const exported = total(proxy, 'spans_exported_total')
+  const queued = total(proxy, 'queued_spans')
+  process.kill(running.pid, 'SIGCONT')
+  for (let i = 0; i < 600 && total(proxy, 'queued_spans') > 0; i++)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  const late = total(proxy, 'spans_exported_total')
+  await load(port, 10)
+  await proxy.close()
+  const all = 2 * (1_000 + FROZEN_CALLS)
+  console.log(
+    `    ${ok} calls with a frozen collector: ${dropped} spans dropped, ${queued} wait, ${grown.toFixed(0)} MiB more`,
+  )
+  return [
+    ['every call ends with OK', ok === FROZEN_CALLS],
+    ['no more than 2,048 spans wait', most <= 2_048 && queued > 0],
+    ['each span is exported, dropped or waits', dropped + exported + queued === all && dropped > 0],
+    [`no more than ${MOST_MIB} MiB`, grown < MOST_MIB],
+    ['it gets what waits when it goes on', late > exported && total(proxy, 'queued_spans') === 0],
+  ]
+}
+
+async function run(): Promise<boolean> {
+  const ends: (() => unknown)[] = []
+  const scope: Scope = { ends, teardown: end => ends.push(end) }
+  const { running, url } = await collector()
+  const verdicts = [...(await withRetry(scope, url, running)), ...(await frozen(scope, url, running))]
+  for (const [what, holds] of verdicts) console.log(`${holds ? 'ok' : 'FAILED'}  ${what}`)
+  for (const end of ends) await end()
+  return verdicts.every(([, holds]) => holds)
+}
+
+await main('test:collector', run)
