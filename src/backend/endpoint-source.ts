@@ -133,8 +133,8 @@ function numberOf(connect: object): number {
 class Digests {
   readonly #known = new Map<string | Buffer, string>()
 
-  ofTls({ serverName, ca, cert, key }: NonNullable<DialAddress['tls']>): unknown[] {
-    return [serverName, this.#of(ca), this.#of(cert), this.#of(key)]
+  ofTls({ ca, crl, cert, key, ...rest }: NonNullable<DialAddress['tls']>): unknown[] {
+    return [rest, ...[ca, crl, cert, key].map(pem => this.#of(pem))]
   }
 
   #of(pem: string | Buffer | undefined): string | undefined {

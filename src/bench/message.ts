@@ -6,7 +6,7 @@
  * these is `./hex:…`.)
  */
 import { readFileSync } from 'node:fs'
-import { reasonOf } from '../config/pem.ts'
+import { reasonOf } from '../config/pem-source.ts'
 import { PREFIX_BYTES } from '../grpc/message.ts'
 import { MESSAGE_BYTES_MAX } from './bounds.ts'
 import { sizeOf } from './given-file.ts'

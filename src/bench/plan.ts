@@ -2,7 +2,8 @@
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { AddressError, type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from '../config/address.ts'
-import { readPemFiles, reasonOf } from '../config/pem.ts'
+import { readPemFiles } from '../config/pem.ts'
+import { reasonOf } from '../config/pem-source.ts'
 import { PREFIX_BYTES } from '../grpc/message.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
 import type { DialAddress } from '../transport/transport.ts'
@@ -200,7 +201,7 @@ function tlsOf(options: BenchOptions, encrypted: boolean): TlsOptions {
     throw new UsageError(`--${given[0]![0]} is for TLS, and no address is https://`)
   }
   if ((cert === undefined) !== (key === undefined)) throw new UsageError('--cert and --key go together: give both')
-  const { files, findings } = readPemFiles({ ca, cert, key }, [], 'ca', process.cwd())
+  const { files, findings } = readPemFiles({ ca, cert, key }, [], 'ca', { folder: process.cwd() })
   const wrong = findings.find(({ warning }) => warning !== true)
   if (wrong !== undefined) throw new UsageError(`--${wrong.path.join('.')}: ${wrong.message}`)
   return { ...files, serverName }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import protobuf from 'protobufjs'
-import { reasonOf } from '../config/pem.ts'
+import { reasonOf } from '../config/pem-source.ts'
 import { didYouMean } from '../config/problems.ts'
 import { sizeOf } from './given-file.ts'
 import { UsageError } from './problem.ts'

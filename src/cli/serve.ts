@@ -92,7 +92,7 @@ async function readerOf(options: ServeOptions, command: Command): Promise<ReadCo
       command.error('error: --config says it all: leave out --listen, --backend and --transport')
     }
     const { loadConfig } = await import('../config/load.ts')
-    return files => withOptions(loadConfig(config, files))
+    return (files, before) => withOptions(loadConfig(config, files, before))
   }
   if (listen.length === 0 || backend.length === 0) {
     command.error('error: give --config FILE, or both --listen HOST:PORT and --backend URL')

@@ -1,19 +1,24 @@
 /** The proxy with what a user writes: options are checked and resolved here, and the proxy below gets what came of it. */
 import type { ChangeSummary } from '../proxy/change.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
+import { systemClock } from '../transport/clock.ts'
 import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { AdminSlot } from './admin-slot.ts'
+import { CertificateWatch } from './certificate-watch.ts'
 import { addressesOf } from './endpoint-list.ts'
 import type { BackendHandle, GrpcProxy } from './grpc-proxy.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
+import type { PemsBefore } from './pem-index.ts'
 import { ConfigError, formatProblem, type Problem } from './problems.ts'
 import type { Verdict } from './reload.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
 export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
-  #dialling: Resolution['dialling']
+  /** What is in force. */
+  #resolution: Resolution
   readonly #admin = new AdminSlot(this)
+  readonly #certificates: CertificateWatch
   #started = false
   /** The last of the configurations that were given, one after the other. */
   #adoptions: Promise<unknown> = Promise.resolve()
@@ -23,8 +28,17 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
 
   constructor(resolution: Resolution) {
     super(resolution.config)
-    this.#dialling = resolution.dialling
+    this.#resolution = resolution
+    this.#certificates = new CertificateWatch(resolution, this, systemClock)
     this.#warn(resolution.warnings)
+  }
+
+  get pems(): PemsBefore {
+    return this.#certificates.pems
+  }
+
+  get watchedFiles(): ReadonlySet<string> {
+    return this.#certificates.paths
   }
 
   #warn(warnings: readonly Problem[]): void {
@@ -32,21 +46,30 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 
   async apply(options: ProxyOptions): Promise<ChangeSummary> {
-    return this.adoptResolution(resolveOptions(options))
+    return this.adoptResolution(resolveOptions(options, this.pems))
   }
 
   /** Changes to what was read and checked elsewhere; as `apply` does, and throws what it throws. */
-  adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
-    const adopted = this.#adoptions.then(() => this.#adopt(resolution))
+  async adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
+    return (await this.adoptNext(() => resolution))!
+  }
+
+  adoptNext(next: () => Resolution | undefined): Promise<ChangeSummary | undefined> {
+    const adopted = this.#adoptions.then(() => {
+      const resolution = next()
+      return resolution && this.#adopt(resolution)
+    })
     this.#adoptions = adopted.catch(() => {})
     return adopted
   }
 
-  async #adopt({ config, dialling, warnings }: Resolution): Promise<ChangeSummary> {
+  async #adopt(resolution: Resolution): Promise<ChangeSummary> {
+    const { config, warnings } = resolution
     const admin = this.#started ? await this.#admin.prepare(config.admin) : undefined
     try {
       const summary = await this.change(config)
-      this.#dialling = dialling
+      this.#resolution = resolution
+      this.#certificates.adopted(resolution)
       this.#warn(warnings)
       await admin?.commit()
       return summary
@@ -69,6 +92,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 
   override async close(): Promise<void> {
+    this.#certificates.close()
     await super.close()
     await this.#admin.close()
   }
@@ -79,7 +103,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
 
   /** @throws ConfigError; RangeError for a backend that is not there */
   #addressesOf(name: string, endpoints: readonly EndpointOptions[]): readonly DialAddress[] {
-    const dialling = this.#dialling.get(name)
+    const dialling = this.#resolution.dialling.get(name)
     if (dialling === undefined) throw new RangeError(`the proxy has no backend ${JSON.stringify(name)}`)
     // A configuration without endpoints is a mistake; a fleet may have none for a while.
     if (endpoints.length === 0) return []
@@ -91,8 +115,8 @@ const WORKERS_ARE_OF_SERVE =
   'is for `grpc-verbatim serve`: a program that has a proxy in it starts processes of its own, by node:cluster for example'
 
 /** Without `log` and `logger` a library has little to say on its host's standard output. */
-export function resolveOptions(options: ProxyOptions): Resolution {
+export function resolveOptions(options: ProxyOptions, before?: PemsBefore): Resolution {
   if (options.workers !== undefined) throw new ConfigError([{ path: 'workers', message: WORKERS_ARE_OF_SERVE }])
   const quiet = options.log === undefined && options.logger === undefined
-  return resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options)
+  return resolveConfig(quiet ? { ...options, log: { level: 'warn' } } : options, { ...(before && { before }) })
 }

@@ -1,13 +1,14 @@
 /** From an endpoint as people write it to what is dialled. */
 import { resolve } from 'node:path'
 import type { WeightedAddress } from '../backend/endpoint-source.ts'
+import type { TlsRules } from '../transport/tls-rules.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from './address.ts'
 import type { EndpointOptions } from './options.ts'
 import type { PemFiles } from './pem.ts'
 
 /** How the endpoints of a backend speak TLS, if they do. */
-export interface DialTls extends PemFiles {
+export interface DialTls extends PemFiles, TlsRules {
   /** By default the host of each endpoint. */
   readonly serverName?: string
 }

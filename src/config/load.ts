@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type ConfigFile, filesOf, merge } from './include.ts'
 import { type ParsedFile, parseFile } from './parsed-file.ts'
-import { reasonOf } from './pem.ts'
+import type { PemsBefore } from './pem-index.ts'
+import { reasonOf } from './pem-source.ts'
 import { ConfigError, type Finding, formatPath, type Problem } from './problems.ts'
 import { isMap, listOf, mapOf } from './raw.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
@@ -12,10 +13,11 @@ import { type Resolution, resolveConfig } from './resolve.ts'
  * Reads, checks and resolves a YAML file. Relative paths in it start from its folder, also those in files that it includes.
  * @param file its path; messages name it as it is given here
  * @param files gets the path of each file that is read, or that cannot be
+ * @param before the certificates that are in force, if any are
  * @throws ConfigError with every problem, each with file, line and column
  */
-export function loadConfig(file: string, files?: Set<string>): Resolution {
-  return resolveFiles(readFile(file, files), files)
+export function loadConfig(file: string, files?: Set<string>, before?: PemsBefore): Resolution {
+  return resolveFiles(readFile(file, files), files, before)
 }
 
 /**
@@ -37,7 +39,7 @@ function readFile(file: string, files: Set<string> | undefined): ParsedFile {
   return parseFile(text, file, files)
 }
 
-function resolveFiles(main: ParsedFile, files: Set<string> | undefined): Resolution {
+function resolveFiles(main: ParsedFile, files: Set<string> | undefined, before?: PemsBefore): Resolution {
   const folder = dirname(resolve(main.file))
   const problems: Problem[] = [...main.problems]
   const { include, ...input } = mapOf(main.input)
@@ -60,6 +62,7 @@ function resolveFiles(main: ParsedFile, files: Set<string> | undefined): Resolut
     findings: needsListener(merged.input),
     locate: placed,
     ...(files && { files }),
+    ...(before && { before }),
   })
 }
 

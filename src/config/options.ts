@@ -9,7 +9,7 @@ import type { BackendOptions } from './options/backends.ts'
 import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
 import type { LogOptions } from './options/log.ts'
-import type { AdminOptions, MetricsOptions } from './options/operation.ts'
+import type { AdminOptions, MetricsOptions, TlsOptions } from './options/operation.ts'
 import type { RouteOptions } from './options/routes.ts'
 import type { TraceOptions } from './options/traces.ts'
 
@@ -54,6 +54,8 @@ export interface ProxyOptions {
   readonly traces?: TraceOptions
   /** An address for operators: metrics, state, health, actions; default: none. */
   readonly admin?: AdminOptions
+  /** What holds for TLS on all listeners and to all backends. */
+  readonly tls?: TlsOptions
   /** Header fields that the proxy adds to requests; by default none. */
   readonly headers?: HeaderOptions
   /**

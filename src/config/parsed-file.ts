@@ -12,7 +12,7 @@ import {
   parseDocument,
   type YAMLError,
 } from 'yaml'
-import { reasonOf } from './pem.ts'
+import { reasonOf } from './pem-source.ts'
 import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
 import { substitute } from './substitution.ts'
 

@@ -15,6 +15,7 @@ import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Clock } from '../transport/clock.ts'
 import { listenFailure } from './listen-failure.ts'
+import type { PemsBefore } from './pem-index.ts'
 import { ConfigError, formatProblem, type Problem } from './problems.ts'
 import type { Resolution } from './resolve.ts'
 
@@ -29,13 +30,17 @@ export type Verdict =
 /**
  * Reads the configuration and checks it.
  * @param files gets the path of each file that is read, or that cannot be
+ * @param before the certificates that are in force, if any are
  * @throws ConfigError
  */
-export type ReadConfig = (files?: Set<string>) => Resolution
+export type ReadConfig = (files?: Set<string>, before?: PemsBefore) => Resolution
 
 /** The part of a proxy that a reloader needs. */
 export interface Reloadable {
   readonly setup: ProxySetup
+  readonly pems: PemsBefore
+  /** What it watches by itself. */
+  readonly watchedFiles: ReadonlySet<string>
   adoptResolution(resolution: Resolution): Promise<ChangeSummary>
 }
 
@@ -77,7 +82,7 @@ export class Reloader {
       return true
     }
     this.#watched = new WatchedFiles(onChanged, { clock })
-    this.#watched.start([...files])
+    this.#watched.start(this.#othersOf(files))
   }
 
   /** Watches no more. */
@@ -110,16 +115,27 @@ export class Reloader {
   }
 
   async #judge(): Promise<Verdict> {
-    const { read } = this.#options
     const files = new Set<string>()
+    const verdict = await this.#judgeWith(files)
+    // A file of a certificate that is in no configuration yet may be what is wrong.
+    const others = verdict.kind === 'rejected' ? [...files] : this.#othersOf(files)
+    if (this.#watched !== undefined) this.#watched.paths = others
+    return verdict
+  }
+
+  /** Those that the proxy does not watch by itself. */
+  #othersOf(files: ReadonlySet<string>): string[] {
+    const { watchedFiles } = this.#proxy
+    return [...files].filter(file => !watchedFiles.has(file))
+  }
+
+  async #judgeWith(files: Set<string>): Promise<Verdict> {
     try {
-      const resolution = read(files)
+      const resolution = this.#options.read(files, this.#proxy.pems)
       if (isDeepStrictEqual(resolution.config, this.#proxy.setup)) return { kind: 'unchanged' }
       return { kind: 'applied', summary: await this.#proxy.adoptResolution(resolution) }
     } catch (error) {
       return { kind: 'rejected', problems: this.#problemsOf(error) }
-    } finally {
-      if (this.#watched !== undefined) this.#watched.paths = [...files]
     }
   }
 

@@ -3,14 +3,17 @@ import { resolve } from 'node:path'
 import type { AdminOptions } from '../admin/server.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
+import type { CertificatePair } from '../transport/server-names.ts'
+import type { TlsRules } from '../transport/tls-rules.ts'
 import { parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
 import { remember } from './endpoint-list.ts'
 import { findingsOf } from './findings.ts'
-import { type PemFiles, readPemFiles } from './pem.ts'
-import { ConfigError, type Finding, formatPath, type Path, type Problem } from './problems.ts'
-import { listOf, mapOf } from './raw.ts'
+import type { PemFiles } from './pem.ts'
+import { PemIndex, type PemsBefore } from './pem-index.ts'
+import { ConfigError, type Finding, formatPath, type Problem } from './problems.ts'
+import { mapOf } from './raw.ts'
 import { metricsSettings } from './schema/metrics.ts'
 import { webSettings } from './schema/web.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
@@ -29,6 +32,8 @@ export interface ResolveOptions {
   readonly problems?: readonly Problem[]
   /** Gets the path of each file that is read, or that cannot be. */
   readonly files?: Set<string>
+  /** The certificates that are in force: what comes in their place must be valid now. */
+  readonly before?: PemsBefore
 }
 
 export interface Resolution {
@@ -37,6 +42,16 @@ export interface Resolution {
   readonly dialling: ReadonlyMap<string, Dialling>
   /** What works, but probably not as its author thinks. */
   readonly warnings: readonly Problem[]
+  /** The certificates, as they were read. */
+  readonly pems: PemIndex
+  /** The same configuration with what the files of its certificates hold now. */
+  withPemsOfNow(): RenewedPems
+}
+
+export interface RenewedPems {
+  readonly resolution: Resolution
+  /** What is wrong with files that have changed: what they held before stays in use. */
+  readonly problems: readonly Problem[]
 }
 
 /**
@@ -47,7 +62,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   const folder = options.folder ?? process.cwd()
   // Not by code that zod generates for each object: that costs more than it saves where a process parses once or twice.
   const parsed = configSchema.safeParse(input, { reportInput: true, jitless: true })
-  const pems = readAllPems(input, folder, options.files)
+  const pems = PemIndex.read(input, { folder, seen: options.files, before: options.before })
   const token = readToken(mapOf(input).admin, folder, options.files)
   const findings = [
     ...(options.findings ?? []),
@@ -61,12 +76,33 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   const before = options.problems ?? []
   if (wrong.length + before.length > 0) throw new ConfigError(inOrder([...before, ...problemsOf(wrong, options)]))
   if (!parsed.success) throw parsed.error
-  const warnings = problemsOf(
-    findings.filter(finding => finding.warning),
-    options,
-  )
-  const dialling = diallingOf(parsed.data, pems.files, folder)
-  return { config: assemble(parsed.data, pems.files, token.token, folder, dialling), dialling, warnings }
+  const { data } = parsed
+  const warnings = findings.filter(finding => finding.warning)
+
+  const resolved = (pems: PemIndex, warnings: readonly Finding[]): Resolution => {
+    const dialling = diallingOf(data, pems, folder)
+    return {
+      config: assemble(data, pems, token.token, folder, dialling),
+      dialling,
+      warnings: problemsOf(warnings, options),
+      pems,
+      withPemsOfNow() {
+        const now = PemIndex.read(input, { folder, last: pems })
+        const next = resolved(
+          now.orElse(pems),
+          now.findings.filter(finding => finding.warning),
+        )
+        return {
+          resolution: next,
+          problems: problemsOf(
+            now.findings.filter(finding => !finding.warning),
+            options,
+          ),
+        }
+      },
+    }
+  }
+  return resolved(pems, warnings)
 }
 
 function problemsOf(findings: readonly Finding[], { locate }: ResolveOptions): Problem[] {
@@ -90,40 +126,15 @@ function inOrder(problems: readonly Problem[]): Problem[] {
   )
 }
 
-/** Files by the path of their `tls` section. */
-type PemIndex = ReadonlyMap<string, PemFiles>
-
-function readAllPems(
-  input: unknown,
-  folder: string,
-  seen: Set<string> | undefined,
-): { files: PemIndex; findings: Finding[] } {
-  const files = new Map<string, PemFiles>()
-  const findings: Finding[] = []
-  const read = (section: unknown, path: Path, caOption: 'ca' | 'clientCa'): void => {
-    if (section === undefined) return
-    const result = readPemFiles(section, path, caOption, folder, seen)
-    files.set(formatPath(path), result.files)
-    findings.push(...result.findings)
-  }
-  const root = mapOf(input)
-  listOf(root.listeners).forEach((listener, i) => {
-    read(mapOf(listener).tls, ['listeners', i, 'tls'], 'clientCa')
-  })
-  read(mapOf(root.admin).tls, ['admin', 'tls'], 'clientCa')
-  read(mapOf(mapOf(root.traces).otlp).tls, ['traces', 'otlp', 'tls'], 'ca')
-  for (const [name, backend] of Object.entries(mapOf(root.backends))) {
-    read(mapOf(backend).tls, ['backends', name, 'tls'], 'ca')
-  }
-  return { files, findings }
-}
-
 function diallingOf({ backends }: Config, pems: PemIndex, folder: string): ReadonlyMap<string, Dialling> {
   return new Map(
-    Object.entries(backends).map(([name, { tls }]) => {
-      const pem = pems.get(formatPath(['backends', name, 'tls'])) ?? {}
-      return [name, new Dialling(folder, tls && { serverName: tls.serverName, ...pem })]
-    }),
+    Object.entries(backends).map(([name, { tls }]) => [
+      name,
+      new Dialling(
+        folder,
+        tls && { serverName: tls.serverName, ...rulesOf(tls), ...pems.filesOf(['backends', name, 'tls']) },
+      ),
+    ]),
   )
 }
 
@@ -137,15 +148,20 @@ function assemble(
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
   const { metrics: _, traces: written, admin, ...rest } = config
+  const certificates = pems.terms
   const metrics = resolveMetrics(config)
-  const traces = resolveTraces(written, pems.get('traces.otlp.tls') ?? {})
+  const traces = resolveTraces(written, pems.filesOf(['traces', 'otlp', 'tls']))
   return {
     ...rest,
     ...(metrics && { metrics }),
     ...(traces && { traces }),
-    ...(admin && { admin: resolveAdmin(admin, pems.get('admin.tls'), token, folder), recentFailures: true }),
+    ...(admin && {
+      admin: resolveAdmin(admin, pems.filesOf(['admin', 'tls']), token, folder),
+      recentFailures: true,
+    }),
+    ...(certificates.length > 0 && { certificates }),
     listeners: config.listeners.map((listener, i) =>
-      resolveListener(listener, pems.get(formatPath(['listeners', i, 'tls'])) ?? {}, folder),
+      resolveListener(listener, { pems, index: i, folder, ticketLifetimeMs: config.tls.ticketLifetimeMs }),
     ),
     backends: Object.fromEntries(
       Object.entries(config.backends).map(([name, backend]) => [
@@ -165,36 +181,68 @@ function resolveMetrics({ metrics, admin }: Config): ProxySetup['metrics'] {
 
 function resolveAdmin(
   { address, tls }: NonNullable<Config['admin']>,
-  pem: PemFiles | undefined,
+  pem: PemFiles,
   token: string | undefined,
   folder: string,
 ): AdminOptions {
   return {
     ...placeOf(address, folder),
-    ...(tls && { tls: { cert: pem!.cert!, key: pem!.key! } }),
+    ...(tls && { tls: { cert: pem.cert!, key: pem.key! } }),
     ...(token !== undefined && { token }),
   }
 }
 
-function resolveListener(
-  { tls, socketMode, web, ...listener }: ListenerConfig,
-  pem: PemFiles,
-  folder: string,
-): ListenerSetup {
+interface ListenerPlace {
+  readonly pems: PemIndex
+  readonly index: number
+  readonly folder: string
+  readonly ticketLifetimeMs: number
+}
+
+function resolveListener({ tls, socketMode, web, ...listener }: ListenerConfig, place: ListenerPlace): ListenerSetup {
   // The checks say that a mode is for unix sockets only.
-  const place = { ...placeOf(listener.address, folder), ...modeOf(socketMode), ...webOf(web) }
-  if (tls === undefined) return { ...listener, ...place }
+  const at = { ...placeOf(listener.address, place.folder), ...modeOf(socketMode), ...webOf(web) }
+  const setup = { ...listener, ...at }
+  return tls === undefined ? setup : { ...setup, tls: resolveListenerTls(tls, place) }
+}
+
+function resolveListenerTls(
+  tls: NonNullable<ListenerConfig['tls']>,
+  { pems, index, ticketLifetimeMs }: ListenerPlace,
+): NonNullable<ListenerSetup['tls']> {
+  const path = ['listeners', index, 'tls']
+  const { ca: clientCa, crl, ...own } = pems.filesOf(path)
+  const { certificates = [], names, refuseUnknownNames } = tls
+  const listed = certificates.map(({ names }, i) => ({
+    ...pairOf(pems.filesOf([...path, 'certificates', i])),
+    ...(names && { names }),
+  }))
+  const [first, ...more] = listed.length > 0 ? listed : [{ ...pairOf(own), ...(names && { names }) }]
   return {
-    ...listener,
-    ...place,
-    tls: {
-      // The schema demands both, and what could not be read was an error before.
-      cert: pem.cert!,
-      key: pem.key!,
-      clientCa: pem.ca,
-      requireClientCertificate: tls.requireClientCertificate ?? tls.clientCa !== undefined,
-    },
+    ...first!,
+    ...(more.length > 0 && { certificates: more }),
+    ...(refuseUnknownNames && { refuseUnknownNames }),
+    clientCa,
+    requireClientCertificate: tls.requireClientCertificate ?? tls.clientCa !== undefined,
+    ...(crl && { crl }),
+    ...rulesOf(tls),
+    sessionTimeoutMs: ticketLifetimeMs,
   }
+}
+
+/** Those that are given. */
+function rulesOf({ minVersion, maxVersion, ciphers, groups }: TlsRules): TlsRules {
+  return {
+    ...(minVersion && { minVersion }),
+    ...(maxVersion && { maxVersion }),
+    ...(ciphers && { ciphers }),
+    ...(groups && { groups }),
+  }
+}
+
+/** The schema demands both, and what could not be read was an error before. */
+function pairOf({ cert, key }: PemFiles): CertificatePair {
+  return { cert: cert!, key: key! }
 }
 
 /** Where to listen, as the proxy takes it. */

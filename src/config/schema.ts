@@ -16,6 +16,7 @@ import { listener } from './schema/listeners.ts'
 import { log } from './schema/log.ts'
 import { metrics } from './schema/metrics.ts'
 import { route } from './schema/routes.ts'
+import { tls } from './schema/tls.ts'
 import { traces } from './schema/traces.ts'
 import { workers } from './schema/workers.ts'
 
@@ -45,6 +46,7 @@ export const configSchema = strict({
   metrics,
   traces,
   admin,
+  tls,
   headers,
   acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),
   drain,

@@ -14,7 +14,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Document, Scalar, visit } from 'yaml'
-import { reasonOf } from './pem.ts'
+import { reasonOf } from './pem-source.ts'
 
 export interface SubstitutionContext {
   readonly env: Readonly<Record<string, string | undefined>>

@@ -1,7 +1,7 @@
 /** The token of the admin address, in the configuration or in a file of its own. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { reasonOf } from './pem.ts'
+import { reasonOf } from './pem-source.ts'
 import type { Finding } from './problems.ts'
 import { mapOf } from './raw.ts'
 import { tokenText } from './schema/admin.ts'

@@ -1,6 +1,6 @@
 /** What becomes of the listeners of one configuration with the next: kept, new, or to go. */
 import { isDeepStrictEqual } from 'node:util'
-import { asksForCertificate, checkSecureContext } from '../transport/listener.ts'
+import { asksForCertificate, checkSecureContext } from '../transport/listen-tls.ts'
 import { socketName } from '../transport/listening-socket.ts'
 import type { ListenerSetup } from './setup.ts'
 

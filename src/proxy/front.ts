@@ -5,6 +5,7 @@ import { Acceptor, type AcceptorOptions } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Listener } from '../transport/listener.ts'
 import { type BoundAddress, socketName } from '../transport/listening-socket.ts'
+import { TicketKeys } from '../transport/ticket-keys.ts'
 import type { ServerTransport, TransportName } from '../transport/transport.ts'
 import { checkKept, listenersByKey } from './front-change.ts'
 import type { ListenerSetup, ProxySetup } from './setup.ts'
@@ -61,10 +62,15 @@ export class Front {
   readonly #leaving = new Set<Opened>()
   /** Of connections that others accepted. */
   readonly #handed: Acceptor
+  /** Of TLS sessions with clients. */
+  readonly #tickets: TicketKeys
   #stopping = false
 
-  constructor(options: AcceptorOptions, context: FrontContext) {
+  constructor({ limits: options, tls }: Pick<ProxySetup, 'limits' | 'tls'>, context: FrontContext) {
     this.#options = options
+    this.#tickets = new TicketKeys(tls, systemClock, () => {
+      for (const { listener } of this.#opened()) listener.renewContext()
+    })
     this.#context = context
     this.#handed = new Acceptor(options, context.transport('frames'), context.owner, systemClock)
   }
@@ -132,7 +138,7 @@ export class Front {
     if (this.#stopping) throw closed()
     const { owner, onListening, transport } = this.#context
     const all = { ...options, ...setup, http1: web?.http1 }
-    const listener = new Listener(all, transport(setup.transport), web?.owner ?? owner, systemClock)
+    const listener = new Listener(all, transport(setup.transport), web?.owner ?? owner, systemClock, this.#tickets)
     if (setup.bound !== undefined) return { setup, listener, bound: setup.bound, web }
     this.#opening.add(listener)
     try {
@@ -154,7 +160,7 @@ export class Front {
    * Binds what is new. It serves what connects at once, by the configuration that holds then.
    * @throws UnfitChange, or like `listen`; with nothing left open
    */
-  async prepare({ listeners, limits, drain }: ProxySetup): Promise<FrontChange> {
+  async prepare({ listeners, limits, drain, tls }: ProxySetup): Promise<FrontChange> {
     const before = new Map([...(this.#configured ?? [])].map(([key, { setup }]) => [key, setup]))
     // Who has not started the proxy has no listeners of the configuration.
     const after = listenersByKey(this.#configured === undefined ? [] : listeners)
@@ -173,6 +179,7 @@ export class Front {
       this.#options = limits
       this.#replace(after, opened, drain.graceMs)
       this.#update(new Set(summary.updated))
+      this.#tickets.update(tls)
     }
     return { summary, commit, discard }
   }
@@ -227,6 +234,7 @@ export class Front {
   /** From now on nothing new is listened on. */
   stop(): void {
     this.#stopping = true
+    this.#tickets.close()
   }
 
   /** Accepts nothing new, and tells the clients; they finish what they have. */

@@ -14,7 +14,7 @@ import { droppedLogLines } from '../observe/standard-output.ts'
 import type { Director } from '../routing/director.ts'
 import { continueHits, createRouter } from '../routing/router.ts'
 import { systemClock } from '../transport/clock.ts'
-import type { ListenTls } from '../transport/listener.ts'
+import type { ListenTls } from '../transport/listen-tls.ts'
 import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
 import { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ServerSession, Stream, TransportName } from '../transport/transport.ts'
@@ -78,7 +78,7 @@ export class VerbatimProxy implements Live {
       onOddity: this.#events.oddity,
     })
     const owner = this.#acceptorOwner()
-    this.front = new Front(setup.limits, {
+    this.front = new Front(setup, {
       transport: name => this.#carriers.server(name),
       owner,
       http1: () => this.#carriers.http1(this.#events.malformed),

@@ -13,11 +13,13 @@ import type { SpanQueueLimits } from '../observe/span-exporter.ts'
 import type { Director } from '../routing/director.ts'
 import type { Route } from '../routing/router.ts'
 import type { AcceptorOptions } from '../transport/acceptor.ts'
-import type { ListenTls } from '../transport/listener.ts'
+import type { ListenTls } from '../transport/listen-tls.ts'
 import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
+import type { TicketSettings } from '../transport/ticket-keys.ts'
 import type { TransportName } from '../transport/transport.ts'
 import type { WebRules } from '../web/cors.ts'
 import type { CarrierLimits } from './carriers.ts'
+import type { CertificateTerm } from './certificate-term.ts'
 
 /** What bounds the proxy; the configuration's reference says what each is for. */
 export interface ProxyLimits extends CarrierLimits, AcceptorOptions {
@@ -31,6 +33,14 @@ export interface ListenerSetup extends ListenAddress {
   readonly bound?: BoundAddress
   /** Takes gRPC-Web too. */
   readonly web?: WebRules
+}
+
+/** What holds for TLS on all listeners and to all backends. */
+export interface TlsSettings extends TicketSettings {
+  readonly watchFiles: boolean
+  /** 0: never. */
+  readonly expiryWarningDays: number
+  readonly ticketLifetimeMs: number
 }
 
 export interface TracesSetup {
@@ -61,6 +71,9 @@ export interface ProxySetup {
   readonly traces?: TracesSetup
   /** Where operators ask. */
   readonly admin?: AdminOptions
+  /** How long the certificates of the configuration are valid. Undefined: there are none. */
+  readonly certificates?: readonly CertificateTerm[]
+  readonly tls: TlsSettings
   readonly headers: AddedFieldsOptions
   readonly acceptNonGrpc: boolean
   /** Whole proxies as processes; `auto`: as many as the process may use cores. Undefined: this process is the proxy. */

@@ -2,8 +2,9 @@
 import net from 'node:net'
 import { Duplex } from 'node:stream'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
+import { crlBlocks } from './crl.ts'
 import { nodeCrypto, nodeTls } from './node-tls.ts'
-import { HTTP2_TLS } from './tls-rules.ts'
+import { HTTP2_TLS, tlsOptions } from './tls-rules.ts'
 import type { Awaited, DialAddress } from './transport.ts'
 
 /** How often TCP asks a silent endpoint whether it is alive. This finds half-open connections. */
@@ -29,15 +30,17 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
   }
   const stream = made === undefined || inProcess === undefined ? made : inProcess(made)
   if (address.tls === undefined) return stream ?? net.connect({ ...netOptionsOf(address), onread })
-  const { serverName, ca, cert, key } = address.tls
+  const { serverName, ca, crl, cert, key } = address.tls
   const where = stream === undefined ? { ...netOptionsOf(address), onread } : { socket: stream as net.Socket }
   return nodeTls().connect({
     ...where,
-    ...HTTP2_TLS,
+    ALPNProtocols: HTTP2_TLS.ALPNProtocols,
+    ...tlsOptions(address.tls),
     // RFC 6066 §3: "Literal IPv4 and IPv6 addresses are not permitted in HostName".
     servername: net.isIP(serverName) ? '' : serverName,
     checkServerIdentity: (_, certificate) => checkIdentity(serverName, certificate),
     ca,
+    ...(crl !== undefined && { crl: crlBlocks(crl) }),
     cert,
     key,
     session,

@@ -1,46 +1,23 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. It is the same for every transport. */
 import net from 'node:net'
-import type tls from 'node:tls'
+import type { TLSSocket, Server as TlsServer } from 'node:tls'
 import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
+import { ListenerSecurity, type ListenTls } from './listen-tls.ts'
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
 import { nodeTls } from './node-tls.ts'
 import { addressOf } from './peer.ts'
+import type { TicketKeys } from './ticket-keys.ts'
+import { tlsRefusal } from './tls-refusal.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
 import type { ServerTransport } from './transport.ts'
 
 /** RFC 7301 §3.2: the server's order decides. */
 const WITH_HTTP1 = [...HTTP2_TLS.ALPNProtocols, 'http/1.1']
 
-export interface ListenTls {
-  readonly cert: string | Buffer
-  readonly key: string | Buffer
-  /** Clients are asked for a certificate of this authority. */
-  readonly clientCa?: string | Buffer
-  /** Clients without a valid certificate are refused in the handshake. */
-  readonly requireClientCertificate?: boolean
-}
-
 /** `prefaceTimeoutMs` is for the TLS handshake too. */
 export interface ListenerOptions extends ListenAddress, AcceptorOptions {
   readonly tls?: ListenTls
-}
-
-/** @throws Node's error for what is wrong with it */
-export function checkSecureContext(options: ListenTls): void {
-  nodeTls().createSecureContext(secureContextOptions(options))
-}
-
-/** What connections are secured with. */
-function secureContextOptions({ cert, key, clientCa }: ListenTls): tls.SecureContextOptions {
-  const { ciphers, minVersion } = HTTP2_TLS
-  return { cert, key, ca: clientCa, ciphers, minVersion }
-}
-
-/** Whether clients are asked for a certificate, and whether they need one. */
-export function asksForCertificate({ clientCa, requireClientCertificate }: ListenTls) {
-  const requestCert = clientCa !== undefined
-  return { requestCert, rejectUnauthorized: requestCert && requireClientCertificate !== false }
 }
 
 export class Listener {
@@ -49,35 +26,52 @@ export class Listener {
   readonly #options: ListenerOptions
   readonly #owner: AcceptorOwner
   readonly #acceptor: Acceptor
+  readonly #security: ListenerSecurity | undefined
 
-  constructor(options: ListenerOptions, transport: ServerTransport, owner: AcceptorOwner, clock: Clock) {
+  /** @param tickets of TLS sessions, shared with other listeners */
+  constructor(
+    options: ListenerOptions,
+    transport: ServerTransport,
+    owner: AcceptorOwner,
+    clock: Clock,
+    tickets: TicketKeys,
+  ) {
     this.#options = options
     this.#owner = owner
     this.#acceptor = new Acceptor(options, transport, owner, clock)
-    this.#server = options.tls === undefined ? net.createServer() : this.#secureServer(options.tls)
+    this.#security = options.tls && new ListenerSecurity(options.tls, tickets)
+    this.#server = this.#security === undefined ? net.createServer() : this.#secureServer(this.#security)
     this.#server.on('connection', socket => {
       if (this.#acceptor.track(socket) && options.tls === undefined) this.#acceptor.accept(socket)
     })
-    this.#server.on('secureConnection', socket => this.#acceptor.accept(socket))
     // Errors of accept (EMFILE) are temporary.
     const onAcceptError = (error: Error) => owner.onRefused('too-many', 'accept', error.message)
     this.#socket = new ListeningSocket(this.#server, options, onAcceptError)
   }
 
-  #secureServer(options: ListenTls): net.Server {
+  #secureServer(security: ListenerSecurity): net.Server {
     const server = nodeTls().createServer({
-      ...secureContextOptions(options),
-      ...asksForCertificate(options),
-      ...HTTP2_TLS,
+      ...security.server,
       ...(this.#options.http1 !== undefined && { ALPNProtocols: WITH_HTTP1 }),
       handshakeTimeout: this.#options.prefaceTimeoutMs,
     })
+    server.on('secureConnection', socket => this.#secured(socket))
     server.on('tlsClientError', (error, socket) => {
-      // For a connection that had no place, or lost it, this says only that it is gone.
-      if (this.#acceptor.serves(socket)) this.#owner.onRefused('tls', addressOf(socket), error.message)
-      socket.destroy()
+      this.#refuse(socket, security.whyUnknown(error, socket) ?? tlsRefusal(error, socket))
     })
     return server
+  }
+
+  #secured(socket: TLSSocket): void {
+    const stale = this.#security?.staleCertificate(socket)
+    if (stale === undefined) this.#acceptor.accept(socket)
+    else this.#refuse(socket, stale)
+  }
+
+  #refuse(socket: TLSSocket, detail: string): void {
+    // For a connection that had no place, or lost it, this says only that it is gone.
+    if (this.#acceptor.serves(socket)) this.#owner.onRefused('tls', addressOf(socket), detail)
+    socket.destroy()
   }
 
   /** @throws like `ListeningSocket.listen` */
@@ -96,7 +90,14 @@ export class Listener {
    */
   update(options: AcceptorOptions & Pick<ListenerOptions, 'tls'>, transport: ServerTransport): void {
     this.#acceptor.update(options, transport)
-    if (options.tls !== undefined) (this.#server as tls.Server).setSecureContext(secureContextOptions(options.tls))
+    if (options.tls === undefined || this.#security === undefined) return
+    this.#security.update(options.tls)
+    this.renewContext()
+  }
+
+  /** The keys of its tickets are others. */
+  renewContext(): void {
+    if (this.#security !== undefined) (this.#server as TlsServer).setSecureContext(this.#security.context)
   }
 
   get sessions(): number {

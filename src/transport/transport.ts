@@ -9,6 +9,7 @@ import type { ErrorCode } from '../wire/errors.ts'
 import type { HeaderFieldLike } from '../wire/hpack/header-field.ts'
 import type { SendBlock, StreamEnd } from '../wire/stream.ts'
 import type { MemoryHolder } from './call-memory.ts'
+import type { TlsRules } from './tls-rules.ts'
 
 export type { HeaderFieldLike as HeaderField } from '../wire/hpack/header-field.ts'
 export type { SendBlock, StreamEnd } from '../wire/stream.ts'
@@ -209,6 +210,16 @@ export interface ClientTransport {
 
 export type TransportName = 'native' | 'frames'
 
+/** How an endpoint is dialled that speaks TLS. */
+export interface DialTls extends TlsRules {
+  /** SNI, and the name the certificate must have. */
+  readonly serverName: string
+  readonly ca?: string | Buffer
+  readonly crl?: string | Buffer
+  readonly cert?: string | Buffer
+  readonly key?: string | Buffer
+}
+
 /** Where and how to dial: one endpoint, resolved from configuration. */
 export interface DialAddress {
   /**
@@ -222,11 +233,5 @@ export interface DialAddress {
   readonly unix?: string
   /** Makes the byte stream itself: a server in the same process, a tunnel. */
   readonly connect?: () => import('node:stream').Duplex
-  readonly tls?: {
-    /** SNI, and the name the certificate must have. */
-    readonly serverName: string
-    readonly ca?: string | Buffer
-    readonly cert?: string | Buffer
-    readonly key?: string | Buffer
-  }
+  readonly tls?: DialTls
 }

@@ -7,6 +7,8 @@ import type { Logger } from 'pino'
 import type { ProfileKind } from '../admin/profile.ts'
 import type { Administered } from '../config/admin.ts'
 import { type AdminChange, AdminSlot } from '../config/admin-slot.ts'
+import { CertificateWatch } from '../config/certificate-watch.ts'
+import type { PemsBefore } from '../config/pem-index.ts'
 import { formatProblem } from '../config/problems.ts'
 import type { Verdict } from '../config/reload.ts'
 import type { Resolution } from '../config/resolve.ts'
@@ -16,8 +18,9 @@ import { type Family, metricsText, type Reading, readingOf, type TextFormat } fr
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { StateOptions } from '../proxy/state.ts'
-import { systemClock } from '../transport/clock.ts'
+import { systemClock, type Timer } from '../transport/clock.ts'
 import type { BoundAddress } from '../transport/listening-socket.ts'
+import { newTicketSecret } from '../transport/ticket-keys.ts'
 import { Crew, type CrewChange } from './crew.ts'
 import { Doors, type DoorsChange } from './doors.ts'
 import { Readings } from './readings.ts'
@@ -38,6 +41,9 @@ export class Primary implements Administered {
   readonly #count: number
   readonly #admin: AdminSlot
   readonly #readings: Readings
+  readonly #certificates: CertificateWatch
+  #ticketSecret: Uint8Array | undefined
+  #ticketTimer: Timer | undefined
   /** Of this process. Undefined: none are configured. */
   #process: ProcessMetrics | undefined
   /** The last of the configurations that were given, one after the other. */
@@ -46,7 +52,8 @@ export class Primary implements Administered {
   askDrain: () => void = () => void this.drain()
   reload: (() => Promise<Verdict>) | undefined
 
-  constructor({ config, warnings }: Resolution, { execArgv = process.execArgv, hungAfterLooks }: PrimaryOptions = {}) {
+  constructor(resolution: Resolution, { execArgv = process.execArgv, hungAfterLooks }: PrimaryOptions = {}) {
+    const { config, warnings } = resolution
     this.setup = config
     this.log = config.logger ?? createLogger(config.log)
     this.#count = countOf(config)
@@ -60,6 +67,7 @@ export class Primary implements Administered {
     this.#measure()
     this.#doors = new Doors(this.log, connection => this.#crew.give(connection))
     for (const warning of warnings) this.log.warn(formatProblem(warning))
+    this.#certificates = new CertificateWatch(resolution, this, systemClock)
   }
 
   /** @throws the system's error where an address cannot be had; Error where no worker can be started */
@@ -71,7 +79,7 @@ export class Primary implements Administered {
       this.log.info({ workers: this.#count }, `starting ${this.#count} ${this.#count === 1 ? 'worker' : 'workers'}`)
       // Workers have the log's end of standard output in the mode in which it is now: it is opened by the first line.
       this.log.flush()
-      await this.#crew.start({ ...this.setup, listeners: doors.listeners })
+      await this.#crew.start(this.#forCrew(this.setup, doors.listeners))
     } catch (error) {
       doors.discard()
       throw error
@@ -84,28 +92,59 @@ export class Primary implements Administered {
     return this.#doors.addresses
   }
 
+  get pems(): PemsBefore {
+    return this.#certificates.pems
+  }
+
+  get watchedFiles(): ReadonlySet<string> {
+    return this.#certificates.paths
+  }
+
   /** Changes to what was read and checked elsewhere, in all workers or in none. @throws why not */
-  adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
-    const adopted = this.#adoptions.then(() => this.#adopt(resolution))
+  async adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
+    return (await this.adoptNext(() => resolution))!
+  }
+
+  adoptNext(next: () => Resolution | undefined): Promise<ChangeSummary | undefined> {
+    const adopted = this.#adoptions.then(() => {
+      const resolution = next()
+      return resolution && this.#adopt(resolution)
+    })
     this.#adoptions = adopted.catch(() => {})
     return adopted
   }
 
-  async #adopt({ config, warnings }: Resolution): Promise<ChangeSummary> {
+  async #adopt(resolution: Resolution): Promise<ChangeSummary> {
+    const { config, warnings } = resolution
     const undo: (() => unknown)[] = []
     try {
       const admin = await this.#admin.prepare(config.admin)
       undo.push(() => admin.discard())
       const doors = await this.#doors.prepare(config.listeners)
       undo.push(() => doors.discard())
-      const crew = await this.#crew.prepare({ ...config, listeners: doors.listeners })
+      const crew = await this.#crew.prepare(this.#forCrew(config, doors.listeners))
       undo.push(() => crew.discard())
       if (this.#draining !== undefined) throw new Error('the proxy is closed')
-      return await this.#commit(config, warnings, { admin, doors, crew })
+      const summary = await this.#commit(config, warnings, { admin, doors, crew })
+      this.#certificates.adopted(resolution)
+      return summary
     } catch (error) {
       await Promise.allSettled(undo.map(each => each()))
       throw error
     }
+  }
+
+  /** All workers know the tickets of each other's TLS sessions: a client may come back to any of them. */
+  #forCrew(config: ProxySetup, listeners: ProxySetup['listeners']): ProxySetup {
+    if (listeners.every(({ tls }) => tls === undefined)) return { ...config, listeners }
+    this.#ticketSecret ??= newTicketSecret()
+    this.#ticketTimer ??= systemClock.after(config.tls.ticketKeyMs, () => {
+      this.#ticketTimer = this.#ticketSecret = undefined
+      this.adoptNext(() => this.#certificates.inForce).catch(error =>
+        this.log.error({ err: error }, 'the keys of TLS session tickets could not be replaced'),
+      )
+    })
+    return { ...config, listeners, tls: { ...config.tls, ticketSecret: this.#ticketSecret } }
   }
 
   async #commit(
@@ -213,6 +252,8 @@ export class Primary implements Administered {
 
   async #drain(graceMs: number): Promise<boolean> {
     this.#doors.stop()
+    this.#certificates.close()
+    this.#ticketTimer?.cancel()
     this.log.info({ workers: this.#count, graceMs }, 'draining')
     const ended = await this.#crew.drain(graceMs)
     await this.#admin.close()

@@ -6,7 +6,7 @@ import pino from 'pino'
 import t, { type Test } from 'tap'
 import { ConfiguredProxy } from '../../src/config/configured-proxy.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { Reloader } from '../../src/config/reload.ts'
+import { type ReadConfig, Reloader } from '../../src/config/reload.ts'
 import { systemClock } from '../../src/transport/clock.ts'
 import { ask, client, server } from '../proxy/change-rig.ts'
 import { certificates } from '../support/certs.ts'
@@ -20,8 +20,8 @@ async function scene(t: Test, text: string, others: Readonly<Record<string, stri
   const write = (line: string) => void said.push(JSON.parse(line).msg.replaceAll(`${folder}/`, ''))
   const log = pino({ level: 'info' }, { write })
   const files = new Set<string>()
-  const read = (files?: Set<string>) => {
-    const resolution = loadConfig(file, files)
+  const read: ReadConfig = (files, before) => {
+    const resolution = loadConfig(file, files, before)
     return quiet ? resolution : { ...resolution, config: { ...resolution.config, logger: log } }
   }
   const proxy = new ConfiguredProxy(read(files))
@@ -139,6 +139,6 @@ t.test('watched: a new file, a mistake in it, the file mended, and another certi
   write(second.cert, 'server.pem')
   await says(/server\.key does not belong to the certificate server\.pem/)
   write(second.key, 'server.key')
-  await says(/^proxy\.yaml is in force$/)
+  await says(/^files of certificates have changed, and are used for new connections$/)
   t.equal(String(proxy.setup.listeners[0]!.tls!.cert), second.cert)
 })

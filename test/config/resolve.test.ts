@@ -54,6 +54,7 @@ t.test('one endpoint is a whole configuration: the rest are defaults', async t =
     routes: [{ match: {}, backend: 'greeter' }],
     log: { level: 'info', access: true, pretty: 'auto', maxBufferedBytes: 4_194_304 },
     headers: { xForwardedFor: false, forwarded: false, via: false },
+    tls: { watchFiles: true, expiryWarningDays: 14, ticketLifetimeMs: 300_000, ticketKeyMs: 43_200_000 },
     acceptNonGrpc: false,
     drain: { graceMs: 30_000 },
     limits: {

@@ -37,17 +37,31 @@ async function make(): Promise<Certificates> {
 
 const HOUR_MS = 3_600_000
 
-function common() {
+/** What a certificate is like. */
+export interface IssueOptions {
+  /** Its common name. */
+  readonly name?: string
+  /** DNS names; by default the common name. */
+  readonly names?: readonly string[]
+  readonly uris?: readonly string[]
+  readonly usage?: 'serverAuth' | 'clientAuth'
+  readonly notBefore?: Date
+  readonly notAfter?: Date
+  readonly keyType?: 'ec' | 'rsa'
+  readonly keySize?: number
+}
+
+function common({ notBefore, notAfter, keyType = 'ec', keySize = 2_048 }: IssueOptions = {}) {
   // From an hour ago, for clocks that disagree.
   return {
-    keyType: 'ec',
+    ...(keyType === 'ec' ? { keyType } : { keyType, keySize }),
     algorithm: 'sha256',
-    notBeforeDate: new Date(Date.now() - HOUR_MS),
-    notAfterDate: new Date(Date.now() + 24 * HOUR_MS),
+    notBeforeDate: notBefore ?? new Date(Date.now() - HOUR_MS),
+    notAfterDate: notAfter ?? new Date(Date.now() + 24 * HOUR_MS),
   } as const
 }
 
-async function authority(name: string): Promise<Identity> {
+export async function authority(name: string): Promise<Identity> {
   const made = await generate([{ name: 'commonName', value: name }], {
     ...common(),
     extensions: [
@@ -58,10 +72,16 @@ async function authority(name: string): Promise<Identity> {
   return { cert: made.cert, key: made.private }
 }
 
-async function leaf(name: string, ca: Identity, usage: 'serverAuth' | 'clientAuth'): Promise<Identity> {
+function leaf(name: string, ca: Identity, usage: 'serverAuth' | 'clientAuth'): Promise<Identity> {
+  return issue(ca, { name, usage })
+}
+
+/** A certificate of this authority, or without one, also for 127.0.0.1. Both have keys of one kind. */
+export async function issue(ca: Identity | undefined, options: IssueOptions = {}): Promise<Identity> {
+  const { name = 'localhost', names = [name], uris = [], usage = 'serverAuth' } = options
   const made = await generate([{ name: 'commonName', value: name }], {
-    ...common(),
-    ca,
+    ...common(options),
+    ...(ca && { ca }),
     extensions: [
       { name: 'basicConstraints', cA: false, critical: true },
       { name: 'keyUsage', digitalSignature: true, critical: true },
@@ -69,7 +89,8 @@ async function leaf(name: string, ca: Identity, usage: 'serverAuth' | 'clientAut
       {
         name: 'subjectAltName',
         altNames: [
-          { type: 2, value: name },
+          ...names.map(value => ({ type: 2, value }) as const),
+          ...uris.map(value => ({ type: 6, value }) as const),
           { type: 7, ip: '127.0.0.1' },
         ],
       },

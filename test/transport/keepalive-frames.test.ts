@@ -9,6 +9,7 @@ import { systemClock } from '../../src/transport/clock.ts'
 import { Keepalive } from '../../src/transport/keepalive.ts'
 import type { LifetimeLimits } from '../../src/transport/lifetime.ts'
 import { Listener } from '../../src/transport/listener.ts'
+import { TicketKeys } from '../../src/transport/ticket-keys.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { ClientSession, ServerSession, Stream, StreamEnd, TransportName } from '../../src/transport/transport.ts'
 import { requestFields } from '../contract/rig.ts'
@@ -168,7 +169,8 @@ async function downstream(t: Test, kind: TransportName, own: LifetimeLimits, ove
     onRefused() {},
   }
   const options = { ...limits, clientIdleTimeoutMs: 0, ...own, tls: made?.server }
-  const listener = new Listener(options, carriers.server(kind), owner, clock)
+  const tickets = new TicketKeys({ ticketKeyMs: 1 }, clock, () => {})
+  const listener = new Listener(options, carriers.server(kind), owner, clock, tickets)
   const { port } = await listener.listen()
   t.teardown(() => listener.close())
   const client = await RawClient.connect(t, port, { tls: made && { ca: made.ca.cert } })

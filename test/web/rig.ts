@@ -16,7 +16,7 @@ export interface WebRig {
 
 export const PAGE = 'https://app.test'
 
-export interface WebRigOptions extends Omit<ProxyOptions, 'listeners' | 'backends'> {
+export interface WebRigOptions extends Omit<ProxyOptions, 'listeners' | 'backends' | 'tls'> {
   readonly web?: boolean | WebOptions
   readonly tls?: Certificates
 }

@@ -4,7 +4,7 @@ import type { BalancerOptions } from './balancers.ts'
 import type { EndpointOptions } from './endpoints.ts'
 import type { HealthOptions, OutlierOptions } from './health.ts'
 import type { KeepaliveOptions } from './lifetimes.ts'
-import type { PemOption, TransportOption } from './listeners.ts'
+import type { PemOption, TlsVersion, TransportOption } from './listeners.ts'
 import type { LocalityOptions, SlowStartOptions, SubsetOptions } from './selection.ts'
 import type { SourceOptions } from './sources.ts'
 
@@ -91,6 +91,18 @@ export interface BackendTlsOptions {
   readonly key?: PemOption
   /** SNI, and the name the certificate must have; default: the host of the endpoint. */
   readonly serverName?: string
+  /** Lists of revoked certificates, PEM: one of each authority, also of those between. */
+  readonly crl?: PemOption
+  /** Lowest version of TLS; default: `TLSv1.2`, as HTTP/2 needs it. */
+  readonly minVersion?: TlsVersion
+  /** Highest version of TLS; default: the highest that Node has. */
+  readonly maxVersion?: TlsVersion
+  /**
+   * Cipher suites by OpenSSL's names, the best first; default: all of TLS 1.3, and those of TLS 1.2 that HTTP/2 allows.
+   */
+  readonly ciphers?: readonly string[]
+  /** Groups for the key exchange by OpenSSL's names, the best first: `[X25519, P-256]`; default: what OpenSSL has. */
+  readonly groups?: readonly string[]
 }
 
 /** The connections to one endpoint. */

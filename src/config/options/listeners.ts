@@ -24,14 +24,54 @@ export interface ListenerOptions {
 /** TLS toward clients. */
 export interface ListenerTlsOptions {
   /** Certificate chain, PEM: a path, or the text itself. */
-  readonly cert: PemOption
+  readonly cert?: PemOption
   /** Its private key, PEM: a path, or the text itself. */
-  readonly key: PemOption
+  readonly key?: PemOption
+  /**
+   * What the certificate is used for: host names, or `*.` and a name for all with one label more; default: the names
+   * that it has.
+   */
+  readonly names?: readonly string[]
+  /**
+   * Several certificates instead of `cert` and `key`: the client gets the one for the name that it asks for (SNI), else
+   * the first; of two for one name, with keys of RSA and of an elliptic curve, the one that it can verify.
+   */
+  readonly certificates?: readonly CertificateOptions[]
+  /** Refuse clients that ask for no name, or for one that no certificate is for; default: false. */
+  readonly refuseUnknownNames?: boolean
   /** CA that certificates of clients are verified against, PEM. */
   readonly clientCa?: PemOption
   /** Refuse clients without a certificate; true by default when `clientCa` is set. */
   readonly requireClientCertificate?: boolean
+  /** Lists of revoked certificates, PEM: one of each authority, also of those between. */
+  readonly crl?: PemOption
+  /** Lowest version of TLS; default: `TLSv1.2`, as HTTP/2 needs it. */
+  readonly minVersion?: TlsVersion
+  /** Highest version of TLS; default: the highest that Node has. */
+  readonly maxVersion?: TlsVersion
+  /**
+   * Cipher suites by OpenSSL's names, the best first; default: all of TLS 1.3, and those of TLS 1.2 that HTTP/2 allows.
+   */
+  readonly ciphers?: readonly string[]
+  /** Groups for the key exchange by OpenSSL's names, the best first: `[X25519, P-256]`; default: what OpenSSL has. */
+  readonly groups?: readonly string[]
 }
+
+/** One of the certificates of a listener. */
+export interface CertificateOptions {
+  /** Certificate chain, PEM: a path, or the text itself. */
+  readonly cert: PemOption
+  /** Its private key, PEM: a path, or the text itself. */
+  readonly key: PemOption
+  /**
+   * What the certificate is used for: host names, or `*.` and a name for all with one label more; default: the names
+   * that it has.
+   */
+  readonly names?: readonly string[]
+}
+
+/** As Node names them. */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
 
 /** `frames`: the HTTP/2 layer of this package; `native`: `node:http2`. */
 export type TransportOption = 'native' | 'frames'

@@ -39,3 +39,28 @@ export interface AdminTokenFile {
   /** Path of the file that holds the token. */
   readonly file: string
 }
+
+/** TLS on all listeners and to all backends. */
+export interface TlsOptions {
+  /**
+   * Notice changed files of certificates, keys and lists, and use them for new handshakes, without a reload.
+   * @defaultValue `true`
+   */
+  readonly watchFiles?: boolean
+  /**
+   * So many days before a certificate or list expires the log warns once a day, but not before three quarters of its
+   * time are over; 0: never.
+   * @defaultValue `14`
+   */
+  readonly expiryWarningDays?: number
+  /**
+   * How long a client may resume its TLS session (milliseconds).
+   * @defaultValue `300000`
+   */
+  readonly ticketLifetimeMs?: number
+  /**
+   * How long one key encrypts the tickets of TLS sessions (milliseconds).
+   * @defaultValue `43200000`
+   */
+  readonly ticketKeyMs?: number
+}

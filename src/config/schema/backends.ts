@@ -8,6 +8,7 @@ import { health, outliers } from './health.ts'
 import { keepalive, keepaliveMeta, sessionLifetimes } from './lifetimes.ts'
 import { selection } from './selection.ts'
 import { source } from './sources.ts'
+import { crl, refineTlsRules, tlsRules } from './tls.ts'
 
 const backendTls = strict({
   ca: pem.optional().meta({
@@ -18,7 +19,12 @@ const backendTls = strict({
   serverName: z.string().min(1).optional().meta({
     description: 'SNI, and the name the certificate must have; default: the host of the endpoint',
   }),
+  crl,
+  ...tlsRules,
 }).superRefine((tls, context) => {
+  refineTlsRules(tls, context)
+  if (tls.crl !== undefined && tls.ca === undefined)
+    context.addIssue({ code: 'custom', path: ['crl'], message: 'needs ca: the authority whose lists these are' })
   if ((tls.cert === undefined) === (tls.key === undefined)) return
   const missing = tls.cert === undefined ? 'cert' : 'key'
   const given = missing === 'cert' ? 'key' : 'cert'

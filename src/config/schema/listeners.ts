@@ -1,14 +1,39 @@
 /** Where the proxy listens. */
 import { z } from 'zod'
+import { isServedName } from '../../transport/server-names.ts'
 import { listenAddress, pem, strict, transport } from './fields.ts'
+import { crl, refineTlsRules, tlsRules } from './tls.ts'
 import { web } from './web.ts'
 
+const names = z
+  .array(z.string().refine(isServedName, { error: 'is a host name, or `*.` and a host name' }))
+  .min(1)
+  .optional()
+  .meta({
+    description:
+      'What the certificate is used for: host names, or `*.` and a name for all with one label more; default: the names that it has',
+  })
+
+const pairTexts = {
+  cert: { description: 'Certificate chain, PEM: a path, or the text itself' },
+  key: { description: 'Its private key, PEM: a path, or the text itself' },
+}
+
+const certificate = strict({ cert: pem.meta(pairTexts.cert), key: pem.meta(pairTexts.key), names })
+
+/** A server of many names has as many; each is a context of OpenSSL with some tens of KiB. */
+const MAX_CERTIFICATES = 1_000
+
 const listenerTls = strict({
-  cert: pem.meta({
-    description: 'Certificate chain, PEM: a path, or the text itself',
+  cert: pem.optional().meta(pairTexts.cert),
+  key: pem.optional().meta(pairTexts.key),
+  names,
+  certificates: z.array(certificate).min(1).max(MAX_CERTIFICATES).optional().meta({
+    description:
+      'Several certificates instead of `cert` and `key`: the client gets the one for the name that it asks for (SNI), else the first; of two for one name, with keys of RSA and of an elliptic curve, the one that it can verify',
   }),
-  key: pem.meta({
-    description: 'Its private key, PEM: a path, or the text itself',
+  refuseUnknownNames: z.boolean().optional().meta({
+    description: 'Refuse clients that ask for no name, or for one that no certificate is for; default: false',
   }),
   clientCa: pem.optional().meta({
     description: 'CA that certificates of clients are verified against, PEM',
@@ -16,14 +41,23 @@ const listenerTls = strict({
   requireClientCertificate: z.boolean().optional().meta({
     description: 'Refuse clients without a certificate; true by default when `clientCa` is set',
   }),
+  crl,
+  ...tlsRules,
 }).superRefine((tls, context) => {
-  if (tls.requireClientCertificate && tls.clientCa === undefined) {
-    context.addIssue({
-      code: 'custom',
-      path: ['requireClientCertificate'],
-      message: 'needs clientCa: the CA that client certificates are verified against',
-    })
+  const wrong = (option: string, message: string) => context.addIssue({ code: 'custom', path: [option], message })
+  const { clientCa, certificates } = tls
+  if (tls.requireClientCertificate && clientCa === undefined)
+    wrong('requireClientCertificate', 'needs clientCa: the CA that client certificates are verified against')
+  if (tls.crl !== undefined && clientCa === undefined)
+    wrong('crl', 'needs clientCa: the CA that client certificates are verified against')
+  for (const option of ['cert', 'key'] as const) {
+    if (certificates === undefined && tls[option] === undefined) wrong(option, 'is missing: a string is needed here')
   }
+  for (const option of ['cert', 'key', 'names'] as const) {
+    if (certificates !== undefined && tls[option] !== undefined)
+      wrong(option, 'is one of certificates, or there is no list of certificates')
+  }
+  refineTlsRules(tls, context)
 })
 
 export const listener = strict({
