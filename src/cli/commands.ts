@@ -63,6 +63,12 @@ function describeServe(command: Command): void {
       'so many processes serve, and this one hands them connections; auto: as many as there are cores',
       workerCount,
     )
+    .option('--pid-file <file>', 'write the process id there, once it serves')
+    .option(
+      '--replace',
+      'put a proxy with these options in the place of the one that runs by --pid-file: nothing is refused, and calls ' +
+        'that it has go on there',
+    )
     .addOption(new Option('--transport <name>', 'how HTTP/2 is carried').choices(['native', 'frames']))
     .addOption(new Option('--log-level <level>', 'least level that is logged').choices(LOG_LEVELS))
     .action(async (options, command) => (await import('./serve.ts')).serve(options, command))

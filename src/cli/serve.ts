@@ -6,8 +6,12 @@ import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
 import { lastLinesWritten } from '../observe/standard-output.ts'
 import { systemClock } from '../transport/clock.ts'
+import { Failure, sentenceOf } from './exit.ts'
+import { PidFile } from './pid-file.ts'
+import { Predecessor } from './predecessor.ts'
 import { drainOnSignals, ignoreOtherSignals, reloadOnHangup } from './signals.ts'
 import { closeUnused, inheritFromSystemd } from './socket-activation.ts'
+import { ownCommandLine, Succession } from './succession.ts'
 
 export interface ServeOptions {
   readonly config?: string
@@ -17,13 +21,31 @@ export interface ServeOptions {
   readonly logLevel?: LogOptions['level']
   readonly watch?: boolean
   readonly workers?: number | 'auto'
+  readonly pidFile?: string
+  readonly replace?: boolean
 }
 
 export async function serve(options: ServeOptions, command: Command): Promise<void> {
   inheritFromSystemd()
+  const predecessor = Predecessor.ofThisProcess()
+  try {
+    await run(options, command, predecessor)
+  } catch (error) {
+    predecessor?.failed(sentenceOf(error) ?? String(error))
+    throw error
+  }
+}
+
+async function run(options: ServeOptions, command: Command, predecessor: Predecessor | undefined): Promise<void> {
   const read = await readerOf(options, command)
   const files = new Set<string>()
   const resolution = read(files)
+  const pidFile = options.pidFile === undefined ? undefined : new PidFile(options.pidFile)
+  if (options.replace) {
+    const { replaceRunning } = await import('./replace.ts')
+    const done = await replaceRunning(pidFile ?? command.error('error: --replace needs --pid-file FILE'))
+    if (done !== undefined) return console.log(done)
+  }
   const flags = readBufferFlags()
   for (const flag of flags) setFlagsFromString(flag)
   // YAML is for files only, and so is what reads one again.
@@ -43,12 +65,23 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
     },
     lastLinesWritten,
   )
+  // As if it were told by a signal: with the last lines of the log, and the exit code.
+  proxy.askDrain = () => draining() || process.kill(process.pid, 'SIGTERM')
+  let isServing = false
+  const succession = new Succession({
+    log,
+    refusal: () => (draining() ? 'this process ends' : isServing ? undefined : 'this process does not serve yet'),
+    commandLine: () => pidFile?.takeNext() ?? ownCommandLine(),
+    onReplaced: () => proxy.askDrain(),
+    onFailed: () => pidFile?.write(),
+  })
+  process.on('SIGUSR2', () => succession.start())
+  // Workers that have no endpoint yet keep calls waiting.
+  if ('fleet' in proxy) await predecessor?.waitFor(() => proxy.fleet.missing)
   const started = proxy.start()
   const setup = { file: options.config ?? '', read, log, started }
   const reloader = reloading && new reloading.Reloader(proxy, setup)
   reloadOnHangup(log, reloader)
-  // As if it were told by a signal: with the last lines of the log, and the exit code.
-  proxy.askDrain = () => draining() || process.kill(process.pid, 'SIGTERM')
   if (reloader !== undefined) proxy.reload = () => reloader.reload('the admin address')
   if (options.watch) reloader?.watch(systemClock, files)
   try {
@@ -59,6 +92,15 @@ export async function serve(options: ServeOptions, command: Command): Promise<vo
     throw error
   }
   closeUnused(log)
+  try {
+    pidFile?.write()
+  } catch (error) {
+    await proxy.close()
+    throw new Failure(`the pid file cannot be written: ${(error as Error).message}`)
+  }
+  process.on('exit', () => pidFile?.remove())
+  isServing = true
+  predecessor?.ready()
   // The lines that say where it listens must not wait for others.
   log.flush()
 }

@@ -6,12 +6,11 @@ export const SIGNAL_NUMBERS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
 const DRAINING = Object.keys(SIGNAL_NUMBERS) as (keyof typeof SIGNAL_NUMBERS)[]
 
 /**
- * Signals that are logged and do nothing else. By default SIGUSR2 ends a process, and SIGUSR1 opens Node's inspector,
- * which runs whatever its client sends.
+ * Signals that are logged and do nothing else. By default SIGUSR1 opens Node's inspector, which runs whatever its client
+ * sends.
  */
 const IGNORED = {
   SIGUSR1: 'there are no log files to reopen; the inspector stays closed',
-  SIGUSR2: 'it has no meaning here',
 } as const
 
 /**

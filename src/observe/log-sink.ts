@@ -47,14 +47,25 @@ export function openSink(fd: number): LogSink {
 
 /** What made descriptors non-blocking, for as long as the process lives. */
 const holders: Socket[] = []
+const nonBlocking: number[] = []
+
+function setNonBlocking(fd: number): void {
+  // libuv sets the mode when it opens the descriptor, and Node sets it back as it ends.
+  holders.push(new Socket({ fd, readable: false, writable: true }))
+}
+
+/** Once more, when another process has ended that has the same pipes: it has set the mode back for both. */
+export function setNonBlockingAgain(): void {
+  for (const fd of nonBlocking) setNonBlocking(fd)
+}
 
 /** @returns a descriptor of the same file, in non-blocking mode; undefined for files, and where there is no way to it */
 function withoutBlocking(fd: number): number | undefined {
   try {
     const stats = fstatSync(fd)
     if (stats.isFIFO() || stats.isSocket()) {
-      // libuv sets the mode when it opens the descriptor, and Node sets it back as it ends.
-      holders.push(new Socket({ fd, readable: false, writable: true }))
+      setNonBlocking(fd)
+      nonBlocking.push(fd)
       return fd
     }
     // A mode set on the terminal itself would be that of the shell too. Linux gives a description of its own.

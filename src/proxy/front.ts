@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { type Changed, changed } from '../backend/changed.ts'
 import { Acceptor, type AcceptorOptions } from '../transport/acceptor.ts'
 import { systemClock } from '../transport/clock.ts'
+import { isInherited } from '../transport/inherited-sockets.ts'
 import { Listener } from '../transport/listener.ts'
 import { type BoundAddress, socketName } from '../transport/listening-socket.ts'
 import { TicketKeys } from '../transport/ticket-keys.ts'
@@ -122,8 +123,12 @@ export class Front {
   async start(setups: readonly ListenerSetup[]): Promise<BoundAddress[]> {
     const opened = new Map<string, Opened>()
     this.#configured = opened
-    for (const [key, setup] of listenersByKey(setups)) opened.set(key, await this.#open(setup, this.#options))
-    return [...opened.values()].map(({ bound }) => bound)
+    const byKey = listenersByKey(setups)
+    // Open sockets give connections at once, which would be lost if another address could not be had.
+    const isOpen = (setup: ListenerSetup) => Number(isInherited(socketName(setup)))
+    const openLast = [...byKey].sort(([, one], [, other]) => isOpen(one) - isOpen(other))
+    for (const [key, setup] of openLast) opened.set(key, await this.#open(setup, this.#options))
+    return [...byKey.keys()].map(key => opened.get(key)!.bound)
   }
 
   /** @throws Error when the proxy was closed or told to drain; the system's error when the address cannot be had */

@@ -15,6 +15,10 @@ export function inheritSocket(name: string, fd: number): void {
   else of.push(fd)
 }
 
+export function isInherited(name: string): boolean {
+  return (inherited.get(name)?.length ?? 0) > 0
+}
+
 /** @returns its descriptor; undefined where none of that name is left */
 export function takeInherited(name: string): number | undefined {
   return inherited.get(name)?.shift()
