@@ -20,10 +20,19 @@ export class PidFile {
   }
 
   /** @throws the system's error */
+  checkWritable(): void {
+    unlinkSync(this.#writeFresh())
+  }
+
+  /** @throws the system's error */
   write(): void {
+    renameSync(this.#writeFresh(), this.#path)
+  }
+
+  #writeFresh(): string {
     const fresh = `${this.#path}.${process.pid}`
     writeFileSync(fresh, `${process.pid}\n`, { mode: 0o644 })
-    renameSync(fresh, this.#path)
+    return fresh
   }
 
   /** Removes it, if this process is in charge. */

@@ -46,6 +46,7 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
     const done = await replaceRunning(pidFile ?? command.error('error: --replace needs --pid-file FILE'))
     if (done !== undefined) return console.log(done)
   }
+  checkWritable(pidFile)
   const flags = readBufferFlags()
   for (const flag of flags) setFlagsFromString(flag)
   // YAML is for files only, and so is what reads one again.
@@ -92,17 +93,21 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
     throw error
   }
   closeUnused(log)
-  try {
-    pidFile?.write()
-  } catch (error) {
-    await proxy.close()
-    throw new Failure(`the pid file cannot be written: ${(error as Error).message}`)
-  }
+  pidFile?.write()
   process.on('exit', () => pidFile?.remove())
   isServing = true
   predecessor?.ready()
   // The lines that say where it listens must not wait for others.
   log.flush()
+}
+
+/** Before anything listens. @throws Failure */
+function checkWritable(pidFile: PidFile | undefined): void {
+  try {
+    pidFile?.checkWritable()
+  } catch (error) {
+    throw new Failure(`the pid file cannot be written: ${(error as Error).message}`)
+  }
 }
 
 /** What serves: this process, or workers that it starts. Of the other one nothing is loaded. */

@@ -140,3 +140,16 @@ t.test(
     rmSync(here.pidFile)
   },
 )
+
+t.test('a pid file that cannot be written is a sentence, before anything listens', { skip: noFds }, async t => {
+  const args = ['--listen', '127.0.0.1:0', '--backend', '127.0.0.1:1', '--pid-file', join(t.testdir(), 'nowhere/pid')]
+  t.match(await run(t, 'serve', ...args), {
+    code: 1,
+    stdout: '',
+    stderr: /^grpc-verbatim: the pid file cannot be written: ENOENT/,
+  })
+  t.match(await run(t, 'serve', ...args.slice(0, 4), '--replace'), {
+    code: 2,
+    stderr: /--replace needs --pid-file FILE/,
+  })
+})

@@ -81,7 +81,7 @@ export async function replaceable(t: Scope, graceMs: number): Promise<Replaceabl
   const args = (...more: string[]) => ['serve', '--config', config, '--pid-file', pidFile, ...more]
   const proxy = start(t, ...args())
   const ended = once(proxy.child, 'exit').then(([code]) => code as number | null)
-  const [, plain, secure] = await proxy.output(/listening on 127\.0\.0\.1:(\d+)"[^]*listening on 127\.0\.0\.1:(\d+)"/)
+  const [, plain, secure] = await proxy.output(/listening on 127\.0\.0\.1:(\d+)".*listening on 127\.0\.0\.1:(\d+)"/s)
   await proxy.output(/listening on unix:/)
   const pid = () => Number(readFileSync(pidFile, 'utf8'))
   // Successors are not our children.
