@@ -1,5 +1,5 @@
 /** The package as somebody else gets it: packed, unpacked in an empty project, used. No network. */
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { publint } from 'publint'
@@ -26,9 +26,9 @@ t.test('what is in it', async t => {
   )
   t.same(strangers, [], 'nothing else')
   t.same(
-    files.filter(file => file.startsWith('dist/') && !/\.(js|d\.ts)$/.test(file)),
+    files.filter(file => file.startsWith('dist/') && !/\.(js|d\.ts)$|^dist\/admin\/page\//.test(file)),
     [],
-    'only JavaScript and types in dist',
+    'only JavaScript and types in dist, and the live page',
   )
 })
 
@@ -100,6 +100,34 @@ t.test('ESM import, and a call through the proxy', async t => {
     status: '0',
     path: '/pkg.Service/Method',
   })
+})
+
+const LOOKED_AT = `
+import * as api from 'grpc-verbatim'
+
+const lines = []
+const logger = { ...console, level: 'info', isLevelEnabled: () => true, child: () => logger, flush() {}, warn() {}, error() {} }
+logger.info = ({ address }, text) => lines.push([text, address])
+const proxy = api.createProxy({ logger, admin: { address: '127.0.0.1:0' }, listeners: [], backends: { a: { endpoints: ['127.0.0.1:1'] } } })
+await proxy.start()
+const [, address] = lines.find(([text]) => text.startsWith('admin address'))
+const page = await (await fetch('http://' + address + '/')).text()
+const files = [...page.matchAll(/(?:src|href)="(page\\/[^"]+)"/g)].map(([, file]) => file)
+const answers = await Promise.all(files.map(async file => {
+  const answer = await fetch('http://' + address + '/' + file)
+  return [file, answer.status, (await answer.text()).length > 100]
+}))
+await proxy.close()
+console.log(JSON.stringify(answers))
+`
+
+t.test('the live page is in it, with all its files', async t => {
+  writeFileSync(path.join(project, 'looked-at.js'), LOOKED_AT)
+  const answers: [string, number, boolean][] = JSON.parse(node(project, 'looked-at.js'))
+  t.ok(answers.length > 5)
+  for (const [file, ...answer] of answers) t.same(answer, [200, true], file)
+  const there = files.filter(file => file.startsWith('dist/admin/page/')).map(file => path.basename(file))
+  t.same(there, readdirSync(path.join(ROOT, 'src/admin/page')).sort())
 })
 
 t.test('an example, copied into the project', async t => {

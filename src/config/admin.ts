@@ -67,6 +67,8 @@ export class Admin {
   #routes(): Map<string, AdminRoute> {
     const of = (access: AdminRoute['access'], handle: AdminRoute['handle']) => ({ access, handle })
     return new Map([
+      ['GET /', of('browser', () => pageAnswer('page.html'))],
+      ['GET /page/*', of('browser', ({ path }) => pageAnswer(path.slice('/page/'.length)))],
       ['GET /events', of('operator', () => ({ events: this.#events }))],
       ['GET /live', of('anyone', () => text(200, 'it lives'))],
       ['GET /ready', of('anyone', () => this.#ready())],
@@ -137,6 +139,12 @@ export class Admin {
 function profileAnswer(profile: string | undefined): AdminAnswer {
   if (profile === undefined) return text(409, 'another profile is being taken')
   return { status: 200, type: 'application/json', body: profile }
+}
+
+/** The files are loaded when somebody looks at them. */
+async function pageAnswer(name: string): Promise<AdminAnswer> {
+  const { pageFile } = await import('../admin/page-files.ts')
+  return pageFile(name) ?? text(404, 'the page has no such file')
 }
 
 /** @returns undefined where it is no number from 0 to `max` */

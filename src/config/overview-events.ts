@@ -14,6 +14,8 @@ export interface OverviewEvent extends Overview {
   readonly logLevel: string
   /** What the configuration says, and what comes again after a while. */
   readonly usualLogLevel: string
+  /** Calls are counted. */
+  readonly hasMetrics: boolean
   /** There is a file that can be read again. */
   readonly canReload: boolean
 }
@@ -47,6 +49,7 @@ export class OverviewEvents implements EventSource {
       notReady,
       logLevel: proxy.logLevel,
       usualLogLevel: proxy.setup.log.level,
+      hasMetrics: proxy.setup.metrics !== undefined,
       canReload: proxy.reload !== undefined,
     }
     return JSON.stringify(event, rounded)

@@ -46,7 +46,7 @@ export interface EndpointOverview
 
 /** Enough for a screen, and so little that a hundred of them are nothing. */
 export const OVERVIEW_STATE: StateOptions = {
-  ...{ mostEndpoints: 30, mostRoutes: 0, mostSessions: 0, mostCalls: 20, mostFailures: 20 },
+  ...{ mostEndpoints: 30, mostRoutes: 0, mostSessions: 0, mostCalls: 12, mostFailures: 12 },
 }
 const MOST_BACKENDS = 50
 /** Of all backends together: a line of each takes 250 bytes. */

@@ -222,3 +222,48 @@ t.test('a backend that has been removed and finishes is one with another of its 
   await proxy.close()
   await call
 })
+
+t.test('the live page: for everybody who has the token, and a link from elsewhere may open it', async t => {
+  const { admin, get } = await administered(t, {
+    admin: { address: '127.0.0.1:0', token: TOKEN },
+    backends: { main: { endpoints: ['localhost:1'] } },
+  })
+  const page = await fetch(`http://${admin()}/`)
+  t.equal(page.status, 200)
+  const security = page.headers.get('content-security-policy')!
+  t.match(security, "default-src 'none'; script-src 'self'; style-src 'self'")
+  t.match(security, /trusted-types 'none'; frame-ancestors 'none'$/)
+  const from = (dest: string, path = '/') =>
+    get(path, { headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': dest } })
+  t.equal((await from('document')).status, 200)
+  for (const dest of ['iframe', 'script', 'empty']) t.equal((await from(dest)).status, 403, dest)
+  t.equal((await from('document', '/state')).status, 403)
+  t.match(await get('/page/main.js'), { status: 200, text: /import/ })
+  for (const path of [
+    '/page/',
+    '/page/none.js',
+    '/page/../server.ts',
+    '/page/%2e%2e%2fserver.ts',
+    '/page/..%2fserver.js',
+  ])
+    t.not((await get(path)).status, 200, path)
+  t.equal((await get('/events')).status, 401)
+})
+
+t.test('events: the same numbers as the metrics, each second, and the level of the log', async t => {
+  const one = await server(t, 'one')
+  const { address, admin, proxy } = await administered(t, { backends: { main: { endpoints: [one.url] } } })
+  const answer = await fetch(`http://${admin()}/events`)
+  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader()
+  const next = async () => JSON.parse((await reader.read()).value!.replace(/^data: /, ''))
+  t.match(await next(), { hasMetrics: true, canReload: false, logLevel: 'info', notReady: [], backendCount: 1 })
+  const by = client(t, address)
+  for (let i = 0; i < 5; i++) await ask(by)
+  const { traffic, backends, process: rates } = await next()
+  t.match(traffic, { total: 5, failed: 0, methods: [{ backend: 'main', total: 5, failures: {} }] })
+  t.match(backends[0].endpoints, [{ address: one.url, share: 1, inUse: true }])
+  t.match(rates, { processes: 1 })
+  t.ok(rates.residentBytes > 1e6 && traffic.latency.p50 > 0)
+  await reader.cancel()
+  await proxy.close()
+})

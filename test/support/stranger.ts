@@ -33,6 +33,7 @@ function pack(folder: string): { tarball: string; files: string[] } {
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'))
   // Types are checked by `npm run typecheck`, and here as the stranger sees them.
   node(copy, TSC, '-p', 'src', '--noCheck')
+  cpSync(path.join(copy, 'src/admin/page'), path.join(copy, 'dist/admin/page'), { recursive: true })
   const [packed] = JSON.parse(run(copy, 'npm', 'pack', '--json', '--ignore-scripts', '--pack-destination', folder))
   return {
     tarball: path.join(folder, packed.filename),
