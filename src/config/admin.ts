@@ -21,6 +21,8 @@ export type { Administered } from './administered.ts'
 
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
+const NO_SUCH_WORKER = text(404, 'there is no such worker')
+
 /** Longer than this a profile is only larger. */
 const MAX_PROFILE_SECONDS = 60
 const DEFAULT_PROFILE_SECONDS = 10
@@ -97,7 +99,11 @@ export class Admin {
 
   async #state({ query }: AdminRequest): Promise<AdminAnswer> {
     const options = stateOptions(query)
-    return typeof options === 'string' ? text(400, options) : json(await this.#proxy.state(options))
+    if (typeof options === 'string') return text(400, options)
+    const state = query.has('worker')
+      ? this.#proxy.stateOfWorker?.(Number(query.get('worker')), options)
+      : this.#proxy.state(options)
+    return state === undefined ? NO_SUCH_WORKER : json(await state)
   }
 
   #drain(): AdminAnswer {
@@ -131,7 +137,7 @@ export class Admin {
     const profile = query.has('worker')
       ? this.#proxy.profileOfWorker?.(Number(query.get('worker')), kind, seconds)
       : (await import('../admin/profile.ts')).profileOf(kind, seconds, signal)
-    if (profile === undefined) return text(404, 'there is no such worker')
+    if (profile === undefined) return NO_SUCH_WORKER
     return profileAnswer(await profile)
   }
 }

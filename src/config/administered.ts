@@ -18,6 +18,8 @@ export interface Administered {
   metrics(format: TextFormat): Awaitable<string>
   /** The same as data. */
   readMetrics(): Awaitable<readonly Reading[]>
+  /** Where it has workers: that of one. Undefined for one that is not there. */
+  stateOfWorker?(worker: number, options: StateOptions): Promise<ProxyState> | undefined
   /** Where it has workers: undefined for one that is not there; its answer is undefined while it takes another profile. */
   profileOfWorker?(worker: number, kind: ProfileKind, seconds: number): Promise<string | undefined> | undefined
   /** Begins the end of the proxy, as it was told to end itself. */

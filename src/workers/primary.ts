@@ -17,7 +17,7 @@ import { ProcessMetrics } from '../observe/process-metrics.ts'
 import { type Family, metricsText, type Reading, readingOf, type TextFormat } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
-import type { StateOptions } from '../proxy/state.ts'
+import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { systemClock, type Timer } from '../transport/clock.ts'
 import type { BoundAddress } from '../transport/listening-socket.ts'
 import { newTicketSecret } from '../transport/ticket-keys.ts'
@@ -229,6 +229,10 @@ export class Primary implements Administered {
     const [first, ...others] = told
     if (first === undefined) throw new Error('no worker is ready')
     return stateTogether([first, ...others], options)
+  }
+
+  stateOfWorker(worker: number, options: StateOptions): Promise<ProxyState> | undefined {
+    return this.#crew.ask(worker, 'state', options)
   }
 
   profileOfWorker(worker: number, profile: ProfileKind, seconds: number): Promise<string | undefined> | undefined {

@@ -43,6 +43,11 @@ workers: 4`
     [2, 2, 2, 2],
   )
 
+  t.match(JSON.parse(await served.page('/state?worker=2')), { counts: { clientConnections: 2 } })
+  t.match(await served.page('/state?worker=5'), 'there is no such worker')
+  t.match(JSON.parse(await served.page('/profile?worker=3&seconds=0')), { nodes: [] })
+  t.match(JSON.parse(await served.page('/heap?worker=1&seconds=0')), { head: {} })
+
   // One at a time is what makes them even; bytes that came before a worker had the connection are its first.
   const early = net.connect(`${served.folder}/proxy.sock`)
   early.write(HELLO)
@@ -56,13 +61,16 @@ workers: 4`
   })
   t.teardown(() => secure.destroy())
   t.equal(await call(secure), '0', 'TLS begins at the worker')
+  t.equal(await call(secure, 'no path'), '12')
+  const { failures } = JSON.parse(await served.page('/state'))
+  t.match(failures, [{ times: 1 }], 'workers keep failures for the admin address')
   secure.destroy()
   const pids = await pidsOf(served)
   served.proxy.child.kill('SIGTERM')
   t.match(await served.proxy.exit, { code: 0, stderr: '' })
   await ended(...pids)
   const records = served.lines().filter(({ msg }) => msg === 'call')
-  t.equal(records.length, 25, 'whole lines of the log')
+  t.equal(records.length, 26, 'whole lines of the log')
   t.same(new Set(records.map(({ worker }) => worker)), new Set([1, 2, 3, 4]), 'that say whose they are')
 })
 
