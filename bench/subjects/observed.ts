@@ -9,6 +9,9 @@ const OBSERVED: Readonly<Record<string, object>> = {
   // The lines go where the output of the subject goes: nowhere.
   'access-log': { log: { level: 'info', access: true } },
   metrics: { metrics: true },
+  // On one core: what handing connections over and a second process cost. `bench/workers.ts` gives them all cores.
+  'workers-1': { workers: 1 },
+  'workers-2': { workers: 2 },
 }
 
 /** They take part only where they are named. */
