@@ -36,9 +36,10 @@ export class Readings {
    */
   together(now: ReadonlyMap<number, readonly Reading[]>, own: readonly Reading[]): Reading[] {
     for (const [worker, readings] of now) this.#last.set(worker, readings)
-    const ofWorkers = [...this.#last].map(([worker, readings]) =>
-      readings.map(reading => this.#bounded(ofProcess(reading, String(worker)))),
-    )
+    // Who reads twice finds the same order, whoever answered first.
+    const ofWorkers = [...this.#last]
+      .sort(([a], [b]) => a - b)
+      .map(([worker, readings]) => readings.map(reading => this.#bounded(ofProcess(reading, String(worker)))))
     return readTogether([this.#past, ...ofWorkers, own.map(reading => ofProcess(reading, 'primary'))])
   }
 

@@ -131,7 +131,8 @@ backends: { greeter: { endpoints: ["${url}"] } }
 workers: 2
 log: { access: false }
 ${more}`
-  const served = await serve(t, file(''))
+  const { server } = await certificates()
+  const served = await serve(t, file(''), { files: { 'cert.pem': server.cert, 'key.pem': server.key } })
   const sessions = [await connect(t, served.address), await connect(t, served.address)]
   t.same(await Promise.all(sessions.map(session => call(session))), ['0', '0'])
 
@@ -149,6 +150,12 @@ ${more}`
   const verdict = JSON.parse(await served.page('/reload', 'POST'))
   t.match(verdict, { kind: 'rejected', problems: [{ message: /the address is in use/ }] })
   t.same(await Promise.all(sessions.map(session => call(session))), ['12', '12'], 'nothing has changed in either')
+
+  // This one each worker refuses: what a listener is cannot change.
+  served.write(file('').replace('127.0.0.1:0 }', '127.0.0.1:0, tls: { cert: FOLDER/cert.pem, key: FOLDER/key.pem } }'))
+  const refused = JSON.parse(await served.page('/reload', 'POST'))
+  t.match(refused, { kind: 'rejected', problems: [{ message: /whether it has TLS cannot change/ }] })
+  t.same(await Promise.all(sessions.map(session => call(session))), ['12', '12'], 'nor now')
 
   const [victim] = await pidsOf(served)
   process.kill(victim!, 'SIGKILL')
