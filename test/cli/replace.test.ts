@@ -13,6 +13,8 @@ const AT_A_TIME = 8
 const AFTERWARDS = 60
 const GRACE_MS = 500
 
+t.setTimeout(300_000)
+
 const noFds = process.platform === 'win32' && 'processes have no descriptors to inherit here'
 
 t.test('under load nothing is refused and nothing is lost', { skip: noFds }, async t => {
