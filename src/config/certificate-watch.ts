@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import { WatchedFiles } from '../discovery/watched-files.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Clock } from '../transport/clock.ts'
+import { ExpiryWarnings } from './expiry-warnings.ts'
 import type { PemsBefore } from './pem-index.ts'
 import { reasonOf } from './pem-source.ts'
 import { formatProblem, type Problem } from './problems.ts'
@@ -27,6 +28,7 @@ const NO_PATHS: ReadonlySet<string> = new Set()
 export class CertificateWatch {
   readonly #owner: CertificateOwner
   readonly #clock: Clock
+  readonly #expiry: ExpiryWarnings
   inForce: Resolution
   #watched: WatchedFiles | undefined
   #paths = NO_PATHS
@@ -38,6 +40,7 @@ export class CertificateWatch {
     this.inForce = inForce
     this.#owner = owner
     this.#clock = clock
+    this.#expiry = new ExpiryWarnings(owner.log, clock)
     this.adopted(inForce)
   }
 
@@ -55,6 +58,7 @@ export class CertificateWatch {
   adopted(resolution: Resolution): void {
     this.inForce = resolution
     const { config, pems } = resolution
+    if (!this.#closed) this.#expiry.watch(config)
     const paths = config.tls.watchFiles ? pems.paths : NO_PATHS
     if (this.#closed || isDeepStrictEqual(paths, this.#paths)) return
     this.#watched?.close()
@@ -66,6 +70,7 @@ export class CertificateWatch {
 
   close(): void {
     this.#closed = true
+    this.#expiry.close()
     this.#watched?.close()
   }
 

@@ -92,11 +92,12 @@ export function readPemFiles(
   }
   if (crl) {
     const lists = parseLists(crl, message => find('crl', message))
-    for (const { issuedMs, nextUpdateMs } of lists) {
+    for (const { nextUpdateMs } of lists) {
       if (nextUpdateMs === undefined) continue
       if (nextUpdateMs < Date.now()) find('crl', endedList(crl, nextUpdateMs, caOption), late(crl))
-      term('crl', 'list of revoked certificates', issuedMs, nextUpdateMs)
     }
+    const [first] = lists.filter(({ nextUpdateMs }) => nextUpdateMs !== undefined).toSorted(byNextUpdate)
+    if (first !== undefined) term('crl', 'list of revoked certificates', first.issuedMs, first.nextUpdateMs!)
     if (authorities) checkIssuers(crl, lists, authorities, message => find('crl', message, true))
   }
   if (leaf !== undefined && privateKey !== undefined) {
@@ -213,6 +214,10 @@ function parseLists({ name, bytes }: PemSource, tell: Tell): RevocationList[] {
       return []
     }
   })
+}
+
+function byNextUpdate({ nextUpdateMs: a = 0 }: RevocationList, { nextUpdateMs: b = 0 }: RevocationList): number {
+  return a - b
 }
 
 function endedList({ name }: PemSource, nextUpdateMs: number, caOption: 'ca' | 'clientCa'): string {

@@ -4,6 +4,8 @@ import { CallMetrics, type CallMetricsOptions } from '../observe/call-metrics.ts
 import { ProcessMetrics } from '../observe/process-metrics.ts'
 import { type Family, type Labels, type MetricType, type Reading, readingOf } from '../observe/registry.ts'
 import type { Route } from '../routing/router.ts'
+import { certificateFamily } from './certificate-term.ts'
+import type { ProxySetup } from './setup.ts'
 import { COUNTS_ONLY, type OpenCounts, type ProxyState, type StateOptions } from './state.ts'
 
 /** What of a proxy is looked at when somebody reads. */
@@ -11,6 +13,7 @@ export interface Measured {
   state(options: StateOptions): ProxyState
   violations(): Readonly<Record<string, number>>
   droppedLogLines(): number
+  readonly setup: Pick<ProxySetup, 'certificates'>
   /** Calls that there ever were. */
   readonly startedCalls: number
 }
@@ -35,7 +38,8 @@ export class ProxyMetrics {
   read(proxy: Measured): Reading[] {
     const { counts, backends } = proxy.state(COUNTS_ONLY)
     const open = [...openFamilies(proxy, counts), ...backendFamilies(backends)]
-    return readingOf([...this.calls.families, ...open, ...this.#more, ...this.#process.families])
+    const certificates = certificateFamily(proxy.setup.certificates)
+    return readingOf([...this.calls.families, ...open, certificates, ...this.#more, ...this.#process.families])
   }
 
   close(): void {

@@ -33,7 +33,7 @@ export interface AcceptorOptions extends PlaceLimits, LifetimeLimits {
 }
 
 /** Node has no public way from a TLS socket to the connection under it. A test would notice if this one disappeared. */
-type Wrapped = Socket & { readonly _parent?: Socket }
+export type Wrapped = Socket & { readonly _parent?: Socket }
 
 /** A session, as whoever looks at it sees it. */
 export interface AcceptedSession {

@@ -1,7 +1,7 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. It is the same for every transport. */
 import net from 'node:net'
 import type { TLSSocket, Server as TlsServer } from 'node:tls'
-import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
+import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner, type Wrapped } from './acceptor.ts'
 import type { Clock } from './clock.ts'
 import { ListenerSecurity, type ListenTls } from './listen-tls.ts'
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
@@ -27,6 +27,8 @@ export class Listener {
   readonly #owner: AcceptorOwner
   readonly #acceptor: Acceptor
   readonly #security: ListenerSecurity | undefined
+  /** By the connection under TLS: where a certificate is refused, Node tells it once the connection is gone. */
+  readonly #clients = new WeakMap<net.Socket, string>()
 
   /** @param tickets of TLS sessions, shared with other listeners */
   constructor(
@@ -41,8 +43,10 @@ export class Listener {
     this.#acceptor = new Acceptor(options, transport, owner, clock)
     this.#security = options.tls && new ListenerSecurity(options.tls, tickets)
     this.#server = this.#security === undefined ? net.createServer() : this.#secureServer(this.#security)
-    this.#server.on('connection', socket => {
-      if (this.#acceptor.track(socket) && options.tls === undefined) this.#acceptor.accept(socket)
+    this.#server.on('connection', (socket: net.Socket) => {
+      if (!this.#acceptor.track(socket)) return
+      if (options.tls === undefined) this.#acceptor.accept(socket)
+      else this.#clients.set(socket, addressOf(socket))
     })
     // Errors of accept (EMFILE) are temporary.
     const onAcceptError = (error: Error) => owner.onRefused('too-many', 'accept', error.message)
@@ -69,8 +73,10 @@ export class Listener {
   }
 
   #refuse(socket: TLSSocket, detail: string): void {
-    // For a connection that had no place, or lost it, this says only that it is gone.
-    if (this.#acceptor.serves(socket)) this.#owner.onRefused('tls', addressOf(socket), detail)
+    const client = this.#clients.get((socket as Wrapped)._parent ?? socket)
+    // Of a connection that had no place, or lost it, an error says only that it is gone.
+    const isTold = this.#acceptor.serves(socket) || typeof socket.authorizationError === 'string'
+    if (isTold && client !== undefined) this.#owner.onRefused('tls', client, detail)
     socket.destroy()
   }
 

@@ -209,6 +209,25 @@ t.test('a certificate without a name that is wanted is refused, with its line', 
   t.match(told('a b'), /names\[0\]: is a host name, or `\*\.` and a host name/)
 })
 
+t.test('when they expire is a metric, by the option that names them', async t => {
+  const end = inDays(3)
+  const listener = { address: '127.0.0.1:0', tls: await issue(ca, { notAfter: end }) }
+  const main = {
+    endpoints: ['https://localhost:1'],
+    tls: { ca: `${ca.cert}\n${(await issue(ca, { notAfter: end })).cert}` },
+  }
+  const { proxy } = await running(t, { listeners: [listener], backends: { main }, metrics: true })
+  const lines = proxy
+    .metrics()
+    .split('\n')
+    .filter(line => line.includes('certificate_expiry'))
+  const seconds = Math.floor(end.getTime() / 1_000)
+  t.same(lines.slice(2), [
+    `grpc_verbatim_certificate_expiry_timestamp_seconds{option="listeners[0].tls.cert"} ${seconds}`,
+    `grpc_verbatim_certificate_expiry_timestamp_seconds{option="backends.main.tls.ca"} ${seconds}`,
+  ])
+})
+
 /** A backend that wants certificates of clients, and answers every call. */
 async function backend(
   t: Test,
