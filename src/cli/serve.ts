@@ -110,6 +110,9 @@ function checkWritable(pidFile: PidFile | undefined): void {
   }
 }
 
+/** Exit codes above are those of signals. */
+const SIGNALLED = 128
+
 /** What serves: this process, or workers that it starts. Of the other one nothing is loaded. */
 async function proxyOf(resolution: Resolution, flags: readonly string[]) {
   if (resolution.config.workers === undefined) {
@@ -118,8 +121,10 @@ async function proxyOf(resolution: Resolution, flags: readonly string[]) {
   }
   const { Primary } = await import('../workers/primary.ts')
   const primary = new Primary(resolution, { execArgv: [...process.execArgv, ...flags] })
-  // By a second signal, or a mistake of ours: nobody is left behind.
-  process.on('exit', () => primary.kill())
+  // By a second signal nobody is left behind. Where the primary ends by a mistake, workers finish what they have.
+  process.on('exit', code => {
+    if (code > SIGNALLED) primary.kill()
+  })
   return primary
 }
 

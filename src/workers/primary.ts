@@ -82,6 +82,8 @@ export class Primary implements Administered {
       await this.#crew.start(this.#forCrew(this.setup, doors.listeners))
     } catch (error) {
       doors.discard()
+      this.#crew.kill()
+      await this.#admin.close()
       throw error
     }
     if (this.#draining !== undefined) {

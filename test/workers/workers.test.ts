@@ -4,7 +4,10 @@ import http2, { type ClientHttp2Session } from 'node:http2'
 import net from 'node:net'
 import { join } from 'node:path'
 import tls from 'node:tls'
+import { pino } from 'pino'
 import t from 'tap'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import { Primary } from '../../src/workers/primary.ts'
 import { certificates } from '../support/certs.ts'
 import { until } from '../support/until.ts'
 import { backend, call, connect, connectionsOf, ended, pidsOf, serve } from './rig.ts'
@@ -66,11 +69,14 @@ workers: 4`
   t.match(failures, [{ times: 1 }], 'workers keep failures for the admin address')
   secure.destroy()
   const pids = await pidsOf(served)
-  served.proxy.child.kill('SIGTERM')
+  // Ctrl-C in a terminal goes to all of them.
+  for (const pid of pids) process.kill(pid, 'SIGINT')
+  t.equal(await call(sessions[0]!), '0', 'workers do not care')
+  served.proxy.child.kill('SIGINT')
   t.match(await served.proxy.exit, { code: 0, stderr: '' })
   await ended(...pids)
   const records = served.lines().filter(({ msg }) => msg === 'call')
-  t.equal(records.length, 26, 'whole lines of the log')
+  t.equal(records.length, 27, 'whole lines of the log')
   t.same(new Set(records.map(({ worker }) => worker)), new Set([1, 2, 3, 4]), 'that say whose they are')
 })
 
@@ -173,8 +179,15 @@ ${more}`
   t.match(JSON.parse(await served.page('/reload', 'POST')), { kind: 'applied' })
   t.equal(await held, '12')
   t.equal(await call(late), '0')
+
+  // A worker that dies in the drain is not what a drain should be, and the exit code says so.
+  const inDrain = call(late, '/a.B/Hold')
+  const [holder, other] = await pidsOf(served)
   served.proxy.child.kill('SIGTERM')
-  t.equal((await served.proxy.exit).code, 0)
+  await ended(other!)
+  process.kill(holder!, 'SIGKILL')
+  t.equal((await served.proxy.exit).code, 1)
+  t.equal(await inDrain, 'lost')
 })
 
 t.test('a worker that stands still is replaced; of what comes meanwhile one connection is lost at most', async t => {
@@ -202,4 +215,42 @@ workers: 2`
   )
   const late = await connect(t, served.address)
   t.equal(await call(late), '0')
+  // This program has no handler: its workers see that it is gone.
+  const pids = await pidsOf(served)
+  served.proxy.child.kill('SIGTERM')
+  await ended(...pids)
+})
+
+t.test('a second signal ends the workers too', async t => {
+  const { url } = await backend(t)
+  const served = await serve(
+    t,
+    `listeners: [{ address: 127.0.0.1:0 }]
+backends: { greeter: { endpoints: ["${url}"] } }
+workers: 1`,
+  )
+  const session = await connect(t, served.address)
+  const held = call(session, '/a.B/Hold')
+  const pids = await pidsOf(served)
+  served.proxy.child.kill('SIGTERM')
+  await served.proxy.output(/"draining"/)
+  served.proxy.child.kill('SIGTERM')
+  t.equal((await served.proxy.exit).code, 143)
+  await ended(...pids)
+  t.equal(await held, 'lost')
+})
+
+t.test('where no worker can be started the proxy says why, and does not begin', async t => {
+  const logger = pino({ level: 'silent' })
+  const options = {
+    listeners: [{ address: '127.0.0.1:0' }],
+    backends: { a: { endpoints: ['127.0.0.1:1'] } },
+    workers: 2,
+    logger,
+  }
+  const primary = new Primary(resolveConfig(options), { execArgv: ['--no-such-option'] })
+  await t.rejects(primary.start(), {
+    name: 'ConfigError',
+    message: /^workers: none of them can be started: worker . ended with 9/,
+  })
 })
