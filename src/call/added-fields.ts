@@ -1,5 +1,5 @@
 /** Fields that the proxy adds to a request where it is told to. By default it adds none. */
-import type { Field, RequestHead } from '../grpc/metadata.ts'
+import type { AddedField, Field, RequestHead } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
@@ -11,21 +11,22 @@ export interface AddedFieldsOptions {
   readonly via: boolean
 }
 
-export type AddedFields = (peer: Peer, head: RequestHead, block: HeaderBlock, target: Target) => readonly Field[]
+export type AddedFields = (peer: Peer, head: RequestHead, block: HeaderBlock, target: Target) => readonly AddedField[]
 
-const NONE: readonly Field[] = []
+const NONE: readonly AddedField[] = []
 
 /** @returns a function that returns the same empty list each time when there is nothing to add */
 export function addedFields(options: AddedFieldsOptions): AddedFields {
-  const byTarget = new WeakMap<Target, readonly Field[]>()
-  const ofTarget = (target: Target): readonly Field[] => {
-    const { metadata } = target
-    if (metadata === undefined) return NONE
+  const byTarget = new WeakMap<Target, readonly AddedField[]>()
+  const ofTarget = (target: Target): readonly AddedField[] => {
+    const { metadata, removeMetadata } = target
+    if (metadata === undefined && removeMetadata === undefined) return NONE
     // A route's target never changes. A director may change an object that it has returned before.
-    if (!Object.isFrozen(target) || !Object.isFrozen(metadata)) return fieldsOf(metadata)
+    if (!Object.isFrozen(target) || !Object.isFrozen(metadata) || !Object.isFrozen(removeMetadata))
+      return fieldsOf(target)
     let fields = byTarget.get(target)
     if (fields === undefined) {
-      fields = fieldsOf(metadata)
+      fields = fieldsOf(target)
       byTarget.set(target, fields)
     }
     return fields
@@ -53,8 +54,8 @@ function checkValue(name: string, value: unknown): void {
 }
 
 /** @throws TypeError for a name or a value that HTTP/2 cannot carry */
-function fieldsOf(metadata: NonNullable<Target['metadata']>): Field[] {
-  const fields: Field[] = []
+function fieldsOf({ metadata = {}, removeMetadata = [] }: Target): AddedField[] {
+  const fields: AddedField[] = removeMetadata.map(name => ({ name, value: '', neverIndexed: false, removes: true }))
   for (const [given, values] of Object.entries(metadata)) {
     const name = given.toLowerCase()
     if (!FIELD_NAME.test(name)) throw new TypeError(`${JSON.stringify(given)} is not a name that HTTP/2 can carry`)

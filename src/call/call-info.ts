@@ -1,6 +1,6 @@
 /** What a director sees of a call. Its parts are made when they are asked for, not before. */
 import { firstValue, type RequestHead } from '../grpc/metadata.ts'
-import type { CallInfo, MetadataView } from '../routing/director.ts'
+import type { CallInfo, CallNotes, MetadataView } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
 export class RoutedCall implements CallInfo, MetadataView {
@@ -10,6 +10,7 @@ export class RoutedCall implements CallInfo, MetadataView {
   readonly authority: string
   readonly peer: Peer
   readonly fields: HeaderBlock
+  #notes: CallNotes | undefined
   #abort: AbortController | undefined
   #aborted = false
 
@@ -24,6 +25,11 @@ export class RoutedCall implements CallInfo, MetadataView {
 
   get metadata(): MetadataView {
     return this
+  }
+
+  get notes(): CallNotes {
+    this.#notes ??= {}
+    return this.#notes
   }
 
   get signal(): AbortSignal {

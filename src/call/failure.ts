@@ -112,6 +112,34 @@ export const FAILURES = {
     message: '…',
     retryable: false,
   },
+  unauthenticated: {
+    what: 'a [gate](edge.md#gates) found no valid credentials',
+    status: Status.UNAUTHENTICATED,
+    message: 'the call has no valid credentials',
+    retryable: false,
+    causeNote: 'what is wrong with them',
+  },
+  forbidden: {
+    what: 'a [gate](edge.md#gates) does not let this caller, or this address, make the call',
+    status: Status.PERMISSION_DENIED,
+    message: 'the call is not permitted',
+    retryable: false,
+    causeNote: 'which rule it does not meet',
+  },
+  'rate-limited': {
+    what: 'more calls than a [rate limit](edge.md#rate-limits) allows; `grpc-retry-pushback-ms` says when there is room',
+    status: Status.RESOURCE_EXHAUSTED,
+    message: 'too many calls',
+    retryable: true,
+    causeNote: 'the limit',
+  },
+  'gate-failed': {
+    what: 'a [gate](edge.md#gates) could not ask what it has to ask, and lets nobody pass then',
+    status: Status.UNAVAILABLE,
+    message: 'it cannot be found out whether the call is permitted',
+    retryable: true,
+    causeNote: 'whom it could not ask, and why',
+  },
   'director-failed': {
     what: 'the director threw anything else, or its answer has a field that HTTP/2 cannot carry',
     status: Status.INTERNAL,
@@ -250,6 +278,8 @@ export interface Failure {
   readonly code: ErrorCode
   /** For the log alone: addresses, names, and what the system or the backend said. Empty where there is no more. */
   readonly cause: string
+  /** When another try may end otherwise (gRFC A6, `grpc-retry-pushback-ms`). */
+  readonly retryAfterMs: number | undefined
   /** The request is not gRPC: the answer is this HTTP status and nothing else. */
   readonly http: number | undefined
 }
@@ -271,6 +301,7 @@ export function failureOf(token: FailureToken, details: FailureDetails = NO_DETA
     message: detail === undefined ? message : message.replace('…', () => detail),
     code: details.code ?? kind.code ?? ErrorCode.INTERNAL_ERROR,
     cause: details.cause ?? '',
+    retryAfterMs: details.retryAfterMs,
     http: details.http ?? kind.http,
   }
 }

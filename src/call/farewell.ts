@@ -34,11 +34,14 @@ function answerTo(failure: Failure, contentType: string): Field[] {
 
 /** The end of a response that has begun, marked as the proxy's own. */
 function ownTrailers(failure: Failure): Field[] {
-  return [
+  const fields = [
     field('grpc-status', String(failure.status)),
     field('grpc-message', messageOf(failure)),
     field('x-grpc-verbatim-error', failure.token),
   ]
+  const { retryAfterMs } = failure
+  if (retryAfterMs !== undefined) fields.push(field('grpc-retry-pushback-ms', String(Math.ceil(retryAfterMs))))
+  return fields
 }
 
 function field(name: string, value: string): Field {

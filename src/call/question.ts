@@ -1,9 +1,10 @@
 /** Asks the director where a call goes. The answer comes now or later, and may be any value that JavaScript has. */
 import type { Backend } from '../backend/backend.ts'
 import type { CallHash } from '../backend/balance/hash-key.ts'
-import type { Field, RequestHead } from '../grpc/metadata.ts'
+import type { AddedField, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { CallPriority, Target } from '../routing/director.ts'
+import { isPromise, Refusal } from '../routing/gate.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
@@ -18,7 +19,7 @@ export interface Asker {
   hash: number
   /** Which calls give way first; see `backend/call-priority.ts`. */
   priority: number
-  onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void
+  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[]): void
   onNoRoute(failure: Failure): void
 }
 
@@ -38,12 +39,17 @@ export function askDirector(context: RelayContext, call: RoutedCall, head: Reque
 
 function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: unknown): void {
   if (!asker.waitsForRoute) return
+  if (thrown instanceof Refusal) return asker.onNoRoute(ofGate(thrown))
   if (thrown instanceof GrpcError) {
     return asker.onNoRoute(failureOf('denied', { status: thrown.status, message: thrown.message }))
   }
   // Its message may hold what a client must not see; the log has it.
   context.onFault('the director threw', call.path, thrown)
   asker.onNoRoute(failureOf('director-failed'))
+}
+
+function ofGate({ token, message, retryAfterMs }: Refusal): Failure {
+  return failureOf(token, { cause: message, retryAfterMs })
 }
 
 function answer(
@@ -58,7 +64,7 @@ function answer(
   if (target == null) return asker.onNoRoute(failureOf('no-route', { detail: call.path }))
   let backend: Backend | undefined
   let authority: string | undefined
-  let added: readonly Field[]
+  let added: readonly AddedField[]
   let priority: CallPriority | undefined
   // A director in plain JavaScript may return anything: what throws here is its fault.
   try {
@@ -92,8 +98,4 @@ function placeOf(hash: CallHash, call: RoutedCall, context: RelayContext): numbe
 
 function nameOf(backend: unknown): string {
   return typeof backend === 'string' ? `no backend named ${backend}` : 'no backend like that'
-}
-
-function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
-  return typeof (answer as Promise<T> | undefined)?.then === 'function'
 }

@@ -12,7 +12,7 @@ import type { Backend, Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import { DEFAULT } from '../backend/call-priority.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { BORDER, placeAfter } from '../grpc/message.ts'
-import type { Field } from '../grpc/metadata.ts'
+import type { AddedField } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import type { HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { HeadersRefused } from '../transport/transport.ts'
@@ -176,7 +176,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#fail(failure)
   }
 
-  onRoute(backend: Backend, authority: string | undefined, added: readonly Field[]): void {
+  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[]): void {
     this.#backend = backend
     this.#request.authority = authority
     this.#request.added = added

@@ -4,7 +4,14 @@
  * here too.
  */
 import type { ClientShare } from '../backend/client-share.ts'
-import { editRequest, type Field, type Replacement, type RequestHead, readHead } from '../grpc/metadata.ts'
+import {
+  type AddedField,
+  editRequest,
+  type Field,
+  type Replacement,
+  type RequestHead,
+  readHead,
+} from '../grpc/metadata.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream } from '../transport/transport.ts'
@@ -28,7 +35,7 @@ export class CallRequest {
   head: RequestHead = NO_HEAD
   /** What the routing wants changed: another `:authority`, and fields to add. */
   authority: string | undefined
-  added: readonly Field[] = NO_FIELDS
+  added: readonly AddedField[] = NO_FIELDS
   /** END_STREAM came. */
   ended = false
   /** All that came is kept, so that it can be sent again. Once this is false, the call is committed to its attempt. */

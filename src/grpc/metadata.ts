@@ -118,6 +118,12 @@ export interface Replacement {
   readonly fields: readonly Field[]
 }
 
+/** A field of the proxy's, in the place of those that a client sent under its name. */
+export interface AddedField extends Field {
+  /** Those are dropped, and nothing takes their place. */
+  readonly removes?: boolean
+}
+
 /** What differs between the block that came and the one that goes upstream. */
 export interface RequestEdits {
   /** Of the upstream connection. */
@@ -126,7 +132,7 @@ export interface RequestEdits {
   /** Remaining time for `grpc-timeout`; undefined leaves the field as it is. */
   readonly timeout: string | undefined
   /** Added at the end; a client's field of the same name is dropped. */
-  readonly added: readonly Field[]
+  readonly added: readonly AddedField[]
   /** Goes before `added` where both have a name. */
   readonly replaced?: Replacement | undefined
 }
@@ -165,7 +171,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     }
   }
   if (edits.authority !== undefined && !named) addAuthority(out, edits.authority)
-  for (const field of edits.added) if (!replaced?.names.has(field.name)) out.push(field)
+  for (const field of edits.added) if (field.removes !== true && !replaced?.names.has(field.name)) out.push(field)
   if (replaced !== undefined) for (const field of replaced.fields) out.push(field)
   return out
 }

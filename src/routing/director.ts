@@ -19,8 +19,29 @@ export interface CallInfo {
   readonly authority: string
   readonly metadata: MetadataView
   readonly peer: Peer
+  /** What gates have found out of the call, by name; a director may look at it. It is made when it is asked for. */
+  readonly notes: CallNotes
   /** Aborts when the client is gone, or the deadline passed, before the director answered. */
   readonly signal: AbortSignal
+}
+
+/**
+ * What a gate knows of a call for those behind it. The gates of the proxy write what is here; a gate of one's own adds its
+ * names by `declare module 'grpc-verbatim' { interface CallNotes { tenant?: string } }`.
+ */
+export interface CallNotes {
+  /** Who calls, as the last gate that found it out says. */
+  identity?: CallerIdentity
+}
+
+/** Who calls. */
+export interface CallerIdentity {
+  /** The subject: of a token, a key's name, a certificate's name. */
+  readonly name: string
+  /** The gate's kind. */
+  readonly by: string
+  /** Of a token. */
+  readonly claims?: Readonly<Record<string, unknown>>
 }
 
 /** Read-only look at a request's header fields. Names in lower case. */
@@ -55,6 +76,8 @@ export interface Target {
   readonly priority?: CallPriority | undefined
   /** Added to the request, after what the client sent. They replace a client's fields of the same name. */
   readonly metadata?: Readonly<Record<string, string | readonly string[]>>
+  /** Names of metadata, in lower case, that are not forwarded. */
+  readonly removeMetadata?: readonly string[]
 }
 
 /**

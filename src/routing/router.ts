@@ -8,6 +8,7 @@
 import { hostEndOf, normalAuthority } from '../grpc/authority.ts'
 import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, CallPriority, Director, Target } from './director.ts'
+import type { Gate } from './gate.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
 
 /** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
@@ -25,6 +26,8 @@ export interface Route {
   readonly rewriteAuthority?: string
   /** Which calls give way first when many wait for the backend. */
   readonly priority?: CallPriority | undefined
+  /** What a call must pass before it goes to the backend. */
+  readonly gate?: Gate | undefined
   /** Added to the request; a name that the client sent too is replaced. */
   readonly addMetadata?: Readonly<Record<string, string | readonly string[]>>
 }
@@ -74,7 +77,7 @@ export function createRouter(routes: readonly Route[], { random = Math.random }:
 }
 
 function directorOf(routes: readonly Route[], hits: Float64Array, random: () => number): Director {
-  const compiled = routes.map(compile)
+  const compiled = routes.map((route, order) => compile(route, order, random))
   const first = compiled[0]?.action
   if (first?.kind === 'target' && takesEveryCall(routes[0]!)) {
     return () => {
@@ -96,7 +99,7 @@ function directorOf(routes: readonly Route[], hits: Float64Array, random: () => 
       return undefined
     }
     hits[route.order]!++
-    return decide(route.action, random)
+    return route.action.kind === 'gated' ? route.action.director(call) : decide(route.action, random)
   }
 }
 
@@ -123,7 +126,9 @@ function takesEveryCall({ match }: Route): boolean {
   return match === undefined || Object.values(match).every(condition => condition === undefined)
 }
 
-type Action =
+type Action = Ungated | { readonly kind: 'gated'; readonly director: Director }
+
+type Ungated =
   | { readonly kind: 'target'; readonly target: Target }
   | { readonly kind: 'weighted'; readonly choices: readonly Choice[]; readonly total: number }
   | { readonly kind: 'deny'; readonly error: GrpcError }
@@ -158,15 +163,17 @@ interface RouteIndex {
   readonly byAuthorities: boolean
 }
 
-function compile(route: Route, order: number): CompiledRoute {
+function compile(route: Route, order: number, random: () => number): CompiledRoute {
+  const action = compileAction(route, order)
+  const { gate } = route
   return {
     order,
     matcher: compileMatch(route.match ?? {}, route.deny !== undefined),
-    action: compileAction(route, order),
+    action: gate === undefined ? action : { kind: 'gated', director: gate(() => decide(action, random)) },
   }
 }
 
-function compileAction(route: Route, order: number): Action {
+function compileAction(route: Route, order: number): Ungated {
   const given = [route.backend, route.backends, route.deny].filter(action => action !== undefined).length
   if (given !== 1)
     throw new TypeError(`route ${order} needs exactly one of backend, backends and deny, it has ${given}`)
@@ -260,7 +267,7 @@ function orderAt(list: readonly CompiledRoute[], at: number): number {
   return at < list.length ? list[at]!.order : Infinity
 }
 
-function decide(action: Action, random: () => number): Target {
+function decide(action: Ungated, random: () => number): Target {
   if (action.kind === 'target') return action.target
   if (action.kind === 'deny') throw action.error
   const point = random() * action.total

@@ -32,6 +32,7 @@ export function call(
       has: name => all(name).length > 0,
     },
     peer: { address: '127.0.0.1:50000', encrypted },
+    notes: {},
     signal: new AbortController().signal,
   }
 }

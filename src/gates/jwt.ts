@@ -1,0 +1,159 @@
+/**
+ * A gate by JSON Web Tokens (RFC 7519), as OpenID Connect issuers give them. A token that was verified is known until it
+ * expires: a call with it costs one look, and no promise.
+ */
+import type { JSONWebKeySet, JWTPayload } from 'jose'
+import type { CallInfo, Director } from '../routing/director.ts'
+import { type Gate, onAnswer, Refusal, refusal, withAdditions } from '../routing/gate.ts'
+import { type Clock, systemClock } from '../transport/clock.ts'
+import { type CredentialPlace, credentialOf } from './credential.ts'
+import { FetchedKeys, givenKeys, type Jose, type KeySet, type RemoteKeys } from './jwks.ts'
+import { Kept } from './kept.ts'
+
+export interface JwtOptions {
+  /** `iss` of the tokens. */
+  readonly issuer: string
+  /** Tokens must be for one of these (`aud`). */
+  readonly audience: string | readonly string[]
+  /** The issuer's keys: where to fetch them, or the keys. */
+  readonly jwks: RemoteKeys | JSONWebKeySet
+  /** By default all that have a public key: `RS256`, `ES256`, `EdDSA`, … */
+  readonly algorithms?: readonly string[] | undefined
+  /** How far the issuer's clock may be from this one. */
+  readonly clockToleranceMs?: number | undefined
+  /** Where the token stands: `authorization`, with `Bearer` before it; in another place with nothing before it. */
+  readonly header?: string | undefined
+  /** Whether the backend gets the token too; it does by default. */
+  readonly forward?: boolean | undefined
+  /** Claims that the backend gets, as metadata: `x-user: sub`. What a client sends under these names is removed. */
+  readonly claimsToMetadata?: Readonly<Record<string, string>> | undefined
+}
+
+/** None with a shared secret, for which a public key can be mistaken; and never `none`. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+const MAX_TOKEN_CHARACTERS = 16_384
+/** Verified tokens that are known at a time. */
+const MAX_TOKENS = 10_000
+/** To verify costs about 0.3 ms of the loop's threads: more at a time would only wait longer. */
+const MAX_VERIFYING = 256
+/** Longer ones are verified each time: what is known of tokens has a bound in bytes. */
+const MAX_KNOWN_CHARACTERS = 4_096
+/** So that the clock may be set meanwhile. */
+const MAX_KNOWN_MS = 3_600_000
+const CLOCK_TOLERANCE_MS = 30_000
+
+interface Verified {
+  readonly claims: JWTPayload
+  /** By the clock that does not jump. */
+  readonly untilMs: number
+}
+
+const BUSY = refusal('rate-limited', `more than ${MAX_VERIFYING} tokens are being verified`, 1_000)
+
+export function jwt(options: JwtOptions, clock: Clock = systemClock): Gate {
+  const gate = new JwtGate(options, clock)
+  return next => call => gate.ask(call, next)
+}
+
+class JwtGate {
+  readonly #options: JwtOptions
+  readonly #place: CredentialPlace
+  readonly #clock: Clock
+  readonly #known = new Kept<Verified>(MAX_TOKENS)
+  readonly #names: readonly string[]
+  #keys: Promise<{ jose: Jose; keys: KeySet }> | undefined
+  #verifying = 0
+
+  constructor(options: JwtOptions, clock: Clock) {
+    this.#options = options
+    this.#clock = clock
+    const { header = 'authorization', forward = true, claimsToMetadata = {} } = options
+    const scheme = header === 'authorization' ? 'Bearer' : ''
+    this.#place = { header, scheme, maxCharacters: MAX_TOKEN_CHARACTERS }
+    this.#names = [...Object.keys(claimsToMetadata), ...(forward ? [] : [header])]
+  }
+
+  ask(call: CallInfo, next: Director): ReturnType<Director> {
+    const token = credentialOf(call, this.#place)
+    const known = this.#known.get(token)
+    if (known !== undefined && this.#clock.now() < known.untilMs) return this.#pass(call, known.claims, next)
+    if (this.#verifying >= MAX_VERIFYING) throw BUSY
+    return this.#verified(token).then(claims => this.#pass(call, claims, next))
+  }
+
+  #pass(call: CallInfo, claims: JWTPayload, next: Director): ReturnType<Director> {
+    call.notes.identity = { name: claims.sub ?? '', by: 'jwt', claims }
+    if (this.#names.length === 0) return next(call)
+    const added = { metadata: metadataOf(claims, this.#options.claimsToMetadata ?? {}), removeMetadata: this.#names }
+    return onAnswer(next(call), target => withAdditions(target, added))
+  }
+
+  async #verified(token: string): Promise<JWTPayload> {
+    this.#verifying++
+    try {
+      const { jose, keys } = await this.#load()
+      const claims = await this.#verify(token, jose, keys)
+      if (token.length <= MAX_KNOWN_CHARACTERS) this.#known.set(token, { claims, untilMs: this.#untilMs(claims) })
+      return claims
+    } finally {
+      this.#verifying--
+    }
+  }
+
+  #untilMs({ exp = 0 }: JWTPayload): number {
+    const leftMs = exp * 1_000 + this.#toleranceMs - Date.now()
+    return this.#clock.now() + Math.min(leftMs, MAX_KNOWN_MS)
+  }
+
+  get #toleranceMs(): number {
+    return this.#options.clockToleranceMs ?? CLOCK_TOLERANCE_MS
+  }
+
+  async #verify(token: string, jose: Jose, keys: KeySet, again = false): Promise<JWTPayload> {
+    const { issuer, audience, algorithms = ALGORITHMS } = this.#options
+    try {
+      const { payload } = await jose.jwtVerify(token, await keys.get(), {
+        issuer,
+        audience: [audience].flat(),
+        algorithms: [...algorithms],
+        clockTolerance: this.#toleranceMs / 1_000,
+        // One that never ends cannot be taken back.
+        requiredClaims: ['exp'],
+      })
+      return payload
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      const isNewKey = error instanceof jose.errors.JWKSNoMatchingKey
+      if (isNewKey && !again && (await keys.refresh())) return this.#verify(token, jose, keys, true)
+      throw refusal('unauthenticated', `the token is not valid: ${(error as Error).message}`)
+    }
+  }
+
+  #load(): Promise<{ jose: Jose; keys: KeySet }> {
+    this.#keys ??= import('jose').then(jose => {
+      const { jwks } = this.#options
+      const onChanged = () => this.#known.clear()
+      const keys =
+        'url' in jwks
+          ? new FetchedKeys(jose, jwks as RemoteKeys, onChanged, this.#clock)
+          : givenKeys(jose, jwks as JSONWebKeySet)
+      return { jose, keys }
+    })
+    return this.#keys
+  }
+}
+
+const UNSENDABLE = refusal('forbidden', 'a claim that the backend should get is no text that metadata can carry')
+
+function metadataOf(claims: JWTPayload, names: Readonly<Record<string, string>>): Record<string, string> {
+  const metadata: Record<string, string> = {}
+  for (const [name, claim] of Object.entries(names)) {
+    const value = claims[claim]
+    if (value === undefined || value === null) continue
+    const text = Array.isArray(value) ? value.map(String).join(',') : String(value)
+    if (name.endsWith('-bin')) metadata[name] = Buffer.from(text, 'utf8').toString('base64').replace(/=+$/, '')
+    else if (/^[!-~](?:[ -~]*[!-~])?$/.test(text)) metadata[name] = text
+    else throw UNSENDABLE
+  }
+  return metadata
+}

@@ -1,0 +1,128 @@
+/**
+ * Gates: directors around a director. A gate may refuse a call, wait with it, or note something of it before it is routed,
+ * and may add to the answer. They are composed once, when the configuration is read; a call runs through functions.
+ *
+ * ```
+ *   call ──► gate ──► gate ──► director ──► target
+ *              └─ GrpcError      └─ GrpcError, undefined
+ * ```
+ */
+import { GrpcError, Status } from '../grpc/status.ts'
+import type { Director, Target } from './director.ts'
+
+/** A director around another: it calls `next`, or throws. */
+export type Gate = (next: Director) => Director
+
+type Answer = ReturnType<Director>
+
+/** A director that asks these gates first, from the first to the last. */
+export function through(gates: readonly Gate[], last: Director): Director {
+  return gates.reduceRight((next, gate) => gate(next), last)
+}
+
+/** Uses an answer now, or later where it is a promise: an answer that is there costs no promise. */
+export function onAnswer(answer: Answer, use: (target: Target | undefined) => Answer): Answer {
+  return isPromise(answer) ? answer.then(use) : use(answer)
+}
+
+export function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
+  return typeof (answer as Promise<T> | undefined)?.then === 'function'
+}
+
+/** Ways in which a gate of the proxy refuses; `call/failure.ts` has their statuses. */
+export type RefusalToken = 'unauthenticated' | 'forbidden' | 'rate-limited' | 'gate-failed'
+
+/**
+ * A gate of the proxy refuses a call. The client learns the status and no more than that: what exactly is wrong helps who
+ * guesses. The message is for the log.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly token: RefusalToken
+  /** When another try may end otherwise, for `grpc-retry-pushback-ms` (gRFC A6). */
+  readonly retryAfterMs: number | undefined
+
+  constructor(token: RefusalToken, message: string, retryAfterMs?: number) {
+    super(message)
+    this.token = token
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+/**
+ * A refusal without a stack: to find out where it was made costs more than all else of a refused call, and that would help
+ * who floods us.
+ */
+export function refusal(token: RefusalToken, message: string, retryAfterMs?: number): Refusal {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return new Refusal(token, message, retryAfterMs)
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+/** A call must pass all of them. */
+export function allOf(gates: readonly Gate[]): Gate {
+  return next => through(gates, next)
+}
+
+/** What a gate adds to the target of a call that it lets pass. */
+type Additions = Pick<Target, 'metadata' | 'removeMetadata'>
+
+/** The end of a gate that is asked by itself: whoever comes here has passed. */
+const PASSED: Target = Object.freeze({ backend: '' })
+
+/**
+ * A call must pass one of them; they are asked in order, up to the first that lets it pass. Where none does, the refusal is
+ * that of the first which knew the caller, else that of the first.
+ */
+export function anyOf(gates: readonly Gate[]): Gate {
+  const asked = gates.map(gate => gate(() => PASSED))
+  return next => call => {
+    const from = (at: number, refusals: readonly unknown[]): Answer => {
+      for (let i = at; i < asked.length; i++) {
+        let answer: Answer
+        try {
+          answer = asked[i]!(call)
+        } catch (thrown) {
+          refusals = [...refusals, thrown]
+          continue
+        }
+        if (!isPromise(answer)) return onAnswer(next(call), target => withAdditions(target, answer as Target))
+        return answer.then(
+          passed => onAnswer(next(call), target => withAdditions(target, passed)),
+          thrown => from(i + 1, [...refusals, thrown]),
+        )
+      }
+      throw mostTelling(refusals)
+    }
+    return from(0, [])
+  }
+}
+
+function mostTelling(refusals: readonly unknown[]): unknown {
+  const told = refusals.filter(thrown => thrown instanceof Refusal || thrown instanceof GrpcError)
+  // What else is thrown is a mistake, which somebody should learn of.
+  if (told.length < refusals.length) return refusals.find(thrown => !told.includes(thrown as Refusal))
+  const most = told.find(knewCaller) ?? told[0]
+  if (told.length === 1 || !(most instanceof Refusal)) return most
+  return refusal(most.token, told.map(({ message }) => message).join('; '), most.retryAfterMs)
+}
+
+function knewCaller(thrown: Refusal | GrpcError): boolean {
+  return thrown instanceof Refusal ? thrown.token !== 'unauthenticated' : thrown.status !== Status.UNAUTHENTICATED
+}
+
+/** A target with what a gate vouches for. It takes the place of what a client sent under these names. */
+export function withAdditions(target: Target | undefined, added: Additions | undefined): Target | undefined {
+  if (target == null || added === undefined) return target
+  const { metadata, removeMetadata } = added
+  if (metadata === undefined && removeMetadata === undefined) return target
+  return {
+    ...target,
+    metadata: { ...target.metadata, ...metadata },
+    removeMetadata: [...(target.removeMetadata ?? []), ...(removeMetadata ?? [])],
+  }
+}
