@@ -14,6 +14,13 @@ export type { BackendHandle, GrpcProxy } from './config/grpc-proxy.ts'
 export type * from './config/options.ts'
 export type { OwnSource, OwnSourceSink } from './config/own-source.ts'
 export { ConfigError, type Problem } from './config/problems.ts'
+export { type ApiKey, type ApiKeysOptions, apiKeys } from './gates/api-keys.ts'
+export { type CertificateOptions, certificate } from './gates/certificate.ts'
+export { type ClaimsOptions, claims } from './gates/claims.ts'
+export type { RemoteKeys } from './gates/jwks.ts'
+export { type JwtOptions, jwt } from './gates/jwt.ts'
+export { type NetworkOptions, network } from './gates/network.ts'
+export { type RateKey, type RateLimitOptions, rateLimit } from './gates/rate-limit.ts'
 export { GrpcError, Status, type StatusCode, type StatusName } from './grpc/status.ts'
 export type { RecentFailure } from './observe/recent-failures.ts'
 export type { BesideOptions, StreamHandler } from './proxy/carriers.ts'
@@ -23,6 +30,16 @@ export type { ClientSessionState, ListenerState } from './proxy/front-state.ts'
 export type { ListenOptions } from './proxy/proxy.ts'
 export type { RouteState } from './proxy/route-state.ts'
 export type { OpenCounts, ProxyState, StateOptions } from './proxy/state.ts'
-export type { BackendDefinition, CallInfo, CallPriority, Director, MetadataView, Target } from './routing/director.ts'
+export type {
+  BackendDefinition,
+  CallerIdentity,
+  CallInfo,
+  CallNotes,
+  CallPriority,
+  Director,
+  MetadataView,
+  Target,
+} from './routing/director.ts'
+export type { Gate } from './routing/gate.ts'
 export type { BoundAddress } from './transport/listening-socket.ts'
 export type { HeaderBlock, HeaderField, Peer } from './transport/transport.ts'

@@ -19,7 +19,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   transport: 1,
   ...{ routing: 2, rpc: 2, web: 2 },
   backend: 3,
-  ...{ call: 4, discovery: 4 },
+  ...{ call: 4, discovery: 4, gates: 4 },
   ...{ observe: 5, admin: 5 },
   proxy: 6,
   config: 7,

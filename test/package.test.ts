@@ -34,7 +34,7 @@ t.test('what is in it', async t => {
 
 t.test('what package.json promises is there', async t => {
   const { bin, exports } = MANIFEST
-  const doors = [exports['.'], exports['./wire']]
+  const doors = [exports['.'], exports['./gates'], exports['./wire']]
   for (const file of [bin['grpc-verbatim'], ...doors.flatMap(({ types, default: main }) => [types, main])]) {
     t.ok(files.includes(file.replace('./', '')), file)
   }
@@ -55,7 +55,7 @@ t.test('attw says nothing', async t => {
   const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)))
   t.ok(result.types)
   const { problems, entrypoints } = result as Extract<typeof result, { types: { kind: string } }>
-  t.same(Object.keys(entrypoints), ['.', './wire', './package.json'])
+  t.same(Object.keys(entrypoints), ['.', './gates', './wire', './package.json'])
   // Its rule for Node before 22.12, which could not require() an ES module; `engines` asks for more. A test below does it.
   t.same(
     problems.filter(({ kind }) => kind !== 'CJSResolvesToESM'),
@@ -159,6 +159,15 @@ t.test('the wire layer by itself', async t => {
   const script = `import * as wire from 'grpc-verbatim/wire'; console.log(JSON.stringify(Object.keys(wire).sort()))`
   writeFileSync(path.join(project, 'wire.js'), script)
   t.same(JSON.parse(node(project, 'wire.js')), WIRE_API)
+})
+
+t.test('gates by themselves', async t => {
+  const script = `import * as gates from 'grpc-verbatim/gates'; console.log(JSON.stringify(Object.keys(gates).sort()))`
+  writeFileSync(path.join(project, 'gates.js'), script)
+  t.same(JSON.parse(node(project, 'gates.js')), [
+    ...['Refusal', 'allOf', 'anyOf', 'apiKeys', 'certificate', 'claims', 'jwt', 'network', 'onAnswer', 'rateLimit'],
+    ...['refusal', 'through'],
+  ])
 })
 
 t.test('only the doors are open', async t => {

@@ -15,6 +15,8 @@ export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
 /** Where calls go: a director, and the backends that it can name. */
 export interface RouteTable {
   readonly director: Director
+  /** The director with the gates before it. Undefined: there are none. */
+  readonly entrance?: Director | undefined
   /** The backend that a director named, or the one that belongs to its definition. */
   backend(named: Target['backend']): Backend | undefined
 }

@@ -26,7 +26,8 @@ export interface Asker {
 /** A synchronous director costs no promise. */
 export function askDirector(context: RelayContext, call: RoutedCall, head: RequestHead, asker: Asker): void {
   try {
-    const target = context.routes.director(call)
+    const { director, entrance = director } = context.routes
+    const target = entrance(call)
     if (!isPromise(target)) return answer(context, call, head, asker, target)
     target.then(
       late => answer(context, call, head, asker, late),

@@ -4,6 +4,7 @@
  */
 import { checkBackends } from './checks/backends.ts'
 import { checkDestinations } from './checks/destinations.ts'
+import { checkGates } from './checks/gates.ts'
 import { checkListeners } from './checks/listeners.ts'
 import { checkRoutes } from './checks/routes.ts'
 import type { Finding } from './problems.ts'
@@ -16,5 +17,8 @@ export function crossChecks(input: unknown): Finding[] {
   // `load.ts` has taken it out by now.
   const included =
     root.include === undefined ? [] : [{ path: ['include'], message: 'is for files: in code, join objects' }]
-  return [...included, ...[checkListeners, checkDestinations, checkRoutes, checkBackends].flatMap(check => check(root))]
+  return [
+    ...included,
+    ...[checkListeners, checkDestinations, checkRoutes, checkGates, checkBackends].flatMap(check => check(root)),
+  ]
 }

@@ -7,6 +7,7 @@ import type { DialAddress } from '../transport/transport.ts'
 import { AdminSlot } from './admin-slot.ts'
 import { CertificateWatch } from './certificate-watch.ts'
 import { addressesOf } from './endpoint-list.ts'
+import { GateSet } from './gates.ts'
 import type { BackendHandle, GrpcProxy } from './grpc-proxy.ts'
 import type { EndpointOptions, ProxyOptions } from './options.ts'
 import type { PemsBefore } from './pem-index.ts'
@@ -17,6 +18,7 @@ import { type Resolution, resolveConfig } from './resolve.ts'
 export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   /** What is in force. */
   #resolution: Resolution
+  #gates: GateSet
   readonly #admin = new AdminSlot(this)
   readonly #certificates: CertificateWatch
   #started = false
@@ -27,7 +29,9 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   reload: (() => Promise<Verdict>) | undefined
 
   constructor(resolution: Resolution) {
-    super(resolution.config)
+    const gates = new GateSet(resolution.gates)
+    super(gates.in(resolution.config))
+    this.#gates = gates
     this.#resolution = resolution
     this.#certificates = new CertificateWatch(resolution, this, systemClock)
     this.#warn(resolution.warnings)
@@ -65,9 +69,11 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
 
   async #adopt(resolution: Resolution): Promise<ChangeSummary> {
     const { config, warnings } = resolution
+    const gates = new GateSet(resolution.gates, this.#gates)
     const admin = this.#started ? await this.#admin.prepare(config.admin) : undefined
     try {
-      const summary = await this.change(config)
+      const summary = await this.change(gates.in(config))
+      this.#gates = gates
       this.#resolution = resolution
       this.#certificates.adopted(resolution)
       this.#warn(warnings)

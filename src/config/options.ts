@@ -5,7 +5,9 @@
  */
 import type { Logger } from 'pino'
 import type { Director } from '../routing/director.ts'
+import type { Gate } from '../routing/gate.ts'
 import type { BackendOptions } from './options/backends.ts'
+import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
 import type { LogOptions } from './options/log.ts'
@@ -17,6 +19,7 @@ export type * from './options/backend-limits.ts'
 export type * from './options/backends.ts'
 export type * from './options/balancers.ts'
 export type * from './options/endpoints.ts'
+export type * from './options/gates.ts'
 export type * from './options/health.ts'
 export type * from './options/lifetimes.ts'
 export type * from './options/limits.ts'
@@ -42,6 +45,10 @@ export interface ProxyOptions {
   readonly backends?: Readonly<Record<string, BackendOptions>>
   /** Which call goes where: the first route that matches decides; without routes every call goes to the one backend. */
   readonly routes?: readonly RouteOptions[]
+  /** Who may call, and how often: gates, by names that `require` uses. */
+  readonly gates?: Readonly<Record<string, GateOptions | Gate>>
+  /** What every call must pass before it is routed: names of gates; `{ any: […] }`: one of them. */
+  readonly require?: RequirementOptions
   /** Decides instead of `routes` (in code only). */
   readonly director?: Director
   /** What is logged on standard output, and how. */

@@ -106,9 +106,11 @@ function rowsOf(schema: JsonSchema, prefix: string): Row[] {
 function innerOf(schema: JsonSchema): { schema: JsonSchema; suffix: string } | undefined {
   if (schema.properties !== undefined) return { schema, suffix: '' }
   if (schema.items?.properties !== undefined) return { schema: schema.items, suffix: '[]' }
-  const values = schema.additionalProperties
-  if (typeof values === 'object' && values.properties !== undefined) return { schema: values, suffix: '.<name>' }
-  return undefined
+  const { additionalProperties } = schema
+  if (typeof additionalProperties !== 'object') return undefined
+  // What only code can give has no fields.
+  const values = [additionalProperties, ...(additionalProperties.anyOf ?? [])].find(one => one.properties !== undefined)
+  return values && { schema: values, suffix: '.<name>' }
 }
 
 function typeName(schema: JsonSchema): string {

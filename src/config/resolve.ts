@@ -10,6 +10,7 @@ import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
 import { remember } from './endpoint-list.ts'
 import { findingsOf } from './findings.ts'
+import { type GatesConfig, readKeyFiles } from './gates.ts'
 import type { PemFiles } from './pem.ts'
 import { PemIndex, type PemsBefore } from './pem-index.ts'
 import { ConfigError, type Finding, formatPath, type Problem } from './problems.ts'
@@ -38,6 +39,8 @@ export interface ResolveOptions {
 
 export interface Resolution {
   readonly config: ProxySetup
+  /** What calls must pass, to be made once for the life of a proxy. */
+  readonly gates: GatesConfig
   /** How the endpoints of each backend are dialled, for lists that come later. */
   readonly dialling: ReadonlyMap<string, Dialling>
   /** What works, but probably not as its author thinks. */
@@ -63,6 +66,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   // Not by code that zod generates for each object: that costs more than it saves where a process parses once or twice.
   const parsed = configSchema.safeParse(input, { reportInput: true, jitless: true })
   const pems = PemIndex.read(input, { folder, seen: options.files, before: options.before })
+  const keys = readKeyFiles(mapOf(input).gates, folder, options.files)
   const token = readToken(mapOf(input).admin, folder, options.files)
   const findings = [
     ...(options.findings ?? []),
@@ -71,6 +75,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     ...pems.findings,
     ...token.findings,
     ...checkTelemetry(input),
+    ...keys.findings,
   ]
   const wrong = findings.filter(finding => !finding.warning)
   const before = options.problems ?? []
@@ -78,11 +83,13 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   if (!parsed.success) throw parsed.error
   const { data } = parsed
   const warnings = findings.filter(finding => finding.warning)
+  const gates = { required: data.require, definitions: data.gates, files: keys.files } as GatesConfig
 
   const resolved = (pems: PemIndex, warnings: readonly Finding[]): Resolution => {
     const dialling = diallingOf(data, pems, folder)
     return {
       config: assemble(data, pems, token.token, folder, dialling),
+      gates,
       dialling,
       warnings: problemsOf(warnings, options),
       pems,
@@ -147,7 +154,7 @@ function assemble(
 ): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
-  const { metrics: _, traces: written, admin, ...rest } = config
+  const { metrics: _, traces: written, admin, gates, ...rest } = config
   const certificates = pems.terms
   const metrics = resolveMetrics(config)
   const traces = resolveTraces(written, pems.filesOf(['traces', 'otlp', 'tls']))
@@ -155,6 +162,7 @@ function assemble(
     ...rest,
     ...(metrics && { metrics }),
     ...(traces && { traces }),
+    ...(Object.keys(gates).length > 0 && { gates }),
     ...(admin && {
       admin: resolveAdmin(admin, pems.filesOf(['admin', 'tls']), token, folder),
       recentFailures: true,

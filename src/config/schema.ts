@@ -10,6 +10,7 @@ import { admin } from './schema/admin.ts'
 import { backend, backendName } from './schema/backends.ts'
 import { drain } from './schema/drain.ts'
 import { codeOnly, flag, isFunction, strict } from './schema/fields.ts'
+import { gates, requirement } from './schema/gates.ts'
 import { headers } from './schema/headers.ts'
 import { limits } from './schema/limits.ts'
 import { listener } from './schema/listeners.ts'
@@ -33,6 +34,11 @@ export const configSchema = strict({
   routes: z.array(route).default([]).meta({
     description:
       'Which call goes where: the first route that matches decides; without routes every call goes to the one backend',
+  }),
+  gates,
+  require: requirement.optional().meta({
+    description: 'What every call must pass before it is routed: names of gates; `{ any: […] }`: one of them',
+    'x-type': 'names',
   }),
   director: codeOnly<Director>(isFunction, '(call) => Target', 'a function').optional().meta({
     description: 'Decides instead of `routes`',

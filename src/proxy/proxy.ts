@@ -92,7 +92,7 @@ export class VerbatimProxy implements Live {
 
   #contextOf(setup: ProxySetup, director: Director): RelayContext {
     return {
-      routes: { director, backend: this.fleet.lookup() },
+      routes: { director, entrance: setup.gate?.(director), backend: this.fleet.lookup() },
       clock: loopClock,
       wheel: this.#wheel,
       memory: this.#carriers.memory,

@@ -11,6 +11,7 @@ import type { TraceFormat } from '../observe/propagation.ts'
 import type { SampleRules } from '../observe/sampling.ts'
 import type { SpanQueueLimits } from '../observe/span-exporter.ts'
 import type { Director } from '../routing/director.ts'
+import type { Gate } from '../routing/gate.ts'
 import type { Route } from '../routing/router.ts'
 import type { AcceptorOptions } from '../transport/acceptor.ts'
 import type { ListenTls } from '../transport/listen-tls.ts'
@@ -58,6 +59,10 @@ export interface ProxySetup {
   readonly listeners: readonly ListenerSetup[]
   readonly backends: Readonly<Record<string, BackendSetup>>
   readonly routes: readonly Route[]
+  /** What every call must pass before it is routed. */
+  readonly gate?: Gate | undefined
+  /** The gates as they are configured, for who asks what is in force. */
+  readonly gates?: Readonly<Record<string, unknown>>
   /** Decides instead of `routes`. */
   readonly director?: Director
   readonly log: LogOptions & { readonly access: boolean | AccessRules }

@@ -10,6 +10,7 @@ import { directors } from './directors.ts'
 import { drain } from './drain.ts'
 import { edges } from './edges.ts'
 import { ends } from './ends.ts'
+import { gates } from './gates.ts'
 import { goaway } from './goaway.ts'
 import { headers } from './headers.ts'
 import { hostile } from './hostile.ts'
@@ -41,6 +42,7 @@ const THEMES = {
   deadlines,
   directors,
   routing,
+  gates,
   drain,
   'back-pressure': backPressure,
   'stream limits': streamLimits,

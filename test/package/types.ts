@@ -40,15 +40,19 @@ export const wrong: Director = () => ({ authority: 'x' })
 
 const COMMON_JS = `
 import api = require('grpc-verbatim')
+import gates = require('grpc-verbatim/gates')
 import wire = require('grpc-verbatim/wire')
-const proxy: api.GrpcProxy = api.createProxy('127.0.0.1:50051')
+const backends = { main: { endpoints: ['127.0.0.1:50051'] } }
+const proxy: api.GrpcProxy = api.createProxy({ backends, require: [gates.rateLimit({ perSecond: 1 })] })
 export = { proxy, Writer: wire.FrameWriter }
 `
 
 const NODE_10 = `
 import { createProxy, type GrpcProxy } from 'grpc-verbatim'
+import { type Gate, network } from 'grpc-verbatim/gates'
 import { type Connection, FrameWriter } from 'grpc-verbatim/wire'
 export const proxy: GrpcProxy = createProxy('127.0.0.1:50051')
+export const gates: readonly Gate[] = [network({ deny: ['192.0.2.0/24'] }), next => call => next(call)]
 export const frames = (connection: Connection) => [connection.streams, FrameWriter]
 // @ts-expect-error no such option
 createProxy({ backend: {} })

@@ -1,6 +1,7 @@
 /** Which call goes where. */
 import type { StatusName } from '../../grpc/status.ts'
 import type { CallPriority } from '../../routing/director.ts'
+import type { RequirementOptions } from './gates.ts'
 
 /** What a call must look like, and one of `backend`, `backends` and `deny`. */
 export interface RouteOptions {
@@ -14,6 +15,8 @@ export interface RouteOptions {
   readonly deny?: Exclude<StatusName, 'OK'>
   /** The `grpc-message` that goes with `deny`. */
   readonly message?: string
+  /** What the calls must pass, after what every call must: names of gates; `{ any: […] }`: one of them. */
+  readonly require?: RequirementOptions
   /** Which calls give way when many wait for the backend: sheddable ones first; whatever the client says. */
   readonly priority?: CallPriority
   /** Replaces `:authority` on the way to the backend. */

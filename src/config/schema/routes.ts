@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { STATUS_NAMES, type StatusName } from '../../grpc/status.ts'
 import { AddressError, parseEndpointAddress } from '../address.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
+import { requirement } from './gates.ts'
 
 const authority = z.string().superRefine((pattern, context) => {
   const message = wrongAuthority(pattern, true)
@@ -89,6 +90,10 @@ export const route = strict({
     'x-type': 'status name',
   }),
   message: z.string().max(1024).optional().meta({ description: 'The `grpc-message` that goes with `deny`' }),
+  require: requirement.optional().meta({
+    description: 'What the calls must pass, after what every call must: names of gates; `{ any: […] }`: one of them',
+    'x-type': 'names',
+  }),
   priority: z.enum(['critical', 'default', 'sheddable']).optional().meta({
     description:
       'Which calls [give way](fleet.md#which-calls-give-way) when many wait for the backend: sheddable ones first; whatever the client says',
@@ -117,7 +122,7 @@ export const route = strict({
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
-    for (const key of ['rewriteAuthority', 'addMetadata', 'priority'] as const) {
+    for (const key of ['require', 'rewriteAuthority', 'addMetadata', 'priority'] as const) {
       if (given[key] !== undefined) refuse('has no effect with deny: the calls go nowhere', [key])
     }
   }

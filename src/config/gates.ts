@@ -1,0 +1,123 @@
+/** From gates as a configuration has them to functions. What a gate has learnt stays while its definition stays. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { JSONWebKeySet } from 'jose'
+import { apiKeys } from '../gates/api-keys.ts'
+import { certificate } from '../gates/certificate.ts'
+import { claims } from '../gates/claims.ts'
+import { jwt } from '../gates/jwt.ts'
+import { network } from '../gates/network.ts'
+import { type RateKey, rateLimit } from '../gates/rate-limit.ts'
+import type { ProxySetup } from '../proxy/setup.ts'
+import { allOf, anyOf, type Gate } from '../routing/gate.ts'
+import type { GateOptions, RequirementOptions } from './options/gates.ts'
+import { reasonOf } from './pem.ts'
+import type { Finding, Path } from './problems.ts'
+import { isMap, mapOf } from './raw.ts'
+
+/** The keys of issuers that stand in files, by the gate's name. */
+export type KeyFiles = ReadonlyMap<string, JSONWebKeySet>
+
+/** @param seen gets the path of each file */
+export function readKeyFiles(
+  gates: unknown,
+  folder: string,
+  seen?: Set<string>,
+): { files: KeyFiles; findings: Finding[] } {
+  const files = new Map<string, JSONWebKeySet>()
+  const findings: Finding[] = []
+  for (const [name, gate] of Object.entries(mapOf(gates))) {
+    const { file } = mapOf(mapOf(mapOf(gate).jwt).jwks)
+    if (typeof file !== 'string') continue
+    const path = resolve(folder, file)
+    seen?.add(path)
+    try {
+      files.set(name, keySet(readFileSync(path, 'utf8')))
+    } catch (error) {
+      const at: Path = ['gates', name, 'jwt', 'jwks', 'file']
+      const message =
+        error instanceof SyntaxError ? `${path} ${error.message}` : `cannot read ${path}: ${reasonOf(error)}`
+      findings.push({ path: at, message })
+    }
+  }
+  return { files, findings }
+}
+
+/** @throws SyntaxError */
+function keySet(text: string): JSONWebKeySet {
+  let set: unknown
+  try {
+    set = JSON.parse(text)
+  } catch {
+    throw new SyntaxError('is no JSON')
+  }
+  const { keys } = mapOf(set)
+  if (!Array.isArray(keys) || !keys.every(isMap)) throw new SyntaxError('is no JSON Web Key Set: it has no list `keys`')
+  return set as JSONWebKeySet
+}
+
+/** A gate, and what it was made of. */
+interface Made {
+  readonly text: string
+  readonly gate: Gate
+}
+
+/** What calls must pass, as a configuration has it. */
+export interface GatesConfig {
+  readonly required: RequirementOptions | undefined
+  readonly definitions: Readonly<Record<string, GateOptions | Gate>>
+  readonly files: KeyFiles
+}
+
+/** The gates of a proxy, by name. One that is defined as it was before is the same. */
+export class GateSet {
+  readonly #made = new Map<string, Made>()
+  readonly #gates: ReadonlyMap<string, Gate>
+  readonly #required: RequirementOptions | undefined
+
+  constructor({ required, definitions, files }: GatesConfig, before?: GateSet) {
+    for (const [name, definition] of Object.entries(definitions)) {
+      if (typeof definition === 'function') this.#made.set(name, { text: '', gate: definition })
+      else {
+        const text = JSON.stringify([definition, files.get(name)])
+        const known = before === undefined ? undefined : before.#made.get(name)
+        this.#made.set(name, known?.text === text ? known : { text, gate: makeGate(definition, files.get(name)) })
+      }
+    }
+    this.#gates = new Map([...this.#made].map(([name, { gate }]) => [name, gate]))
+    this.#required = required
+  }
+
+  /** The configuration with its gates in place. */
+  in(config: ProxySetup): ProxySetup {
+    const routes = config.routes.map(route => {
+      const { require } = route as { require?: RequirementOptions }
+      return require === undefined ? route : { ...route, gate: requiredGate(require, this.#gates) }
+    })
+    if (this.#required === undefined) return { ...config, routes }
+    return { ...config, routes, gate: requiredGate(this.#required, this.#gates) }
+  }
+}
+
+function makeGate(definition: GateOptions, keys: JSONWebKeySet | undefined): Gate {
+  const { jwt: token, rateLimit: rate } = definition
+  if (token !== undefined) return jwt({ ...token, jwks: 'url' in token.jwks ? token.jwks : (keys as JSONWebKeySet) })
+  if (definition.apiKeys !== undefined) return apiKeys(definition.apiKeys)
+  if (definition.certificate !== undefined) return certificate(definition.certificate)
+  if (definition.claims !== undefined) return claims(definition.claims)
+  if (definition.network !== undefined) return network(definition.network)
+  return rateLimit({ ...rate!, key: rate!.key as RateKey | RateKey[] | undefined })
+}
+
+function isList<T, Other>(value: readonly T[] | Other): value is readonly T[] {
+  return Array.isArray(value)
+}
+
+/** What a call must pass, as one gate. Names have been checked before. */
+function requiredGate(requirement: RequirementOptions, gates: ReadonlyMap<string, Gate>): Gate {
+  if (typeof requirement === 'function') return requirement
+  if (typeof requirement === 'string') return gates.get(requirement)!
+  if (isList(requirement)) return allOf(requirement.map(one => requiredGate(one, gates)))
+  if ('any' in requirement) return anyOf(requirement.any.map(one => requiredGate(one, gates)))
+  return allOf(requirement.all.map(one => requiredGate(one, gates)))
+}
