@@ -4,7 +4,7 @@
  *
  * `node src/config/failure-reference.ts --page docs/statuses.md` writes them anew; the same with docs/operate.md.
  */
-import { FAILURES, type FailureKind } from '../call/failure.ts'
+import { FAILURES, type FailureKind } from '../call/failure-table.ts'
 import { statusName, statusOfReset } from '../grpc/status.ts'
 import { CONNECT_FAILURES } from '../transport/connect-failure.ts'
 import { ErrorCode, errorCodeName } from '../wire/errors.ts'

@@ -1,5 +1,5 @@
 /** What the log says of a failure besides what happened: which kind it is, and what to do. */
-import { FAILURES, type FailureKind } from '../call/failure.ts'
+import { FAILURES, type FailureKind } from '../call/failure-table.ts'
 import { type ConnectFailureKind, connectFailureOf } from '../transport/connect-failure.ts'
 
 export interface Advice {

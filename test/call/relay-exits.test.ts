@@ -1,5 +1,5 @@
 import t from 'tap'
-import { FAILURES, type FailureKind, type FailureToken } from '../../src/call/failure.ts'
+import { FAILURES, type FailureKind, type FailureToken } from '../../src/call/failure-table.ts'
 import { GrpcError } from '../../src/grpc/status.ts'
 import type { Director } from '../../src/routing/director.ts'
 import { HeadersRefused } from '../../src/transport/transport.ts'
