@@ -3,6 +3,8 @@ import { encodeMessage, Status, type StatusCode } from '../grpc/status.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { FAILURES, type FailureKind, type FailureToken } from './failure-table.ts'
 
+export type { FailureToken } from './failure-table.ts'
+
 /** Who decided how a call ended. */
 export type EndedBy = 'backend' | 'client' | 'proxy'
 

@@ -5,8 +5,7 @@ import { calledMethod, calledResource } from '../grpc/path.ts'
 import { Status } from '../grpc/status.ts'
 import type { HeaderBlock, HeadersRefused } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
-import { type Failure, failureOf } from './failure.ts'
-import type { FailureToken } from './failure-table.ts'
+import { type Failure, type FailureToken, failureOf } from './failure.ts'
 
 /**
  * Also writes into the head what the path calls.
