@@ -11,7 +11,7 @@ import { type RateKey, rateLimit } from '../gates/rate-limit.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import { allOf, anyOf, type Gate } from '../routing/gate.ts'
 import type { GateOptions, RequirementOptions } from './options/gates.ts'
-import { reasonOf } from './pem.ts'
+import { reasonOf } from './pem-source.ts'
 import type { Finding, Path } from './problems.ts'
 import { isMap, mapOf } from './raw.ts'
 
