@@ -23,6 +23,7 @@ const ROOT = join(import.meta.dirname, '..')
 /** As the package has it, where it was built. */
 const PROGRAM = existsSync(join(ROOT, 'dist/cli.js')) ? 'dist/cli.js' : 'src/cli.ts'
 const SUBJECTS: readonly (number | undefined)[] = [undefined, 1, 2]
+/** For each worker: the more there is to do at a time, the less a call costs. */
 const CONNECTIONS = 8
 const STREAMS = 10
 const SHAPE = { kind: 'unary', requestBytes: 32, responseBytes: 32 } as const
@@ -32,6 +33,7 @@ const PATIENCE_MS = 30_000
 interface Subject {
   readonly name: string
   readonly port: number
+  readonly workers: number | undefined
   readonly process: ChildProcess
   readonly cpuMicroseconds: number[]
   readonly callsPerSecond: number[]
@@ -56,20 +58,20 @@ async function start(folder: string, backend: number, workers: number | undefine
     })
   })
   const name = workers === undefined ? 'one process' : `${workers} worker${workers === 1 ? '' : 's'}`
-  return { name, port, process: child, cpuMicroseconds: [], callsPerSecond: [], connectionsPerSecond: [] }
+  return { name, port, workers, process: child, cpuMicroseconds: [], callsPerSecond: [], connectionsPerSecond: [] }
 }
 
-function loadOf(port: number, mode: LoadOptions['mode']): LoadOptions {
-  return { port, connections: CONNECTIONS, shape: SHAPE, mode }
+function loadOf({ port, workers = 1 }: Subject, mode: LoadOptions['mode']): LoadOptions {
+  return { port, connections: CONNECTIONS * workers, shape: SHAPE, mode }
 }
 
 async function measure(subject: Subject, calls: number): Promise<void> {
   const pid = subject.process.pid!
   const before = treeUsage(pid).cpuMs
-  const report = await generate(loadOf(subject.port, { kind: 'closed', streams: STREAMS, calls }))
+  const report = await generate(loadOf(subject, { kind: 'closed', streams: STREAMS, calls }))
   subject.cpuMicroseconds.push(((treeUsage(pid).cpuMs - before) * 1_000) / report.calls)
   subject.callsPerSecond.push(report.calls / report.seconds)
-  const connects = await generate(loadOf(subject.port, { kind: 'connect', calls: Math.ceil(calls / 50) }))
+  const connects = await generate(loadOf(subject, { kind: 'connect', calls: Math.ceil(calls / 50) }))
   subject.connectionsPerSecond.push(connects.calls / connects.seconds)
 }
 
@@ -96,11 +98,11 @@ const subjects: Subject[] = []
 try {
   for (const workers of SUBJECTS) subjects.push(await start(folder, port, workers))
   console.log(
-    `${PROGRAM}, ${calls} calls on ${CONNECTIONS} connections, ${STREAMS} at a time on each, ${rounds} rounds`,
+    `${PROGRAM}, ${calls} calls on ${CONNECTIONS} connections for each worker, ${STREAMS} at a time on each, ${rounds} rounds`,
   )
   await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
   const idle = subjects.map(subject => memoryOf(subject.process.pid!))
-  for (const subject of subjects) await generate(loadOf(subject.port, { kind: 'closed', streams: STREAMS, calls }))
+  for (const subject of subjects) await generate(loadOf(subject, { kind: 'closed', streams: STREAMS, calls }))
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < subjects.length; i++) await measure(subjects[(round + i) % subjects.length]!, calls)
   }

@@ -5,6 +5,14 @@ import { readTogether } from '../observe/together.ts'
 /** Of a process, by the names that client libraries of Prometheus give them: added up they would say nothing. */
 const OF_A_PROCESS = /^(process|nodejs)_/
 
+/** All workers have the same endpoints, and may not think the same of them: an alert is to find the worst of it. */
+const OF_ENDPOINTS: Readonly<Record<string, Reading['together']>> = {
+  grpc_verbatim_backend_endpoints: 'greatest',
+  grpc_verbatim_backend_usable_endpoints: 'least',
+  grpc_verbatim_backend_unusable_endpoints: 'greatest',
+  grpc_verbatim_backend_endpoint_states: 'greatest',
+}
+
 /** A method that has no series of its own, as in `call-metrics.ts`. */
 const OTHER = 'other'
 
@@ -32,14 +40,19 @@ export class Readings {
 
   /**
    * @param now by worker; for one that did not answer, what it told before holds
-   * @param own of the primary itself
+   * @param own of the primary itself. What it tells besides its process it knows better than workers, which are not asked
    */
   together(now: ReadonlyMap<number, readonly Reading[]>, own: readonly Reading[]): Reading[] {
     for (const [worker, readings] of now) this.#last.set(worker, readings)
-    // Who reads twice finds the same order, whoever answered first.
+    const ofPrimary = new Set(own.filter(({ name }) => !OF_A_PROCESS.test(name)).map(({ name }) => name))
     const ofWorkers = [...this.#last]
+      // Who reads twice finds the same order, whoever answered first.
       .sort(([a], [b]) => a - b)
-      .map(([worker, readings]) => readings.map(reading => this.#bounded(ofProcess(reading, String(worker)))))
+      .map(([worker, readings]) =>
+        readings
+          .filter(({ name }) => !ofPrimary.has(name))
+          .map(reading => this.#bounded(asOne(ofProcess(reading, String(worker))))),
+      )
     return readTogether([this.#past, ...ofWorkers, own.map(reading => ofProcess(reading, 'primary'))])
   }
 
@@ -62,6 +75,11 @@ export class Readings {
 function ofProcess(reading: Reading, worker: string): Reading {
   if (!OF_A_PROCESS.test(reading.name)) return reading
   return { ...reading, samples: reading.samples.map(sample => labelled(sample, labels => ({ ...labels, worker }))) }
+}
+
+function asOne(reading: Reading): Reading {
+  const together = OF_ENDPOINTS[reading.name]
+  return together === undefined ? reading : { ...reading, together }
 }
 
 function labelled({ labels = {}, value }: Sample, change: (labels: Labels) => Labels): Sample {

@@ -67,3 +67,25 @@ t.test('workers that know different methods make no more series than one proxy w
   const together = readings.together(new Map([1, 2, 3].map(worker => [worker, [each(worker)]])), [])
   t.same(byLabels(together, 'calls'), { '/1-0': 1, '/1-1': 1, '/1-2': 1, other: 12 })
 })
+
+t.test(
+  'endpoints are the same in each worker, and are told once; of what the primary knows workers are not asked',
+  async t => {
+    const endpoints = (usable: number): Reading[] => [
+      { name: 'grpc_verbatim_backend_endpoints', help: '', type: 'gauge', samples: [{ value: 3 }] },
+      { name: 'grpc_verbatim_backend_usable_endpoints', help: '', type: 'gauge', samples: [{ value: usable }] },
+      { name: 'reloads', help: '', type: 'counter', samples: [{ value: 0 }] },
+    ]
+    const reloads: Reading = { name: 'reloads', help: '', type: 'counter', samples: [{ value: 4 }] }
+    const told = new Readings(3).together(
+      new Map([
+        [1, endpoints(3)],
+        [2, endpoints(2)],
+      ]),
+      [reloads],
+    )
+    t.same(byLabels(told, 'grpc_verbatim_backend_endpoints'), { '': 3 })
+    t.same(byLabels(told, 'grpc_verbatim_backend_usable_endpoints'), { '': 2 })
+    t.same(byLabels(told, 'reloads'), { '': 4 })
+  },
+)
