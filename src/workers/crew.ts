@@ -17,6 +17,7 @@ import { Handover } from './handover.ts'
 import type { QuestionName, Questions } from './messages.ts'
 import { dataOf, type SetupData } from './setup-data.ts'
 import { shareOf } from './shares.ts'
+import { prepareInAll } from './two-phases.ts'
 import { type Connection, WorkerGone, WorkerHandle, type WorkerOwner } from './worker-handle.ts'
 
 export interface CrewOptions {
@@ -47,6 +48,8 @@ const RESTART: BackoffOptions = { initialMs: 100, multiplier: 2, maxMs: 10_000, 
 const STABLE_MS = 30_000
 
 const LOOK_MS = 1_000
+/** Prometheus waits for ten seconds; a worker that does not answer by then stands still, and the others are of interest. */
+const ANSWER_MS = 2_000
 /** A collection of garbage, or a profile being written, takes a second or two of a large heap. */
 const HUNG_AFTER_LOOKS = 10
 /** Until the first answer everything is loaded, on a machine that may do much else. */
@@ -166,7 +169,7 @@ export class Crew implements WorkerOwner {
     this.#handover.add(worker)
   }
 
-  #dataFor({ number }: Slot, setup: ProxySetup): SetupData {
+  #dataFor({ number }: { readonly number: number }, setup: ProxySetup): SetupData {
     const share = shareOf(setup, number, this.#options.count)
     return dataOf({ ...share, log: { ...share.log, worker: number } })
   }
@@ -219,35 +222,15 @@ export class Crew implements WorkerOwner {
 
   /** @throws WorkerRefusal when one of them cannot change; then nothing has changed in any of them */
   async prepare(setup: ProxySetup): Promise<CrewChange> {
-    const slots = this.#slots.filter(({ worker }) => worker?.isReady)
-    const asked = await Promise.allSettled(slots.map(slot => slot.worker!.ask('prepare', this.#dataFor(slot, setup))))
-    // Those that ended meanwhile are started again, with what holds then.
-    const prepared = slots.flatMap((slot, i) => {
-      const { worker } = slot
-      return asked[i]!.status === 'fulfilled' && worker !== undefined ? [{ slot, worker }] : []
-    })
-    const discard = async () => {
-      await Promise.allSettled(prepared.map(({ worker }) => worker.ask('discard', undefined)))
-    }
-    const refused = asked.find(one => one.status === 'rejected' && !(one.reason instanceof WorkerGone))
-    const summary = asked.find(one => one.status === 'fulfilled')?.value
-    if (refused !== undefined || summary === undefined) {
-      await discard()
-      throw (refused as PromiseRejectedResult | undefined)?.reason ?? new Error('no worker is there that could try it')
-    }
+    const { workers, summary, ...prepared } = await prepareInAll(this.#ready, worker => this.#dataFor(worker, setup))
     const commit = async () => {
       this.#setup = setup
       this.#level = undefined
-      const late = this.#slots.filter(slot => slot.worker?.isReady && !prepared.some(one => one.slot === slot))
-      await Promise.allSettled([
-        ...prepared.map(async ({ slot, worker }) => {
-          slot.setup = setup
-          await worker.ask('commit', undefined)
-        }),
-        ...late.map(slot => this.#bringUp(slot)),
-      ])
+      for (const slot of this.#slots) if (slot.worker && workers.includes(slot.worker)) slot.setup = setup
+      const late = this.#slots.filter(slot => slot.worker?.isReady && slot.setup !== setup)
+      await Promise.allSettled([prepared.commit(), ...late.map(slot => this.#bringUp(slot))])
     }
-    return { summary, commit, discard }
+    return { summary, commit, discard: prepared.discard }
   }
 
   /** One that became ready while the others prepared. */
@@ -258,18 +241,22 @@ export class Crew implements WorkerOwner {
     await this.#catchUp(slot, worker).catch(() => worker.kill())
   }
 
-  /** Asks all that are ready. Those that do not answer are left out. */
+  /** Asks all that are ready. Those that do not answer soon are left out. */
   async askAll<N extends QuestionName>(
     name: N,
     given: Questions[N]['given'],
   ): Promise<Map<number, Questions[N]['answer']>> {
     const answers = new Map<number, Questions[N]['answer']>()
-    await Promise.allSettled(
-      this.#ready.map(async worker => {
-        answers.set(worker.number, await worker.ask(name, given))
-      }),
-    )
-    return answers
+    const asked = this.#ready.map(async worker => {
+      answers.set(worker.number, await worker.ask(name, given))
+    })
+    await new Promise<unknown>(resolve => {
+      const timer = this.#options.clock.after(ANSWER_MS, () => resolve(undefined))
+      void Promise.allSettled(asked)
+        .then(resolve)
+        .finally(() => timer.cancel())
+    })
+    return new Map(answers)
   }
 
   /** Of the log, until a configuration says another. */

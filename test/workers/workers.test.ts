@@ -207,6 +207,7 @@ workers: 2`
       session.on('close', () => resolve(false))
     })
   })
+  t.ok((await served.metrics('grpc_verbatim_worker_ready')).size > 0, 'operators do not wait for it either')
   await served.proxy.output(/worker 1 does not answer: it is ended/)
   await ended(victim!)
   t.ok(
