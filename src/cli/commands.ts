@@ -28,6 +28,7 @@ export function commandLine(): Command {
     .command('schema')
     .description('print the JSON Schema of configuration files, for editors')
     .action(async () => (await import('./schema.ts')).printSchema())
+  describeTop(program.command('top')).action(async options => (await import('./top.ts')).top(options))
   program
     .command('demo')
     .description('start test backends and a proxy, make a few calls through it, then serve until Ctrl-C')
@@ -79,6 +80,15 @@ function workerCount(value: string): number | 'auto' {
   const number = Number(value)
   if (Number.isInteger(number) && number >= 1 && number <= MOST_WORKERS) return number
   throw new InvalidArgumentError(`It is auto, or a whole number from 1 to ${MOST_WORKERS}.`)
+}
+
+function describeTop(command: Command): Command {
+  return command
+    .description('show in a terminal what goes on in a proxy that has an admin address; q or Ctrl-C ends it')
+    .option('-a, --admin <address>', 'its admin address: host:port, https://host:port or unix:/path', '127.0.0.1:9901')
+    .option('--token-file <file>', 'file with the token that it needs')
+    .option('--ca <file>', 'certificates (PEM) that its own is checked against, where it has TLS')
+    .option('--once', 'print it once, and end; so it does where there is no terminal')
 }
 
 /** Collects the values of an option that may repeat; each must parse. */

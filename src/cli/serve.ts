@@ -7,6 +7,7 @@ import { type Resolution, resolveConfig } from '../config/resolve.ts'
 import { lastLinesWritten } from '../observe/standard-output.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Failure, sentenceOf } from './exit.ts'
+import type { Served } from './greeting.ts'
 import { PidFile } from './pid-file.ts'
 import { Predecessor } from './predecessor.ts'
 import { drainOnSignals, ignoreOtherSignals, reloadOnHangup } from './signals.ts'
@@ -99,6 +100,13 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
   predecessor?.ready()
   // The lines that say where it listens must not wait for others.
   log.flush()
+  if (process.stdout.isTTY) await greet(proxy, await started)
+}
+
+/** For a person; programs read the log. */
+async function greet({ setup, adminAddress }: Omit<Served, 'bound'>, bound: Served['bound']): Promise<void> {
+  const { greetingOf } = await import('./greeting.ts')
+  console.log(greetingOf({ setup, adminAddress, bound }))
 }
 
 /** Before anything listens. @throws Failure */

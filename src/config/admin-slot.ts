@@ -12,12 +12,24 @@ export interface AdminChange {
 
 const NO_CHANGE: AdminChange = { commit: async () => {}, discard: async () => {} }
 
+interface Opened {
+  readonly admin: Admin
+  readonly options: AdminOptions
+  /** That it has, which may be another port than 0. */
+  readonly address: string
+}
+
 export class AdminSlot {
   readonly #proxy: Administered
-  #now: { readonly admin: Admin; readonly options: AdminOptions } | undefined
+  #now: Opened | undefined
 
   constructor(proxy: Administered) {
     this.#proxy = proxy
+  }
+
+  /** Undefined: there is none. */
+  get address(): string | undefined {
+    return this.#now?.address
   }
 
   /** Opens it where it is new. @throws UnfitChange; the system's error where the address cannot be had */
@@ -30,10 +42,10 @@ export class AdminSlot {
     const admin = new Admin(next, this.#proxy)
     const address = await admin.listen()
     this.#proxy.log.info({ address, tls: next.tls !== undefined }, `admin address ${address}`)
-    return this.#replacing({ admin, options: next })
+    return this.#replacing({ admin, options: next, address })
   }
 
-  #updating({ admin, options }: { admin: Admin; options: AdminOptions }, next: AdminOptions): AdminChange {
+  #updating({ admin, options, address }: Opened, next: AdminOptions): AdminChange {
     if ((options.tls === undefined) !== (next.tls === undefined)) {
       throw new UnfitChange(
         'admin: whether it has TLS cannot change at the same address: give it another one, or restart',
@@ -41,12 +53,12 @@ export class AdminSlot {
     }
     const commit = async () => {
       admin.update(next)
-      this.#now = { admin, options: next }
+      this.#now = { admin, options: next, address }
     }
     return { commit, discard: async () => {} }
   }
 
-  #replacing(next: { admin: Admin; options: AdminOptions } | undefined): AdminChange {
+  #replacing(next: Opened | undefined): AdminChange {
     const commit = async () => {
       const before = this.#now
       this.#now = next

@@ -49,6 +49,11 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
     for (const warning of warnings) this.log.warn(formatProblem(warning))
   }
 
+  /** Undefined: there is none. */
+  get adminAddress(): string | undefined {
+    return this.#admin.address
+  }
+
   async apply(options: ProxyOptions): Promise<ChangeSummary> {
     return this.adoptResolution(resolveOptions(options, this.pems))
   }

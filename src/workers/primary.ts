@@ -102,6 +102,11 @@ export class Primary implements Administered {
     return this.#certificates.paths
   }
 
+  /** Undefined: there is none. */
+  get adminAddress(): string | undefined {
+    return this.#admin.address
+  }
+
   /** Changes to what was read and checked elsewhere, in all workers or in none. @throws why not */
   async adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
     return (await this.adoptNext(() => resolution))!

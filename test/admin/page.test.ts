@@ -90,7 +90,7 @@ t.test('a backend that is down, and an endpoint that goes', { skip }, async t =>
     /billing[\s\S]*0 of 2 usable[\s\S]*failing[\s\S]*ECONNREFUSED/,
   )
   await comes(page, `document.querySelectorAll('.backend:first-child tr[data-state="up"]').length === 3`)
-  t.match(await page.textContent('#backends-note'), '2, 1 down')
+  t.match(await page.textContent('#backends-note'), '2, of which 1 is down')
   await here.stopServer()
   await comes(page, `document.querySelectorAll('.backend:first-child tr[data-state="down"]').length === 2`)
   t.match(await page.textContent('.backend:first-child'), /2 of 4 usable/)

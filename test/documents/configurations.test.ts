@@ -6,7 +6,8 @@ import { parseConfig } from '../../src/config/load.ts'
 import { ConfigError } from '../../src/config/problems.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')
-const PAGES = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map(name => `docs/${name}`)]
+const GUIDES = readdirSync(path.join(ROOT, 'docs')).filter(name => name.endsWith('.md'))
+const PAGES = ['README.md', ...GUIDES.map(name => `docs/${name}`)]
 
 /** Files of certificates are not there. */
 const NO_FILE = /^cannot (read .*|be read): no such file$/

@@ -100,7 +100,7 @@ export class Backends {
     const down = backends.filter(({ usableCount }) => usableCount === 0).length
     const shown =
       backends.length < backendCount ? `${count(backends.length)} of ${count(backendCount)} shown` : count(backendCount)
-    say(this.#note, down === 0 ? shown : `${shown}, ${count(down)} down`)
+    say(this.#note, down === 0 ? shown : `${shown}, of which ${count(down)} ${down === 1 ? 'is' : 'are'} down`)
     this.#all.show(backends, ({ name, retiring }) => `${name} ${retiring}`)
   }
 }
