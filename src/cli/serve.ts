@@ -4,13 +4,13 @@ import type { Command } from 'commander'
 import type { LogOptions, TransportOption } from '../config/options.ts'
 import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
-import { lastLinesWritten } from '../observe/standard-output.ts'
+import { lastLinesWritten } from '../observe/outputs.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Failure, sentenceOf } from './exit.ts'
 import type { Served } from './greeting.ts'
 import { PidFile } from './pid-file.ts'
 import { Predecessor } from './predecessor.ts'
-import { drainOnSignals, ignoreOtherSignals, reloadOnHangup } from './signals.ts'
+import { drainOnSignals, reloadOnHangup, reopenLogsOnSignal } from './signals.ts'
 import { closeUnused, inheritFromSystemd } from './socket-activation.ts'
 import { ownCommandLine, Succession } from './succession.ts'
 
@@ -58,7 +58,7 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
     log.fatal({ err: error }, 'uncaught exception')
     process.exit(1)
   })
-  ignoreOtherSignals(log)
+  reopenLogsOnSignal(log, 'reopenLogs' in proxy ? proxy : undefined)
   const draining = drainOnSignals(
     {
       async drain() {

@@ -1,17 +1,10 @@
 /** What signals do. The first SIGTERM, SIGINT or SIGQUIT drains the server, the second one ends it; no other ends it. */
 import type { Logger } from 'pino'
+import { reopenLogFiles } from '../observe/outputs.ts'
 
 export const SIGNAL_NUMBERS = { SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
 /** SIGQUIT as nginx has it: a graceful end. */
 const DRAINING = Object.keys(SIGNAL_NUMBERS) as (keyof typeof SIGNAL_NUMBERS)[]
-
-/**
- * Signals that are logged and do nothing else. By default SIGUSR1 opens Node's inspector, which runs whatever its client
- * sends.
- */
-const IGNORED = {
-  SIGUSR1: 'there are no log files to reopen; the inspector stays closed',
-} as const
 
 /**
  * The first signal drains, within the grace period; a second one ends at once.
@@ -33,13 +26,23 @@ export function drainOnSignals(server: { drain(): Promise<void> }, beforeExit?: 
 }
 
 /** Says so in the log, at once: whoever sent the signal looks for its effect. */
-export function ignoreOtherSignals(logger: Logger): void {
-  for (const [signal, why] of Object.entries(IGNORED)) process.on(signal, () => ignore(logger, signal, why))
-}
-
 function ignore(logger: Logger, signal: string, why: string): void {
   logger.warn({ signal }, `${signal} is ignored: ${why}`)
   logger.flush()
+}
+
+/**
+ * SIGUSR1 opens log files anew that somebody has moved. By default it opens Node's inspector, which runs whatever its
+ * client sends.
+ * @param workers that have log files, too
+ */
+export function reopenLogsOnSignal(logger: Logger, workers?: { reopenLogs(): void }): void {
+  process.on('SIGUSR1', async () => {
+    workers?.reopenLogs()
+    const files = await reopenLogFiles(logger)
+    if (files > 0 || workers !== undefined) return logger.flush()
+    ignore(logger, 'SIGUSR1', 'there are no log files to reopen; the inspector stays closed')
+  })
 }
 
 /**

@@ -51,7 +51,7 @@ export interface ProxyOptions {
   readonly require?: RequirementOptions
   /** Decides instead of `routes` (in code only). */
   readonly director?: Director
-  /** What is logged on standard output, and how. */
+  /** What is logged, how, and where. */
   readonly log?: LogOptions
   /** Used instead of one made from `log` (in code only). */
   readonly logger?: Logger

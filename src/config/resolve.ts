@@ -11,6 +11,7 @@ import { Dialling } from './dialling.ts'
 import { remember } from './endpoint-list.ts'
 import { findingsOf } from './findings.ts'
 import { type GatesConfig, readKeyFiles } from './gates.ts'
+import { checkLogFiles, resolveLog } from './log-file.ts'
 import type { PemFiles } from './pem.ts'
 import { PemIndex, type PemsBefore } from './pem-index.ts'
 import { ConfigError, type Finding, formatPath, type Problem } from './problems.ts'
@@ -76,6 +77,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     ...token.findings,
     ...checkTelemetry(input),
     ...keys.findings,
+    ...checkLogFiles(mapOf(input), folder),
   ]
   const wrong = findings.filter(finding => !finding.warning)
   const before = options.problems ?? []
@@ -168,6 +170,7 @@ function assemble(
       recentFailures: true,
     }),
     ...(certificates.length > 0 && { certificates }),
+    log: resolveLog(config.log, folder),
     listeners: config.listeners.map((listener, i) =>
       resolveListener(listener, { pems, index: i, folder, ticketLifetimeMs: config.tls.ticketLifetimeMs }),
     ),

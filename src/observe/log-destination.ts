@@ -209,10 +209,14 @@ export class LogDestination implements DestinationStream {
       this.#trouble(error)
     }
     this.#retryMs = Math.min(Math.max(firstMs, 2 * this.#retryMs), mostMs)
-    this.#retryTimer = this.#clock.after(this.#retryMs, () => {
-      this.#retryTimer = undefined
-      this.#pump()
-    })
+    this.#retryTimer = this.#clock.after(this.#retryMs, this.tryAgain)
+  }
+
+  /** Also called where there may be room again, so that nothing waits for its time. */
+  readonly tryAgain = (): void => {
+    this.#retryTimer?.cancel()
+    this.#retryTimer = undefined
+    this.#pump()
   }
 
   #trouble(error?: Error): void {

@@ -16,7 +16,7 @@ export interface LogSink {
 }
 
 /** A turn of the event loop may log some hundred KiB, and a thread is done with one write a turn. */
-const MAX_PIECES = 64
+export const MAX_PIECES = 64
 
 /**
  * Pipes, sockets and terminals block while nobody reads, so they are written in non-blocking mode: a write that blocks

@@ -3,24 +3,26 @@ import { isatty } from 'node:tty'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { LogDestination } from './log-destination.ts'
 import { shownError } from './log-fields.ts'
+import { fileOutput, type LogFile, STDOUT, standardOutput } from './outputs.ts'
 import { prettyLine } from './pretty.ts'
-import { STDOUT, standardOutput, tellGapsBy } from './standard-output.ts'
 
 export interface LogOptions {
   readonly level: string
   /** `auto`: in a terminal. */
   readonly pretty: boolean | 'auto'
-  /** What waits at most while standard output takes nothing. */
+  /** What waits at most while a destination takes nothing. */
   readonly maxBufferedBytes: number
+  /** Instead of standard output. */
+  readonly file?: LogFile | undefined
   /** Each line says it, where several processes write to one place. */
   readonly worker?: number
 }
 
 /**
- * Logs to standard output. Of what clients and backends send the proxy logs `:path`, `:authority` and `grpc-message`,
+ * Logs to standard output, or to a file. Of what clients and backends send the proxy logs `:path`, `:authority` and `grpc-message`,
  * each cut at a bound; fields of the names below are hidden wherever somebody else logs them.
  */
-export function createLogger({ level, pretty, maxBufferedBytes, worker }: LogOptions): Logger {
+export function createLogger({ level, pretty, maxBufferedBytes, file, worker }: LogOptions): Logger {
   const options = {
     level,
     base: worker === undefined ? undefined : { worker },
@@ -34,11 +36,20 @@ export function createLogger({ level, pretty, maxBufferedBytes, worker }: LogOpt
       'headers.cookie',
     ],
   }
-  const terminal = isatty(STDOUT)
-  const output = standardOutput(maxBufferedBytes)
+  const terminal = file === undefined && isatty(STDOUT)
+  const output = file === undefined ? standardOutput(maxBufferedBytes) : fileOutput(file, maxBufferedBytes)
+  const { destination } = output
   const forPeople = pretty === 'auto' ? terminal : pretty
-  const logger = pino(options, forPeople ? prettyOnto(output, terminal && !process.env.NO_COLOR) : output)
-  tellGapsBy(logger)
+  const logger = pino(options, forPeople ? prettyOnto(destination, terminal && !process.env.NO_COLOR) : destination)
+  output.tellGapsBy(logger)
+  return logger
+}
+
+/** Records of calls alone, as JSON. They have no level of their own to be left out by. */
+export function createAccessLogger(file: LogFile, { maxBufferedBytes, worker }: LogOptions): Logger {
+  const output = fileOutput(file, maxBufferedBytes)
+  const logger = pino({ base: worker === undefined ? undefined : { worker } }, output.destination)
+  output.tellGapsBy(logger)
   return logger
 }
 

@@ -10,8 +10,10 @@
  * backend, a session what it was made with.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Changed } from '../backend/changed.ts'
 import type { Fleet } from '../backend/fleet.ts'
+import type { LogFile } from '../observe/outputs.ts'
 import type { Director } from '../routing/director.ts'
 import { createRouter } from '../routing/router.ts'
 import type { Front } from './front.ts'
@@ -64,12 +66,19 @@ export async function prepareChange(live: Live, next: ProxySetup): Promise<Chang
   }
 }
 
-/** Standard output is opened once. */
+/** The ends of logs are opened once. */
 function needsRestart(before: ProxySetup, after: ProxySetup): string[] {
   const differs: [path: string, same: boolean][] = [
     ['log.pretty', before.log.pretty === after.log.pretty],
     ['log.maxBufferedBytes', before.log.maxBufferedBytes === after.log.maxBufferedBytes],
+    ['log.file', isDeepStrictEqual(before.log.file, after.log.file)],
+    ['log.access.file', isDeepStrictEqual(accessFileOf(before), accessFileOf(after))],
     ['logger', before.logger === after.logger],
   ]
   return differs.filter(([, same]) => !same).map(([path]) => path)
+}
+
+/** Where the records of calls go, if not where the log goes. */
+export function accessFileOf({ log: { access } }: ProxySetup): LogFile | undefined {
+  return typeof access === 'object' ? access.file : undefined
 }

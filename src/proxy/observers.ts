@@ -3,15 +3,18 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { accessLog } from '../observe/access-log.ts'
+import { createAccessLogger } from '../observe/logger.ts'
 import { type RecentFailure, RecentFailures } from '../observe/recent-failures.ts'
 import { Repeats } from '../observe/repeats.ts'
 import { systemClock } from '../transport/clock.ts'
+import { accessFileOf } from './change.ts'
 import { methodsOf, ProxyMetrics } from './metrics.ts'
 import type { ProxySetup } from './setup.ts'
 import { Traces } from './traces.ts'
 
 export class Observers {
-  readonly #log: Logger
+  /** Of the records of calls: the same, or one of their own. */
+  readonly #accessLogger: Logger
   /** Bounds the lines that others cause. */
   readonly repeats: Repeats
   #setup: ProxySetup
@@ -22,7 +25,8 @@ export class Observers {
   readonly #traces: Traces
 
   constructor(setup: ProxySetup, log: Logger) {
-    this.#log = log
+    const file = accessFileOf(setup)
+    this.#accessLogger = file === undefined ? log : createAccessLogger(file, setup.log)
     this.repeats = new Repeats(log, systemClock)
     this.#setup = setup
     this.#traces = new Traces(log)
@@ -68,7 +72,7 @@ export class Observers {
 
   #accessLog(): CallObserver | undefined {
     const { access } = this.#setup.log
-    const context = { log: this.#log, repeats: this.repeats, random: Math.random }
+    const context = { log: this.#accessLogger, repeats: this.repeats, random: Math.random }
     return access === false ? undefined : accessLog(access === true ? {} : access, context)
   }
 

@@ -7,6 +7,7 @@ import type { AccessRules } from '../observe/access-log.ts'
 import type { CallMetricsOptions } from '../observe/call-metrics.ts'
 import type { LogOptions } from '../observe/logger.ts'
 import type { OtlpDestination } from '../observe/otlp-client.ts'
+import type { LogFile } from '../observe/outputs.ts'
 import type { TraceFormat } from '../observe/propagation.ts'
 import type { SampleRules } from '../observe/sampling.ts'
 import type { SpanQueueLimits } from '../observe/span-exporter.ts'
@@ -65,7 +66,7 @@ export interface ProxySetup {
   readonly gates?: Readonly<Record<string, unknown>>
   /** Decides instead of `routes`. */
   readonly director?: Director
-  readonly log: LogOptions & { readonly access: boolean | AccessRules }
+  readonly log: LogOptions & { readonly access: boolean | (AccessRules & { readonly file?: LogFile | undefined }) }
   /** Used instead of one made from `log`. */
   readonly logger?: Logger
   /** Undefined: nothing is counted of calls. */

@@ -14,7 +14,7 @@ import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Clock, Timer } from '../transport/clock.ts'
 import { Handover } from './handover.ts'
-import type { QuestionName, Questions } from './messages.ts'
+import type { Notice, QuestionName, Questions } from './messages.ts'
 import { dataOf, type SetupData } from './setup-data.ts'
 import { shareOf } from './shares.ts'
 import { prepareInAll } from './two-phases.ts'
@@ -259,10 +259,10 @@ export class Crew implements WorkerOwner {
     return new Map(answers)
   }
 
-  /** Of the log, until a configuration says another. */
-  set logLevel(level: string) {
-    this.#level = level
-    for (const worker of this.#ready) worker.tell({ kind: 'log-level', level })
+  /** Tells all. A level of the log is for those that come later, too. */
+  tell(notice: Notice): void {
+    if (notice.kind === 'log-level') this.#level = notice.level
+    for (const worker of this.#ready) worker.tell(notice)
   }
 
   /** Calls finish; then all are gone. @returns whether all ended as they should */

@@ -39,7 +39,13 @@ export type ToWorker =
   | { readonly kind: 'question'; readonly id: number; readonly name: QuestionName; readonly given: unknown }
   /** With a socket, of which nothing was read. */
   | { readonly kind: 'connection'; readonly listener: string }
+  | Notice
+
+/** What needs no answer. */
+export type Notice =
   | { readonly kind: 'log-level'; readonly level: string }
+  /** Somebody has moved the files of the logs. */
+  | { readonly kind: 'reopen-logs' }
 
 export type ToPrimary =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }

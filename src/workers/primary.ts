@@ -252,7 +252,11 @@ export class Primary implements Administered {
 
   set logLevel(level: string) {
     this.log.level = level
-    this.#crew.logLevel = level
+    this.#crew.tell({ kind: 'log-level', level })
+  }
+
+  reopenLogs(): void {
+    this.#crew.tell({ kind: 'reopen-logs' })
   }
 
   /** Accepts nothing new; the workers finish their calls, within the grace period, and end. @returns whether all did */

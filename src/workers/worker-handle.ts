@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { extname } from 'node:path'
-import type { ConnectionCounts, QuestionName, Questions, ToPrimary, ToWorker } from './messages.ts'
+import type { ConnectionCounts, Notice, QuestionName, Questions, ToPrimary, ToWorker } from './messages.ts'
 
 /** The worker has ended, or ends: it will not answer. */
 export class WorkerGone extends Error {
@@ -102,7 +102,7 @@ export class WorkerHandle {
     return answer.promise as Promise<Questions[N]['answer']>
   }
 
-  tell(message: Extract<ToWorker, { kind: 'log-level' }>): void {
+  tell(message: Notice): void {
     this.#send(message)
   }
 

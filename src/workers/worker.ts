@@ -1,6 +1,6 @@
 /** A worker: a whole proxy that listens nowhere. Its primary hands it connections, and asks and tells it the rest. */
 import type { Socket } from 'node:net'
-import { lastLinesWritten } from '../observe/standard-output.ts'
+import { lastLinesWritten, reopenLogFiles } from '../observe/outputs.ts'
 import { type Change, prepareChange } from '../proxy/change.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
 import type { ConnectionCounts, QuestionName, Questions, ToPrimary, ToWorker } from './messages.ts'
@@ -30,6 +30,7 @@ export class Worker {
   hear(message: ToWorker, socket: Socket | undefined): void {
     if (message.kind === 'question') void this.#answer(message.id, message.name, message.given)
     else if (message.kind === 'log-level') this.#running.logLevel = message.level
+    else if (message.kind === 'reopen-logs') void reopenLogFiles(this.#running.log)
     else if (socket !== undefined) this.#take(message.listener, socket)
   }
 

@@ -63,6 +63,11 @@ export function codeOnly<T>(test: (value: unknown) => boolean, type: string, exp
 
 export const isFunction = (value: unknown): boolean => typeof value === 'function'
 
+/** Text, as YAML reads 0660 as the number 660. */
+export const fileMode = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, { error: 'is the mode of a file as text, in octal digits: "0660"' })
+
 /** One string or a list of them. */
 export function oneOrMore(item: z.ZodString) {
   return z.union([item, z.array(item).min(1)])

@@ -1,7 +1,7 @@
 /** Where the proxy listens. */
 import { z } from 'zod'
 import { isServedName } from '../../transport/server-names.ts'
-import { listenAddress, pem, strict, transport } from './fields.ts'
+import { fileMode, listenAddress, pem, strict, transport } from './fields.ts'
 import { crl, refineTlsRules, tlsRules } from './tls.ts'
 import { web } from './web.ts'
 
@@ -65,14 +65,9 @@ export const listener = strict({
     description:
       '`host:port`, `"[::]:port"`, `unix:/path`, or `fd:name`, a socket from systemd; port 0 takes a free one',
   }),
-  // Text, as YAML reads 0660 as the number 660.
-  socketMode: z
-    .string()
-    .regex(/^0?[0-7]{3}$/, { error: 'is the mode of a file as text, in octal digits: "0660"' })
-    .optional()
-    .meta({
-      description: 'Mode of a unix socket, as text: `"0660"`; default: what the umask of the process leaves',
-    }),
+  socketMode: fileMode.optional().meta({
+    description: 'Mode of a unix socket, as text: `"0660"`; default: what the umask of the process leaves',
+  }),
   transport: transport.meta({
     description: 'How HTTP/2 is carried toward clients',
   }),
