@@ -12,6 +12,9 @@ const OBSERVED: Readonly<Record<string, object>> = {
   // On one core: what handing connections over and a second process cost. `bench/workers.ts` gives them all cores.
   'workers-1': { workers: 1 },
   'workers-2': { workers: 2 },
+  // Nobody is there: of calls that are not kept nothing is sent, and of the others it is refused.
+  'traces-not-kept': { traces: { otlp: { url: 'http://127.0.0.1:9' }, sample: { ratio: 0 } } },
+  'traces-1-percent': { traces: { otlp: { url: 'http://127.0.0.1:9' }, sample: { ratio: 0.01 } } },
 }
 
 /** They take part only where they are named. */

@@ -1,22 +1,17 @@
 /** Who is told of calls when they are over, as the access log is. */
-import type { RequestHead } from '../grpc/metadata.ts'
-import type { HeaderBlock } from '../transport/transport.ts'
 import type { CallRecord } from './record.ts'
-import type { CallTrace } from './trace.ts'
+import type { BeginTrace } from './trace.ts'
 
 export interface CallObserver {
+  /** It need be told only of calls that it has made parts of a trace, and that may be kept there. */
+  readonly onlyTraced?: boolean
   /**
    * Called once for each call, when it is over. What it throws is logged as a fault, and harms neither the call nor
    * other observers.
    */
   onEnd(record: CallRecord): void
-  /**
-   * The headers of a call came. At most one observer of a proxy has this. It must not throw: what it is for is not worth
-   * the call.
-   * @param startMs by the clock
-   * @returns undefined: this call belongs to no trace
-   */
-  readonly trace?: (head: RequestHead, block: HeaderBlock, startMs: number) => CallTrace | undefined
+  /** At most one observer of a proxy has this. */
+  readonly trace?: BeginTrace
 }
 
 /**

@@ -1,11 +1,12 @@
 /** What observers are told of a call when it is over. */
 import { MessageCounter } from '../grpc/message.ts'
-import type { Field, Replacement, RequestHead } from '../grpc/metadata.ts'
-import { Status, statusOfText } from '../grpc/status.ts'
+import type { Field, RequestHead } from '../grpc/metadata.ts'
+import { statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
-import type { DialAddress, Peer } from '../transport/transport.ts'
+import type { Peer } from '../transport/transport.ts'
 import { type EndedBy, type Failure, messageOf } from './failure.ts'
-import type { CallTrace } from './trace.ts'
+import type { CallRequest } from './request.ts'
+import type { BeginTrace, CallTrace } from './trace.ts'
 
 const NO_FIELDS: readonly Field[] = []
 
@@ -68,17 +69,6 @@ export class CallRecorder implements CallRecord {
     return this.#timeout === undefined ? undefined : parseTimeout(this.#timeout)
   }
 
-  /** An attempt begins. @returns what it has instead of fields of the client */
-  attempt(address: DialAddress): Replacement | undefined {
-    this.endpoint = address.name
-    return this.trace?.attempt(address)
-  }
-
-  /** The call waits for an attempt. The one before, if there was one, was refused. */
-  waits(): void {
-    this.trace?.attemptEnded('backend', Status.UNAVAILABLE, 'upstream-refused')
-  }
-
   /** The backend's response is complete. @param last its trailers, or undefined where it had none */
   answered(last: readonly Field[] | undefined): void {
     this.message = ''
@@ -126,4 +116,23 @@ export class CallRecorder implements CallRecord {
     this.reason = reason
     this.trace?.attemptEnded(by, status, reason)
   }
+}
+
+/**
+ * Makes a call a part of a trace, where it belongs to one.
+ * @param recorder of the call, if it has one
+ * @returns its recorder, which it has where it may be kept
+ */
+export function traced(
+  { observer }: { readonly observer: { readonly trace?: BeginTrace } | undefined },
+  request: CallRequest,
+  startMs: number,
+  recorder: CallRecorder | undefined,
+): CallRecorder | undefined {
+  const trace = observer?.trace?.(request.head, request.block, startMs)
+  if (trace === undefined) return recorder
+  request.trace = trace
+  if (recorder === undefined && trace.mayBeKept) recorder = new CallRecorder()
+  if (recorder !== undefined) recorder.trace = trace
+  return recorder
 }

@@ -30,7 +30,7 @@ import { answer, endsByTrailers, Farewell } from './farewell.ts'
 import { checkHead, checkResponse, unsendable } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
-import { CallRecorder } from './record.ts'
+import { CallRecorder, traced } from './record.ts'
 import { CallRequest } from './request.ts'
 import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream } from './stream-end.ts'
 
@@ -60,7 +60,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #startMs = 0
   #deadline: Deadline | undefined
   #farewell: Farewell | undefined
-  readonly #recorder: CallRecorder | undefined
+  #recorder: CallRecorder | undefined
 
   constructor(context: RelayContext, down: Stream, session: CallSession, client: Client) {
     this.#context = context
@@ -68,7 +68,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#client = client
     this.#peer = session.peer
     this.#request = new CallRequest(context.memory, session)
-    this.#recorder = context.observer === undefined ? undefined : new CallRecorder()
+    if (context.observer !== undefined && !context.observer.onlyTraced) this.#recorder = new CallRecorder()
     context.live.add(this)
   }
 
@@ -78,7 +78,6 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#phase = phase
     switch (phase) {
       case 'waiting':
-        this.#recorder?.waits()
         this.share = this.#client.shareOf(this.#backend!)
         return this.#backend!.acquire(this)
       case 'responding':
@@ -105,8 +104,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const unable = this.#request.begin(block, endStream) ? unfit : 'memory-share'
     const { head } = this.#request
     // A call without a deadline and without a record needs no clock.
-    if (this.#recorder !== undefined || head.timeout !== undefined) this.#startMs = context.clock.now()
-    if (this.#recorder !== undefined) this.#recorder.trace = context.observer?.trace?.(head, block, this.#startMs)
+    if (context.observer !== undefined || head.timeout !== undefined) this.#startMs = context.clock.now()
+    if (context.observer?.trace) this.#recorder = traced(context, this.#request, this.#startMs, this.#recorder)
     this.#enter('routing')
     const wrong = unable ? failureOf(unable) : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
     if (wrong !== undefined) return this.#fail(wrong)
@@ -191,12 +190,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const timeout = this.#deadline?.left()
     if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failureOf('deadline'))
     this.#enter('forwarding')
-    const replaced = this.#recorder?.attempt(lease.address)
+    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.address.name
     const request = this.#request
     const attempt = new Attempt(lease, this.share, this)
     this.#attempt = attempt
     try {
-      if (request.sendTo(attempt.stream, lease.address, timeout, replaced)) this.onRequestWritable()
+      if (request.sendTo(attempt.stream, lease.address, timeout)) this.onRequestWritable()
     } catch (error) {
       return this.#unsendable(error)
     }

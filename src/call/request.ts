@@ -4,19 +4,14 @@
  * here too.
  */
 import type { ClientShare } from '../backend/client-share.ts'
-import {
-  type AddedField,
-  editRequest,
-  type Field,
-  type Replacement,
-  type RequestHead,
-  readHead,
-} from '../grpc/metadata.ts'
+import { type AddedField, editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
+import { Status } from '../grpc/status.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream } from '../transport/transport.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Pieces } from '../wire/pieces.ts'
+import type { CallTrace } from './trace.ts'
 
 /** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
 const SLAB_BYTES = 16_384
@@ -36,6 +31,8 @@ export class CallRequest {
   /** What the routing wants changed: another `:authority`, and fields to add. */
   authority: string | undefined
   added: readonly AddedField[] = NO_FIELDS
+  /** Undefined: the call belongs to none. */
+  trace: CallTrace | undefined
   /** END_STREAM came. */
   ended = false
   /** All that came is kept, so that it can be sent again. Once this is false, the call is committed to its attempt. */
@@ -111,6 +108,7 @@ export class CallRequest {
     if (this.#retrying === undefined && !share.beginRetry()) return false
     this.#retrying = share
     this.retries++
+    this.trace?.attemptEnded('backend', Status.UNAVAILABLE, 'upstream-refused')
     return true
   }
 
@@ -146,15 +144,16 @@ export class CallRequest {
   /**
    * Sends all that has come.
    * @param timeout for `grpc-timeout`; undefined where it has none
-   * @param replaced what this attempt has instead of fields of the client
    * @returns false: the stream takes no more for now
    * @throws HeadersRefused
    */
-  sendTo(stream: Stream, address: DialAddress, timeout: string | undefined, replaced?: Replacement): boolean {
+  sendTo(stream: Stream, address: DialAddress, timeout: string | undefined): boolean {
     const { authority, added, ended } = this
     const scheme = address.tls === undefined ? 'http' : 'https'
-    const block = editRequest(this.block, { scheme, authority, timeout, added, replaced })
-    stream.sendHeaders(block, ended && this.bytes === 0)
+    const own = this.trace?.attempt(address)
+    const without = own !== undefined && (own.replaces || added.length > 0) ? own.names : undefined
+    const block = editRequest(this.block, { scheme, authority, timeout, added, without })
+    stream.sendHeaders(block, ended && this.bytes === 0, own?.fields)
     if (this.bytes === 0) return true
     const more = this.#more
     const writable = stream.sendData(this.#first, this.#start, this.#end, ended && more === undefined)

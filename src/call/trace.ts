@@ -1,11 +1,20 @@
 /** A call as a part of a trace, from its headers to its end. */
-import type { Replacement } from '../grpc/metadata.ts'
-import type { DialAddress } from '../transport/transport.ts'
+import type { Replacement, RequestHead } from '../grpc/metadata.ts'
+import type { DialAddress, HeaderBlock } from '../transport/transport.ts'
 import type { EndedBy } from './failure.ts'
+
+/**
+ * The headers of a call came. It must not throw: what it is for is not worth the call.
+ * @param startMs by the clock
+ * @returns undefined: this call belongs to no trace
+ */
+export type BeginTrace = (head: RequestHead, block: HeaderBlock, startMs: number) => CallTrace | undefined
 
 export interface CallTrace {
   /** 32 digits of a number with base 16. */
   readonly traceId: string
+  /** Whether that may be: else nobody needs to be told of the call for its trace. */
+  readonly mayBeKept: boolean
   /** Whether the call is found where traces are kept. Known once the call is over and the tracer was told of it. */
   readonly kept: boolean
   /**

@@ -115,6 +115,8 @@ export function answerContentType(contentType: string): string {
 /** Fields that stand for all that a request has of some names, also of those that have no new one. */
 export interface Replacement {
   readonly names: ReadonlySet<string>
+  /** Whether the client has sent a field of these names. */
+  readonly replaces: boolean
   readonly fields: readonly Field[]
 }
 
@@ -133,14 +135,14 @@ export interface RequestEdits {
   readonly timeout: string | undefined
   /** Added at the end; a client's field of the same name is dropped. */
   readonly added: readonly AddedField[]
-  /** Goes before `added` where both have a name. */
-  readonly replaced?: Replacement | undefined
+  /** Fields of these names are left out, also of those that are added. */
+  readonly without?: ReadonlySet<string> | undefined
 }
 
 /** The block itself when nothing differs. */
 export function editRequest<F extends Field>(block: readonly F[], edits: RequestEdits): readonly (F | Field)[] {
-  const { replaced } = edits
-  const isSame = edits.authority === undefined && edits.timeout === undefined && replaced === undefined
+  const { without } = edits
+  const isSame = edits.authority === undefined && edits.timeout === undefined && without === undefined
   if (isSame && edits.added.length === 0) {
     if (hasField(block, ':scheme', edits.scheme)) return block
   }
@@ -148,7 +150,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
   let named = false
   for (const field of block) {
     if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
-    if (replaced?.names.has(field.name)) continue
+    if (without?.has(field.name)) continue
     switch (field.name) {
       case ':scheme':
         out.push(withValue(field, edits.scheme))
@@ -171,8 +173,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     }
   }
   if (edits.authority !== undefined && !named) addAuthority(out, edits.authority)
-  for (const field of edits.added) if (field.removes !== true && !replaced?.names.has(field.name)) out.push(field)
-  if (replaced !== undefined) for (const field of replaced.fields) out.push(field)
+  for (const field of edits.added) if (field.removes !== true && !without?.has(field.name)) out.push(field)
   return out
 }
 

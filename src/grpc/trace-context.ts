@@ -36,10 +36,20 @@ export function readTraceparent(text: string): Omit<TraceContext, 'state'> | und
   if (text.charCodeAt(SPAN_ID_AT - 1) !== DASH || text.charCodeAt(FLAGS_AT - 1) !== DASH) return undefined
   if (!isId(text, TRACE_ID_AT, 32) || !isId(text, SPAN_ID_AT, 16) || !isHex(text, FLAGS_AT, 2)) return undefined
   return {
-    traceId: text.slice(TRACE_ID_AT, TRACE_ID_AT + 32),
-    spanId: text.slice(SPAN_ID_AT, SPAN_ID_AT + 16),
+    traceId: traceIdOf(text),
+    spanId: spanIdOf(text),
     flags: Number.parseInt(text.slice(FLAGS_AT, LENGTH), 16) & KNOWN_FLAGS,
   }
+}
+
+/** Of a traceparent that is one. */
+export function traceIdOf(text: string): string {
+  return text.slice(TRACE_ID_AT, TRACE_ID_AT + 32)
+}
+
+/** Of a traceparent that is one. */
+export function spanIdOf(text: string): string {
+  return text.slice(SPAN_ID_AT, SPAN_ID_AT + 16)
 }
 
 /** "Version ff is invalid"; what is added in later versions comes behind another dash. */

@@ -89,6 +89,7 @@ export interface HostTracerOptions {
 }
 
 export class HostTracer implements CallObserver {
+  readonly onlyTraced = true
   readonly #host: HostTelemetry
   readonly #tracer: Made
   readonly #options: HostTracerOptions
@@ -128,6 +129,8 @@ export class HostTracer implements CallObserver {
 
 class HostCall implements CallTrace {
   readonly traceId: string
+  /** Its span must end. */
+  readonly mayBeKept = true
   readonly kept: boolean
   readonly #host: HostTelemetry
   readonly #tracer: Made
@@ -167,7 +170,7 @@ class HostCall implements CallTrace {
       this.#host.propagation?.inject(this.#context.setValue(SPAN, span), fields, SETTER)
       // Without a propagator nothing is known of what the client sent.
       if (fields.length === 0) return undefined
-      return { names: new Set([...TRACE_FIELDS, ...fields.map(field => field.name)]), fields }
+      return { names: new Set([...TRACE_FIELDS, ...fields.map(field => field.name)]), replaces: true, fields }
     } catch (error) {
       this.#options.onFault(error)
       return undefined

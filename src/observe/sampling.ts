@@ -18,8 +18,9 @@ export function decidesLate({ errors, slowerThanMs }: SampleRules): boolean {
   return errors || slowerThanMs !== undefined
 }
 
-export function isSampled({ parent, ratio }: SampleRules, { sampled }: Incoming, traceId: string): boolean {
-  return parent && sampled !== undefined ? sampled : ratio >= 1 || (ratio > 0 && placeOf(traceId) >= 1 - ratio)
+/** @param place of the trace, from 0 to 1 */
+export function isSampled({ parent, ratio }: SampleRules, { sampled }: Incoming, place: number): boolean {
+  return parent && sampled !== undefined ? sampled : place >= 1 - ratio
 }
 
 export function isKeptLate({ errors, slowerThanMs }: SampleRules, { status, durationMs }: CallRecord): boolean {
@@ -31,6 +32,6 @@ export function isKeptLate({ errors, slowerThanMs }: SampleRules, { status, dura
  * of OpenTelemetry keep the upper part as well, so that a trace that one of two programs keeps with the lower ratio is kept
  * by both. A number of JavaScript holds six of these bytes.
  */
-function placeOf(traceId: string): number {
+export function placeOf(traceId: string): number {
   return Number.parseInt(traceId.slice(18, 30), 16) / 2 ** 48
 }

@@ -15,15 +15,15 @@ import type { CallObserver } from '../call/observer.ts'
 import type { CallRecord } from '../call/record.ts'
 import type { CallTrace } from '../call/trace.ts'
 import type { Replacement, RequestHead } from '../grpc/metadata.ts'
-import { RANDOM, SAMPLED } from '../grpc/trace-context.ts'
+import { RANDOM, SAMPLED, spanIdOf, type TraceContext, traceIdOf } from '../grpc/trace-context.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { DialAddress, HeaderBlock } from '../transport/transport.ts'
 import { spansOfCall, type TracedAttempt, type TracedParts } from './call-spans.ts'
 import type { KnownMethods } from './known-methods.ts'
-import type { Propagation } from './propagation.ts'
-import { decidesLate, isKeptLate, isSampled, type SampleRules } from './sampling.ts'
+import type { Incoming, Propagation } from './propagation.ts'
+import { decidesLate, isKeptLate, isSampled, placeOf, type SampleRules } from './sampling.ts'
 import { spanText } from './span.ts'
-import { newSpanId, newTraceId } from './trace-ids.ts'
+import { NewTraces, newSpanId } from './trace-ids.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** Takes the spans of one call, as texts. */
@@ -40,39 +40,48 @@ export interface TracerOptions {
 }
 
 export class Tracer implements CallObserver {
+  readonly onlyTraced = true
   readonly #options: TracerOptions
   readonly #decidesLate: boolean
+  readonly #newTraces: NewTraces
 
   constructor(options: TracerOptions) {
     this.#options = options
     this.#decidesLate = decidesLate(options.sample)
+    this.#newTraces = new NewTraces(options.random)
   }
 
   readonly trace = (_head: RequestHead, block: HeaderBlock): CallTrace => {
-    const { propagation, sample, random, clock } = this.#options
-    const incoming = propagation.read(block)
-    const { context } = incoming
-    const traceId = context?.traceId ?? newTraceId(random)
-    const sampled = isSampled(sample, incoming, traceId)
-    // "The random-trace-id flag […] MUST be propagated" with the id that it is about.
-    const randomFlag = context === undefined ? RANDOM : context.flags & RANDOM
+    const incoming = this.#options.propagation.read(block)
+    return incoming.context === undefined ? this.#begun(incoming) : this.#continued(incoming, incoming.context)
+  }
+
+  /** A trace begins here. */
+  #begun(incoming: Incoming): CallTrace {
+    const { place, traceparent } = this.#newTraces.next()
+    const traceId = traceIdOf(traceparent)
+    const sampled = isSampled(this.#options.sample, incoming, place)
     if (sampled || this.#decidesLate) {
-      // "If a component deferred or delayed the decision […], the sampled flag should be propagated unchanged. It should be
-      // set to 0 as the default option when the trace is initiated by this component."
-      return new KeptCall(propagation, clock, random, {
-        traceId,
-        parentSpanId: context?.spanId ?? '',
-        flags: randomFlag | (sampled ? SAMPLED : 0),
-        state: context?.state ?? '',
-        isSampled: sampled,
-      })
+      const flags = sampled ? RANDOM | SAMPLED : RANDOM
+      return new KeptCall(this.#options, { traceId, parentSpanId: '', flags, state: '' }, incoming.came, traceparent)
     }
-    if (context === undefined)
-      return new PassedCall(traceId, propagation.write(traceId, newSpanId(random), randomFlag, ''))
+    return new PassedCall(traceId, this.#options.propagation.begin(traceparent, incoming.came))
+  }
+
+  #continued(incoming: Incoming, { traceId, spanId: parentSpanId, flags: given, state }: TraceContext): CallTrace {
+    const { propagation, random, sample } = this.#options
+    const sampled = isSampled(sample, incoming, placeOf(traceId))
+    // "The random-trace-id flag […] MUST be propagated" with the id that it is about. "If a component deferred or delayed the
+    // decision […], the sampled flag should be propagated unchanged": where there are rules for the end, it is not set.
+    const flags = sampled ? (given & RANDOM) | SAMPLED : given & RANDOM
+    if (sampled || this.#decidesLate) {
+      return new KeptCall(this.#options, { traceId, parentSpanId, flags, state }, incoming.came, undefined)
+    }
     // Nothing of what it says is changed by us.
     if (incoming.sound && incoming.sampled === false) return new PassedCall(traceId, undefined)
-    const spanId = incoming.sampled === false ? context.spanId : newSpanId(random)
-    return new PassedCall(traceId, propagation.write(traceId, spanId, randomFlag, context.state))
+    // "The parent-id field MUST be set to a new value with the sampled flag update."
+    const spanId = incoming.sampled === false ? parentSpanId : newSpanId(random)
+    return new PassedCall(traceId, propagation.write(traceId, spanId, flags, state, incoming.came))
   }
 
   onEnd(record: CallRecord): void {
@@ -89,6 +98,7 @@ export class Tracer implements CallObserver {
 /** A call of which nothing is kept. */
 class PassedCall implements CallTrace {
   readonly traceId: string
+  readonly mayBeKept = false
   readonly kept = false
   readonly #replaced: Replacement | undefined
 
@@ -106,47 +116,60 @@ class PassedCall implements CallTrace {
   }
 }
 
-interface Origin extends Omit<TracedParts, 'spanId' | 'attempts'> {
-  readonly isSampled: boolean
-}
-
 /** A call that is kept, or may be. */
 class KeptCall implements CallTrace, TracedParts {
   readonly traceId: string
-  readonly spanId: string
   readonly parentSpanId: string
   readonly flags: number
   readonly state: string
-  readonly isSampled: boolean
+  readonly mayBeKept = true
   kept = false
   /** A call is sent again a few times at most. */
   readonly attempts: TracedAttempt[] = []
-  readonly #propagation: Propagation
-  readonly #clock: Clock
-  readonly #random: () => number
+  readonly #options: TracerOptions
+  readonly #came: boolean
+  /** For the first attempt, where the trace begins here. */
+  readonly #traceparent: string | undefined
+  #spanId = ''
 
-  constructor(propagation: Propagation, clock: Clock, random: () => number, origin: Origin) {
-    this.#propagation = propagation
-    this.#clock = clock
-    this.#random = random
-    this.traceId = origin.traceId
-    this.spanId = newSpanId(random)
-    this.parentSpanId = origin.parentSpanId
-    this.flags = origin.flags
-    this.state = origin.state
-    this.isSampled = origin.isSampled
+  constructor(
+    options: TracerOptions,
+    { traceId, parentSpanId, flags, state }: Omit<TracedParts, 'spanId' | 'attempts'>,
+    came: boolean,
+    traceparent: string | undefined,
+  ) {
+    this.#options = options
+    this.#came = came
+    this.#traceparent = traceparent
+    this.traceId = traceId
+    this.parentSpanId = parentSpanId
+    this.flags = flags
+    this.state = state
+  }
+
+  get isSampled(): boolean {
+    return (this.flags & SAMPLED) !== 0
+  }
+
+  /** Nobody needs it before the call is over. */
+  get spanId(): string {
+    if (this.#spanId === '') this.#spanId = newSpanId(this.#options.random)
+    return this.#spanId
   }
 
   attempt(address: DialAddress): Replacement {
-    const spanId = newSpanId(this.#random)
-    this.attempts.push({ spanId, address, startMs: this.#clock.now(), endMs: -1, status: -1, by: 'proxy', reason: '' })
-    return this.#propagation.write(this.traceId, spanId, this.flags, this.state)
+    const { clock, propagation, random } = this.#options
+    const drawn = this.attempts.length === 0 ? this.#traceparent : undefined
+    const spanId = drawn === undefined ? newSpanId(random) : spanIdOf(drawn)
+    this.attempts.push({ spanId, address, startMs: clock.now(), endMs: -1, status: -1, by: 'proxy', reason: '' })
+    if (drawn !== undefined && !this.isSampled) return propagation.begin(drawn, this.#came)
+    return propagation.write(this.traceId, spanId, this.flags, this.state, this.#came)
   }
 
   attemptEnded(by: EndedBy, status: number, reason: string): void {
     const attempt = this.attempts.at(-1)
     if (attempt === undefined || attempt.endMs !== -1) return
-    attempt.endMs = this.#clock.now()
+    attempt.endMs = this.#options.clock.now()
     attempt.status = status
     attempt.by = by
     attempt.reason = reason

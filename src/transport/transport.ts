@@ -24,8 +24,12 @@ export type HeaderBlock = readonly HeaderFieldLike[]
  * `sendHeaders` and `sendTrailers` throw `HeadersRefused` when the block itself cannot be sent.
  */
 export interface Stream {
-  /** First block of our direction; `endStream` makes it the only one (Trailers-Only, or a request without a body). */
-  sendHeaders(block: HeaderBlock, endStream: boolean): void
+  /**
+   * First block of our direction; `endStream` makes it the only one (Trailers-Only, or a request without a body).
+   * @param more of a request: fields behind those of the block that differ from call to call. A block that is one of before
+   * stays one, so that it need not be encoded again. They must be what HTTP/2 can carry
+   */
+  sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void
   /**
    * Sends `bytes[start..end)`; an empty range with `endStream` is an empty DATA frame with END_STREAM.
    * What the stream cannot send at once it takes with `keep`: only a buffer marked `LENT` may be

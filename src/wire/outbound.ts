@@ -94,7 +94,7 @@ export class Outbound {
   }
 
   /** Throws what `refuse` makes of a block that must not or cannot be sent. */
-  checkBlock(block: readonly HeaderFieldLike[]): void {
+  checkBlock(block: readonly HeaderFieldLike[], more?: readonly HeaderFieldLike[]): void {
     const limit = this.#peer.maxHeaderListSize
     // A block that was encoded before was checked, but not against a limit that came since.
     if (this.encoder.find(block) === undefined) {
@@ -104,16 +104,24 @@ export class Outbound {
     if (limit === UNLIMITED) return
     // §6.5.2, SETTINGS_MAX_HEADER_LIST_SIZE: "This advisory setting informs a peer of the maximum field section
     // size that the sender is prepared to accept". If it is sent all the same, it may cost the connection.
-    const bytes = listBytesOf(block)
+    const bytes = listBytesOf(block) + (more === undefined ? 0 : listBytesOf(more))
     if (bytes > limit) throw this.#refuse(tooLargeBy(bytes, limit), true)
   }
 
-  headers(streamId: number, block: readonly HeaderFieldLike[], endStream: boolean): void {
-    const { writer } = this
+  headers(
+    streamId: number,
+    block: readonly HeaderFieldLike[],
+    endStream: boolean,
+    more?: readonly HeaderFieldLike[],
+  ): void {
+    const { writer, encoder } = this
     this.#floods.useful()
-    const known = this.encoder.find(block)
-    const at = writer.reserveHeaders(known === undefined ? maxEncodedBytes(block) : known.length)
-    writer.commitHeaders(streamId, this.encoder.encode(block, writer.buffer, at), endStream)
+    const known = encoder.find(block)
+    const bytes = known === undefined ? maxEncodedBytes(block) : known.length
+    const at = writer.reserveHeaders(more === undefined ? bytes : bytes + maxEncodedBytes(more))
+    let end = encoder.encode(block, writer.buffer, at)
+    if (more !== undefined) end = encoder.goOn(more, writer.buffer, end)
+    writer.commitHeaders(streamId, end, endStream)
     this.notice()
   }
 

@@ -156,15 +156,16 @@ export class WireStream implements Sender {
   /**
    * HEADERS. A server may send blocks of 1xx before; `endStream` makes it the last.
    * Throws what `ConnectionOptions.refuse` makes for a block that cannot be sent; the stream is as before.
+   * `more` is sent behind it, and must be what can be sent: fields that are new each time, so that the block is an old one.
    */
-  sendHeaders(block: readonly HeaderFieldLike[], endStream: boolean): void {
+  sendHeaders(block: readonly HeaderFieldLike[], endStream: boolean, more?: readonly HeaderFieldLike[]): void {
     if (this.end !== undefined || this.#sendEnded) return
     const { outbound } = this.#keeper
-    outbound.checkBlock(block)
+    outbound.checkBlock(block, more)
     if (this.id === 0) this.#keeper.beginStream(this, block)
     const event = endStream ? StreamEvent.SEND_HEADERS_END : StreamEvent.SEND_HEADERS
     this.state = transition(this.state, event, this.id)
-    outbound.headers(this.id, block, endStream)
+    outbound.headers(this.id, block, endStream, more)
     if (!endStream) return
     this.#sendEnded = true
     this.#afterEndStream()

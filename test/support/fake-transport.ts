@@ -62,13 +62,13 @@ export class FakeStream implements Stream {
 
   // ---- as the proxy uses it
 
-  sendHeaders(fields: HeaderBlock, endStream: boolean): void {
+  sendHeaders(fields: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
     this.#throwIfRefused()
     if (this.#ignored('sendHeaders')) return
     if (this.#headersSent) this.misuse.push('headers sent twice')
     this.#headersSent = true
     if (endStream) this.#endSent = true
-    this.sent.push({ kind: 'headers', block: fields, endStream })
+    this.sent.push({ kind: 'headers', block: more === undefined ? fields : [...fields, ...more], endStream })
   }
 
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {

@@ -74,7 +74,8 @@ class NativeClientStream extends NativeStream {
     this.#client = client
   }
 
-  sendHeaders(block: HeaderBlock, endStream: boolean): void {
+  sendHeaders(given: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
+    const block = more === undefined ? given : [...given, ...more]
     checkBlock(block, this.session)
     let node: ClientHttp2Stream
     try {

@@ -83,7 +83,7 @@ export abstract class NativeStream implements Stream {
     return this.node?.writableLength ?? 0
   }
 
-  abstract sendHeaders(block: HeaderBlock, endStream: boolean): void
+  abstract sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void
 
   sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
     const node = this.#writable()

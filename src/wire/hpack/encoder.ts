@@ -8,10 +8,10 @@
 import { DEFAULT_TABLE_BYTES } from './dynamic-table.ts'
 import { type EncodedBlock, EncodedBlocks, KEPT_OCTETS } from './encoded-blocks.ts'
 import { EncoderTable } from './encoder-table.ts'
-import { ENCODED_ONCE, HeaderField, type HeaderFieldLike, Mode, NEVER_ENCODED } from './header-field.ts'
+import { ENCODED_ONCE, HeaderField, type HeaderFieldLike, Mode, NEVER_ENCODED, PLAIN } from './header-field.ts'
 import { MAX_INTEGER_BYTES, writeInteger } from './integer.ts'
 import { fieldOf } from './interning.ts'
-import { writeOctets, writeString } from './string-literal.ts'
+import { writeOctets, writePlain, writeString } from './string-literal.ts'
 
 /**
  * A field is inserted if it is at most this part of the table. One endpoint's session carries the
@@ -85,6 +85,19 @@ export class HpackEncoder {
     return at + length
   }
 
+  /** Writes further fields of the block that was encoded last, at its end. They are not kept as a list of their own. */
+  goOn(more: readonly HeaderFieldLike[], into: Buffer, at: number): number {
+    for (let i = 0; i < more.length; i++) {
+      const field = more[i]!
+      at = this.#field(
+        field instanceof HeaderField ? field : fieldOf(field.name, field.value, field.neverIndexed),
+        into,
+        at,
+      )
+    }
+    return at
+  }
+
   /** The octets of a list that was encoded before, if they are still valid. The list was checked at that time. */
   find(block: readonly HeaderFieldLike[]): EncodedBlock | undefined {
     const table = this.#table
@@ -101,24 +114,29 @@ export class HpackEncoder {
     let secret = false
     const fields = block as readonly HeaderField[]
     if (this.#capacity !== this.#table.capacity || this.#smallest < this.#capacity) at = this.#sizeUpdates(into, at)
-    const table = this.#table
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i]!
-      if (field.staticIndex !== 0) {
-        into[at++] = 0x80 | field.staticIndex
-      } else if (field.mode === Mode.INDEXED) {
-        const index = table.indexOf(field)
-        if (index === 0) at = this.#insert(field, into, at)
-        else if (index < 0x7f) into[at++] = 0x80 | index
-        else at = writeInteger(into, at, 0x80, 0x7f, index)
-      } else {
-        if (field.mode === Mode.NEVER) secret = true
-        at = this.#literal(field, field.mode === Mode.NEVER ? NEVER : LITERAL, LITERAL_MOST, into, at)
-      }
+      if (field.mode === Mode.NEVER) secret = true
+      at = this.#field(field, into, at)
     }
     // §7.1.3: of a secret nothing is kept.
-    if (at - start <= KEPT_OCTETS && table.changes === changes && !secret)
+    if (at - start <= KEPT_OCTETS && this.#table.changes === changes && !secret)
       this.#blocks.keep(block, changes, into, start, at)
+    return at
+  }
+
+  #field(field: HeaderField, into: Buffer, at: number): number {
+    if (field.staticIndex !== 0) {
+      into[at++] = 0x80 | field.staticIndex
+      return at
+    }
+    if (field.mode !== Mode.INDEXED) {
+      return this.#literal(field, field.mode === Mode.NEVER ? NEVER : LITERAL, LITERAL_MOST, into, at)
+    }
+    const index = this.#table.indexOf(field)
+    if (index === 0) return this.#insert(field, into, at)
+    if (index >= 0x7f) return writeInteger(into, at, 0x80, 0x7f, index)
+    into[at++] = 0x80 | index
     return at
   }
 
@@ -166,6 +184,7 @@ interface Encoded {
 function writeText(owner: Encoded, text: string, into: Buffer, at: number): number {
   const wire = owner.wire
   if (wire.length > 0) return writeOctets(wire, into, at)
+  if (wire === PLAIN) return writePlain(text, into, at)
   const end = writeString(text, into, at)
   if (wire === NEVER_ENCODED) owner.wire = ENCODED_ONCE
   else if (end - at <= CACHED_OCTETS_MAX) owner.wire = Uint8Array.prototype.slice.call(into, at, end)

@@ -44,6 +44,8 @@ export function listBytesOf(block: readonly HeaderFieldLike[]): number {
 /** States of a cache of octets before it is filled. */
 export const NEVER_ENCODED = new Uint8Array(0)
 export const ENCODED_ONCE = new Uint8Array(0)
+/** It is sent once, and looked at by nobody else: it goes out as it is, because coding costs more than it saves. */
+export const PLAIN = new Uint8Array(0)
 
 /** Numbers for hash chains. They spread evenly, and no peer can choose them. */
 let serials = 0

@@ -8,7 +8,7 @@
  * only replace the second places, at the price of one store each; a forgotten field
  * costs a new object and some compression, never correctness.
  */
-import { HeaderField, HeaderName, Mode } from './header-field.ts'
+import { HeaderField, HeaderName, Mode, PLAIN } from './header-field.ts'
 import { STATIC_NAMES, staticField } from './static-table.ts'
 
 /** Names kept at most, apart from the static ones. A fleet uses about a hundred. At the bound all are forgotten. */
@@ -82,6 +82,13 @@ export function fieldOf(name: string, value: string, neverIndexed = false): Head
   }
   requireLatin1(value)
   return new HeaderField(key, value, neverIndexed ? Mode.NEVER : Mode.LITERAL)
+}
+
+/** A field that is sent once: a literal, as it is. The value is latin1 and fit for HTTP/2, which is not looked at again. */
+export function fieldOnce(key: HeaderName, value: string): HeaderField {
+  const field = new HeaderField(key, value, Mode.LITERAL)
+  field.wire = PLAIN
+  return field
 }
 
 /** What is held now, for tests and for monitoring. `bytes` as HPACK counts them. */

@@ -23,6 +23,13 @@ export function writeString(text: string, into: Buffer, at: number): number {
   return at + length
 }
 
+/** Writes `text` (latin1) as it is. @returns where the next octet goes */
+export function writePlain(text: string, into: Buffer, at: number): number {
+  at = writeInteger(into, at, 0, 0x7f, text.length)
+  writeLatin1(text, into, at)
+  return at + text.length
+}
+
 /** Writes octets that were encoded before. @returns where the next octet goes */
 export function writeOctets(octets: Uint8Array, into: Buffer, at: number): number {
   const length = octets.length

@@ -4,7 +4,7 @@ import { HpackDecoder } from '../../../src/wire/hpack/decoder.ts'
 import { HpackEncoder, maxEncodedBytes } from '../../../src/wire/hpack/encoder.ts'
 import type { HeaderFieldLike } from '../../../src/wire/hpack/header-field.ts'
 import { encodeHuffman, huffmanLength } from '../../../src/wire/hpack/huffman.ts'
-import { fieldOf } from '../../../src/wire/hpack/interning.ts'
+import { fieldOf, fieldOnce, nameOf } from '../../../src/wire/hpack/interning.ts'
 import { type Field, HpackDecoder as OtherDecoder, HpackEncoder as OtherEncoder } from '../../support/hpack.ts'
 import { decode, encode, hex, modes, modesOf, pairs } from './support.ts'
 
@@ -49,6 +49,30 @@ t.test('objects that are no HeaderField', async t => {
   const kinds = () => receiver.decode(encode(encoder, block)).map(field => field.representation)
   t.same(kinds(), ['indexed', 'incremental', 'never', 'literal', 'indexed'])
   t.same(kinds(), ['indexed', 'indexed', 'never', 'literal', 'indexed'])
+})
+
+t.test('fields behind a list that is known: it stays known, and they leave nothing in the table', async t => {
+  const [encoder, receiver] = [new HpackEncoder(), new OtherDecoder()]
+  const list = [fieldOf(':method', 'POST'), fieldOf('x-tenant', 'red')]
+  const name = nameOf('traceparent')
+  for (let i = 0; i < 4; i++) {
+    if (i === 2) encoder.setLimit(1_000)
+    const more = [
+      fieldOnce(name, `00-${'4b'.repeat(16)}-${'0f'.repeat(8)}-0${i}`),
+      { name: 'b3', value: '0', neverIndexed: true },
+    ]
+    const into = Buffer.alloc(maxEncodedBytes(list) + maxEncodedBytes(more))
+    const end = encoder.goOn(more, into, encoder.encode(list, into, 0))
+    const arrived = receiver.decode(into.subarray(0, end))
+    t.same(pairs(arrived), pairs([...list, ...more]))
+    t.same(
+      arrived.slice(2).map(field => field.representation),
+      ['literal', 'never'],
+    )
+    // With another size of the table a list is encoded anew, once.
+    t.equal(encoder.find(list) !== undefined, i % 2 === 1)
+  }
+  t.equal(encoder.table.count, 1)
 })
 
 t.test('a character that is not latin1 is refused before anything is encoded', async t => {
