@@ -156,6 +156,30 @@ t.test('canary: calls that ask for it get the new version', async t => {
   t.match(await client.unaryAt('/other.Service/Ping', {}), { code: 12 })
 })
 
+t.test('web: the script of the page, as a browser would send it', async t => {
+  const [backend] = await grpcServers(t, 1)
+  const folder = copyOf(t, 'web')
+  const [, port] = await proxyOfFile(t, path.join(folder, 'proxy.yaml'), {
+    '127.0.0.1:8080': '127.0.0.1:0',
+    '127.0.0.1:50051': backend!.address,
+  })
+  const page = readFileSync(path.join(folder, 'page.html'), 'utf8').replace('127.0.0.1:8080', `127.0.0.1:${port}`)
+  const script = /<script type="module">([\s\S]*)<\/script>/.exec(page)![1]!
+  const out = { textContent: '' }
+  const fromPage = async (url: string, options: RequestInit) => {
+    const headers = { ...options.headers, origin: 'http://localhost:5173' }
+    const response = await fetch(url, { ...options, headers })
+    t.equal(response.headers.get('access-control-allow-origin'), 'http://localhost:5173')
+    return response
+  }
+  const run = new Function('fetch', 'document', `return (async () => {${script}})()`)
+  await run(fromPage, { querySelector: () => out })
+  t.match(
+    out.textContent,
+    /^a message of \d+ bytes, whose value is hello\n[\s\S]*grpc-status:0[\s\S]*in the headers: null$/,
+  )
+})
+
 t.test('mtls: a client with a certificate is served, one without is refused', async t => {
   const file = path.join(copyOf(t, 'mtls'), 'proxy.yaml')
   const folder = path.dirname(file)

@@ -1,6 +1,6 @@
 /**
  * The conformance tests of Connect for gRPC-Web, with the proxy between their client and grpc-go's server:
- * `npm run test:web-conformance [-- --pairs frames-frames]`.
+ * `npm run test:web:conformance [-- --pairs frames-frames]`.
  */
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 300_000
 
 const { values } = parseArgs({ options: { pairs: { type: 'string', default: 'frames-frames,native-native' } } })
 
-await main('test:web-conformance', async () => {
+await main('test:web:conformance', async () => {
   const suite = await findOrInstall({ name: 'connectconformance', package: `${PACKAGE}/connectconformance` })
   const server = await findOrInstall({ name: 'grpcserver', package: `${PACKAGE}/grpcserver` })
   let passed = true
