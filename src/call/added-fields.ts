@@ -1,7 +1,9 @@
 /** Fields that the proxy adds to a request where it is told to. By default it adds none. */
+
 import type { AddedField, Field, RequestHead } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
+import { type ClientCertificateMode, forwardedCertificate } from './client-certificate.ts'
 
 export interface AddedFieldsOptions {
   readonly xForwardedFor: boolean
@@ -9,6 +11,8 @@ export interface AddedFieldsOptions {
   readonly forwarded: boolean
   /** RFC 9110 §7.6.3. */
   readonly via: boolean
+  /** Undefined: what the client sent goes on. */
+  readonly xForwardedClientCert?: ClientCertificateMode | undefined
 }
 
 export type AddedFields = (peer: Peer, head: RequestHead, block: HeaderBlock, target: Target) => readonly AddedField[]
@@ -31,10 +35,17 @@ export function addedFields(options: AddedFieldsOptions): AddedFields {
     }
     return fields
   }
-  if (!options.xForwardedFor && !options.forwarded && !options.via) {
-    return (_peer, _head, _block, target) => ofTarget(target)
+  const { xForwardedFor, forwarded, via, xForwardedClientCert: mode } = options
+  const certificate = mode && forwardedCertificate(mode)
+  if (!xForwardedFor && !forwarded && !via) {
+    if (certificate === undefined) return (_peer, _head, _block, target) => ofTarget(target)
+    return (peer, _head, block, target) => [...ofTarget(target), ...certificate(peer, block)]
   }
-  return (peer, head, block, target) => [...ofTarget(target), ...forwarding(options, peer, head, block)]
+  return (peer, head, block, target) => [
+    ...ofTarget(target),
+    ...forwarding(options, peer, head, block),
+    ...(certificate?.(peer, block) ?? NONE),
+  ]
 }
 
 /** RFC 9110 §5.6.2 "token" without upper case (RFC 9113 §8.2); no pseudo-header fields. */

@@ -98,6 +98,12 @@ export interface HeaderOptions {
    * @defaultValue `false`
    */
   readonly via?: boolean
+  /**
+   * `x-forwarded-client-cert`, as Envoy writes it, about a client whose certificate was verified: `set` it, `append` it
+   * to what the client sent, or only `forward` that; of all other clients it is removed, and with `remove` of all.
+   * Default: what clients send goes on, whoever they are.
+   */
+  readonly xForwardedClientCert?: 'set' | 'append' | 'forward' | 'remove'
 }
 
 /** The end of a proxy. */

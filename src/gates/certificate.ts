@@ -2,6 +2,7 @@
 import type { CallInfo } from '../routing/director.ts'
 import type { Gate } from '../routing/gate.ts'
 import { refusal } from '../routing/gate.ts'
+import { type AltName, altNames } from '../transport/alt-names.ts'
 import type { Peer } from '../transport/transport.ts'
 
 export interface CertificateOptions {
@@ -25,7 +26,7 @@ export function certificate({ names }: CertificateOptions): Gate {
     if (!known.has(peer)) {
       known.set(
         peer,
-        subjectNames(peer.certificate.subjectAltName).find(one => patterns.some(pattern => takes(pattern, one)))?.name,
+        namesIn(peer.certificate.subjectAltName).find(one => patterns.some(pattern => takes(pattern, one)))?.name,
       )
     }
     return known.get(peer)
@@ -52,28 +53,14 @@ function patternOf(pattern: string): NamePattern {
 }
 
 /** A name of a host cannot pass for a URI, whatever it looks like. */
-function takes({ kind, text }: NamePattern, subject: SubjectName): boolean {
+function takes({ kind, text }: NamePattern, subject: AltName): boolean {
   return kind === subject.kind && text.test(subject.name)
 }
 
-interface SubjectName {
-  readonly kind: string
-  readonly name: string
-}
+const KINDS: ReadonlySet<string> = new Set(['DNS', 'URI', 'IP Address', 'email'])
 
-/**
- * `DNS:a.example, URI:spiffe://…` as Node writes it: what could be mistaken for more than one name is a JSON string
- * (CVE-2021-44532).
- */
-export function subjectNames(subjectAltName: string): SubjectName[] {
-  const names: SubjectName[] = []
-  const element = /(DNS|URI|IP Address|email):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y
-  while (element.lastIndex < subjectAltName.length) {
-    const found = element.exec(subjectAltName)
-    // A form that is not known may hide anything.
-    if (found === null) return []
-    const [, kind = '', text = ''] = found
-    names.push({ kind, name: text.startsWith('"') ? (JSON.parse(text) as string) : text })
-  }
-  return names
+/** A form that is not known may hide anything. */
+function namesIn(subjectAltName: string): AltName[] {
+  const names = altNames(subjectAltName)
+  return names.every(({ kind }) => KINDS.has(kind)) ? names : []
 }

@@ -3,32 +3,29 @@
 /** `DNS`, `URI`, `IP Address`, `email`, … */
 export interface AltName {
   readonly kind: string
-  readonly value: string
+  readonly name: string
 }
 
-/** One entry: its kind, and its value as it is or, where it has characters that could be mistaken, as a JSON string. */
+/** One entry: its kind, and its name as it is or, where it could be mistaken for more than one, as a JSON string (CVE-2021-44532). */
 const ENTRY = /([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,"]*)(?:, |$)/y
 
-/**
- * `DNS:a.example, URI:spiffe://b`. An entry that cannot be read ends it: what comes behind it could have been written by
- * whoever chose the name.
- */
+/** @returns none where one of them cannot be read: it may hide anything */
 export function altNames(text: string): AltName[] {
   const names: AltName[] = []
   for (let at = 0; at < text.length; at = ENTRY.lastIndex) {
     ENTRY.lastIndex = at
     const match = ENTRY.exec(text)
-    const value = match === null ? undefined : plain(match[2]!)
-    if (match === null || value === undefined) return names
-    names.push({ kind: match[1]!, value })
+    const name = match === null ? undefined : plain(match[2]!)
+    if (match === null || name === undefined) return []
+    names.push({ kind: match[1]!, name })
   }
   return names
 }
 
-function plain(value: string): string | undefined {
-  if (!value.startsWith('"')) return value
+function plain(name: string): string | undefined {
+  if (!name.startsWith('"')) return name
   try {
-    return JSON.parse(value)
+    return JSON.parse(name)
   } catch {
     return undefined
   }

@@ -19,9 +19,11 @@ export function peerOf(socket: Socket): Peer {
   if (tls.encrypted !== true) return { address, encrypted: false }
   const certificate = tls.getPeerX509Certificate?.()
   if (certificate === undefined) return { address, encrypted: true }
+  const shownAltName = tls.getX509Certificate?.()?.subjectAltName
   return {
     address,
     encrypted: true,
+    ...(shownAltName !== undefined && { shownAltName }),
     certificate: {
       subject: certificate.subject,
       subjectAltName: certificate.subjectAltName ?? '',

@@ -29,7 +29,7 @@ export function isServedName(name: string): boolean {
 /** The names that a certificate says it is for. Its common name is none: RFC 9110 §4.3.4. */
 export function namesOf({ subjectAltName = '' }: X509Certificate): string[] {
   const names = altNames(subjectAltName).filter(({ kind }) => kind === 'DNS')
-  return names.map(({ value }) => canonicalName(value)).filter(isServedName)
+  return names.map(({ name }) => canonicalName(name)).filter(isServedName)
 }
 
 type KeyKind = KeyObject['asymmetricKeyType']

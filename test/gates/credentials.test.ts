@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { apiKeys } from '../../src/gates/api-keys.ts'
-import { certificate, subjectNames } from '../../src/gates/certificate.ts'
+import { certificate } from '../../src/gates/certificate.ts'
+import { altNames } from '../../src/transport/alt-names.ts'
 import { ask, call, TARGET } from './rig.ts'
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -81,10 +82,10 @@ t.test('no certificate, or one that nobody checked', async t => {
 })
 
 t.test('names as Node writes them', async t => {
-  t.same(subjectNames('DNS:a.example, IP Address:192.0.2.1, URI:"a, b"'), [
+  t.same(altNames('DNS:a.example, IP Address:192.0.2.1, URI:"a, b"'), [
     { kind: 'DNS', name: 'a.example' },
     { kind: 'IP Address', name: '192.0.2.1' },
     { kind: 'URI', name: 'a, b' },
   ])
-  t.same(subjectNames('DNS:"a'), [])
+  t.same(altNames('DNS:"a'), [])
 })
