@@ -29,7 +29,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   reload: (() => Promise<Verdict>) | undefined
 
   constructor(resolution: Resolution) {
-    const gates = new GateSet(resolution.gates)
+    const gates = new GateSet(resolution.config.gates)
     super(gates.in(resolution.config))
     this.#gates = gates
     this.#resolution = resolution
@@ -74,7 +74,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
 
   async #adopt(resolution: Resolution): Promise<ChangeSummary> {
     const { config, warnings } = resolution
-    const gates = new GateSet(resolution.gates, this.#gates)
+    const gates = new GateSet(config.gates, this.#gates)
     const admin = this.#started ? await this.#admin.prepare(config.admin) : undefined
     try {
       const summary = await this.change(gates.in(config))

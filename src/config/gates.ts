@@ -8,7 +8,7 @@ import { claims } from '../gates/claims.ts'
 import { jwt } from '../gates/jwt.ts'
 import { network } from '../gates/network.ts'
 import { type RateKey, rateLimit } from '../gates/rate-limit.ts'
-import type { ProxySetup } from '../proxy/setup.ts'
+import type { GatesSetup, ProxySetup } from '../proxy/setup.ts'
 import { allOf, anyOf, type Gate } from '../routing/gate.ts'
 import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import { reasonOf } from './pem-source.ts'
@@ -62,41 +62,53 @@ interface Made {
   readonly gate: Gate
 }
 
-/** What calls must pass, as a configuration has it. */
-export interface GatesConfig {
-  readonly required: RequirementOptions | undefined
-  readonly definitions: Readonly<Record<string, GateOptions | Gate>>
-  readonly files: KeyFiles
-}
-
 /** The gates of a proxy, by name. One that is defined as it was before is the same. */
 export class GateSet {
   readonly #made = new Map<string, Made>()
-  readonly #gates: ReadonlyMap<string, Gate>
-  readonly #required: RequirementOptions | undefined
 
-  constructor({ required, definitions, files }: GatesConfig, before?: GateSet) {
-    for (const [name, definition] of Object.entries(definitions)) {
-      if (typeof definition === 'function') this.#made.set(name, { text: '', gate: definition })
-      else {
-        const text = JSON.stringify([definition, files.get(name)])
-        const known = before === undefined ? undefined : before.#made.get(name)
-        this.#made.set(name, known?.text === text ? known : { text, gate: makeGate(definition, files.get(name)) })
-      }
+  /** @param setup of gates; undefined: there are none */
+  constructor(setup: GatesSetup | undefined, before?: GateSet) {
+    for (const [name, definition] of Object.entries(setup?.definitions ?? {})) {
+      const keys = setup!.keyFiles.get(name) as JSONWebKeySet | undefined
+      this.#made.set(
+        name,
+        madeOf(definition as GateOptions | Gate, keys, before === undefined ? undefined : before.#of(name)),
+      )
     }
-    this.#gates = new Map([...this.#made].map(([name, { gate }]) => [name, gate]))
-    this.#required = required
+  }
+
+  #of(name: string): Made | undefined {
+    return this.#made.get(name)
   }
 
   /** The configuration with its gates in place. */
-  in(config: ProxySetup): ProxySetup {
-    const routes = config.routes.map(route => {
+  in(setup: ProxySetup): ProxySetup {
+    const routes = setup.routes.map(route => {
       const { require } = route as { require?: RequirementOptions }
-      return require === undefined ? route : { ...route, gate: requiredGate(require, this.#gates) }
+      return require === undefined ? route : { ...route, gate: this.#required(require) }
     })
-    if (this.#required === undefined) return { ...config, routes }
-    return { ...config, routes, gate: requiredGate(this.#required, this.#gates) }
+    const required = setup.gates?.required as RequirementOptions | undefined
+    return required === undefined ? { ...setup, routes } : { ...setup, routes, gate: this.#required(required) }
   }
+
+  /** What a call must pass, as one gate. Names have been checked before. */
+  #required(requirement: RequirementOptions): Gate {
+    if (typeof requirement === 'function') return requirement
+    if (typeof requirement === 'string') return this.#of(requirement)!.gate
+    if (isList(requirement)) return allOf(requirement.map(one => this.#required(one)))
+    if ('any' in requirement) return anyOf(requirement.any.map(one => this.#required(one)))
+    return allOf(requirement.all.map(one => this.#required(one)))
+  }
+}
+
+function isList<T, Other>(value: readonly T[] | Other): value is readonly T[] {
+  return Array.isArray(value)
+}
+
+function madeOf(definition: GateOptions | Gate, keys: JSONWebKeySet | undefined, before: Made | undefined): Made {
+  if (typeof definition === 'function') return { text: '', gate: definition }
+  const text = JSON.stringify([definition, keys])
+  return before?.text === text ? before : { text, gate: makeGate(definition, keys) }
 }
 
 function makeGate(definition: GateOptions, keys: JSONWebKeySet | undefined): Gate {
@@ -107,17 +119,4 @@ function makeGate(definition: GateOptions, keys: JSONWebKeySet | undefined): Gat
   if (definition.claims !== undefined) return claims(definition.claims)
   if (definition.network !== undefined) return network(definition.network)
   return rateLimit({ ...rate!, key: rate!.key as RateKey | RateKey[] | undefined })
-}
-
-function isList<T, Other>(value: readonly T[] | Other): value is readonly T[] {
-  return Array.isArray(value)
-}
-
-/** What a call must pass, as one gate. Names have been checked before. */
-function requiredGate(requirement: RequirementOptions, gates: ReadonlyMap<string, Gate>): Gate {
-  if (typeof requirement === 'function') return requirement
-  if (typeof requirement === 'string') return gates.get(requirement)!
-  if (isList(requirement)) return allOf(requirement.map(one => requiredGate(one, gates)))
-  if ('any' in requirement) return anyOf(requirement.any.map(one => requiredGate(one, gates)))
-  return allOf(requirement.all.map(one => requiredGate(one, gates)))
 }

@@ -10,7 +10,7 @@ import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
 import { remember } from './endpoint-list.ts'
 import { findingsOf } from './findings.ts'
-import { type GatesConfig, readKeyFiles } from './gates.ts'
+import { type KeyFiles, readKeyFiles } from './gates.ts'
 import { checkLogFiles, resolveLog } from './log-file.ts'
 import type { PemFiles } from './pem.ts'
 import { PemIndex, type PemsBefore } from './pem-index.ts'
@@ -40,8 +40,6 @@ export interface ResolveOptions {
 
 export interface Resolution {
   readonly config: ProxySetup
-  /** What calls must pass, to be made once for the life of a proxy. */
-  readonly gates: GatesConfig
   /** How the endpoints of each backend are dialled, for lists that come later. */
   readonly dialling: ReadonlyMap<string, Dialling>
   /** What works, but probably not as its author thinks. */
@@ -85,13 +83,11 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
   if (!parsed.success) throw parsed.error
   const { data } = parsed
   const warnings = findings.filter(finding => finding.warning)
-  const gates = { required: data.require, definitions: data.gates, files: keys.files } as GatesConfig
 
   const resolved = (pems: PemIndex, warnings: readonly Finding[]): Resolution => {
     const dialling = diallingOf(data, pems, folder)
     return {
-      config: assemble(data, pems, token.token, folder, dialling),
-      gates,
+      config: { ...assemble(data, pems, token.token, folder, dialling), ...gatesSetup(data, keys.files) },
       dialling,
       warnings: problemsOf(warnings, options),
       pems,
@@ -156,7 +152,7 @@ function assemble(
 ): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
-  const { metrics: _, traces: written, admin, gates, ...rest } = config
+  const { metrics: _, traces: written, admin, gates: _gates, require: _require, ...rest } = config
   const certificates = pems.terms
   const metrics = resolveMetrics(config)
   const traces = resolveTraces(written, pems.filesOf(['traces', 'otlp', 'tls']))
@@ -164,7 +160,6 @@ function assemble(
     ...rest,
     ...(metrics && { metrics }),
     ...(traces && { traces }),
-    ...(Object.keys(gates).length > 0 && { gates }),
     ...(admin && {
       admin: resolveAdmin(admin, pems.filesOf(['admin', 'tls']), token, folder),
       recentFailures: true,
@@ -182,6 +177,11 @@ function assemble(
     ),
     routes: needsDefault ? [{ match: {}, backend: names[0] }] : config.routes,
   }
+}
+
+function gatesSetup({ gates, require }: Config, keyFiles: KeyFiles): Pick<ProxySetup, 'gates'> {
+  if (require === undefined && Object.keys(gates).length === 0) return {}
+  return { gates: { required: require, definitions: gates, keyFiles } }
 }
 
 /** Who has an admin address wants to see something there. */

@@ -55,6 +55,15 @@ export interface TracesSetup {
   readonly resource: Readonly<Record<string, string>>
 }
 
+/** What calls must pass, as it was configured. */
+export interface GatesSetup {
+  /** Of every call; what some calls must pass besides stands with their routes. */
+  readonly required: unknown
+  readonly definitions: Readonly<Record<string, unknown>>
+  /** The keys of issuers that stand in files, by the gate's name. */
+  readonly keyFiles: ReadonlyMap<string, object>
+}
+
 /** A configuration with all defaults filled in and nothing left to look up. */
 export interface ProxySetup {
   readonly listeners: readonly ListenerSetup[]
@@ -62,8 +71,8 @@ export interface ProxySetup {
   readonly routes: readonly Route[]
   /** What every call must pass before it is routed. */
   readonly gate?: Gate | undefined
-  /** The gates as they are configured, for who asks what is in force. */
-  readonly gates?: Readonly<Record<string, unknown>>
+  /** What calls must pass, as data that another process can have. `config/gates.ts` makes the gates of it. */
+  readonly gates?: GatesSetup
   /** Decides instead of `routes`. */
   readonly director?: Director
   readonly log: LogOptions & { readonly access: boolean | (AccessRules & { readonly file?: LogFile | undefined }) }

@@ -1,8 +1,10 @@
 /** A worker: a whole proxy that listens nowhere. Its primary hands it connections, and asks and tells it the rest. */
 import type { Socket } from 'node:net'
+import type { GateSet } from '../config/gates.ts'
 import { lastLinesWritten, reopenLogFiles } from '../observe/outputs.ts'
 import { type Change, prepareChange } from '../proxy/change.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
+import type { ProxySetup } from '../proxy/setup.ts'
 import type { ConnectionCounts, QuestionName, Questions, ToPrimary, ToWorker } from './messages.ts'
 import { setupOf } from './setup-data.ts'
 
@@ -19,6 +21,7 @@ export class Worker {
   readonly #channel: Channel
   #proxy: VerbatimProxy | undefined
   #change: Change | undefined
+  #gates: GateSet | undefined
   #connections: ConnectionCounts = { taken: 0, open: 0 }
   #telling = false
   #ending = false
@@ -46,12 +49,12 @@ export class Worker {
 
   readonly #answers: Answers = {
     start: async data => {
-      this.#proxy = new VerbatimProxy(await setupOf(data))
+      this.#proxy = new VerbatimProxy(await this.#withGates(await setupOf(data)))
       await this.#proxy.start()
       return undefined
     },
     prepare: async data => {
-      this.#change = await prepareChange(this.#running, await setupOf(data))
+      this.#change = await prepareChange(this.#running, await this.#withGates(await setupOf(data)))
       return this.#change.summary
     },
     commit: async () => {
@@ -78,6 +81,14 @@ export class Worker {
       await lastLinesWritten()
       return undefined
     },
+  }
+
+  /** With the gates that a configuration describes. What they know stays while their definitions stay. */
+  async #withGates(setup: ProxySetup): Promise<ProxySetup> {
+    if (setup.gates === undefined) return setup
+    const { GateSet } = await import('../config/gates.ts')
+    this.#gates = new GateSet(setup.gates, this.#gates)
+    return this.#gates.in(setup)
   }
 
   get #running(): VerbatimProxy {

@@ -104,19 +104,13 @@ t.test('keys of an issuer in a file', async t => {
 
 t.test('what a gate has learnt stays while its definition stays', async t => {
   const of = (perSecond: number, options: Partial<ProxyOptions> = {}) => {
-    const { gates, config } = resolveConfig({
-      backends: BACKENDS,
-      gates: { a: { rateLimit: { perSecond } } },
-      require: 'a',
-      ...options,
-    })
-    return { gates, config }
+    return resolveConfig({ backends: BACKENDS, gates: { a: { rateLimit: { perSecond } } }, require: 'a', ...options })
   }
   const one = of(1)
-  const before = new GateSet(one.gates)
+  const before = new GateSet(one.config.gates)
   const gateOf = (set: GateSet, { config }: typeof one) => set.in(config).gate
-  t.equal(gateOf(new GateSet(of(1).gates, before), one), gateOf(before, one))
-  t.not(gateOf(new GateSet(of(2).gates, before), one), gateOf(before, one))
+  t.equal(gateOf(new GateSet(of(1).config.gates, before), one), gateOf(before, one))
+  t.not(gateOf(new GateSet(of(2).config.gates, before), one), gateOf(before, one))
 })
 
 t.test('over a change of something else a client keeps its rate', async t => {
