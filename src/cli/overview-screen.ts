@@ -261,12 +261,17 @@ function painted(line: string, look: Look | undefined, paint: Paint): string {
 function lineOf(columns: readonly Column[], cells: readonly string[], width: number): string {
   let line = ''
   for (const [i, { width: own, right }] of columns.entries()) {
-    const room = own ?? Math.max(0, width - line.length)
+    const room = own === undefined ? Math.max(0, width - line.length) : own + (i === 0 ? moreOfName(width) : 0)
     // Of a path the end says more than its beginning.
     const text = i === 0 ? cutAtStart(plain(cells[i]!), room) : cut(plain(cells[i]!), room)
     line += `${right ? text.padStart(room) : text.padEnd(room)}${own === undefined ? '' : ' '}`
   }
   return line.slice(0, width).trimEnd()
+}
+
+/** On a wide screen there is room for whole names. */
+function moreOfName(width: number): number {
+  return Math.max(0, Math.min(40, Math.floor((width - 80) / 2)))
 }
 
 /** Text of a stranger, in columns of one character each. */

@@ -109,6 +109,7 @@ export function proxyState(
   const sessions = pageOf('Session', firstSession, mostSessions, MOST_ON_A_PAGE)
   const calls = pageOf('Call', firstCall, mostCalls, MOST_ON_A_PAGE)
   const nowMs = systemClock.now()
+  const { doors } = front
   const view = {
     nowMs,
     shownPath: (path: string) => shownText(shownPath(path)),
@@ -117,11 +118,11 @@ export function proxyState(
   }
   return {
     counts,
-    listeners: listenerStates(front.doors),
+    listeners: listenerStates(doors),
     ...routeStates(director, routes),
     unrouted: unroutedOf(director),
     ...backendStates(fleet, backend, endpoints, nowMs),
-    sessions: sessionStates(front.doors, sessions, nowMs),
+    sessions: sessionStates(doors, sessions, nowMs),
     calls: live.oldest(calls.first, calls.most).map(({ parts }) => stateOfCall(parts, view)),
     failures: observers.failures(pageOf('Failure', 0, mostFailures, MOST_ON_A_PAGE).most),
   }

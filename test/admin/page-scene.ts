@@ -1,24 +1,9 @@
 /** A proxy with something to see: calls of several kinds, one endpoint that is away, and a backend that is down. */
-import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
 import pino from 'pino'
 import { connectTestClient } from '../../src/demo/http2-client.ts'
 import { startTestServer } from '../../src/demo/http2-server.ts'
 import { createProxy, type GrpcProxy, type ProxyOptions } from '../../src/index.ts'
 import type { Scope } from '../support/teardown.ts'
-
-/** Debian's, or Chrome, or what `CHROMIUM` says. Undefined: there is none on this machine. */
-export function chromium(): string | undefined {
-  const { CHROMIUM, PATH = '' } = process.env
-  if (CHROMIUM !== undefined) return CHROMIUM
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  return PATH.split(delimiter)
-    .flatMap(folder => names.map(name => join(folder, name)))
-    .find(existsSync)
-}
-
-/** In a container there is often no namespace left for Chromium's own sandbox; it loads nothing but our page. */
-export const LAUNCH = { args: ['--no-sandbox', '--disable-dev-shm-usage'] }
 
 export interface Scene {
   readonly proxy: GrpcProxy

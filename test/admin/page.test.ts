@@ -2,13 +2,16 @@
 import { type Browser, chromium as chromiumOf, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { requestFields } from '../contract/rig.ts'
+import { chromiumPath, IN_CONTAINER } from '../support/chromium.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { RawServer } from '../support/raw-server.ts'
-import { chromium, LAUNCH, load, scene } from './page-scene.ts'
+import { wholeOnly } from '../support/whole.ts'
+import { load, scene } from './page-scene.ts'
 
-const executablePath = chromium()
-const skip = executablePath === undefined && 'there is no Chromium on this machine (Debian: apt install chromium)'
+const executablePath = chromiumPath()
+const slow = wholeOnly('a browser takes some seconds to start').skip
+const skip = executablePath === undefined ? 'there is no Chromium on this machine (Debian: apt install chromium)' : slow
 
 const SIZES = [360, 768, 1440]
 const THEMES = ['light', 'dark'] as const
@@ -23,7 +26,7 @@ let browser: Browser | undefined
 t.teardown(() => browser?.close())
 
 async function look(t: Test, url: string, width = 1440, colorScheme: 'light' | 'dark' = 'light'): Promise<Seen> {
-  browser ??= await chromiumOf.launch({ executablePath, ...LAUNCH })
+  browser ??= await chromiumOf.launch({ executablePath: executablePath!, args: IN_CONTAINER })
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme })
   t.teardown(() => context.close())
   const page = await context.newPage()

@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, chromium as chromiumOf, type Page } from 'playwright-core'
-import { chromium, LAUNCH, load, scene } from './page-scene.ts'
+import { chromiumPath, IN_CONTAINER } from '../support/chromium.ts'
+import { load, scene } from './page-scene.ts'
 
 const FOLDER = join(import.meta.dirname, '../../docs/pictures')
 const FILL_MS = 120_000
@@ -39,14 +40,14 @@ async function take(browser: Browser, page: Page, name: string): Promise<void> {
   console.log(`${file}: ${Math.round(bytes.length / 1024)} KiB`)
 }
 
-const executablePath = chromium()
+const executablePath = chromiumPath()
 if (executablePath === undefined) throw new Error('there is no Chromium on this machine')
 const ends: (() => unknown)[] = []
 const scope = { teardown: (end: () => unknown) => void ends.push(end) }
 mkdirSync(FOLDER, { recursive: true })
 const here = await scene(scope)
 load(scope, here.address, 12)
-const browser = await chromiumOf.launch({ executablePath, ...LAUNCH })
+const browser = await chromiumOf.launch({ executablePath, args: IN_CONTAINER })
 const pages: Page[] = []
 for (const { width, height, theme } of PICTURES) {
   const page = await browser.newPage({

@@ -267,3 +267,18 @@ t.test('events: the same numbers as the metrics, each second, and the level of t
   await reader.cancel()
   await proxy.close()
 })
+
+t.test('whoever listens to events has to show a new token', async t => {
+  const backends = { main: { endpoints: ['localhost:1'] } }
+  const { admin, proxy, logger } = await administered(t, { admin: { address: '127.0.0.1:0', token: TOKEN }, backends })
+  const answer = await fetch(`http://${admin()}/events`, { headers: { authorization: `Bearer ${TOKEN}` } })
+  const reader = answer.body!.getReader()
+  const ended = async () => {
+    while (!(await reader.read()).done);
+  }
+  const to = (token: string) =>
+    proxy.apply({ listeners: [{ address: '127.0.0.1:0' }], admin: { address: '127.0.0.1:0', token }, backends, logger })
+  await to(TOKEN)
+  t.notOk((await reader.read()).done, 'the same one')
+  await Promise.all([t.rejects(ended()), to(`${TOKEN}-new`)])
+})
