@@ -8,6 +8,7 @@ import { lastLinesWritten } from '../observe/outputs.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Failure, sentenceOf } from './exit.ts'
 import type { Served } from './greeting.ts'
+import { warnOfFewFiles } from './open-files.ts'
 import { PidFile } from './pid-file.ts'
 import { Predecessor } from './predecessor.ts'
 import { drainOnSignals, reloadOnHangup, reopenLogsOnSignal } from './signals.ts'
@@ -59,6 +60,7 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
     process.exit(1)
   })
   reopenLogsOnSignal(log, 'reopenLogs' in proxy ? proxy : undefined)
+  warnOfFewFiles(log, resolution.config.limits.maxClientSessions)
   const draining = drainOnSignals(
     {
       async drain() {
