@@ -48,11 +48,11 @@ class Series {
     this.seconds = new Histogram(bounds)
   }
 
-  add({ status, endedBy, durationMs, request, response, retries }: CallRecord): void {
+  add({ status, endedBy, durationMs, request, response, retries, trace }: CallRecord): void {
     const at = status < 0 ? NO_STATUS : Math.min(status, UNKNOWN_STATUS)
     this.ended[at] ??= { backend: 0, client: 0, proxy: 0 }
     this.ended[at][endedBy]++
-    this.seconds.add(durationMs / 1_000)
+    this.seconds.add(durationMs / 1_000, trace?.kept ? trace.traceId : undefined)
     this.requestMessages += request.messages
     this.requestBytes += request.bytes
     this.responseMessages += response.messages

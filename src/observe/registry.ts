@@ -8,6 +8,14 @@ export type MetricType = 'counter' | 'gauge' | 'histogram'
 
 export type Labels = Readonly<Record<string, string>>
 
+/** One of the values, and the trace in which somebody can see why it was so. */
+export interface Exemplar {
+  readonly traceId: string
+  readonly value: number
+  /** Milliseconds since 1970. */
+  readonly dateMs: number
+}
+
 /** How often values were, up to each of some bounds. */
 export interface Distribution {
   /** Ascending; a value that equals one is within it. */
@@ -15,6 +23,8 @@ export interface Distribution {
   /** For each bound, and for what is beyond the last: how many values were in that part alone. */
   readonly counts: ArrayLike<number>
   readonly sum: number
+  /** For each part the latest, where there was one: so their number is bounded. */
+  readonly exemplars?: readonly (Exemplar | undefined)[] | undefined
 }
 
 /** One line: a value, or all lines of one histogram. */
@@ -49,18 +59,28 @@ export class Histogram implements Distribution {
   readonly bounds: readonly number[]
   readonly counts: Float64Array
   sum = 0
+  exemplars: (Exemplar | undefined)[] | undefined
 
   constructor(bounds: readonly number[]) {
     this.bounds = bounds
     this.counts = new Float64Array(bounds.length + 1)
   }
 
-  add(value: number): void {
+  /** @param traceId where the value is part of a trace that is kept */
+  add(value: number, traceId?: string): void {
     const { bounds } = this
     let at = 0
     while (at < bounds.length && value > bounds[at]!) at++
     this.counts[at]!++
     this.sum += value
+    if (traceId !== undefined) this.#exemplify(at, value, traceId)
+  }
+
+  #exemplify(at: number, value: number, given: string): void {
+    // A part of a longer text would keep all of that.
+    const traceId = Buffer.from(given, 'latin1').toString('latin1')
+    this.exemplars ??= []
+    this.exemplars[at] = { traceId, value, dateMs: Date.now() }
   }
 }
 
@@ -74,8 +94,9 @@ export function readingOf(families: Iterable<Family>): Reading[] {
 
 function copied(value: number | Distribution): number | Distribution {
   if (typeof value === 'number') return value
-  const { bounds, counts, sum } = value
-  return { bounds: [...bounds], counts: Array.from(counts), sum }
+  const { bounds, counts, sum, exemplars } = value
+  const copy = { bounds: [...bounds], counts: Array.from(counts), sum }
+  return exemplars === undefined ? copy : { ...copy, exemplars: Array.from(counts, (_, i) => exemplars[i]) }
 }
 
 export type TextFormat = 'prometheus' | 'openmetrics'
@@ -92,27 +113,36 @@ export function metricsText(readings: Iterable<Reading>, format: TextFormat): st
 }
 
 function readingText({ name, help, type, samples }: Reading, format: TextFormat): string {
-  const lines = samples.flatMap(sample => linesOf(name, type, sample)).join('')
+  const lines = samples.flatMap(sample => linesOf(name, type, sample, format)).join('')
   if (lines === '') return ''
   // The older format names a counter as its samples are named.
   const told = type === 'counter' && format === 'prometheus' ? `${name}_total` : name
   return `# HELP ${told} ${escapedHelp(help, format)}\n# TYPE ${told} ${type}\n${lines}`
 }
 
-function linesOf(name: string, type: MetricType, { labels = {}, value }: Sample): string[] {
+function linesOf(name: string, type: MetricType, { labels = {}, value }: Sample, format: TextFormat): string[] {
   if (typeof value === 'number') return [line(type === 'counter' ? `${name}_total` : name, labels, value)]
-  const { bounds, counts, sum } = value
+  const { bounds, counts, sum, exemplars } = value
   let upTo = 0
   const lines = Array.from(counts, (count, i) => {
     upTo += count
-    return line(`${name}_bucket`, { ...labels, le: numberText(bounds[i] ?? Number.POSITIVE_INFINITY) }, upTo)
+    const bucket = { ...labels, le: numberText(bounds[i] ?? Number.POSITIVE_INFINITY) }
+    return line(`${name}_bucket`, bucket, upTo, format === 'openmetrics' ? exemplars?.[i] : undefined)
   })
   return [...lines, line(`${name}_sum`, labels, sum), line(`${name}_count`, labels, upTo)]
 }
 
-function line(name: string, labels: Labels, value: number): string {
+function line(name: string, labels: Labels, value: number, exemplar?: Exemplar): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapedLabel(text)}"`)
-  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}\n`
+  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}${exemplarText(exemplar)}\n`
+}
+
+/** OpenMetrics 1.0.0, "Exemplars": the older format has none. */
+function exemplarText(exemplar: Exemplar | undefined): string {
+  // From another process what is undefined may come as null.
+  if (exemplar == null) return ''
+  const { traceId, value, dateMs } = exemplar
+  return ` # {trace_id="${traceId}"} ${numberText(value)} ${numberText(dateMs / 1_000)}`
 }
 
 function numberText(value: number): string {

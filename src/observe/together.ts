@@ -1,5 +1,5 @@
 /** What several processes tell of themselves, as that of one. */
-import type { Description, Distribution, Labels, Reading, Sample } from './registry.ts'
+import type { Description, Distribution, Exemplar, Labels, Reading, Sample } from './registry.ts'
 
 /** A sample of each set of labels, and its value so far. */
 type Sums = Map<string, { readonly labels: Labels; value: number | Distribution }>
@@ -43,7 +43,14 @@ function combined(a: Sample['value'], b: Sample['value'], together: Description[
 function addedUp(a: Distribution, b: Distribution): Distribution {
   const bounds = a.bounds.filter(bound => b.bounds.includes(bound))
   const [ofA, ofB] = [countsWithin(a, bounds), countsWithin(b, bounds)]
-  return { bounds, counts: ofA.map((count, i) => count + ofB[i]!), sum: a.sum + b.sum }
+  const sums = { bounds, counts: ofA.map((count, i) => count + ofB[i]!), sum: a.sum + b.sum }
+  const isSame = bounds.length === a.bounds.length && bounds.length === b.bounds.length
+  if (!isSame || (a.exemplars === undefined && b.exemplars === undefined)) return sums
+  return { ...sums, exemplars: ofA.map((_, i) => latest(a.exemplars?.[i], b.exemplars?.[i])) }
+}
+
+function latest(a: Exemplar | undefined, b: Exemplar | undefined): Exemplar | undefined {
+  return (a?.dateMs ?? 0) > (b?.dateMs ?? 0) ? a : b
 }
 
 /** The counts for some of its bounds. */

@@ -178,6 +178,37 @@ a_seconds_count 8
   t.same(readTogether([first]), first)
 })
 
+t.test('exemplars: the latest of each bucket, where the trace is kept, and in OpenMetrics only', async t => {
+  const traced = (traceId: string, kept: boolean) => ({ traceId, kept, mayBeKept: true }) as CallRecord['trace']
+  const metrics = new CallMetrics(OPTIONS)
+  for (const [traceId, kept, durationMs] of [
+    ['a1', true, 3],
+    ['b2', true, 4],
+    ['c3', false, 5],
+    ['d4', true, 70],
+  ] as const) {
+    metrics.onEnd(record({ durationMs, status: 5, trace: traced(traceId, kept) }))
+  }
+  const read = readingOf(metrics.families)
+  const told = (readings: readonly Reading[]) =>
+    Array.from(
+      metricsText(readings, 'openmetrics').matchAll(/le="(.*)"} \d+ # \{trace_id="(.*)"} ([\d.]+) (.*)/g),
+      ([, ...parts]) => parts,
+    )
+  t.match(told(read), [
+    ['0.01', 'b2', '0.004', /^\d{10}(\.\d+)?$/],
+    ['+Inf', 'd4', '0.07', /^\d{10}/],
+  ])
+  t.equal(told(read).length, 2)
+  t.notMatch(metricsText(read, 'prometheus'), / # /)
+  const other = new CallMetrics(OPTIONS)
+  other.onEnd(record({ durationMs: 0, status: 5, trace: traced('e5', true) }))
+  t.same(
+    told(readTogether([read, readingOf(other.families)])).map(([, id]) => id),
+    ['e5', 'b2', 'd4'],
+  )
+})
+
 const promtool = spawnSync('promtool', ['--version']).status === 0
 t.test(
   'promtool finds nothing to say',
