@@ -3,7 +3,7 @@ import { isatty } from 'node:tty'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { LogDestination } from './log-destination.ts'
 import { shownError } from './log-fields.ts'
-import { fileOutput, type LogFile, STDOUT, standardOutput } from './outputs.ts'
+import { type LogFile, outputOf, STDOUT } from './outputs.ts'
 import { prettyLine } from './pretty.ts'
 
 export interface LogOptions {
@@ -37,7 +37,7 @@ export function createLogger({ level, pretty, maxBufferedBytes, file, worker }: 
     ],
   }
   const terminal = file === undefined && isatty(STDOUT)
-  const output = file === undefined ? standardOutput(maxBufferedBytes) : fileOutput(file, maxBufferedBytes)
+  const output = outputOf(file, maxBufferedBytes)
   const { destination } = output
   const forPeople = pretty === 'auto' ? terminal : pretty
   const logger = pino(options, forPeople ? prettyOnto(destination, terminal && !process.env.NO_COLOR) : destination)
@@ -47,7 +47,7 @@ export function createLogger({ level, pretty, maxBufferedBytes, file, worker }: 
 
 /** Records of calls alone, as JSON. They have no level of their own to be left out by. */
 export function createAccessLogger(file: LogFile, { maxBufferedBytes, worker }: LogOptions): Logger {
-  const output = fileOutput(file, maxBufferedBytes)
+  const output = outputOf(file, maxBufferedBytes)
   const logger = pino({ base: worker === undefined ? undefined : { worker } }, output.destination)
   output.tellGapsBy(logger)
   return logger

@@ -26,7 +26,7 @@ interface FileLike extends LogSink {
   reopen(done: (error?: Error) => void): void
 }
 
-class Output {
+export class Output {
   readonly destination: LogDestination
   readonly file: FileLike | undefined
   /** What it is called where there is trouble with it. */
@@ -90,12 +90,12 @@ function all(): Output[] {
 }
 
 /** @param maxBufferedBytes of several that share it the largest holds */
-export function standardOutput(maxBufferedBytes: number): Output {
+function standardOutput(maxBufferedBytes: number): Output {
   standard ??= new Output('the log', maxBufferedBytes)
   return atLeast(standard, maxBufferedBytes)
 }
 
-export function fileOutput({ path, mode, rotate }: LogFile, maxBufferedBytes: number): Output {
+function fileOutput({ path, mode, rotate }: LogFile, maxBufferedBytes: number): Output {
   let output = files.get(path)
   if (output === undefined) {
     const sink = rotate === undefined ? new FileSink(path, mode) : new RotatingSink(path, mode, rotate)
@@ -103,6 +103,11 @@ export function fileOutput({ path, mode, rotate }: LogFile, maxBufferedBytes: nu
     files.set(path, output)
   }
   return atLeast(output, maxBufferedBytes)
+}
+
+/** @param file undefined: standard output */
+export function outputOf(file: LogFile | undefined, maxBufferedBytes: number): Output {
+  return file === undefined ? standardOutput(maxBufferedBytes) : fileOutput(file, maxBufferedBytes)
 }
 
 function atLeast(output: Output, maxBufferedBytes: number): Output {

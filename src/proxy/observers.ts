@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { accessLog } from '../observe/access-log.ts'
 import { createAccessLogger } from '../observe/logger.ts'
+import { outputOf } from '../observe/outputs.ts'
 import { type RecentFailure, RecentFailures } from '../observe/recent-failures.ts'
 import { Repeats } from '../observe/repeats.ts'
 import { systemClock } from '../transport/clock.ts'
@@ -15,6 +16,8 @@ import { Traces } from './traces.ts'
 export class Observers {
   /** Of the records of calls: the same, or one of their own. */
   readonly #accessLogger: Logger
+  /** The same for lines of text. */
+  readonly #writeText: (line: string) => void
   /** Bounds the lines that others cause. */
   readonly repeats: Repeats
   #setup: ProxySetup
@@ -27,6 +30,7 @@ export class Observers {
   constructor(setup: ProxySetup, log: Logger) {
     const file = accessFileOf(setup)
     this.#accessLogger = file === undefined ? log : createAccessLogger(file, setup.log)
+    this.#writeText = textWriter(setup, log)
     this.repeats = new Repeats(log, systemClock)
     this.#setup = setup
     this.#traces = new Traces(log)
@@ -72,7 +76,7 @@ export class Observers {
 
   #accessLog(): CallObserver | undefined {
     const { access } = this.#setup.log
-    const context = { log: this.#accessLogger, repeats: this.repeats, random: Math.random }
+    const context = { log: this.#accessLogger, repeats: this.repeats, random: Math.random, write: this.#writeText }
     return access === false ? undefined : accessLog(access === true ? {} : access, context)
   }
 
@@ -81,4 +85,11 @@ export class Observers {
     this.repeats.close()
     await this.#traces.close()
   }
+}
+
+/** To the destination of the log that the records are in. A logger of the user's own has one that nobody else knows. */
+function textWriter(setup: ProxySetup, log: Logger): (line: string) => void {
+  const file = accessFileOf(setup)
+  if (file === undefined && setup.logger !== undefined) return line => log.info(line.trimEnd())
+  return line => outputOf(file ?? setup.log.file, setup.log.maxBufferedBytes).destination.write(line)
 }

@@ -4,6 +4,7 @@ import { seededRandom } from '../../src/bench/random.ts'
 import type { CallObserver } from '../../src/call/observer.ts'
 import type { CallRecord } from '../../src/call/record.ts'
 import { MessageCounter } from '../../src/grpc/message.ts'
+import { ACCESS_FIELDS, wrongField, wrongFormat } from '../../src/observe/access-format.ts'
 import { type AccessRules, accessLog } from '../../src/observe/access-log.ts'
 import { Repeats } from '../../src/observe/repeats.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -42,7 +43,7 @@ function observerOf(
   { random = Math.random, level = 'info', clock = new FakeClock() } = {},
 ): CallObserver | undefined {
   const log = pino({ base: undefined, level }, { write: onLine })
-  return accessLog(rules, { log, random, repeats: new Repeats(log, clock) })
+  return accessLog(rules, { log, random, repeats: new Repeats(log, clock), write: onLine })
 }
 
 /** What is written for a record: the text, and the line that it is. */
@@ -285,4 +286,40 @@ t.test('everyFailure: none is left out', async t => {
   const calls = Array.from({ length: 500 }, () => ({ status: 14 }))
   t.equal(linesOf({ everyFailure: true }, calls), 500)
   t.equal(linesOf({}, calls), 100)
+})
+
+t.test('fields by name, and a line of text: one line, escaped, bounded', async t => {
+  const of = (rules: AccessRules, facts: Partial<CallRecord> = {}) => {
+    const lines: string[] = []
+    observerOf(rules, line => void lines.push(line))!.onEnd(record(facts))
+    t.equal(lines.length, 1)
+    return lines[0]!
+  }
+  const { time, ...json } = JSON.parse(of({ fields: ['path', 'grpcStatus', 'metadata:x-id', 'cause'] }))
+  t.same(json, { level: 30, path: '/pkg.Service/Method', grpcStatus: 'OK', msg: 'call' })
+  const failed = { status: 14, reason: 'unreachable', cause: 'a: connect ECONNREFUSED a', message: 'no', timeoutMs: 2 }
+  const withoutTime = (line: string) => ({ ...JSON.parse(line), time: 0 })
+  t.same(withoutTime(of({ fields: ACCESS_FIELDS }, failed)), withoutTime(of({}, failed)), 'all by name are all')
+  const format =
+    '{peer} "{path}" {grpcStatus} {grpcMessage} {durationMs}ms id={metadata:x-id} {metadata:x-sum-bin} {cause}'
+  t.equal(of({ format }), '192.0.2.9:1234 "/pkg.Service/Method" OK - 12.346ms id=- - -\n')
+  const fields = [
+    { name: 'x-id', value: 'a b\u001b[2J', neverIndexed: false },
+    { name: 'x-sum-bin', value: 'AAEC', neverIndexed: false },
+  ]
+  const odd = of({ format }, { fields, cause: 'one\ntwo', message: 'y'.repeat(9_000), status: 14 })
+  t.match(
+    odd,
+    /^192\.0\.2\.9:1234 "\/pkg\.Service\/Method" UNAVAILABLE y{256}\[cut\] 12\.346ms id="a b\\u001b\[2J" "\[4 characters\]" "one\\ntwo"\n$/,
+  )
+  t.match(of({ format: '{time}' }), /^\d{4}-\d\d-\d\dT[\d:.]+Z\n$/)
+})
+
+t.test('a field that is not known is told with those that are', async t => {
+  t.equal(wrongFormat('{path} {metadata:x-id}'), undefined)
+  t.match(wrongFormat('{pth}'), /^unknown field "pth"; known here: time, peer, authority, path, .*metadata:NAME$/)
+  t.match(wrongFormat('{metadata:X Y}'), /^unknown field/)
+  t.equal(wrongFormat('{path'), 'a brace is missing its other half')
+  t.match(wrongFormat('path'), /has no field/)
+  t.match(wrongField('constructor'), /^unknown field/)
 })

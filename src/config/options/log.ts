@@ -72,6 +72,10 @@ export interface AccessLogOptions {
   readonly everyFailure?: boolean
   /** The records go to this file, whatever `level` says. */
   readonly file?: string | LogFileOptions
+  /** Which fields the record has, by name, also `metadata:NAME`; default: all but metadata. */
+  readonly fields?: readonly string[]
+  /** A line of text instead of JSON, with fields in braces: `{time} {path} {grpcStatus}`. */
+  readonly format?: string
   /** Names of metadata whose values the record has; of credentials it has the length only. */
   readonly metadata?: readonly string[]
 }

@@ -1,10 +1,12 @@
 /** What is logged, and how. */
 import { z } from 'zod'
+import { wrongField, wrongFormat } from '../../observe/access-format.ts'
 import { MAX_BUFFERED_BYTES } from '../../observe/log-destination.ts'
 import { bytes, fileMode, flag, integer, metadataName, section, strict } from './fields.ts'
 
 /** A line with more is no line for people. */
 const MAX_NAMES = 20
+const MOST_FIELDS = 50
 
 /** Some hundred thousand lines: an editor opens it. */
 const ROTATE_BYTES = 104_857_600
@@ -32,6 +34,16 @@ const logFile = z.union([
   }),
 ])
 
+const accessField = z.string().superRefine((name, context) => {
+  const message = wrongField(name)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
+
+const accessFormat = z.string().superRefine((format, context) => {
+  const message = wrongFormat(format)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
+
 const access = strict({
   errors: z.boolean().optional().meta({ description: 'Calls that do not end with OK' }),
   slowerThanMs: z.number().min(0).optional().meta({ description: 'Calls that take longer (milliseconds)' }),
@@ -42,6 +54,13 @@ const access = strict({
   file: logFile.optional().meta({
     description: 'The records go to this [file](operate.md#log-files), whatever `level` says',
     'x-type': 'string, or as `log.file`',
+  }),
+  fields: z.array(accessField).min(1).max(MOST_FIELDS).optional().meta({
+    description: 'Which fields the record has, by name, also `metadata:NAME`; default: all but metadata',
+  }),
+  format: accessFormat.optional().meta({
+    description:
+      'A line of text instead of JSON, with [fields](operate.md#the-log) in braces: `{time} {path} {grpcStatus}`',
   }),
   metadata: z.array(metadataName).max(MAX_NAMES).optional().meta({
     description: 'Names of metadata whose values the record has; of credentials it has the length only',
@@ -55,7 +74,7 @@ export const log = section('What is logged, how, and where', {
     .meta({ description: 'Least level that is logged' }),
   access: z.union([z.boolean(), access]).default(true).meta({
     description: 'One record for each call, at level info: all, none, or [some](operate.md#which-calls-have-a-line)',
-    'x-type': 'boolean, or `{ errors, slowerThanMs, oneIn, everyFailure, file, metadata }`',
+    'x-type': 'boolean, or `{ errors, slowerThanMs, oneIn, everyFailure, file, fields, format, metadata }`',
   }),
   pretty: z
     .union([z.boolean(), z.literal('auto')])
