@@ -95,8 +95,8 @@ export interface GrpcProxy extends AsyncDisposable {
 
   /**
    * How often peers broke a rule of HTTP/2 or a limit against floods, by its token; on `frames` sessions. On all:
-   * requests that ended with trailers (`request-trailers`), which are not forwarded, and load reports of endpoints that
-   * cannot be read (`load-report`).
+   * requests that ended with trailers (`request-trailers`), which are not forwarded, load reports of endpoints that
+   * cannot be read (`load-report`), and what HTTP/1.1 does not allow (`http1-malformed`, where a listener has `web`).
    */
   violations(): Readonly<Record<string, number>>
 

@@ -11,7 +11,7 @@ import { systemClock } from '../transport/clock.ts'
 import { framesClientTransport } from '../transport/frames/client.ts'
 import type { FramesContext, FramesLimits } from '../transport/frames/frames-context.ts'
 import { framesServerTransport } from '../transport/frames/server.ts'
-import type { Http1Transport, OnMalformed } from '../transport/http1/server.ts'
+import type { Http1Limits, Http1Transport, OnMalformed } from '../transport/http1/server.ts'
 import { type BesideOptions, besideListener, type StreamHandler } from '../transport/native/beside-listener.ts'
 import { nativeClientTransport } from '../transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from '../transport/native/server.ts'
@@ -22,14 +22,13 @@ import { MemoryBudget } from '../wire/memory-budget.ts'
 export type { BesideOptions, StreamHandler }
 
 /** Bounds of sessions, and of all of them together; the configuration's reference says what each is for. */
-export interface CarrierLimits extends FramesLimits, NativeServerLimits {
+export interface CarrierLimits extends FramesLimits, NativeServerLimits, Http1Limits {
   readonly maxHeaderListBytes: number
   readonly maxHeaderFields: number
   readonly maxConcurrentStreams: number
   readonly streamWindowBytes: number
   readonly sessionWindowBytes?: number
   readonly maxBufferedBytes: number
-  readonly prefaceTimeoutMs: number
   /** Default: a quarter of V8's heap, 256 MiB at most. */
   readonly maxCallBytes?: number
   readonly floods: NativeServerLimits['floods'] & FramesLimits['floods']

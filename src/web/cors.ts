@@ -46,9 +46,7 @@ export class Cors {
   allows(origin: string | undefined, authority: string): Allowed | undefined {
     if (origin === undefined) return NOTHING
     const listed = this.#every || this.#exact.has(origin) || this.#patterns.some(pattern => pattern.test(origin))
-    // The scheme may be another one: whoever ends TLS before the proxy changes it.
-    if (!listed)
-      return origin.slice(origin.indexOf('://') + 3).toLowerCase() === authority.toLowerCase() ? NOTHING : undefined
+    if (!listed) return isOwn(origin, authority) ? NOTHING : undefined
     return { fields: this.#fieldsFor(origin) }
   }
 
@@ -110,12 +108,19 @@ export function exposing(block: HeaderBlock): readonly HeaderField[] {
   return names.size === 0 ? [] : [field('access-control-expose-headers', [...names].join(','))]
 }
 
+/** The scheme may be another one: whoever ends TLS before the proxy changes it. */
+function isOwn(origin: string, authority: string): boolean {
+  const at = origin.indexOf('://')
+  return at > 0 && origin.slice(at + 3).toLowerCase() === authority.toLowerCase()
+}
+
 /** `https://*.example.com`, `http://localhost:*`. */
 function patternOf(origin: string): RegExp {
-  const [scheme = '', rest = ''] = origin.split('://')
-  const escaped = rest.replace(/[.[\]]/g, '\\$&')
-  const text = escaped.replace(/^\*\\\./, '[a-z0-9.-]+\\.').replace(/:\*$/, '(?::[0-9]+)?')
-  return new RegExp(`^${scheme}://${text}$`)
+  const text = origin
+    .replace(/[.+[\]]/g, '\\$&')
+    .replace('://*\\.', '://[a-z0-9.-]+\\.')
+    .replace(/:\*$/, '(?::[0-9]+)?')
+  return new RegExp(`^${text}$`)
 }
 
 export function field(name: string, value: string): HeaderField {

@@ -315,6 +315,36 @@ t.test('backends and listeners', async t => {
   t.match(listen({ address: 'unix:/x' }, { address: 'unix:///x' }), [/unix:\/x is taken/])
 })
 
+t.test('gRPC-Web on listeners', async t => {
+  const web = (value: unknown) => ({ backends, listeners: [{ address: '127.0.0.1:0', web: value }] })
+  const settings = (value: unknown) => resolveConfig(web(value)).config.listeners[0]!.web
+  t.equal(settings(undefined), undefined)
+  t.equal(settings(false), undefined)
+  t.same(settings(true), { origins: [], credentials: false, maxAgeMs: 7_200_000 })
+  const origins = [
+    'https://app.test',
+    'https://*.app.test:8443',
+    'http://localhost:*',
+    'http://[::1]:3000',
+    'app+x://id',
+  ]
+  t.same(settings({ origins, credentials: true })?.origins, origins)
+  const wrong = (...given: string[]) => problems(web({ origins: given }))
+  for (const [given, why] of [
+    ['https://app.test/', /ends with a slash/],
+    ['https://App.test', /has capital letters/],
+    ['https://app.test:443', /own port/],
+    ['http://app.test:80', /own port/],
+    ['app.test', /is not an origin/],
+    ['https://app.*.test', /is not an origin/],
+    ['null', /is not an origin/],
+    ['https://app.test/path', /is not an origin/],
+  ] as const)
+    t.match(wrong(given), [why], given)
+  t.match(problems(web({ origins: ['*'], credentials: true })), [/^listeners\[0\]\.web\.credentials: cannot be with/])
+  t.match(problems(web('yes')), [/^listeners\[0\]\.web: expected true or false or a map/])
+})
+
 t.test('tls that would not do what it says is an error', async t => {
   const wrong = (endpoints: unknown[], tls: object): string[] => problems({ backends: { a: { endpoints, tls } } })
   t.strictSame(wrong(['http://h:1'], {}), ['backends.a.tls: is not used: no endpoint is https://'])

@@ -31,6 +31,9 @@ t.test('which origins may call', async t => {
     [['http://localhost:*'], 'http://localhost.evil.test:1', false],
     [['http://[::1]:*'], 'http://[::1]:3000', true],
     [['https://app.example.com'], 'null', false],
+    [['https://*.example.com:*'], 'https://a.example.com:8443', true],
+    [['app+x://*.example.com'], 'app+x://a.example.com', true],
+    [['app+x://*.example.com'], 'appx://a.example.com', false],
     [['*'], 'null', true],
     [['*'], 'https://anybody.test', true],
   ]
@@ -44,6 +47,7 @@ t.test('a page of the same origin, and a client that is no page, may call and ar
     t.same(cors().allows(origin, AUTHORITY), { fields: [] }, String(origin))
   }
   t.equal(cors().allows('https://api.example.com:8443', AUTHORITY), undefined, 'another port is another origin')
+  t.equal(cors().allows('null', 'll'), undefined, 'what has no host is nobody’s own')
 })
 
 t.test('what the browser of an allowed page is told', async t => {

@@ -207,6 +207,20 @@ t.test('a page that reads nothing stops its backend, and gets everything in the 
   t.match(last, /grpc-status:0/)
 })
 
+t.test('a page that takes nothing at all is given up', async t => {
+  const rig = await webRig(t, FRAMES, { limits: { stallTimeoutMs: 1_000 } })
+  const client = Http1Client.to(t, rig.port)
+  client.write(http1Head({ 'content-length': '0' }))
+  const { backend, backendId } = await arrived(rig)
+  client.socket.removeAllListeners('data')
+  client.socket.pause()
+  backend.headers(backendId, RESPONSE)
+  void backend.upload(backendId, BODY).catch(() => {})
+  const reset = await backend.next('rst', item => item.streamId === backendId)
+  t.equal(reset.code, 8)
+  await idle(rig.proxy)
+})
+
 t.test('a backend that reads nothing stops the page', async t => {
   const rig = await webRig(t, FRAMES)
   rig.backend.onConnection(connection => {
@@ -338,6 +352,21 @@ t.test('a target with an authority: that is the authority, whatever host says', 
   t.equal(field(call.headers, 'host'), undefined)
   answer(call)
   await client.gets('0\r\n\r\n')
+})
+
+t.test('an offer of another protocol is not taken, and goes no further', async t => {
+  const rig = await webRig(t, FRAMES)
+  const client = Http1Client.to(t, rig.port)
+  const offer = {
+    connection: 'Upgrade, HTTP2-Settings',
+    upgrade: 'h2c, websocket',
+    'http2-settings': 'AAMAAABkAAQAAP__',
+  }
+  client.write(http1Head({ 'content-length': '0', ...offer }))
+  const call = await arrived(rig)
+  for (const name of Object.keys(offer)) t.equal(field(call.headers, name), undefined)
+  answer(call)
+  t.match(await client.gets('0\r\n\r\n'), /^HTTP\/1.1 200 OK/)
 })
 
 t.test('a head that does not come is not waited for: neither the first nor the next', async t => {

@@ -1,5 +1,6 @@
 /** gRPC-Web over HTTP/2, frame by frame, with a raw client and a raw backend. */
 import t from 'tap'
+import { createProxy, type ProxyOptions, type WebOptions } from '../../src/index.ts'
 import {
   answer,
   arrived,
@@ -236,4 +237,28 @@ t.test('a listener that does not take it answers as before', async t => {
   })
   const [no] = await client.ended(asked)
   t.equal(field(no, ':status'), '405')
+})
+
+t.test('a change of origins holds for the next request; whether it takes gRPC-Web at all stays as it is', async t => {
+  const [a, b] = ['https://a.test', 'https://b.test']
+  const backends = { main: { endpoints: ['127.0.0.1:1'] } }
+  const optionsOf = (web: boolean | WebOptions): ProxyOptions => ({
+    log: { level: 'silent' },
+    listeners: [{ address: '127.0.0.1:0', web }],
+    backends,
+  })
+  const proxy = createProxy(optionsOf({ origins: [a] }))
+  t.teardown(() => proxy.close())
+  const [bound] = await proxy.start()
+  const client = await RawClient.connect(t, bound!.port)
+  const asks = { ':method': 'OPTIONS', 'access-control-request-method': 'POST' }
+  const answers = async (): Promise<(string | undefined)[]> => {
+    const ids = [a, b].map(origin => client.request(webFields({ ...asks, origin }), { endStream: true }))
+    return Promise.all(ids.map(async id => field((await client.ended(id))[0], ':status')))
+  }
+  t.same(await answers(), ['204', '403'])
+  await proxy.apply(optionsOf({ origins: [b] }))
+  t.same(await answers(), ['403', '204'])
+  await t.rejects(proxy.apply(optionsOf(false)), { name: 'UnfitChange', message: /gRPC-Web cannot change/ })
+  t.same(await answers(), ['403', '204'])
 })

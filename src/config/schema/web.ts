@@ -6,15 +6,17 @@ import { flag, milliseconds, strict } from './fields.ts'
 const ORIGIN =
   /^(?:\*|[a-z][a-z0-9+.-]*:\/\/(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::(?:\d{1,5}|\*))?)$/
 
+const OWN_PORT = /^https:\/\/.*:443$|^http:\/\/.*:80$/
+
 const origin = z.string().superRefine((text, context) => {
-  if (ORIGIN.test(text)) return
+  if (ORIGIN.test(text) && !OWN_PORT.test(text)) return
   context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} ${wrongOrigin(text)}` })
 })
 
 function wrongOrigin(text: string): string {
   if (/^[^/]*:\/\/[^/]*\/$/.test(text)) return 'ends with a slash; browsers send an origin without one'
   if (/[A-Z]/.test(text)) return 'has capital letters; browsers send an origin in lower case'
-  if (/^https:\/\/.*:443$|^http:\/\/.*:80$/.test(text)) return "names its scheme's own port, which browsers leave out"
+  if (OWN_PORT.test(text)) return "names its scheme's own port, which browsers leave out"
   return 'is not an origin: write https://app.example.com, https://*.example.com, http://localhost:* or "*"'
 }
 

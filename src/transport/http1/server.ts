@@ -18,6 +18,8 @@ export interface Http1Limits {
   readonly maxHeaderFields: number
   /** The head of a request has to be whole by then. */
   readonly prefaceTimeoutMs: number
+  /** A client that takes nothing of what waits for it for this time loses its connection. */
+  readonly stallTimeoutMs: number
 }
 
 /** Makes sessions of sockets whose first bytes were already seen (they were put back). */
@@ -32,8 +34,15 @@ export type OnMalformed = (peer: string, detail: string) => void
 const LINGER_MS = 1_000
 /** Requests that a client sends before it has the answer to the one before. Browsers send none. */
 const MAX_PIPELINED = 16
-/** A head that takes too long is noticed late by no more than this part of its time. */
-const LOOKS_PER_HEAD = 4
+/** Connections are looked at this often within the shorter of their two timeouts. */
+const LOOKS_PER_TIMEOUT = 4
+
+/** What sessions share. */
+interface Http1Context {
+  readonly limits: Http1Limits
+  readonly clock: Clock
+  readonly onMalformed: OnMalformed
+}
 
 class Http1Session implements ServerSession, Http1Connection {
   readonly http1 = true
@@ -44,8 +53,7 @@ class Http1Session implements ServerSession, Http1Connection {
   opened = 0
   readonly #socket: Socket
   readonly #owner: ServerSessionOwner
-  readonly #limits: Http1Limits
-  readonly #clock: Clock
+  readonly #context: Http1Context
   #stream: Http1Stream | undefined
   readonly #pipelined: [IncomingMessage, ServerResponse][] = []
   #draining = false
@@ -56,14 +64,16 @@ class Http1Session implements ServerSession, Http1Connection {
   /** When a head began, and how much had come before it. */
   #headSinceMs: number | undefined
   #bytesBefore = 0
+  /** How much the client had taken when it last took something while more waited for it, and when that was seen. */
+  #takenBytes = 0
+  #takenAtMs: number | undefined
 
-  constructor(socket: Socket, owner: ServerSessionOwner, limits: Http1Limits, clock: Clock, onGone: () => void) {
+  constructor(socket: Socket, owner: ServerSessionOwner, context: Http1Context, onGone: () => void) {
     this.#socket = socket
     this.#owner = owner
-    this.#limits = limits
-    this.#clock = clock
+    this.#context = context
     this.peer = peerOf(socket)
-    this.#headSinceMs = clock.now()
+    this.#headSinceMs = context.clock.now()
     socket.on('error', error => {
       this.#error = error
     })
@@ -84,6 +94,7 @@ class Http1Session implements ServerSession, Http1Connection {
   ping(): void {}
 
   onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#closedFor !== undefined) return
     if (this.#stream !== undefined) {
       this.#pipelined.push([request, response])
       if (this.#pipelined.length > MAX_PIPELINED) this.destroy('too many requests at once')
@@ -92,7 +103,7 @@ class Http1Session implements ServerSession, Http1Connection {
     this.#headSinceMs = undefined
     const block = blockOf(request, this.peer.encrypted)
     if (request.httpVersion !== '1.1') return this.#refuse(response, 505)
-    if (request.rawHeaders.length > 2 * this.#limits.maxHeaderFields) return this.#refuse(response, 431)
+    if (request.rawHeaders.length > 2 * this.#context.limits.maxHeaderFields) return this.#refuse(response, 431)
     // RFC 9112 §6.1. Node takes it for a body that it cannot read, and only then.
     if ((request.headers['transfer-encoding'] ?? 'chunked').toLowerCase() !== 'chunked')
       return this.#refuse(response, 501)
@@ -107,19 +118,20 @@ class Http1Session implements ServerSession, Http1Connection {
   }
 
   #refuse(response: ServerResponse, status: number): void {
+    this.#context.onMalformed(this.peer.address, `HTTP ${status}`)
     response.writeHead(status, { 'content-length': 0, connection: 'close' })
     response.end()
   }
 
   linger(): void {
-    this.#lingers ??= this.#clock.after(LINGER_MS, () => this.#socket.destroy())
+    this.#lingers ??= this.#context.clock.after(LINGER_MS, () => this.#socket.destroy())
   }
 
   streamOver(): void {
     this.#stream = undefined
     this.streams = 0
     this.#bytesBefore = this.#socket.bytesRead
-    if (this.#socket.destroyed) return
+    if (this.#socket.destroyed || this.#closedFor !== undefined) return
     if (this.#draining) return this.#endSoon()
     this.#lingers?.cancel()
     this.#lingers = undefined
@@ -167,14 +179,30 @@ class Http1Session implements ServerSession, Http1Connection {
     this.linger()
   }
 
-  /** @returns whether the head of a request takes too long */
+  /** Looks whether it has waited for too long. @returns whether the head of a request takes too long */
   isLate(nowMs: number): boolean {
-    if (this.#stream !== undefined) return false
+    if (this.#closedFor !== undefined) return false
+    if (this.#stream !== undefined) {
+      this.#lookForStall(nowMs)
+      return false
+    }
     if (this.#headSinceMs === undefined) {
       if (this.#socket.bytesRead > this.#bytesBefore) this.#headSinceMs = nowMs
       return false
     }
-    return nowMs - this.#headSinceMs >= this.#limits.prefaceTimeoutMs
+    return nowMs - this.#headSinceMs >= this.#context.limits.prefaceTimeoutMs
+  }
+
+  #lookForStall(nowMs: number): void {
+    const { writableLength, bytesWritten } = this.#socket
+    const taken = bytesWritten - writableLength
+    if (writableLength === 0 || taken !== this.#takenBytes || this.#takenAtMs === undefined) {
+      this.#takenBytes = taken
+      this.#takenAtMs = nowMs
+    } else if (nowMs - this.#takenAtMs >= this.#context.limits.stallTimeoutMs) {
+      this.#closedFor = 'the client takes nothing of what waits for it'
+      this.#socket.destroy()
+    }
   }
 }
 
@@ -188,11 +216,13 @@ function answerMalformed(socket: Socket, status: string): void {
 }
 
 export function http1Transport(limits: Http1Limits, clock: Clock, onMalformed: OnMalformed): Http1Transport {
+  const context = { limits, clock, onMalformed }
+  const lookMs = Math.min(limits.prefaceTimeoutMs, limits.stallTimeoutMs) / LOOKS_PER_TIMEOUT
   const sessions = new Map<Socket, Http1Session>()
   let timer: Timer | undefined
   const watch = () => {
     if (sessions.size === 0 || timer !== undefined) return
-    timer = clock.after(limits.prefaceTimeoutMs / LOOKS_PER_HEAD, () => {
+    timer = clock.after(lookMs, () => {
       timer = undefined
       for (const [socket, session] of sessions) if (session.isLate(clock.now())) refuse(socket, session, LATE)
       watch()
@@ -217,7 +247,7 @@ export function http1Transport(limits: Http1Limits, clock: Clock, onMalformed: O
   })
   return {
     accept(socket, owner) {
-      const session = new Http1Session(socket, owner, limits, clock, () => sessions.delete(socket))
+      const session = new Http1Session(socket, owner, context, () => sessions.delete(socket))
       sessions.set(socket, session)
       watch()
       server.emit('connection', socket)
