@@ -1,5 +1,5 @@
 /**
- * What workers cost, beside the proxy as one process: `node bench/workers.ts [calls] [rounds]`. CPU time of the whole process
+ * What workers cost, beside the proxy as one process: `node bench/workers.ts [calls] [rounds] [connections for each worker] [calls at a time on each]`. CPU time of the whole process
  * tree for each call, calls a second, new connections a second, and the memory of each process that no other one shares.
  *
  * The subjects take turns, and none is pinned: they are to use the cores that there are. Load and backend share one of them,
@@ -23,12 +23,16 @@ const ROOT = join(import.meta.dirname, '..')
 /** As the package has it, where it was built. */
 const PROGRAM = existsSync(join(ROOT, 'dist/cli.js')) ? 'dist/cli.js' : 'src/cli.ts'
 const SUBJECTS: readonly (number | undefined)[] = [undefined, 1, 2]
-/** For each worker: the more there is to do at a time, the less a call costs. */
-const CONNECTIONS = 8
-const STREAMS = 10
 const SHAPE = { kind: 'unary', requestBytes: 32, responseBytes: 32 } as const
+const WARM_UPS = 3
 const SETTLE_MS = 1_000
 const PATIENCE_MS = 30_000
+
+/**
+ * The more there is to do in a turn of the event loop, the less a call costs. Where the load is the limit, as on two cores,
+ * two workers have less in a turn than one: with one connection and one call at a time they have the same.
+ */
+const [calls = 50_000, rounds = 5, connections = 8, streams = 10] = process.argv.slice(2).map(Number)
 
 interface Subject {
   readonly name: string
@@ -62,13 +66,18 @@ async function start(folder: string, backend: number, workers: number | undefine
 }
 
 function loadOf({ port, workers = 1 }: Subject, mode: LoadOptions['mode']): LoadOptions {
-  return { port, connections: CONNECTIONS * workers, shape: SHAPE, mode }
+  return { port, connections: connections * workers, shape: SHAPE, mode }
 }
 
-async function measure(subject: Subject, calls: number): Promise<void> {
+/** Each worker has as many calls as the one process: V8 compiles for each of them anew. */
+function callsOf({ workers = 1 }: Subject): LoadOptions['mode'] {
+  return { kind: 'closed', streams, calls: calls * workers }
+}
+
+async function measure(subject: Subject): Promise<void> {
   const pid = subject.process.pid!
   const before = treeUsage(pid).cpuMs
-  const report = await generate(loadOf(subject, { kind: 'closed', streams: STREAMS, calls }))
+  const report = await generate(loadOf(subject, callsOf(subject)))
   subject.cpuMicroseconds.push(((treeUsage(pid).cpuMs - before) * 1_000) / report.calls)
   subject.callsPerSecond.push(report.calls / report.seconds)
   const connects = await generate(loadOf(subject, { kind: 'connect', calls: Math.ceil(calls / 50) }))
@@ -91,20 +100,21 @@ function told(values: readonly number[], digits: number): string {
   return `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`
 }
 
-const [calls = 50_000, rounds = 5] = process.argv.slice(2).map(Number)
 const folder = mkdtempSync(join(tmpdir(), 'workers-'))
 const { child: backend, port } = await startBackend()
 const subjects: Subject[] = []
 try {
   for (const workers of SUBJECTS) subjects.push(await start(folder, port, workers))
   console.log(
-    `${PROGRAM}, ${calls} calls on ${CONNECTIONS} connections for each worker, ${STREAMS} at a time on each, ${rounds} rounds`,
+    `${PROGRAM}, ${calls} calls and ${connections} connections for each worker, ${streams} at a time on each, ${rounds} rounds`,
   )
   await new Promise(resolve => setTimeout(resolve, SETTLE_MS))
   const idle = subjects.map(subject => memoryOf(subject.process.pid!))
-  for (const subject of subjects) await generate(loadOf(subject, { kind: 'closed', streams: STREAMS, calls }))
+  for (const subject of subjects) {
+    for (let i = 0; i < WARM_UPS; i++) await generate(loadOf(subject, callsOf(subject)))
+  }
   for (let round = 0; round < rounds; round++) {
-    for (let i = 0; i < subjects.length; i++) await measure(subjects[(round + i) % subjects.length]!, calls)
+    for (let i = 0; i < subjects.length; i++) await measure(subjects[(round + i) % subjects.length]!)
   }
   for (const [i, subject] of subjects.entries()) {
     const ratios = subject.cpuMicroseconds.map((cpu, round) => cpu / subjects[0]!.cpuMicroseconds[round]!)
