@@ -25,7 +25,8 @@ function codeOf(project: string, page: string): string[] {
   })
 }
 
-const DOCUMENTS = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map(name => `docs/${name}`)]
+const PAGES = readdirSync(path.join(ROOT, 'docs')).filter(name => name.endsWith('.md'))
+const DOCUMENTS = ['README.md', ...PAGES.map(name => `docs/${name}`)]
 const USERS = path.join(import.meta.dirname, 'users')
 
 /** Puts `users/` and the code of the documents into the project. @returns the files */
