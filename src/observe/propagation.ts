@@ -47,7 +47,8 @@ export class Propagation {
 
   /** @param formats what is read, the first that a request has; all of them are written */
   constructor(formats: readonly TraceFormat[]) {
-    this.#formats = formats
+    // One that is named twice is written once.
+    this.#formats = [...new Set(formats)]
     this.#names = new Set(formats.flatMap(format => NAMES[format]))
     this.#onlyW3c = formats.every(format => format === 'w3c')
   }

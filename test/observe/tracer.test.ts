@@ -349,6 +349,11 @@ t.test('B3 is read and written where it is asked for, and else goes on as it cam
   const sent = told(multi.call(fields))
   const long = `0000000000000000${id.slice(16)}`
   t.same(sent, { 'x-b3-traceid': [long], 'x-b3-spanid': [multi.spans[1]!.spanId], 'x-b3-sampled': ['1'] })
+  t.equal(
+    told(new TraceRig({ formats: ['w3c', 'w3c'] }).call()).traceparent!.length,
+    1,
+    'one that is named twice is written once',
+  )
   const denied = new TraceRig({ formats: ['b3'] })
   t.match(told(denied.call({ b3: '0' })).b3![0], /^[0-9a-f]{32}-[0-9a-f]{16}-0$/)
   t.same(denied.spans, [])
