@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { stringify } from 'yaml'
-import { Child, freePort } from '../../../bench/measure/child.ts'
+import { Child, freePort, killAll, leaveNothingBehind } from '../../../bench/measure/child.ts'
 import { ENVOY, envoyConfiguration } from '../../../bench/subjects/envoy.ts'
 import { commandOf } from '../../../bench/subjects/installed.ts'
 import { createProxy } from '../../../src/index.ts'
@@ -193,6 +193,7 @@ if (found === undefined) {
   console.log(`SKIPPED: test:web:envoy, because there is no Envoy here (${ENVOY.install})`)
   process.exit(0)
 }
+leaveNothingBehind()
 const backend = new Backend()
 const backendPort = await backend.listen()
 const proxy = createProxy({
@@ -224,4 +225,5 @@ for (const one of CASES) {
 }
 for (const [, , why] of ON_PURPOSE) console.log(`on purpose: ${why}`)
 await proxy.close()
+killAll()
 process.exit(failed === 0 ? 0 : 1)
