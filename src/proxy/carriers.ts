@@ -9,14 +9,16 @@ import type { Logger } from 'pino'
 import { CallMemory } from '../transport/call-memory.ts'
 import { systemClock } from '../transport/clock.ts'
 import { framesClientTransport } from '../transport/frames/client.ts'
-import type { FramesContext, FramesLimits } from '../transport/frames/frames-context.ts'
+import type { FramesContext, FramesLimits, SideCounts } from '../transport/frames/frames-context.ts'
 import { framesServerTransport } from '../transport/frames/server.ts'
+import { Stalls } from '../transport/frames/stalls.ts'
 import type { Http1Limits, Http1Transport, OnMalformed } from '../transport/http1/server.ts'
 import { type BesideOptions, besideListener, type StreamHandler } from '../transport/native/beside-listener.ts'
 import { nativeClientTransport } from '../transport/native/client.ts'
 import { type NativeServerLimits, nativeServerTransport, nativeStreamHandler } from '../transport/native/server.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ClientTransport, ServerSessionOwner, ServerTransport, TransportName } from '../transport/transport.ts'
+import { FrameCounts } from '../wire/frame-counts.ts'
 import { MemoryBudget } from '../wire/memory-budget.ts'
 
 export type { BesideOptions, StreamHandler }
@@ -52,7 +54,9 @@ interface Made {
 
 export class Carriers {
   readonly memory: CallMemory
-  readonly #budget: MemoryBudget
+  readonly budget: MemoryBudget
+  /** Of all sessions that there ever were, on `frames`. */
+  readonly counts: FramesContext['counts'] = { server: sideCounts(), client: sideCounts() }
   readonly #context: CarriersContext
   #limits: CarrierLimits
   #made: Made
@@ -61,7 +65,7 @@ export class Carriers {
     this.#limits = limits
     this.#context = context
     this.memory = new CallMemory(limits.maxCallBytes ?? defaultCallBytes())
-    this.#budget = new MemoryBudget(limits.maxBufferedBytes)
+    this.budget = new MemoryBudget(limits.maxBufferedBytes)
     this.#made = this.#nothingMade()
   }
 
@@ -69,7 +73,7 @@ export class Carriers {
   update(limits: CarrierLimits): void {
     this.#limits = limits
     this.memory.limitBytes = limits.maxCallBytes ?? defaultCallBytes()
-    this.#budget.limitBytes = limits.maxBufferedBytes
+    this.budget.limitBytes = limits.maxBufferedBytes
     this.#made = this.#nothingMade()
   }
 
@@ -83,7 +87,8 @@ export class Carriers {
       limits: this.#limits,
       clock: systemClock,
       wheel,
-      budget: this.#budget,
+      budget: this.budget,
+      counts: this.counts,
       memory: this.memory,
       onViolation,
       onFault: error => log.error({ err: error }, 'a mistake of the proxy cost a connection'),
@@ -129,6 +134,10 @@ export class Carriers {
   handlerBeside(serve: StreamHandler, options: BesideOptions): StreamHandler {
     return besideListener(options, { serve, onRequestListener: () => this.#context.log.warn(REQUEST_LISTENER) })
   }
+}
+
+function sideCounts(): SideCounts {
+  return { frames: new FrameCounts(), stalls: new Stalls(systemClock) }
 }
 
 const REQUEST_LISTENER =

@@ -1,6 +1,7 @@
 /** What a `Connection` is made with, and what it tells its owner. */
 import type { FloodLimits } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
+import type { FrameCounts } from './frame-counts.ts'
 import type { FrameReaderOptions } from './frame-reader-options.ts'
 import { DEFAULT_MAX_LIST_BYTES, type DecoderOptions } from './hpack/decoder.ts'
 import type { MemoryBudget } from './memory-budget.ts'
@@ -81,6 +82,8 @@ export interface ConnectionOptions {
   readonly owner: ConnectionOwner
   /** Shared by the connections of a process; default: none, each connection's window alone is the bound. */
   readonly budget?: MemoryBudget
+  /** Counts RST_STREAM and GOAWAY, for any number of connections; default: nobody does. */
+  readonly counts?: FrameCounts | undefined
   /** How much `receive` may work off before it stops. Whoever sets it refills it. Default: no bound. */
   readonly work?: Work
   /**

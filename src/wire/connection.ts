@@ -78,6 +78,7 @@ export class Connection implements InboundOwner {
     this.#local = new LocalSettings(role)
     this.floods = new Allowance(limits.floods)
     this.#outbound = new Outbound(peer, this.floods, limits.maxOutputBytes, refuse, () => owner.onPending())
+    this.#outbound.counts = options.counts
     const both = { peer, ours: this.#local.acknowledged }
     this.#table = new StreamTable(role, this.#outbound, both, this.floods, limits, options.budget ?? UNBOUNDED)
     this.#decoder = new HpackDecoder(limits)
@@ -207,6 +208,12 @@ export class Connection implements InboundOwner {
   /** Bytes that wait for the peer's windows, or for the socket. */
   get queuedBytes(): number {
     return this.#outbound.queuedBytes
+  }
+
+  /** Streams whose bytes wait: for their own windows, and for what all of them share, the connection's window or the socket. */
+  get heldBack(): { readonly own: number; readonly shared: number; readonly byWindow: boolean } {
+    const { queuedStreams, waitingStreams, window } = this.#outbound
+    return { own: queuedStreams - waitingStreams, shared: waitingStreams, byWindow: window.available <= 0 }
   }
 
   /** Bytes of DATA sent so far. With a clock, the caller can tell a slow peer from one that takes nothing. */

@@ -8,6 +8,7 @@
 import { type Allowance, Flood } from './allowance.ts'
 import type { ErrorCode } from './errors.ts'
 import { type FrameHandler, MAX_31_BIT } from './frame.ts'
+import { countCode } from './frame-counts.ts'
 import { offerFrame, withdrawFrame } from './frame-in-hand.ts'
 import { REFERENCE_BYTES } from './frame-writer.ts'
 import type { HpackDecoder } from './hpack/decoder.ts'
@@ -142,6 +143,8 @@ export class Inbound implements FrameHandler {
     // The peer has our whole answer. gRPC clients end a request in this way when the response came early.
     const answered = stream.state === StreamState.HALF_CLOSED_LOCAL
     stream.state = transition(stream.state, StreamEvent.RECV_RST_STREAM, id)
+    const { counts } = this.#outbound
+    if (counts !== undefined) countCode(counts.resetsReceived, code)
     this.#table.endNow(stream, { kind: 'reset', code, by: 'peer' })
     // A client may open this many; a server can only answer what we asked.
     if (!this.#server) return
@@ -215,6 +218,8 @@ export class Inbound implements FrameHandler {
 
   onGoaway(lastStreamId: number, code: number, bytes: Buffer, start: number, end: number): void {
     this.#floods.spend(Flood.SETTINGS)
+    const { counts } = this.#outbound
+    if (counts !== undefined) countCode(counts.goawaysReceived, code)
     this.#owner.goawayCame(lastStreamId, code, bytes.toString('latin1', start, Math.min(end, start + 1_024)))
   }
 

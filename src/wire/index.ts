@@ -34,6 +34,7 @@ export {
   rewriteHead,
   writeHead,
 } from './frame.ts'
+export { FrameCounts } from './frame-counts.ts'
 export { framesTaken } from './frame-in-hand.ts'
 export { FrameReader } from './frame-reader.ts'
 export type { FrameReaderOptions } from './frame-reader-options.ts'

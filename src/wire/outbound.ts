@@ -14,6 +14,7 @@
 import type { Allowance } from './allowance.ts'
 import { SendWindow } from './flow-window.ts'
 import { Flag, rewriteHead } from './frame.ts'
+import { countCode, type FrameCounts } from './frame-counts.ts'
 import { takeFrame } from './frame-in-hand.ts'
 import { FrameWriter, REFERENCE_BYTES } from './frame-writer.ts'
 import { HpackEncoder, maxEncodedBytes } from './hpack/encoder.ts'
@@ -57,6 +58,12 @@ export class Outbound {
   queuedBytes = 0
   /** Bytes of DATA that went out so far: they tell whether the peer lets anything through. */
   sentBytes = 0
+  /** Streams with bytes in their queues. */
+  queuedStreams = 0
+  /** Those of them that wait here: only their own windows have room. */
+  waitingStreams = 0
+  /** Counts RST_STREAM and GOAWAY, both ways, where somebody wants to know. */
+  counts: FrameCounts | undefined
   readonly #peer: Settings
   readonly #maxOutputBytes: number
   readonly #refuse: Refuse
@@ -158,6 +165,7 @@ export class Outbound {
   }
 
   rstStream(streamId: number, code: number): void {
+    if (this.counts !== undefined) countCode(this.counts.resetsSent, code)
     this.writer.rstStream(streamId, code)
     this.notice()
   }
@@ -173,6 +181,7 @@ export class Outbound {
   }
 
   goaway(lastStreamId: number, code: number, debug: string): void {
+    if (this.counts !== undefined) countCode(this.counts.goawaysSent, code)
     this.writer.goaway(lastStreamId, code, Buffer.from(debug, 'latin1'))
     this.notice()
   }
@@ -191,6 +200,7 @@ export class Outbound {
   wait(stream: Sender): void {
     if (stream.waiting) return
     stream.waiting = true
+    this.waitingStreams++
     const turn = this.#turn
     if (turn === undefined) {
       stream.nextWaiting = stream.previousWaiting = stream
@@ -207,6 +217,7 @@ export class Outbound {
   leave(stream: Sender): void {
     if (!stream.waiting) return
     stream.waiting = false
+    this.waitingStreams--
     const next = stream.nextWaiting!
     if (next === stream) this.#turn = undefined
     else {

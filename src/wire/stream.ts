@@ -191,6 +191,7 @@ export class WireStream implements Sender {
       this.#data(bytes, start, start + room, false, false, true)
       start += room
     }
+    if (this.queuedBytes === 0) this.#beginQueue()
     this.#queue ??= new Pieces()
     if (start < end) this.#queue.push(bytes, start, end)
     this.queuedBytes += end - start
@@ -198,6 +199,13 @@ export class WireStream implements Sender {
     this.writableDue = true
     if (this.sendWindow.available > 0) this.#keeper.outbound.wait(this)
     return false
+  }
+
+  /** Whoever has a clock looks after a flush whether the peer takes what waits: so there must be one. */
+  #beginQueue(): void {
+    const { outbound } = this.#keeper
+    outbound.queuedStreams++
+    outbound.notice()
   }
 
   /** Why queued bytes wait. Undefined: none do. */
@@ -274,13 +282,17 @@ export class WireStream implements Sender {
       const last = this.queuedBytes === 0 && this.#sendEnded && this.#trailers === undefined
       this.#data(buffer, start, start + bytes, last, true, cut)
     }
-    if (this.queuedBytes === 0) this.#afterQueue()
+    if (this.queuedBytes > 0) return
+    this.#keeper.outbound.queuedStreams--
+    this.#afterQueue()
   }
 
   /** `Connection` calls it: the stream is over, and its queue is dropped. */
   dropQueue(): void {
     this.#queue = undefined
-    this.#keeper.outbound.queuedBytes -= this.queuedBytes
+    const { outbound } = this.#keeper
+    if (this.queuedBytes > 0) outbound.queuedStreams--
+    outbound.queuedBytes -= this.queuedBytes
     this.queuedBytes = 0
     this.#trailers = undefined
   }

@@ -1,12 +1,14 @@
 /** What the frames transport is given by the proxy, and its limits as `wire/` names them. */
 import type { FloodLimits } from '../../wire/allowance.ts'
 import type { ConnectionLimits } from '../../wire/connection-options.ts'
+import type { FrameCounts } from '../../wire/frame-counts.ts'
 import type { MemoryBudget } from '../../wire/memory-budget.ts'
 import type { ConnectionError, StreamError } from '../../wire/protocol-error.ts'
-import { DEFAULT_WINDOW_SIZE } from '../../wire/settings.ts'
+import { DEFAULT_WINDOW_SIZE, type Role } from '../../wire/settings.ts'
 import type { CallMemory } from '../call-memory.ts'
 import type { Clock } from '../clock.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
+import type { Stalls } from './stalls.ts'
 
 /** Bounds of a session; see the configuration's `limits`. */
 export interface FramesLimits {
@@ -30,6 +32,12 @@ export interface FramesLimits {
   readonly floods: FloodLimits
 }
 
+/** What is counted of all sessions of one side together. */
+export interface SideCounts {
+  readonly frames: FrameCounts
+  readonly stalls: Stalls
+}
+
 export interface FramesContext {
   readonly limits: FramesLimits
   readonly clock: Clock
@@ -37,6 +45,8 @@ export interface FramesContext {
   readonly budget: MemoryBudget
   /** Counts what comes from clients and is not DATA. */
   readonly memory: CallMemory
+  /** `server`: the sessions in which we are it, to clients. */
+  readonly counts: Readonly<Record<Role, SideCounts>>
   /** A peer broke a rule, and lost a stream or the connection. `peer` is its address or the endpoint's name. */
   readonly onViolation: (peer: string, error: ConnectionError | StreamError) => void
   /** The owner of a stream threw. That is a mistake in our code, and costs the connection. */

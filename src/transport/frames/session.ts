@@ -24,7 +24,8 @@ import { WheelTimer } from '../timer-wheel.ts'
 import { HeadersRefused } from '../transport.ts'
 import { type Flushable, flushNow, flushSoon } from './flusher.ts'
 import type { FramesContext } from './frames-context.ts'
-import { countWork, giveShare, type Waiting, waitForTurn } from './shares.ts'
+import { countWork, giveShare, type Rest, type Waiting, waitForTurn } from './shares.ts'
+import { HeldBack } from './stalls.ts'
 
 /** How long the other side has to take our last bytes and to close the connection. */
 const LINGER_MS = 1_000
@@ -37,16 +38,6 @@ export const MAX_UNSENT_BYTES = 1_048_576
 const TICK_MS = 1_000
 
 const refuse = (reason: string, tooLarge: boolean): HeadersRefused => new HeadersRefused(reason, tooLarge)
-
-/** Bytes that were read and wait for their turn. */
-interface Rest {
-  readonly chunk: Buffer
-  at: number
-  readonly end: number
-  readonly rewritable: boolean
-  /** Some of its frames are in the queues of sockets without a copy. */
-  pinned: boolean
-}
 
 export abstract class FramesSession implements ConnectionOwner, Flushable, Waiting {
   readonly work: Work = new Work()
@@ -77,6 +68,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   /** Waits for a peer that takes nothing of what waits for it. */
   readonly #stalls: WheelTimer = new WheelTimer(() => this.#stalled())
   #sentBytes = 0
+  readonly #heldBack: HeldBack
   #reads = 0
   /** How many writes the socket has finished, and how many they were when the timer was armed. */
   #writes = 0
@@ -87,7 +79,10 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     this.context = context
     this.shared = role === 'client'
     this.#ticked = context.clock.now()
-    this.connection = new Connection({ role, limits, owner: this, refuse, budget: context.budget, work: this.work })
+    const { budget } = context
+    const { frames: counts, stalls } = context.counts[role]
+    this.#heldBack = new HeldBack(stalls)
+    this.connection = new Connection({ role, limits, owner: this, refuse, budget, work: this.work, counts })
   }
 
   /** The other end, for logs. */
@@ -258,6 +253,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
   }
 
   #afterFlush(): boolean {
+    this.#heldBack.look(this.connection)
     if (!this.#gone && this.#unread !== this.#stalls.armed) this.#watchStall()
     return this.#endIfOver()
   }
@@ -386,6 +382,7 @@ export abstract class FramesSession implements ConnectionOwner, Flushable, Waiti
     this.context.wheel.disarm(this.#stalls)
     this.context.wheel.disarm(this.#lingers)
     this.connection.closed(this.#reason)
+    this.#heldBack.look(this.connection)
     this.onGone(this.connection.over ?? this.#reason)
   }
 

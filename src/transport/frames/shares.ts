@@ -37,6 +37,16 @@ const SCARCE = 2 * TURN_UNITS
 /** In turns: a connection that waited this recently always has more. */
 const JUST_BEFORE = 2
 
+/** Bytes that were read and wait for their turn. */
+export interface Rest {
+  readonly chunk: Buffer
+  at: number
+  readonly end: number
+  readonly rewritable: boolean
+  /** Some of its frames are in the queues of sockets without a copy. */
+  pinned: boolean
+}
+
 /** A connection that has read more than it may work off. */
 export interface Waiting {
   readonly work: Work
