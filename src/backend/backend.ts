@@ -52,12 +52,13 @@ export class Backend implements EndpointSetOwner, TurnTask {
     this.name = settings.name
     this.settings = settings
     this.#sessions = new SessionCount(settings.breaker?.maxSessions, () => this.#waiting.onPlaceFree())
-    this.#context = { ...context, sessions: this.#sessions }
     this.shared = new SharedStreams(shareLimits(settings, context), context.clock, this.#onShareFree)
+    const counted = { ...context, ...this.shared.measures.within(context) }
+    this.#context = { ...counted, sessions: this.#sessions }
     this.hash = hashFor(settings.balancer, context.random)
-    this.set = new EndpointSet(settings, context, this)
+    this.set = new EndpointSet(settings, counted, this)
     this.#placement = new Placement(this.set)
-    this.#waiting = new WaitingCalls(settings.queue, this.set, this.#placement, context, () => this.askForTurn())
+    this.#waiting = new WaitingCalls(settings.queue, this.set, this.#placement, counted, () => this.askForTurn())
     this.set.follow(sourceOf(settings, context))
   }
 
@@ -160,6 +161,7 @@ export class Backend implements EndpointSetOwner, TurnTask {
     const waits = before !== undefined && before.endpoint === undefined
     if (waits || !waiter.share.mayOpen()) return this.#waiting.push(waiter, undefined, expiresMs)
     const lease = this.#placement.find(waiter)
+    if (lease !== undefined && expiresMs !== undefined) this.#waiting.over(expiresMs)
     if (lease !== undefined) waiter.onLease(lease)
     else if (this.#placement.hopeful) this.#waiting.push(waiter, this.#placement.hope, expiresMs)
     else waiter.onUnavailable('unreachable', this.set.whyUnreachable)

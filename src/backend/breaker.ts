@@ -81,3 +81,24 @@ export class SessionCount {
     this.#onFree()
   }
 }
+
+/** One of the limits, and how much of it is used. */
+export interface Bounded {
+  readonly of: 'calls' | 'sessions' | 'retries'
+  readonly used: number
+  readonly max: number
+}
+
+/** Those that a backend has. */
+export function boundsOf(
+  { maxCalls, maxSessions, maxRetries }: BreakerSettings,
+  { streams, retries }: { readonly streams: number; readonly retries: number },
+  sessions: number,
+): Bounded[] {
+  const all = [
+    { of: 'calls', used: streams, max: maxCalls },
+    { of: 'sessions', used: sessions, max: maxSessions },
+    { of: 'retries', used: retries, max: maxRetries },
+  ] as const
+  return all.flatMap(({ of, used, max }) => (max === undefined ? [] : [{ of, used, max }]))
+}

@@ -5,6 +5,7 @@
 import type { Clock } from '../transport/clock.ts'
 import { hasFew, hasPlace } from './breaker.ts'
 import type { Lease } from './lease.ts'
+import { BackendMeasures, type RetryReason } from './measures.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
 /** Why a backend has no session for a call. */
@@ -85,6 +86,7 @@ export class SharedStreams {
   retries = 0
   /** A call was told that no more may have a stream. It waits until one ends. */
   held = false
+  readonly measures = new BackendMeasures()
 
   constructor(limits: ShareLimits, clock: Clock, onShareFree: () => void) {
     this.limits = limits
@@ -150,10 +152,18 @@ export class ClientShare {
   /** The backend did not process one of its calls. @returns whether that may be sent again; then it must be ended */
   beginRetry(): boolean {
     const { limits, retries, clients } = this.#all
-    if (limits.maxRetries !== undefined && !hasPlace(limits.maxRetries, retries, this.#retries, clients)) return false
+    if (limits.maxRetries !== undefined && !hasPlace(limits.maxRetries, retries, this.#retries, clients)) {
+      this.#all.measures.deniedRetries++
+      return false
+    }
     this.#all.retries++
     this.#retries++
     return true
+  }
+
+  /** It is sent again, after `beginRetry`, and perhaps not for the first time. */
+  retried(reason: RetryReason): void {
+    this.#all.measures.retried(reason)
   }
 
   endRetry(): void {

@@ -50,6 +50,8 @@ export class Connector {
   readonly #owner: ConnectorOwner
   /** The session that is being dialled. */
   session: ClientSession | undefined
+  /** When the last connect began. */
+  begunMs = 0
   #connectTimer: Timer | undefined
   #backoffTimer: Timer | undefined
   #redialTimer: Timer | undefined
@@ -79,6 +81,7 @@ export class Connector {
   /** Dials. Only if no session is being dialled and it does not wait. */
   connect(): void {
     const { clock, transport } = this.#context
+    this.begunMs = clock.now()
     const session = transport.connect(this.#address, this.#owner)
     this.session = session
     if (this.#context.sessions !== undefined) this.#context.sessions.open++

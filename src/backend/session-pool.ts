@@ -19,6 +19,7 @@ import type { LastEnd } from './endpoint-totals.ts'
 import { Lease, type StreamCounter } from './lease.ts'
 import { Leases } from './leases.ts'
 import { Lifetimes, type LifetimesOwner } from './lifetimes.ts'
+import type { BackendMeasures } from './measures.ts'
 import { PacedResets } from './paced-resets.ts'
 
 /** What a pool tells its endpoint. */
@@ -36,6 +37,7 @@ export interface PoolOwner {
 }
 
 export interface PoolContext extends ConnectorContext {
+  readonly measures?: BackendMeasures
   readonly wheel: TimerWheel
   readonly log?: (event: EndpointEvent, endpoint: string, detail: string) => void
 }
@@ -160,6 +162,7 @@ export class SessionPool implements ConnectorOwner, LifetimesOwner {
     const lease = new Lease(this.address, session, paced, clock.now(), this.#counter, this.#onCrowded)
     this.leases.add(lease)
     this.#counter.totals.connects++
+    this.#context.measures?.connectSeconds.add((lease.readyMs - this.#connector.begunMs) / 1_000)
     this.#lifetimes.begin(lease)
     this.#context.log?.('connected', this.address.name, '')
     this.#owner.onConnected()

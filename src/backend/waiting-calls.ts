@@ -8,6 +8,7 @@ import { type ClientShare, Ticket, type Unavailable, type Waiter } from './clien
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointOwner } from './endpoint-owner.ts'
 import type { EndpointSet } from './endpoint-set.ts'
+import type { BackendMeasures } from './measures.ts'
 import type { Placement } from './placement.ts'
 import type { PoolContext } from './session-pool.ts'
 import type { QueueOptions } from './settings.ts'
@@ -32,6 +33,7 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
   #options: QueueOptions
   readonly #endpoints: EndpointSet
   readonly #clock: Clock
+  readonly #measures: BackendMeasures | undefined
   readonly #queue: CallQueue
   readonly #placement: Placement
   readonly #askForTurn: () => void
@@ -49,13 +51,14 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
     options: QueueOptions,
     endpoints: EndpointSet,
     placement: Placement,
-    { clock, wheel }: PoolContext,
+    { clock, wheel, measures }: PoolContext,
     askForTurn: () => void,
   ) {
     this.#options = options
     this.#endpoints = endpoints
     this.#placement = placement
     this.#clock = clock
+    this.#measures = measures
     this.#queue = new CallQueue(wheel, clock, this.#expired)
     this.#askForTurn = askForTurn
   }
@@ -85,10 +88,21 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
 
   /** The call is over, and does not wait any more. */
   remove(waiter: Waiter): void {
-    if (waiter.ticket !== undefined) this.#queue.remove(waiter.ticket)
+    const { ticket } = waiter
+    if (ticket === undefined) return
+    this.#queue.remove(ticket)
+    this.over(ticket.expiresMs)
   }
 
-  readonly #expired = ({ waiter }: Ticket): void => {
+  /** A call waits no more that would have waited until then. */
+  over(expiresMs: number): void {
+    if (this.#measures === undefined) return
+    const sinceMs = expiresMs - this.#options.timeoutMs
+    this.#measures.queueSeconds.add(Math.max(this.#clock.now() - sinceMs, 0) / 1_000)
+  }
+
+  readonly #expired = ({ waiter, expiresMs }: Ticket): void => {
+    this.over(expiresMs)
     const what = waiter.share.mayOpen() ? 'stream' : 'place within breaker.maxCalls'
     waiter.onUnavailable('queue-timeout', `no ${what} was free within ${this.#options.timeoutMs} ms`)
     this.#askForTurn()
@@ -215,6 +229,7 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
       }
       passed = -1
       queue.remove(ticket)
+      this.over(ticket.expiresMs)
       ticket.waiter.onLease(lease)
     }
     return short
@@ -239,6 +254,7 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
       }
       passed = -1
       queue.remove(ticket)
+      this.over(ticket.expiresMs)
       if (lease !== undefined) waiter.onLease(lease)
       else waiter.onUnavailable('unreachable', this.#endpoints.whyUnreachable)
     }

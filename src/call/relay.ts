@@ -32,7 +32,7 @@ import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, traced } from './record.ts'
 import { CallRequest } from './request.ts'
-import { clientGone, enderOf, mostRetries, ofRefusal, ofUpstream } from './stream-end.ts'
+import { clientGone, enderOf, ofRefusal, ofUpstream } from './stream-end.ts'
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -257,7 +257,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (this.#phase === 'over') return
     if (this.#phase === 'answered') return this.#closeEarly(end)
     const refused = this.#phase === 'forwarding' && wasUnprocessed(end)
-    if (refused && this.#request.again(mostRetries(end), this.share)) return this.#enter('waiting')
+    if (refused && this.#request.again(end, this.share)) return this.#enter('waiting')
     this.#fail(refused ? ofRefusal(end) : ofUpstream(end), enderOf(end, 'backend'))
   }
 

@@ -8,9 +8,10 @@ import { type AddedField, editRequest, type Field, type RequestHead, readHead } 
 import { Status } from '../grpc/status.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
-import type { DialAddress, HeaderBlock, Stream } from '../transport/transport.ts'
+import type { DialAddress, HeaderBlock, Stream, StreamEnd } from '../transport/transport.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Pieces } from '../wire/pieces.ts'
+import { mostRetries } from './stream-end.ts'
 import type { CallTrace } from './trace.ts'
 
 /** Small pieces of many calls lie in one slab, one behind the other: a piece costs no buffer of its own. */
@@ -100,12 +101,13 @@ export class CallRequest {
 
   /**
    * A backend did not process it.
-   * @param most how often it may be sent again in all
+   * @param end of its stream
    * @returns whether it is sent again, as a call of this client
    */
-  again(most: number, share: ClientShare): boolean {
-    if (!this.kept || this.retries >= most) return false
+  again(end: StreamEnd, share: ClientShare): boolean {
+    if (!this.kept || this.retries >= mostRetries(end)) return false
     if (this.#retrying === undefined && !share.beginRetry()) return false
+    share.retried(end.kind === 'lost' ? 'session-gone' : 'stream-refused')
     this.#retrying = share
     this.retries++
     this.trace?.attemptEnded('backend', Status.UNAVAILABLE, 'upstream-refused')

@@ -4,28 +4,13 @@
  * everything else is asked for when somebody reads.
  */
 
+import { type Distribution, type Exemplar, Histogram } from '../transport/histogram.ts'
+
+export { type Distribution, type Exemplar, Histogram }
+
 export type MetricType = 'counter' | 'gauge' | 'histogram'
 
 export type Labels = Readonly<Record<string, string>>
-
-/** One of the values, and the trace in which somebody can see why it was so. */
-export interface Exemplar {
-  readonly traceId: string
-  readonly value: number
-  /** Milliseconds since 1970. */
-  readonly dateMs: number
-}
-
-/** How often values were, up to each of some bounds. */
-export interface Distribution {
-  /** Ascending; a value that equals one is within it. */
-  readonly bounds: readonly number[]
-  /** For each bound, and for what is beyond the last: how many values were in that part alone. */
-  readonly counts: ArrayLike<number>
-  readonly sum: number
-  /** For each part the latest, where there was one: so their number is bounded. */
-  readonly exemplars?: readonly (Exemplar | undefined)[] | undefined
-}
 
 /** One line: a value, or all lines of one histogram. */
 export interface Sample {
@@ -52,36 +37,6 @@ export interface Family extends Description {
 /** The same at one moment, as plain data that can go to another process. */
 export interface Reading extends Description {
   readonly samples: readonly Sample[]
-}
-
-/** The same, to be counted. */
-export class Histogram implements Distribution {
-  readonly bounds: readonly number[]
-  readonly counts: Float64Array
-  sum = 0
-  exemplars: (Exemplar | undefined)[] | undefined
-
-  constructor(bounds: readonly number[]) {
-    this.bounds = bounds
-    this.counts = new Float64Array(bounds.length + 1)
-  }
-
-  /** @param traceId where the value is part of a trace that is kept */
-  add(value: number, traceId?: string): void {
-    const { bounds } = this
-    let at = 0
-    while (at < bounds.length && value > bounds[at]!) at++
-    this.counts[at]!++
-    this.sum += value
-    if (traceId !== undefined) this.#exemplify(at, value, traceId)
-  }
-
-  #exemplify(at: number, value: number, given: string): void {
-    // A part of a longer text would keep all of that.
-    const traceId = Buffer.from(given, 'latin1').toString('latin1')
-    this.exemplars ??= []
-    this.exemplars[at] = { traceId, value, dateMs: Date.now() }
-  }
 }
 
 /** Reads all of them now. Nothing of it changes later. */

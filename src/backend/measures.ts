@@ -1,0 +1,46 @@
+/** What happens at a backend besides its calls, counted. Each costs something only when it happens. */
+import { type ConnectFailureKind, connectFailureOf } from '../transport/connect-failure.ts'
+import { Histogram } from '../transport/histogram.ts'
+import type { EndpointEvent } from './endpoint-options.ts'
+
+/** From one within a machine to the longest that anybody waits, in steps of some 2 to 2.5. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** Why a call was sent again: the backend refused its stream, or the session went without it. */
+export type RetryReason = 'stream-refused' | 'session-gone'
+
+type EndpointLog = (event: EndpointEvent, endpoint: string, detail: string) => void
+
+interface Logging {
+  readonly log?: EndpointLog
+}
+
+export class BackendMeasures {
+  /** How long calls waited in the queue that had to. */
+  readonly queueSeconds = new Histogram(SECONDS)
+  /** From the first packet to the endpoint's SETTINGS, with the TLS handshake where there is one. */
+  readonly connectSeconds = new Histogram(SECONDS)
+  readonly connectFailures = new Map<ConnectFailureKind, number>()
+  readonly events = new Map<EndpointEvent, number>()
+  readonly retries = new Map<RetryReason, number>()
+  /** Calls that were not sent again because so many are already (`breaker.maxRetries`). */
+  deniedRetries = 0
+
+  /** What a backend is given, with which everything is counted here before the log is told. */
+  within({ log }: Logging): Required<Logging> & { readonly measures: BackendMeasures } {
+    const counted: EndpointLog = (event, endpoint, detail) => {
+      add(this.events, event)
+      if (event === 'connect-failed') add(this.connectFailures, connectFailureOf(detail).kind)
+      log?.(event, endpoint, detail)
+    }
+    return { log: counted, measures: this }
+  }
+
+  retried(reason: RetryReason): void {
+    add(this.retries, reason)
+  }
+}
+
+function add<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
