@@ -139,7 +139,16 @@ t.test('an example, copied into the project', async t => {
 
 const WIRE_API = [
   ...['CLIENT_PREFACE', 'CONNECTION_LIMITS', 'Connection', 'ConnectionError', 'DEFAULT_MAX_FRAME_SIZE'],
-  ...['DEFAULT_WINDOW_SIZE', 'ErrorCode', 'FLOOD_LIMITS', 'Flag', 'FrameReader', 'FrameType', 'FrameWriter'],
+  ...[
+    'DEFAULT_WINDOW_SIZE',
+    'ErrorCode',
+    'FLOOD_LIMITS',
+    'Flag',
+    'FrameCounts',
+    'FrameReader',
+    'FrameType',
+    'FrameWriter',
+  ],
   ...['HEAD_BYTES', 'HPACK_TOKENS', 'HeaderField', 'HpackDecoder', 'HpackEncoder', 'MAX_31_BIT'],
   ...['MAX_MAX_FRAME_SIZE', 'MemoryBudget', 'Mode', 'PROTOCOL_TOKENS', 'SettingId', 'Settings', 'StreamError'],
   ...['UNLIMITED', 'errorCodeName', 'fieldOf', 'frameTypeName', 'framesTaken', 'maxEncodedBytes', 'nameOf'],

@@ -45,7 +45,7 @@ t.test('alerts and dashboard ask for metrics that there are, and for values that
   const [bound] = await proxy.start()
   await ask(client(t, bound!.address))
   // What has no sample yet is named in the documents.
-  const known = proxy.metrics() + readFileSync(path.join(FOLDER, '../docs/operate.md'), 'utf8')
+  const known = proxy.metrics() + readFileSync(path.join(FOLDER, '../docs/metrics.md'), 'utf8')
   for (const file of ['prometheus/alerts.yaml', 'prometheus/alerts.test.yaml', 'grafana/dashboard.json']) {
     const asked = new Set(read(file).match(/\b(?:grpc_verbatim|nodejs|process)_[a-z_]+/g))
     t.ok(asked.size > 5, file)

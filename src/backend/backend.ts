@@ -161,7 +161,6 @@ export class Backend implements EndpointSetOwner, TurnTask {
     const waits = before !== undefined && before.endpoint === undefined
     if (waits || !waiter.share.mayOpen()) return this.#waiting.push(waiter, undefined, expiresMs)
     const lease = this.#placement.find(waiter)
-    if (lease !== undefined && expiresMs !== undefined) this.#waiting.over(expiresMs)
     if (lease !== undefined) waiter.onLease(lease)
     else if (this.#placement.hopeful) this.#waiting.push(waiter, this.#placement.hope, expiresMs)
     else waiter.onUnavailable('unreachable', this.set.whyUnreachable)

@@ -91,18 +91,19 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
     const { ticket } = waiter
     if (ticket === undefined) return
     this.#queue.remove(ticket)
-    this.over(ticket.expiresMs)
+    this.#over(ticket)
   }
 
-  /** A call waits no more that would have waited until then. */
-  over(expiresMs: number): void {
+  /** It waits no more. */
+  #over({ expiresMs }: Ticket): void {
     if (this.#measures === undefined) return
     const sinceMs = expiresMs - this.#options.timeoutMs
     this.#measures.queueSeconds.add(Math.max(this.#clock.now() - sinceMs, 0) / 1_000)
   }
 
-  readonly #expired = ({ waiter, expiresMs }: Ticket): void => {
-    this.over(expiresMs)
+  readonly #expired = (ticket: Ticket): void => {
+    const { waiter } = ticket
+    this.#over(ticket)
     const what = waiter.share.mayOpen() ? 'stream' : 'place within breaker.maxCalls'
     waiter.onUnavailable('queue-timeout', `no ${what} was free within ${this.#options.timeoutMs} ms`)
     this.#askForTurn()
@@ -201,8 +202,11 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
 
   #placeAgain(concerned: (ticket: Ticket) => boolean, place: (waiter: Waiter, expiresMs: number) => void): void {
     for (const ticket of this.#queue.takeAll())
-      if (concerned(ticket)) place(ticket.waiter, ticket.expiresMs)
-      else this.#queue.push(ticket)
+      if (!concerned(ticket)) this.#queue.push(ticket)
+      else {
+        place(ticket.waiter, ticket.expiresMs)
+        if (ticket.waiter.ticket === undefined) this.#over(ticket)
+      }
   }
 
   /**
@@ -229,7 +233,7 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
       }
       passed = -1
       queue.remove(ticket)
-      this.over(ticket.expiresMs)
+      this.#over(ticket)
       ticket.waiter.onLease(lease)
     }
     return short
@@ -254,7 +258,7 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
       }
       passed = -1
       queue.remove(ticket)
-      this.over(ticket.expiresMs)
+      this.#over(ticket)
       if (lease !== undefined) waiter.onLease(lease)
       else waiter.onUnavailable('unreachable', this.#endpoints.whyUnreachable)
     }

@@ -6,6 +6,7 @@ import type { Clock } from '../transport/clock.ts'
 import type { TimerWheel } from '../transport/timer-wheel.ts'
 import type { ServerSession } from '../transport/transport.ts'
 import type { AddedFields } from './added-fields.ts'
+import type { CallLatency } from './latency.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { CallObserver } from './observer.ts'
 
@@ -36,6 +37,8 @@ export interface RelayContext {
   readonly addedFields: AddedFields
   /** Undefined: nobody is told of calls, and nothing is counted. */
   readonly observer: CallObserver | undefined
+  /** Undefined: nobody measures what the proxy takes. Only with an observer. */
+  readonly latency?: CallLatency | undefined
   /** A mistake of the code around a call, which costs that call at most: of a director, an observer or the proxy. */
   readonly onFault: (message: string, path: string, cause: unknown) => void
   /** A client did something that is let through in part. It is counted by a token, such as `request-trailers`. */

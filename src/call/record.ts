@@ -5,6 +5,7 @@ import { statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
 import type { Peer } from '../transport/transport.ts'
 import { type EndedBy, type Failure, messageOf } from './failure.ts'
+import type { CallLatency } from './latency.ts'
 import type { CallRequest } from './request.ts'
 import type { BeginTrace, CallTrace } from './trace.ts'
 
@@ -64,9 +65,25 @@ export class CallRecorder implements CallRecord {
   trace: CallTrace | undefined
   /** `grpc-timeout` as it came. */
   #timeout: string | undefined
+  readonly #latency: CallLatency | undefined
+
+  constructor(latency?: CallLatency) {
+    this.#latency = latency
+  }
 
   get timeoutMs(): number | undefined {
     return this.#timeout === undefined ? undefined : parseTimeout(this.#timeout)
+  }
+
+  /** An attempt begins, and its request goes on in this turn. @param startMs when the call came, by the clock of calls */
+  forwarded(endpoint: string, startMs: number): void {
+    if (this.endpoint === '') this.#latency?.forwarded(startMs)
+    this.endpoint = endpoint
+  }
+
+  /** The headers of a response go on. */
+  responded(): void {
+    this.#latency?.responded()
   }
 
   /** The backend's response is complete. @param last its trailers, or undefined where it had none */

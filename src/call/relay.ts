@@ -68,7 +68,8 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#client = client
     this.#peer = session.peer
     this.#request = new CallRequest(context.memory, session)
-    if (context.observer !== undefined && !context.observer.onlyTraced) this.#recorder = new CallRecorder()
+    if (context.observer !== undefined && !context.observer.onlyTraced)
+      this.#recorder = new CallRecorder(context.latency)
     context.live.add(this)
   }
 
@@ -190,12 +191,11 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     const timeout = this.#deadline?.left()
     if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failureOf('deadline'))
     this.#enter('forwarding')
-    if (this.#recorder !== undefined) this.#recorder.endpoint = lease.address.name
+    this.#recorder?.forwarded(lease.address.name, this.#startMs)
     const request = this.#request
-    const attempt = new Attempt(lease, this.share, this)
-    this.#attempt = attempt
+    this.#attempt = new Attempt(lease, this.share, this)
     try {
-      if (request.sendTo(attempt.stream, lease.address, timeout)) this.onRequestWritable()
+      if (request.sendTo(this.#attempt.stream, lease.address, timeout)) this.onRequestWritable()
     } catch (error) {
       return this.#unsendable(error)
     }
@@ -216,6 +216,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     } catch (error) {
       return this.#unsendable(error)
     }
+    this.#recorder?.responded()
     if (endStream) this.#answered(block)
     else this.#enter('responding')
   }

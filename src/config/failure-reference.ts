@@ -77,4 +77,4 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   return [tableRow(heads), `|${'---|'.repeat(heads.length)}`, ...rows.map(tableRow)].join('\n')
 }
 
-pageCommand(import.meta.url, 'src/config/failure-reference.ts --page docs/statuses.md', MARKS, withTables)
+void pageCommand(import.meta.url, 'src/config/failure-reference.ts --page docs/statuses.md', MARKS, withTables)

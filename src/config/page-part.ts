@@ -29,12 +29,12 @@ export function withPart(page: string, marks: Marks, text: string): string | und
  * @param usual what to write as FILE and PAGE
  * @param updated undefined where the page has no marks
  */
-export function pageCommand(
+export async function pageCommand(
   module: string,
   usual: string,
   marks: Marks,
-  updated: (page: string) => string | undefined,
-): void {
+  updated: (page: string) => string | undefined | Promise<string | undefined>,
+): Promise<void> {
   const [, started, option, file] = process.argv
   if (started === undefined || module !== pathToFileURL(started).href) return
   if (option !== '--page' || file === undefined) {
@@ -42,7 +42,7 @@ export function pageCommand(
     process.exitCode = 2
     return
   }
-  const page = updated(readFileSync(file, 'utf8'))
+  const page = await updated(readFileSync(file, 'utf8'))
   if (page === undefined) {
     console.error(`${file} has no ${marks.begin} … ${marks.end}`)
     process.exitCode = 1

@@ -142,4 +142,4 @@ function formatRow({ option, type, fallback, meaning }: Row): string {
   return tableRow([`\`${option}\``, type, fallback, meaning])
 }
 
-pageCommand(import.meta.url, 'src/config/reference.ts --page docs/configuration.md', MARKS, withTable)
+void pageCommand(import.meta.url, 'src/config/reference.ts --page docs/configuration.md', MARKS, withTable)

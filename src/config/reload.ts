@@ -41,6 +41,7 @@ export interface Reloadable {
   readonly pems: PemsBefore
   /** What it watches by itself. */
   readonly watchedFiles: ReadonlySet<string>
+  readonly configuration?: { judged(kind: Verdict['kind']): void }
   adoptResolution(resolution: Resolution): Promise<ChangeSummary>
 }
 
@@ -102,6 +103,7 @@ export class Reloader {
 
   async #reload(why: string): Promise<Verdict> {
     const verdict = await this.#judge()
+    this.#proxy.configuration?.judged(verdict.kind)
     const { file, log } = this.#options
     if (verdict.kind === 'rejected') {
       for (const problem of verdict.problems) log.error({ why }, formatProblem(problem))

@@ -3,6 +3,7 @@
  * number of readers may read.
  */
 import { type PerformanceEntry, PerformanceObserver, performance } from 'node:perf_hooks'
+import { counter, gauge } from './families.ts'
 import { type Family, Histogram } from './registry.ts'
 
 /** Between two looks at how late the event loop is: some hundred looks until the next scrape. */
@@ -48,13 +49,12 @@ export class ProcessMetrics {
         return (user + system) / 1e6
       }),
       gauge('process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss()),
-      {
-        name: 'process_start_time_seconds',
-        help: 'When the process began, since the epoch.',
-        type: 'gauge',
-        together: 'least',
-        samples: () => [{ value: performance.timeOrigin / 1_000 }],
-      },
+      gauge(
+        'process_start_time_seconds',
+        'When the process began, since the epoch.',
+        () => performance.timeOrigin / 1_000,
+        'least',
+      ),
       gauge('nodejs_heap_size_used_bytes', "What is in V8's heap.", () => process.memoryUsage().heapUsed),
       gauge('nodejs_heap_size_total_bytes', 'What V8 has taken for its heap.', () => process.memoryUsage().heapTotal),
       gauge(
@@ -81,12 +81,4 @@ export class ProcessMetrics {
       },
     ]
   }
-}
-
-function counter(name: string, help: string, value: () => number): Family {
-  return { name, help, type: 'counter', samples: () => [{ value: value() }] }
-}
-
-function gauge(name: string, help: string, value: () => number): Family {
-  return { name, help, type: 'gauge', samples: () => [{ value: value() }] }
 }

@@ -1,27 +1,41 @@
 /** What a proxy tells Prometheus: its calls, what is open, and its process. Made only where metrics are configured. */
-import type { BackendState } from '../backend/backend-state.ts'
+import { readFileSync } from 'node:fs'
+import type { Fleet } from '../backend/fleet.ts'
+import type { LiveCalls } from '../call/live-calls.ts'
 import { CallMetrics, type CallMetricsOptions } from '../observe/call-metrics.ts'
+import { byLabel, counter, gauge, histogram } from '../observe/families.ts'
+import { OwnLatency } from '../observe/own-latency.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
-import { type Family, type Labels, type MetricType, type Reading, readingOf } from '../observe/registry.ts'
+import { type Family, type Reading, readingOf } from '../observe/registry.ts'
+import { readTogether } from '../observe/together.ts'
 import type { Route } from '../routing/router.ts'
+import { backendFamilies } from './backend-families.ts'
+import type { Carriers } from './carriers.ts'
 import { certificateFamily } from './certificate-term.ts'
+import type { ClientCounts } from './client-counts.ts'
+import type { ConfigurationRecord } from './configuration-record.ts'
+import { sessionFamilies } from './session-families.ts'
 import type { ProxySetup } from './setup.ts'
-import { COUNTS_ONLY, type OpenCounts, type ProxyState, type StateOptions } from './state.ts'
+import type { OpenCounts } from './state.ts'
+
+/** A director may make more, and each is some hundred lines. */
+const MOST_BACKENDS = 1_000
 
 /** What of a proxy is looked at when somebody reads. */
 export interface Measured {
-  state(options: StateOptions): ProxyState
+  counts(): OpenCounts
+  readonly fleet: Fleet
+  readonly clients: ClientCounts
+  readonly configuration: ConfigurationRecord
   violations(): Readonly<Record<string, number>>
   droppedLogLines(): number
   readonly setup: Pick<ProxySetup, 'certificates'>
-  /** Calls that there ever were. */
-  readonly startedCalls: number
 }
 
 export class ProxyMetrics {
   readonly calls: CallMetrics
+  readonly latency = new OwnLatency()
   readonly #process = new ProcessMetrics()
-
   readonly #more: readonly Family[]
 
   /** @param more of others, to be told too */
@@ -35,14 +49,27 @@ export class ProxyMetrics {
     this.calls.know(methodsOf(routes))
   }
 
-  read(proxy: Measured): Reading[] {
-    const { counts, backends } = proxy.state(COUNTS_ONLY)
-    const open = [...openFamilies(proxy, counts), ...backendFamilies(backends)]
-    const certificates = certificateFamily(proxy.setup.certificates)
-    return readingOf([...this.calls.families, ...open, certificates, ...this.#more, ...this.#process.families])
+  read(proxy: Measured, live: LiveCalls, carriers: Carriers): Reading[] {
+    const backends = readingOf(backendFamilies(proxy.fleet.all.slice(0, MOST_BACKENDS)))
+    return [
+      ...readingOf([
+        ...this.calls.families,
+        latencyFamily(this.latency),
+        ...openFamilies(proxy, live, proxy.counts()),
+        ...sessionFamilies(proxy.clients, carriers),
+      ]),
+      ...readTogether([backends]),
+      ...readingOf([
+        ...configurationFamilies(proxy.configuration),
+        certificateFamily(proxy.setup.certificates),
+        ...this.#more,
+        ...this.#process.families,
+      ]),
+    ]
   }
 
   close(): void {
+    this.latency.close()
     this.#process.close()
   }
 }
@@ -57,82 +84,86 @@ export function* methodsOf(routes: readonly Route[]): Iterable<string> {
   }
 }
 
-function openFamilies(proxy: Measured, counts: OpenCounts): Family[] {
-  const gauge = (name: string, help: string, value: number): Family => ({
-    name: `grpc_verbatim_${name}`,
-    help,
-    type: 'gauge',
-    samples: () => [{ value }],
-  })
+function openFamilies(proxy: Measured, live: LiveCalls, counts: OpenCounts): Family[] {
   return [
-    {
-      name: 'grpc_verbatim_calls_started',
-      help: 'Calls that have begun: those that are over, and those in flight.',
-      type: 'counter',
-      samples: () => [{ value: proxy.startedCalls }],
-    },
-    gauge('calls_in_flight', 'Calls that are not over.', counts.calls),
+    counter(
+      'grpc_verbatim_calls_started',
+      'Calls that have begun: those that are over, and those in flight.',
+      () => live.started,
+    ),
+    gauge('grpc_verbatim_calls_in_flight', 'Calls that are not over.', () => counts.calls),
     gauge(
-      'client_connections',
+      'grpc_verbatim_client_connections',
       'Connections of clients, those among them that are not HTTP/2 yet.',
-      counts.clientConnections,
+      () => counts.clientConnections,
     ),
-    gauge('client_sessions', 'HTTP/2 sessions of clients.', counts.clientSessions),
-    gauge('backend_sessions', 'HTTP/2 sessions to endpoints.', counts.backendSessions),
-    gauge('backend_streams', 'Streams open on them.', counts.backendStreams),
-    gauge('queued_calls', 'Calls that wait for a session or a stream.', counts.waitingCalls),
-    {
-      name: 'grpc_verbatim_violations',
-      help: 'How often peers broke a rule of HTTP/2 or a limit against floods.',
-      type: 'counter',
-      samples: () => byLabel('token', proxy.violations()),
-    },
-    {
-      name: 'grpc_verbatim_dropped_log_lines',
-      help: 'Lines of the log that standard output did not take.',
-      type: 'counter',
-      samples: () => [{ value: proxy.droppedLogLines() }],
-    },
+    gauge('grpc_verbatim_client_sessions', 'HTTP/2 sessions of clients.', () => counts.clientSessions),
+    gauge('grpc_verbatim_backend_sessions', 'HTTP/2 sessions to endpoints.', () => counts.backendSessions),
+    gauge('grpc_verbatim_backend_streams', 'Streams open on them.', () => counts.backendStreams),
+    gauge('grpc_verbatim_queued_calls', 'Calls that wait for a session or a stream.', () => counts.waitingCalls),
+    counter('grpc_verbatim_violations', 'How often peers broke a rule of HTTP/2 or a limit against floods.', () =>
+      byLabel('token', Object.entries(proxy.violations())),
+    ),
+    counter('grpc_verbatim_dropped_log_lines', 'Lines of the log that standard output or a file did not take.', () =>
+      proxy.droppedLogLines(),
+    ),
   ]
 }
 
-/**
- * By the names of backends: there are as many as the configuration has, and those of a director. One that has been removed may
- * finish its calls beside another of its name: they are one here.
- */
-function backendFamilies(backends: readonly BackendState[]): Family[] {
-  const byName = Map.groupBy(backends, ({ name }) => name)
-  const family = (type: MetricType, name: string, help: string, value: (backend: BackendState) => number): Family => ({
-    ...{ name: `grpc_verbatim_backend_${name}`, help, type },
-    samples: () =>
-      [...byName].map(([backend, same]) => ({
-        labels: { backend },
-        value: same.reduce((sum, each) => sum + value(each), 0),
-      })),
-  })
+function latencyFamily({ request, response }: OwnLatency): Family {
+  return histogram(
+    'grpc_verbatim_own_latency_seconds',
+    'How long the proxy itself takes with the headers of requests and of responses: from when it begins to read to when it has written, without the time in the queue.',
+    () => [
+      { labels: { direction: 'request' }, value: request.seconds },
+      { labels: { direction: 'response' }, value: response.seconds },
+    ],
+  )
+}
+
+function configurationFamilies({ version, changedSeconds, verdicts, last }: ConfigurationRecord): Family[] {
   return [
-    family('gauge', 'calls_in_flight', 'Calls that have a stream.', ({ calls }) => calls),
-    family('gauge', 'queued_calls', 'Calls that wait for a session or a stream.', ({ waiting }) => waiting),
-    family('gauge', 'open_sessions', 'HTTP/2 sessions.', ({ sessions }) => sessions),
-    family(
-      'gauge',
-      'endpoints',
-      'Endpoints, with those that have left and finish.',
-      ({ endpointCount }) => endpointCount,
+    gauge(
+      'grpc_verbatim_configuration_version',
+      'How often the configuration has changed since the start, from 1 on.',
+      () => version,
+      'least',
     ),
-    family('gauge', 'usable_endpoints', 'Endpoints that nothing speaks against.', ({ usableCount }) => usableCount),
-    family('counter', 'attempts', 'Streams that were opened for calls.', ({ totals }) => totals.calls),
-    family(
-      'counter',
-      'broken_attempts',
-      'Of them, those that were reset, refused or lost.',
-      ({ totals }) => totals.broken,
+    gauge(
+      'grpc_verbatim_configuration_change_timestamp_seconds',
+      'When the configuration that is in force came into force, since the epoch.',
+      () => changedSeconds,
+      'least',
     ),
-    family('counter', 'connects', 'Sessions that became ready.', ({ totals }) => totals.connects),
-    family('counter', 'connect_failures', 'Attempts to connect that failed.', ({ totals }) => totals.connectFailures),
+    counter(
+      'grpc_verbatim_configuration_reloads',
+      'How often the configuration was read again, by what became of it.',
+      () => byLabel('verdict', Object.entries(verdicts)),
+    ),
+    gauge(
+      'grpc_verbatim_configuration_last_reload_successful',
+      'Whether the last configuration that was read again could be used, 1 or 0; 1 before the first time.',
+      () => (last?.kind === 'rejected' ? 0 : 1),
+      'least',
+    ),
+    gauge(
+      'grpc_verbatim_configuration_last_reload_timestamp_seconds',
+      'When the configuration was last read again, since the epoch.',
+      () => (last === undefined ? [] : last.atSeconds),
+      'greatest',
+    ),
+    gauge(
+      'grpc_verbatim_build_info',
+      'Always 1; the labels say what runs.',
+      () => [{ labels: { version: ownVersion(), node: process.version }, value: 1 }],
+      'greatest',
+    ),
   ]
 }
 
-function byLabel(label: string, values: Readonly<Record<string, number>>): { labels: Labels; value: number }[] {
-  return Object.entries(values).map(([text, value]) => ({ labels: { [label]: text }, value }))
+let knownVersion: string | undefined
+
+function ownVersion(): string {
+  knownVersion ??= String(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version)
+  return knownVersion
 }

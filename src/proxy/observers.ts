@@ -1,6 +1,7 @@
 /** Who is told of calls, by what is configured. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
+import type { RelayContext } from '../call/context.ts'
 import { type CallObserver, oneObserver } from '../call/observer.ts'
 import { accessLog } from '../observe/access-log.ts'
 import { createAccessLogger } from '../observe/logger.ts'
@@ -46,9 +47,10 @@ export class Observers {
   }
 
   /** For calls that begin from now on: all of them as one. Undefined: nobody is told. */
-  get calls(): CallObserver | undefined {
+  get ofCalls(): Pick<RelayContext, 'observer' | 'latency'> {
     // Whether a trace is kept is known to those behind.
-    return oneObserver([this.#traces.calls, this.#accessLog(), this.#metrics?.calls, this.#failures])
+    const observer = oneObserver([this.#traces.calls, this.#accessLog(), this.#metrics?.calls, this.#failures])
+    return { observer, latency: this.#metrics?.latency }
   }
 
   /** Another configuration. What was counted goes on, unless it is counted in another way now. */

@@ -21,6 +21,8 @@ import type { ServerSession, Stream, TransportName } from '../transport/transpor
 import { loopClock, loopTurn } from '../transport/turn.ts'
 import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
+import { ClientCounts } from './client-counts.ts'
+import { ConfigurationRecord } from './configuration-record.ts'
 import { EventLog } from './event-log.ts'
 import { Front } from './front.ts'
 import { Observers } from './observers.ts'
@@ -46,6 +48,8 @@ export class VerbatimProxy implements Live {
   readonly #carriers: Carriers
   readonly fleet: Fleet
   readonly front: Front
+  readonly clients = new ClientCounts()
+  readonly configuration = new ConfigurationRecord()
   readonly #serve: StreamHandler
   readonly #observers: Observers
   /** What the next call is made with; one that has begun keeps what it has. */
@@ -77,7 +81,7 @@ export class VerbatimProxy implements Live {
       onSourceProblem: this.#events.source,
       onOddity: this.#events.oddity,
     })
-    const owner = this.#acceptorOwner()
+    const owner = this.clients.counting(this.#acceptorOwner())
     this.front = new Front(setup, {
       transport: name => this.#carriers.server(name),
       owner,
@@ -99,7 +103,7 @@ export class VerbatimProxy implements Live {
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
       addedFields: addedFields(setup.headers),
-      observer: this.#observers.calls,
+      ...this.#observers.ofCalls,
       onFault: this.#events.fault,
       onOddity: this.#tally.add,
       live: this.#live,
@@ -160,6 +164,7 @@ export class VerbatimProxy implements Live {
     if (!isDeepStrictEqual(setup.limits, this.setup.limits)) this.#carriers.update(setup.limits)
     if (setup.logger === undefined) this.log.level = setup.log.level
     this.setup = setup
+    this.configuration.changed()
     continueHits(this.#relayContext.routes.director, director)
     this.#relayContext = this.#contextOf(setup, director)
   }
@@ -201,13 +206,9 @@ export class VerbatimProxy implements Live {
     return metricsText(this.readMetrics(), format)
   }
 
-  get startedCalls(): number {
-    return this.#live.started
-  }
-
   /** All of them at this moment, as plain data. */
   readMetrics(): Reading[] {
-    return this.#observers.metrics.read(this)
+    return this.#observers.metrics.read(this, this.#live, this.#carriers)
   }
 
   state(options: StateOptions = {}): ProxyState {

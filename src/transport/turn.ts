@@ -26,6 +26,7 @@ export interface Turn {
 /** Between two changes of it no work of others is done. It changes before the tasks, the writes and the rests, and behind. */
 let part = 0
 let ending = false
+const writers = new Set<() => void>()
 let tasks: TurnTask[] = []
 let spare: TurnTask[] = []
 let scheduled = false
@@ -48,6 +49,12 @@ export const loopTurn: Turn = {
 export function lastInTurn(flush: () => void, rest: () => void): void {
   write = flush
   goOn = rest
+}
+
+/** @param told that a turn has written; it must not throw. @returns what ends that */
+export function onWritten(told: () => void): () => void {
+  writers.add(told)
+  return () => writers.delete(told)
 }
 
 /** Whether there is something to do at the end of this turn. */
@@ -81,6 +88,7 @@ function finish(): void {
   try {
     write()
   } finally {
+    for (const told of writers) told()
     part++
     try {
       goOn()
