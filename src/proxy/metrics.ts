@@ -121,7 +121,7 @@ function latencyFamily({ request, response }: OwnLatency): Family {
   )
 }
 
-function configurationFamilies({ version, changedSeconds, verdicts, last }: ConfigurationRecord): Family[] {
+export function configurationFamilies({ version, changedSeconds, verdicts, last }: ConfigurationRecord): Family[] {
   return [
     gauge(
       'grpc_verbatim_configuration_version',

@@ -16,6 +16,8 @@ import { createLogger } from '../observe/logger.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
 import { type Family, metricsText, type Reading, readingOf, type TextFormat } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
+import { ConfigurationRecord } from '../proxy/configuration-record.ts'
+import { configurationFamilies } from '../proxy/metrics.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { systemClock, type Timer } from '../transport/clock.ts'
@@ -51,6 +53,7 @@ export class Primary implements Administered {
   #draining: Promise<boolean> | undefined
   askDrain: () => void = () => void this.drain()
   reload: (() => Promise<Verdict>) | undefined
+  readonly configuration = new ConfigurationRecord()
 
   constructor(resolution: Resolution, { execArgv = process.execArgv, hungAfterLooks }: PrimaryOptions = {}) {
     const { config, warnings } = resolution
@@ -164,12 +167,17 @@ export class Primary implements Administered {
     doors.commit()
     const needsRestart = [...crew.summary.needsRestart, ...(countOf(config) === this.#count ? [] : ['workers'])]
     const summary = { ...crew.summary, needsRestart }
+    const before = this.setup
     this.setup = config
     this.log.level = config.log.level
     this.#measure()
     for (const warning of warnings) this.log.warn(formatProblem(warning))
     await Promise.all([committed, admin.commit()])
-    this.log.info(summary, 'the configuration has changed')
+    // Else it is the same, with other keys of session tickets.
+    if (config !== before) {
+      this.configuration.changed()
+      this.log.info(summary, 'the configuration has changed')
+    }
     return summary
   }
 
@@ -205,6 +213,7 @@ export class Primary implements Administered {
   get #families(): Family[] {
     const { members } = this.#crew
     return [
+      ...configurationFamilies(this.configuration),
       {
         name: 'grpc_verbatim_worker_connections',
         help: 'Connections of clients that a worker has, with those that are on the way to it.',

@@ -163,6 +163,17 @@ ${more}`
   t.match(refused, { kind: 'rejected', problems: [{ message: /whether it has TLS cannot change/ }] })
   t.same(await Promise.all(sessions.map(session => call(session))), ['12', '12'], 'nor now')
 
+  const reloads = await served.metrics('grpc_verbatim_configuration_')
+  t.match(
+    Object.fromEntries([...reloads].map(([name, value]) => [name.slice('grpc_verbatim_configuration_'.length), value])),
+    {
+      version: 2,
+      'reloads_total{verdict="applied"}': 1,
+      'reloads_total{verdict="rejected"}': 2,
+      last_reload_successful: 0,
+    },
+  )
+
   const [victim] = await pidsOf(served)
   process.kill(victim!, 'SIGKILL')
   await served.proxy.output(/worker 1 was ended by SIGKILL/)
