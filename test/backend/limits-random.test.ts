@@ -171,7 +171,8 @@ class Play {
       this.#endTurn()
       this.#work()
       this.#checkLimits()
-      rig.clock.advance(1)
+      // Eight seconds in all: an endpoint whose connects have failed waits for a part of that.
+      rig.clock.advance(20)
     }
     if (this.#waiting.length + this.#running.length > 0) throw new Error('some calls never end')
     const closed = rig.backend.close()
