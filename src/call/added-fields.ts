@@ -4,6 +4,7 @@ import type { AddedField, Field, RequestHead } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 import { type ClientCertificateMode, forwardedCertificate } from './client-certificate.ts'
+import { type RequestIdRules, RequestIds } from './request-id.ts'
 
 export interface AddedFieldsOptions {
   readonly xForwardedFor: boolean
@@ -18,6 +19,15 @@ export interface AddedFieldsOptions {
 export type AddedFields = (peer: Peer, head: RequestHead, block: HeaderBlock, target: Target) => readonly AddedField[]
 
 const NONE: readonly AddedField[] = []
+
+/** What the proxy adds to requests, by what is configured. */
+export function requestFields(setup: { readonly headers: AddedFieldsOptions; readonly requestId?: RequestIdRules }): {
+  readonly addedFields: AddedFields
+  readonly requestIds: RequestIds | undefined
+} {
+  const { headers, requestId } = setup
+  return { addedFields: addedFields(headers), requestIds: requestId && new RequestIds(requestId) }
+}
 
 /** @returns a function that returns the same empty list each time when there is nothing to add */
 export function addedFields(options: AddedFieldsOptions): AddedFields {

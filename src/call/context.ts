@@ -9,6 +9,7 @@ import type { AddedFields } from './added-fields.ts'
 import type { CallLatency } from './latency.ts'
 import type { LiveCalls } from './live-calls.ts'
 import type { CallObserver } from './observer.ts'
+import type { RequestIds } from './request-id.ts'
 
 /** The part of a downstream session that a call needs. */
 export type CallSession = Pick<ServerSession, 'peer' | 'heldBytes'>
@@ -35,6 +36,8 @@ export interface RelayContext {
   readonly acceptNonGrpc: boolean
   /** Fields to add to a request, `x-forwarded-for` and the like. */
   readonly addedFields: AddedFields
+  /** Undefined: requests have no ids. */
+  readonly requestIds?: RequestIds | undefined
   /** Undefined: nobody is told of calls, and nothing is counted. */
   readonly observer: CallObserver | undefined
   /** Undefined: nobody measures what the proxy takes. Only with an observer. */

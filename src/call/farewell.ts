@@ -9,16 +9,17 @@ import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { type Failure, messageOf } from './failure.ts'
+import type { CallRequest } from './request.ts'
 
 /** Before there are response headers. A client whose call nobody has processed is told that it may try again. */
-export function answer(down: Stream, failure: Failure, contentType: string, requestEnded: boolean): void {
+export function answer(down: Stream, failure: Failure, request: CallRequest): void {
   if (failure.token === 'upstream-refused' && down.knowsResets !== false) return down.reset(ErrorCode.REFUSED_STREAM)
   try {
-    down.sendHeaders(answerTo(failure, contentType), true)
+    down.sendHeaders(request.responseOf(answerTo(failure, request.head.contentType)), true)
   } catch {
     return down.reset(ErrorCode.INTERNAL_ERROR)
   }
-  if (!requestEnded) down.reset(ErrorCode.NO_ERROR)
+  if (!request.ended) down.reset(ErrorCode.NO_ERROR)
 }
 
 /**

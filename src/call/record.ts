@@ -1,6 +1,6 @@
 /** What observers are told of a call when it is over. */
 import { MessageCounter } from '../grpc/message.ts'
-import type { Field, RequestHead } from '../grpc/metadata.ts'
+import type { Field } from '../grpc/metadata.ts'
 import { statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
 import type { Peer } from '../transport/transport.ts'
@@ -40,6 +40,8 @@ export interface CallRecord {
   readonly response: MessageCounter
   /** Attempts after the first. */
   readonly retries: number
+  /** Undefined: requests have no ids here. */
+  readonly requestId?: string | undefined
   /** Undefined: the call belongs to no trace. */
   readonly trace?: CallTrace | undefined
 }
@@ -62,6 +64,7 @@ export class CallRecorder implements CallRecord {
   readonly request = new MessageCounter()
   readonly response = new MessageCounter()
   retries = 0
+  requestId: string | undefined
   trace: CallTrace | undefined
   /** `grpc-timeout` as it came. */
   #timeout: string | undefined
@@ -107,23 +110,23 @@ export class CallRecorder implements CallRecord {
 
   /** @param nowMs of the clock, as `startMs` is */
   finish(
-    { authority, path, timeout }: RequestHead,
+    { head, retries, id }: CallRequest,
     fields: readonly Field[],
     peer: Peer,
     backend: { readonly name: string } | undefined,
-    retries: number,
     startMs: number,
     nowMs: number,
   ): CallRecord {
     this.startMs = startMs
     this.durationMs = nowMs - startMs
     this.peer = peer.address
-    this.authority = authority
-    this.path = path
+    this.authority = head.authority
+    this.path = head.path
     this.fields = fields
-    this.#timeout = timeout
+    this.#timeout = head.timeout
     if (backend !== undefined) this.backend = backend.name
     this.retries = retries
+    this.requestId = id?.field.value
     return this
   }
 

@@ -67,7 +67,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#down = down
     this.#client = client
     this.#peer = session.peer
-    this.#request = new CallRequest(context.memory, session)
+    this.#request = new CallRequest(context.memory, session, context.requestIds)
     if (context.observer !== undefined && !context.observer.onlyTraced)
       this.#recorder = new CallRecorder(context.latency)
     context.live.add(this)
@@ -212,7 +212,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (wrong !== undefined) return this.#fail(wrong)
     this.#response = block
     try {
-      this.#down.sendHeaders(block, endStream)
+      this.#down.sendHeaders(this.#request.responseOf(block), endStream)
     } catch (error) {
       return this.#unsendable(error)
     }
@@ -286,12 +286,11 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#enter('answered')
     this.#attempt?.abandon(ErrorCode.CANCEL, failure)
     this.#call?.abort()
-    const { ended, head } = this.#request
-    if (!responding) return answer(this.#down, failure, head.contentType, ended)
+    if (!responding) return answer(this.#down, failure, this.#request)
     const within = this.#recorder === undefined ? this.#place !== BORDER : this.#recorder.response.within
     this.#farewell = new Farewell(this.#down, failure, this.#context)
     // Until the client has taken what waits for it, that counts as held.
-    if (!this.#farewell.say(!within && endsByTrailers(this.#response), ended)) this.onWritable()
+    if (!this.#farewell.say(!within && endsByTrailers(this.#response), this.#request.ended)) this.onWritable()
   }
 
   get parts(): CallParts {
@@ -319,12 +318,12 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   #tell(recorder: CallRecorder): void {
     const { clock, observer, onFault } = this.#context
-    const { head, retries } = this.#request
+    const request = this.#request
     try {
       const fields = this.#call?.fields ?? []
-      observer?.onEnd(recorder.finish(head, fields, this.#peer, this.#backend, retries, this.#startMs, clock.now()))
+      observer?.onEnd(recorder.finish(request, fields, this.#peer, this.#backend, this.#startMs, clock.now()))
     } catch (error) {
-      onFault('an observer of calls failed', head.path, error)
+      onFault('an observer of calls failed', request.head.path, error)
     }
   }
 }

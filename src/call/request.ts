@@ -11,6 +11,7 @@ import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream, StreamEnd } from '../transport/transport.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Pieces } from '../wire/pieces.ts'
+import { fieldOf, type RequestId, type RequestIds, withId } from './request-id.ts'
 import { mostRetries } from './stream-end.ts'
 import type { CallTrace } from './trace.ts'
 
@@ -34,6 +35,8 @@ export class CallRequest {
   added: readonly AddedField[] = NO_FIELDS
   /** Undefined: the call belongs to none. */
   trace: CallTrace | undefined
+  /** Undefined: it has none. */
+  id: RequestId | undefined
   /** END_STREAM came. */
   ended = false
   /** All that came is kept, so that it can be sent again. Once this is false, the call is committed to its attempt. */
@@ -53,13 +56,18 @@ export class CallRequest {
   #more: Pieces | undefined
   readonly #memory: CallMemory
   readonly #holder: MemoryHolder
+  readonly #ids: RequestIds | undefined
   /** Counted in `#memory` until the call is over, beside `bytes`. */
   #callBytes = 0
 
-  /** @param holder the client's session, in whose name memory is counted */
-  constructor(memory: CallMemory, holder: MemoryHolder) {
+  /**
+   * @param holder the client's session, in whose name memory is counted
+   * @param ids undefined: requests have none
+   */
+  constructor(memory: CallMemory, holder: MemoryHolder, ids?: RequestIds) {
     this.#memory = memory
     this.#holder = holder
+    this.#ids = ids
   }
 
   /** Its headers came. @returns false: the calls of its client take all the memory that they may */
@@ -67,6 +75,7 @@ export class CallRequest {
     this.block = block
     this.head = readHead(block)
     this.ended = endStream
+    if (this.#ids !== undefined) this.id = this.#ids.of(block)
     const bytes = CALL_BYTES + this.head.listBytes
     if (!this.#memory.take(this.#holder, bytes)) return false
     this.#callBytes = bytes
@@ -143,6 +152,11 @@ export class CallRequest {
     this.#memory.give(this.#holder, this.#callBytes)
   }
 
+  /** The headers of its response, as the client gets them. */
+  responseOf(block: HeaderBlock): HeaderBlock {
+    return this.id?.responds ? withId(block, this.id) : block
+  }
+
   /**
    * Sends all that has come.
    * @param timeout for `grpc-timeout`; undefined where it has none
@@ -150,16 +164,19 @@ export class CallRequest {
    * @throws HeadersRefused
    */
   sendTo(stream: Stream, address: DialAddress, timeout: string | undefined): boolean {
-    const { authority, added, ended } = this
+    const { authority, added, ended, id } = this
     const scheme = address.tls === undefined ? 'http' : 'https'
     const own = this.trace?.attempt(address)
     const without = own !== undefined && (own.replaces || added.length > 0) ? own.names : undefined
-    const block = editRequest(this.block, { scheme, authority, timeout, added, without })
-    stream.sendHeaders(block, ended && this.bytes === 0, own?.fields)
+    const ownId = id && fieldOf(id, added)
+    const withoutName = ownId !== undefined && (id!.replaces || added.length > 0) ? ownId.name : undefined
+    const block = editRequest(this.block, { scheme, authority, timeout, added, without, withoutName })
+    const more = ownId === undefined ? own?.fields : [...(own?.fields ?? NO_FIELDS), ownId]
+    stream.sendHeaders(block, ended && this.bytes === 0, more)
     if (this.bytes === 0) return true
-    const more = this.#more
-    const writable = stream.sendData(this.#first, this.#start, this.#end, ended && more === undefined)
-    return more === undefined ? writable : sendPieces(stream, more, ended)
+    const pieces = this.#more
+    const writable = stream.sendData(this.#first, this.#start, this.#end, ended && pieces === undefined)
+    return pieces === undefined ? writable : sendPieces(stream, pieces, ended)
   }
 
   #push(bytes: Buffer, start: number, end: number): void {

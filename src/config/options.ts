@@ -66,6 +66,11 @@ export interface ProxyOptions {
   /** Header fields that the proxy adds to requests; by default none. */
   readonly headers?: HeaderOptions
   /**
+   * Gives each request an id: for the backend, the log and the latest failures; default: none, and what clients send
+   * goes on as it came.
+   */
+  readonly requestId?: RequestIdOptions
+  /**
    * Forward other content types too, instead of answering HTTP 415.
    * @defaultValue `false`
    */
@@ -104,6 +109,26 @@ export interface HeaderOptions {
    * Default: what clients send goes on, whoever they are.
    */
   readonly xForwardedClientCert?: 'set' | 'append' | 'forward' | 'remove'
+}
+
+/** Ids of requests. */
+export interface RequestIdOptions {
+  /**
+   * The field that has the id, in requests to backends.
+   * @defaultValue `x-request-id`
+   */
+  readonly header?: string
+  /**
+   * Take what a client sends, where it is one text of at most 128 visible ASCII characters without a comma; else it is
+   * replaced, as all are without this.
+   * @defaultValue `false`
+   */
+  readonly trust?: boolean
+  /**
+   * Tell the client too, in the headers of the response.
+   * @defaultValue `false`
+   */
+  readonly respond?: boolean
 }
 
 /** The end of a proxy. */

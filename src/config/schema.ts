@@ -16,6 +16,7 @@ import { limits } from './schema/limits.ts'
 import { listener } from './schema/listeners.ts'
 import { log } from './schema/log.ts'
 import { metrics } from './schema/metrics.ts'
+import { requestId } from './schema/request-id.ts'
 import { route } from './schema/routes.ts'
 import { tls } from './schema/tls.ts'
 import { traces } from './schema/traces.ts'
@@ -54,6 +55,7 @@ export const configSchema = strict({
   admin,
   tls,
   headers,
+  requestId,
   acceptNonGrpc: flag(false, 'Forward other content types too, instead of answering HTTP 415'),
   drain,
   workers,

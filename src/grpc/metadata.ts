@@ -137,20 +137,22 @@ export interface RequestEdits {
   readonly added: readonly AddedField[]
   /** Fields of these names are left out, also of those that are added. */
   readonly without?: ReadonlySet<string> | undefined
+  /** The same, of one name. */
+  readonly withoutName?: string | undefined
 }
 
 /** The block itself when nothing differs. */
 export function editRequest<F extends Field>(block: readonly F[], edits: RequestEdits): readonly (F | Field)[] {
-  const { without } = edits
+  const { without, withoutName } = edits
   const isSame = edits.authority === undefined && edits.timeout === undefined && without === undefined
-  if (isSame && edits.added.length === 0) {
+  if (isSame && withoutName === undefined && edits.added.length === 0) {
     if (hasField(block, ':scheme', edits.scheme)) return block
   }
   const out: (F | Field)[] = []
   let named = false
   for (const field of block) {
     if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
-    if (without?.has(field.name)) continue
+    if (without?.has(field.name) || field.name === withoutName) continue
     switch (field.name) {
       case ':scheme':
         out.push(withValue(field, edits.scheme))
@@ -173,7 +175,9 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     }
   }
   if (edits.authority !== undefined && !named) addAuthority(out, edits.authority)
-  for (const field of edits.added) if (field.removes !== true && !without?.has(field.name)) out.push(field)
+  for (const field of edits.added) {
+    if (field.removes !== true && !without?.has(field.name) && field.name !== withoutName) out.push(field)
+  }
   return out
 }
 

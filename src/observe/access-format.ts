@@ -35,6 +35,7 @@ const FIELDS = {
   responseBytes: record => record.response.bytes,
   responseMessages: record => record.response.messages,
   retries: record => record.retries,
+  requestId: record => record.requestId,
   traceId: record => record.trace?.traceId,
 } satisfies Readonly<Record<string, (record: CallRecord) => Value>>
 
@@ -109,6 +110,7 @@ function wholeRecord(record: CallRecord): object {
     responseBytes: record.response.bytes,
     responseMessages: record.response.messages,
     retries: record.retries,
+    requestId: record.requestId,
     traceId: record.trace?.traceId,
   }
 }

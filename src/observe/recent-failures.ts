@@ -31,6 +31,8 @@ export interface RecentFailure {
   readonly reason: string
   readonly cause: string
   readonly durationMs: number
+  /** As the access log has it. Absent where requests have none. */
+  readonly requestId?: string
 }
 
 /** A few screens. What they hold of header fields is bounded by the limits of header lists. */
@@ -46,7 +48,7 @@ const CHANGED_ITS_MIND = 'reset-CANCEL'
 type Kept = Pick<
   CallRecord,
   | ('path' | 'authority' | 'peer' | 'backend' | 'endpoint' | 'status' | 'message')
-  | ('endedBy' | 'reason' | 'cause' | 'durationMs')
+  | ('endedBy' | 'reason' | 'cause' | 'durationMs' | 'requestId')
 >
 
 interface Entry {
@@ -111,8 +113,8 @@ export class RecentFailures implements CallObserver {
 
 function keptOf(record: CallRecord): Kept {
   const { path, authority, peer, backend, endpoint } = record
-  const { status, message, endedBy, reason, cause, durationMs } = record
-  return { path, authority, peer, backend, endpoint, status, message, endedBy, reason, cause, durationMs }
+  const { status, message, endedBy, reason, cause, durationMs, requestId } = record
+  return { path, authority, peer, backend, endpoint, status, message, endedBy, reason, cause, durationMs, requestId }
 }
 
 function isSame(one: Kept, other: Kept): boolean {
@@ -143,5 +145,6 @@ function shown({ atMs, times, last }: Entry): RecentFailure {
     reason: last.reason,
     cause: shownText(last.cause),
     durationMs: Math.round(last.durationMs * 1000) / 1000,
+    ...(last.requestId !== undefined && { requestId: last.requestId }),
   }
 }

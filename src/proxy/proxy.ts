@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { Client } from '../backend/client-share.ts'
 import { Fleet } from '../backend/fleet.ts'
-import { addedFields } from '../call/added-fields.ts'
+import { requestFields } from '../call/added-fields.ts'
 import type { RelayContext } from '../call/context.ts'
 import { LiveCalls } from '../call/live-calls.ts'
 import { Relay } from '../call/relay.ts'
@@ -102,7 +102,7 @@ export class VerbatimProxy implements Live {
       memory: this.#carriers.memory,
       replayBytes: setup.limits.replayBytes,
       acceptNonGrpc: setup.acceptNonGrpc,
-      addedFields: addedFields(setup.headers),
+      ...requestFields(setup),
       ...this.#observers.ofCalls,
       onFault: this.#events.fault,
       onOddity: this.#tally.add,

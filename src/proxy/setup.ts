@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { AdminOptions } from '../admin/server.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { AddedFieldsOptions } from '../call/added-fields.ts'
+import type { RequestIdRules } from '../call/request-id.ts'
 import type { AccessRules } from '../observe/access-log.ts'
 import type { CallMetricsOptions } from '../observe/call-metrics.ts'
 import type { LogOptions } from '../observe/logger.ts'
@@ -90,6 +91,8 @@ export interface ProxySetup {
   readonly certificates?: readonly CertificateTerm[]
   readonly tls: TlsSettings
   readonly headers: AddedFieldsOptions
+  /** Undefined: requests have no ids. */
+  readonly requestId?: RequestIdRules | undefined
   readonly acceptNonGrpc: boolean
   /** Whole proxies as processes; `auto`: as many as the process may use cores. Undefined: this process is the proxy. */
   readonly workers?: number | 'auto'

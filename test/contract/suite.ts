@@ -18,6 +18,7 @@ import { lifetimes } from './lifetimes.ts'
 import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
 import { places } from './places.ts'
+import { requestIds } from './request-ids.ts'
 import { resets } from './resets.ts'
 import { retries } from './retries.ts'
 import { reuse } from './reuse.ts'
@@ -33,6 +34,7 @@ export type { Pairing } from './rig.ts'
 
 const THEMES = {
   headers,
+  'request ids': requestIds,
   malformed,
   ends,
   resets,
