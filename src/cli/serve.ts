@@ -1,6 +1,7 @@
 /** `grpc-verbatim serve`: the proxy as a process of its own. */
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
+import type { Logger } from 'pino'
 import type { LogOptions, TransportOption } from '../config/options.ts'
 import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
@@ -55,6 +56,7 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
   const reloading = options.config === undefined ? undefined : await import('../config/reload.ts')
   const proxy = await proxyOf(resolution, flags)
   const { log } = proxy
+  const manager = await serviceManagerOf(log)
   process.on('uncaughtException', error => {
     log.fatal({ err: error }, 'uncaught exception')
     process.exit(1)
@@ -64,7 +66,9 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
   const draining = drainOnSignals(
     {
       async drain() {
+        const told = manager?.stopping(proxy.setup.drain.graceMs)
         if ((await proxy.drain()) === false) process.exitCode = 1
+        await told
       },
     },
     lastLinesWritten,
@@ -76,14 +80,17 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
     log,
     refusal: () => (draining() ? 'this process ends' : isServing ? undefined : 'this process does not serve yet'),
     commandLine: () => pidFile?.takeNext() ?? ownCommandLine(),
-    onReplaced: () => proxy.askDrain(),
+    async onReplaced(pid) {
+      await manager?.replacedBy(pid)
+      proxy.askDrain()
+    },
     onFailed: () => pidFile?.write(),
   })
   process.on('SIGUSR2', () => succession.start())
   // Workers that have no endpoint yet keep calls waiting.
   if ('fleet' in proxy) await predecessor?.waitFor(() => proxy.fleet.missing)
   const started = proxy.start()
-  const setup = { file: options.config ?? '', read, log, started }
+  const setup = { file: options.config ?? '', read, log, started, follower: manager }
   const reloader = reloading && new reloading.Reloader(proxy, setup)
   reloadOnHangup(log, reloader)
   if (reloader !== undefined) proxy.reload = () => reloader.reload('the admin address')
@@ -100,9 +107,17 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
   process.on('exit', () => pidFile?.remove())
   isServing = true
   predecessor?.ready()
+  manager?.ready((await started).map(({ address }) => address))
   // The lines that say where it listens must not wait for others.
   log.flush()
   if (process.stdout.isTTY) await greet(proxy, await started)
+}
+
+/** Undefined: systemd does not ask to be told how this process is, or there is none. */
+async function serviceManagerOf(log: Logger) {
+  if (!process.env.NOTIFY_SOCKET) return undefined
+  const { ServiceManager } = await import('./service-manager.ts')
+  return new ServiceManager(log)
 }
 
 /** For a person; programs read the log. */

@@ -45,8 +45,8 @@ export interface SuccessionOptions {
   readonly commandLine: () => CommandLine
   /** Why there can be none now. */
   readonly refusal: () => string | undefined
-  /** The successor serves. */
-  readonly onReplaced: () => void
+  /** The successor serves, in the process of that id. */
+  readonly onReplaced: (pid: number) => void
   /** There is no successor, and this process goes on. */
   readonly onFailed: () => void
 }
@@ -125,7 +125,7 @@ export class Succession {
     log.info({ successor: successor.pid }, 'the successor serves: this process drains, and ends')
     // It outlives this process.
     successor.unref()
-    onReplaced()
+    onReplaced(successor.pid!)
   }
 
   #fail(reason: string): void {

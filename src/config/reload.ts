@@ -52,6 +52,13 @@ export interface ReloaderOptions {
   readonly log: Logger
   /** Nothing is reloaded before this. */
   readonly started: Promise<unknown>
+  readonly follower?: ReloadFollower | undefined
+}
+
+/** Whoever is told that reloads begin and end. */
+export interface ReloadFollower {
+  reloading(): void
+  reloaded(verdict: Verdict): void
 }
 
 const CHANGED = 'a file has changed'
@@ -102,9 +109,11 @@ export class Reloader {
   }
 
   async #reload(why: string): Promise<Verdict> {
+    const { file, log, follower } = this.#options
+    follower?.reloading()
     const verdict = await this.#judge()
     this.#proxy.configuration?.judged(verdict.kind)
-    const { file, log } = this.#options
+    follower?.reloaded(verdict)
     if (verdict.kind === 'rejected') {
       for (const problem of verdict.problems) log.error({ why }, formatProblem(problem))
       log.error({ why }, `${file} is not used: the proxy goes on with the configuration that it has`)

@@ -10,7 +10,10 @@ const packages = new Set<string>()
 registerHooks({
   load(url, context, next) {
     const name = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]
-    const ours = /\/src\/((?:discovery|workers)\/\w+|web\/web-stream|transport\/http1\/server)\.ts$/.exec(url)?.[1]
+    const ours =
+      /\/src\/((?:discovery|workers)\/\w+|cli\/service-manager|web\/web-stream|transport\/http1\/server)\.ts$/.exec(
+        url,
+      )?.[1]
     for (const one of [name, ours]) if (one !== undefined) packages.add(one)
     return next(url, context)
   },

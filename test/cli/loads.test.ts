@@ -1,7 +1,8 @@
 /** What a command, or the library, does not need is not loaded: it would cost start time and memory for nothing. */
 import { join } from 'node:path'
 import t from 'tap'
-import { CLI, startProgram } from './run.ts'
+import type { Scope } from '../support/teardown.ts'
+import { CLI, type Running, startProgram } from './run.ts'
 
 const HOOK = join(import.meta.dirname, 'loaded.ts')
 const LIBRARY = join(import.meta.dirname, '../../src/index.ts')
@@ -10,6 +11,7 @@ const FILE = ['--config', join(import.meta.dirname, '../../fixtures/config/unrea
 
 /** Packages, parts of Node and modules of ours that somebody may need, and not everybody. */
 const COSTLY = [
+  'cli/service-manager',
   'commander',
   'crypto',
   'discovery/dns',
@@ -59,11 +61,15 @@ const CASES: readonly Case[] = [
   ['check', [CLI, 'check', ...FILE], ['commander', 'yaml', 'zod']],
 ]
 
+/** The test runner puts modules of its own into each process by that variable. */
+function withHook(t: Scope, variables: readonly string[], args: readonly string[]): Running {
+  return startProgram(t, 'env', '-u', 'NODE_OPTIONS', ...variables, process.execPath, '--import', HOOK, ...args)
+}
+
 t.test('what each of them loads', async t => {
   await Promise.all(
     CASES.map(async ([what, args, needs, worker]) => {
-      // The test runner puts modules of its own into each process by that variable.
-      const running = startProgram(t, 'env', '-u', 'NODE_OPTIONS', process.execPath, '--import', HOOK, ...args)
+      const running = withHook(t, [], args)
       if (args.includes('serve') && !args.includes('--help')) {
         await running.output(/listening on/)
         running.child.kill('SIGTERM')
@@ -76,4 +82,11 @@ t.test('what each of them loads', async t => {
       t.same(costly, worker === undefined ? [needs] : [worker, needs], what)
     }),
   )
+})
+
+t.test('what tells systemd is loaded where it asks', async t => {
+  const running = withHook(t, ['NOTIFY_SOCKET=/nowhere/notify'], [CLI, 'serve', ...ROUTES])
+  await running.output(/listening on/)
+  running.child.kill('SIGTERM')
+  t.match((await running.exit).stderr, /"cli\/service-manager"/)
 })
