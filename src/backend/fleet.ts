@@ -9,6 +9,8 @@ import { endpointSpecs } from './endpoint-source.ts'
 /** A backend with all defaults filled in, and what carries its sessions. */
 export interface BackendSetup extends BackendSettings {
   readonly transport: TransportName
+  /** Carries its sessions instead: a service of the proxy itself. */
+  readonly carrier?: ClientTransport
   /** Without an endpoint of it that can be used the proxy is not ready. */
   readonly required?: boolean
 }
@@ -47,7 +49,8 @@ export class Fleet {
   }
 
   #open(setup: BackendSetup): Backend {
-    const backend = new Backend(setup, { ...this.#context, transport: this.#context.transport(setup.transport) })
+    const transport = setup.carrier ?? this.#context.transport(setup.transport)
+    const backend = new Backend(setup, { ...this.#context, transport })
     if (this.#closed) backend.close()
     return backend
   }
@@ -133,6 +136,12 @@ export class Fleet {
   get missing(): string[] {
     const named = [...this.#named].filter(([, { setup, backend }]) => setup.required === true && !hasUsable(backend))
     return named.map(([name]) => name)
+  }
+
+  /** Whether the backend of this name has an endpoint that can be used. */
+  isUsable(name: string): boolean {
+    const known = this.#named.get(name)
+    return known !== undefined && hasUsable(known.backend)
   }
 
   get counts(): FleetCounts {

@@ -5,6 +5,7 @@
 import { checkBackends } from './checks/backends.ts'
 import { checkDestinations } from './checks/destinations.ts'
 import { checkGates } from './checks/gates.ts'
+import { checkHealthService } from './checks/health-service.ts'
 import { checkListeners } from './checks/listeners.ts'
 import { checkRoutes } from './checks/routes.ts'
 import type { Finding } from './problems.ts'
@@ -19,6 +20,8 @@ export function crossChecks(input: unknown): Finding[] {
     root.include === undefined ? [] : [{ path: ['include'], message: 'is for files: in code, join objects' }]
   return [
     ...included,
-    ...[checkListeners, checkDestinations, checkRoutes, checkGates, checkBackends].flatMap(check => check(root)),
+    ...[checkListeners, checkDestinations, checkRoutes, checkGates, checkBackends, checkHealthService].flatMap(check =>
+      check(root),
+    ),
   ]
 }

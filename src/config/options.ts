@@ -11,7 +11,7 @@ import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import type { LimitOptions } from './options/limits.ts'
 import type { ListenerOptions } from './options/listeners.ts'
 import type { LogOptions } from './options/log.ts'
-import type { AdminOptions, MetricsOptions, TlsOptions } from './options/operation.ts'
+import type { AdminOptions, HealthServiceOptions, MetricsOptions, TlsOptions } from './options/operation.ts'
 import type { RouteOptions } from './options/routes.ts'
 import type { TraceOptions } from './options/traces.ts'
 
@@ -51,6 +51,11 @@ export interface ProxyOptions {
   readonly require?: RequirementOptions
   /** Decides instead of `routes` (in code only). */
   readonly director?: Director
+  /**
+   * Answer `grpc.health.v1.Health` here, before gates and routes: `true` for the proxy as a whole, or for services too;
+   * default: such calls are forwarded.
+   */
+  readonly healthService?: boolean | HealthServiceOptions
   /** What is logged, how, and where. */
   readonly log?: LogOptions
   /** Used instead of one made from `log` (in code only). */

@@ -12,6 +12,7 @@ import { drain } from './schema/drain.ts'
 import { codeOnly, flag, isFunction, strict } from './schema/fields.ts'
 import { gates, requirement } from './schema/gates.ts'
 import { headers } from './schema/headers.ts'
+import { healthService } from './schema/health-service.ts'
 import { limits } from './schema/limits.ts'
 import { listener } from './schema/listeners.ts'
 import { log } from './schema/log.ts'
@@ -45,6 +46,7 @@ export const configSchema = strict({
     description: 'Decides instead of `routes`',
     'x-code-only': '(call) => Target',
   }),
+  healthService,
   log,
   logger: codeOnly<Logger>(isLogger, 'pino.Logger', 'a pino logger').optional().meta({
     description: 'Used instead of one made from `log`',

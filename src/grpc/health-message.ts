@@ -7,7 +7,11 @@
  * ```
  */
 
-export const HEALTH_CHECK_PATH = '/grpc.health.v1.Health/Check'
+import { isUtf8 } from 'node:buffer'
+
+export const HEALTH_SERVICE = 'grpc.health.v1.Health'
+export const HEALTH_CHECK_PATH = `/${HEALTH_SERVICE}/Check`
+export const HEALTH_WATCH_PATH = `/${HEALTH_SERVICE}/Watch`
 
 export const ServingStatus = {
   UNKNOWN: 0,
@@ -41,22 +45,45 @@ function varint(value: number): number[] {
   return bytes
 }
 
-/**
- * Fields that are not known are passed over, and of several statuses the last one counts, as protobuf wants it.
- * @returns undefined: these bytes are no such message
- */
+/** What a server answers. */
+export function healthResponse(status: ServingStatus): Buffer {
+  // proto3 does not send what is 0.
+  return Buffer.from(status === ServingStatus.UNKNOWN ? [] : [TAG_STATUS, ...varint(status)])
+}
+
+/** @returns the service that is asked for, `''` for the server as a whole; undefined: these bytes are no such message */
+export function readHealthRequest(bytes: Uint8Array): string | undefined {
+  return lastValue(bytes, TAG_SERVICE, '', reader => reader.text())
+}
+
+/** @returns undefined: these bytes are no such message */
 export function readHealthResponse(bytes: Uint8Array): ServingStatus | undefined {
+  return lastValue(bytes, TAG_STATUS, ServingStatus.UNKNOWN, reader => reader.varint())
+}
+
+/**
+ * The one field of a message. Fields that are not known are passed over, and of several values the last one counts, as
+ * protobuf wants it.
+ * @param absent the value where there is none
+ * @param read undefined: there is no such value
+ */
+function lastValue<T>(
+  bytes: Uint8Array,
+  wanted: number,
+  absent: T,
+  read: (reader: Reader) => T | undefined,
+): T | undefined {
   const reader = new Reader(bytes)
-  let status: number = ServingStatus.UNKNOWN
+  let last = absent
   let groups = 0
   while (reader.left > 0) {
     const tag = reader.varint()
     // Field 0 is not allowed.
     if (tag === undefined || tag >>> 3 === 0) return undefined
-    if (tag === TAG_STATUS) {
-      const value = reader.varint()
+    if (tag === wanted) {
+      const value = read(reader)
       if (value === undefined) return undefined
-      if (groups === 0) status = value
+      if (groups === 0) last = value
       continue
     }
     const wireType = tag & 7
@@ -65,7 +92,7 @@ export function readHealthResponse(bytes: Uint8Array): ServingStatus | undefined
     else if (!reader.skip(wireType)) return undefined
     if (groups < 0) return undefined
   }
-  return groups === 0 ? status : undefined
+  return groups === 0 ? last : undefined
 }
 
 class Reader {
@@ -89,6 +116,15 @@ class Reader {
       if (byte < 0x80) return value
     }
     return undefined
+  }
+
+  /** Undefined: it is not whole, or no UTF-8, which proto3 asks of a string. */
+  text(): string | undefined {
+    const length = this.varint()
+    const start = this.#at
+    if (length === undefined || !this.#skipBytes(length)) return undefined
+    const bytes = Buffer.from(this.#bytes.subarray(start, this.#at))
+    return isUtf8(bytes) ? bytes.toString('utf8') : undefined
   }
 
   /** @returns whether there was such a value */

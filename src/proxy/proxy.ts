@@ -26,6 +26,7 @@ import { ConfigurationRecord } from './configuration-record.ts'
 import { EventLog } from './event-log.ts'
 import { Front } from './front.ts'
 import { Observers } from './observers.ts'
+import { OwnHealth } from './own-health.ts'
 import type { ProxySetup } from './setup.ts'
 import { type OpenCounts, openCounts, type ProxyState, proxyState, type StateOptions, Tally } from './state.ts'
 import type { CallsOwner } from './web-front.ts'
@@ -52,6 +53,7 @@ export class VerbatimProxy implements Live {
   readonly configuration = new ConfigurationRecord()
   readonly #serve: StreamHandler
   readonly #observers: Observers
+  readonly #health = new OwnHealth(this)
   /** What the next call is made with; one that has begun keeps what it has. */
   #relayContext: RelayContext
   /** The last of the changes that were asked for. */
@@ -96,7 +98,7 @@ export class VerbatimProxy implements Live {
 
   #contextOf(setup: ProxySetup, director: Director): RelayContext {
     return {
-      routes: { director, entrance: setup.gate?.(director), backend: this.fleet.lookup() },
+      routes: { director, entrance: this.#health.before(director, setup), backend: this.fleet.lookup() },
       clock: loopClock,
       wheel: this.#wheel,
       memory: this.#carriers.memory,
@@ -113,9 +115,7 @@ export class VerbatimProxy implements Live {
   #acceptorOwner(): CallsOwner {
     return {
       onStream: (stream, session) => this.#relay(stream, session),
-      onSessionReady: () => {
-        // Nothing to do before its first call.
-      },
+      onSessionReady() {}, // Nothing to do before its first call.
       onSessionClosed: this.#events.clientGone,
       onRefused: this.#events.refused,
     }
@@ -228,6 +228,7 @@ export class VerbatimProxy implements Live {
   async drain(graceMs: number = this.setup.drain.graceMs): Promise<void> {
     this.#stopping = true
     this.front.drain()
+    this.#health.drain()
     this.log.info({ calls: this.#live.size, graceMs }, 'draining')
     // A connection without a call may have one on its way.
     await Promise.all([this.front.empty(graceMs), this.#live.empty(systemClock, graceMs)])

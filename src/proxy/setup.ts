@@ -65,6 +65,12 @@ export interface GatesSetup {
   readonly keyFiles: ReadonlyMap<string, object>
 }
 
+/** `grpc.health.v1.Health`, answered by the proxy itself. */
+export interface HealthServiceSetup {
+  /** The backends that names of services ask for. Unless it is here, `''` asks whether the proxy is ready. */
+  readonly services: Readonly<Record<string, string>>
+}
+
 /** A configuration with all defaults filled in and nothing left to look up. */
 export interface ProxySetup {
   readonly listeners: readonly ListenerSetup[]
@@ -74,6 +80,8 @@ export interface ProxySetup {
   readonly gate?: Gate | undefined
   /** What calls must pass, as data that another process can have. `config/gates.ts` makes the gates of it. */
   readonly gates?: GatesSetup
+  /** Undefined: such calls are forwarded as any other. */
+  readonly healthService?: HealthServiceSetup | undefined
   /** Decides instead of `routes`. */
   readonly director?: Director
   readonly log: LogOptions & { readonly access: boolean | (AccessRules & { readonly file?: LogFile | undefined }) }

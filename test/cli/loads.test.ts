@@ -24,6 +24,7 @@ const COSTLY = [
   'http2-wrapper',
   'pino',
   'protobufjs',
+  'rpc/health-service',
   'tls',
   'transport/http1/server',
   'web/web-stream',

@@ -27,7 +27,7 @@ import {
 async function embedded(t: Test, pairing: Pairing): Promise<Rig> {
   const backend = await RawServer.listen(t)
   const main = { endpoints: [backend.url], transport: pairing.upstream }
-  const proxy = createProxy({ backends: { main }, log: { level: 'silent' } })
+  const proxy = createProxy({ backends: { main }, log: { level: 'silent' }, healthService: true })
   t.teardown(() => proxy.close())
   const server = createServer()
   server.on('stream', proxy.handler)
@@ -63,6 +63,17 @@ export function embedding(t: Test, pairing: Pairing): void {
     const [head] = call.client.stream(call.id)
     if (head?.kind === 'headers') t.same(pairs(head.fields), RESPONSE, 'no date')
     await goesOn(t, here)
+  })
+
+  t.test('the health of the proxy is answered here too', async t => {
+    const { client, proxy } = await embedded(t, pairing)
+    const id = client.request(requestFields([], '/grpc.health.v1.Health/Watch'))
+    client.data(id, Buffer.alloc(5), { endStream: true })
+    await client.received(id, 7)
+    t.same([...client.body(id)], [0, 0, 0, 0, 2, 8, 1], 'SERVING')
+    await proxy.drain(60_000)
+    await client.ended(id)
+    t.same([...client.body(id).subarray(7)], [0, 0, 0, 0, 2, 8, 2], 'NOT_SERVING')
   })
 
   t.test('Trailers-Only, a call without a message, resets both ways, and refusals are the same too', async t => {

@@ -13,6 +13,7 @@ import { ends } from './ends.ts'
 import { gates } from './gates.ts'
 import { goaway } from './goaway.ts'
 import { headers } from './headers.ts'
+import { healthService } from './health-service.ts'
 import { hostile } from './hostile.ts'
 import { lifetimes } from './lifetimes.ts'
 import { losses } from './losses.ts'
@@ -46,6 +47,7 @@ const THEMES = {
   routing,
   gates,
   drain,
+  'health service': healthService,
   'back-pressure': backPressure,
   'stream limits': streamLimits,
   strangers,

@@ -1,7 +1,13 @@
 /** The messages of grpc.health.v1, against an encoder of somebody else, and bytes that are none. */
 import protobuf from 'protobufjs'
 import t from 'tap'
-import { healthRequest, readHealthResponse, ServingStatus } from '../../src/grpc/health-message.ts'
+import {
+  healthRequest,
+  healthResponse,
+  readHealthRequest,
+  readHealthResponse,
+  ServingStatus,
+} from '../../src/grpc/health-message.ts'
 
 const { root } = protobuf.parse(`
   syntax = "proto3";
@@ -18,6 +24,20 @@ const Later = root.lookupType('LaterResponse')
 t.test('a request is what protobufjs makes', async t => {
   for (const service of ['', 'a', 'pkg.Service', 'größe', 'x'.repeat(127), 'x'.repeat(128), 'x'.repeat(20_000)])
     t.same([...healthRequest(service)], [...Request.encode({ service }).finish()], service.slice(0, 20))
+})
+
+t.test('a request is read back, and what is none is told', async t => {
+  for (const service of ['', 'a', 'pkg.Service', 'größe', 'x'.repeat(128), 'x'.repeat(4_000)])
+    t.equal(readHealthRequest(Request.encode({ service }).finish()), service, service.slice(0, 20))
+  t.equal(readHealthRequest(Buffer.from([0x0a, 1, 0x61, 0x0a, 1, 0x62])), 'b', 'of two names the last')
+  t.equal(readHealthRequest(Buffer.from([0x10, 1, 0x0a, 1, 0x61])), 'a', 'behind a field of a later version')
+  t.equal(readHealthRequest(Buffer.from([0x08, 1])), '', 'the same number with another encoding')
+  const wrong = [[0x0a], [0x0a, 2, 0x61], [0x0a, 1, 0xff], [0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x61], [0x00], [0x0b]]
+  for (const bytes of wrong) t.equal(readHealthRequest(Buffer.from(bytes)), undefined, bytes.join())
+})
+
+t.test('a response is what protobufjs makes', async t => {
+  for (const status of [0, 1, 2, 3]) t.same([...healthResponse(status)], [...Response.encode({ status }).finish()])
 })
 
 t.test('a response is read', async t => {

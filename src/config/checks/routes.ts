@@ -12,8 +12,8 @@ export function checkRoutes(root: RawMap): Finding[] {
   return [...findings, ...known.filter(name => !used.has(name)).map(unused)]
 }
 
-/** A backend's name, as a route has it. */
-interface Named {
+/** A backend's name, as the configuration has it. */
+export interface Named {
   readonly name: unknown
   readonly path: Path
 }
@@ -29,7 +29,7 @@ function namesIn(entry: unknown, i: number): Named[] {
   ]
 }
 
-function checkName({ name, path }: Named, known: readonly string[]): Finding[] {
+export function checkName({ name, path }: Named, known: readonly string[]): Finding[] {
   if (typeof name !== 'string' || known.includes(name)) return []
   const hint = didYouMean(name, known) || (known.length > 0 ? `; there is ${known.join(', ')}` : '')
   return [{ path, message: `there is no backend ${JSON.stringify(name)}${hint}` }]

@@ -13,6 +13,15 @@ export interface MetricsOptions {
   readonly maxMethods?: number
 }
 
+/** What clients may ask the health of. */
+export interface HealthServiceOptions {
+  /**
+   * Backends by the names that clients ask for: such a service is served while an endpoint of its backend can be used;
+   * `""` asks whether the proxy is ready, unless it is here.
+   */
+  readonly services?: Readonly<Record<string, string>>
+}
+
 /** The address for operators. */
 export interface AdminOptions {
   /** `127.0.0.1:9901`, `"[::1]:9901"`, `unix:/path` or `fd:name`. */
