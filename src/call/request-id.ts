@@ -33,11 +33,14 @@ const TAKEN = /^[!-+\--~]{1,128}$/
 
 export class RequestIds {
   readonly #name: HeaderName
+  /** Version 4 (RFC 9562 §5.4). Node asks the system for the randomness of 128 of them at a time. */
+  readonly #newId: () => string
   readonly #trust: boolean
   readonly #respond: boolean
 
   constructor({ header, trust, respond }: RequestIdRules) {
     this.#name = nameOf(header)
+    this.#newId = nodeCrypto().randomUUID
     this.#trust = trust
     this.#respond = respond
   }
@@ -55,7 +58,7 @@ export class RequestIds {
     if (this.#trust && count === 1 && TAKEN.test(sent!.value)) {
       return { field: sent!, replaces: false, taken: true, responds: this.#respond }
     }
-    return { field: fieldOnce(this.#name, newId()), replaces: count > 0, taken: false, responds: this.#respond }
+    return { field: fieldOnce(this.#name, this.#newId()), replaces: count > 0, taken: false, responds: this.#respond }
   }
 }
 
@@ -73,44 +76,4 @@ export function withId(block: HeaderBlock, { field }: RequestId): HeaderBlock {
   for (let i = 0; i < block.length; i++) if (block[i]!.name !== field.name) named.push(block[i]!)
   named.push(field)
   return named
-}
-
-/** RFC 9562 §5.4: version 4. Its digits are filled in. */
-const TEMPLATE = '00000000-0000-4000-8000-000000000000'
-const LENGTH = TEMPLATE.length
-const OCTETS = 16
-/** One question to the system for so many. Some 2 KiB of text, which who keeps one of them keeps as a whole. */
-const AT_A_TIME = 64
-const DIGITS = Uint8Array.from('0123456789abcdef', digit => digit.charCodeAt(0))
-/** The dashes stand before these octets. */
-const DASHES: ReadonlySet<number> = new Set([4, 6, 8, 10])
-
-let octets: Buffer | undefined
-let texts = ''
-let next = AT_A_TIME
-
-function newId(): string {
-  if (next === AT_A_TIME) {
-    texts = manyIds()
-    next = 0
-  }
-  const at = LENGTH * next++
-  return texts.slice(at, at + LENGTH)
-}
-
-function manyIds(): string {
-  octets ??= Buffer.allocUnsafeSlow(AT_A_TIME * OCTETS)
-  nodeCrypto().randomFillSync(octets)
-  const text = Buffer.from(TEMPLATE.repeat(AT_A_TIME), 'latin1')
-  let at = 0
-  for (let i = 0; i < octets.length; i++) {
-    const place = i % OCTETS
-    let octet = octets[i]!
-    if (DASHES.has(place)) at++
-    if (place === 6) octet = 0x40 | (octet & 0x0f)
-    else if (place === 8) octet = 0x80 | (octet & 0x3f)
-    text[at++] = DIGITS[octet >>> 4]!
-    text[at++] = DIGITS[octet & 0x0f]!
-  }
-  return text.toString('latin1')
 }
