@@ -25,8 +25,11 @@ const LOOK_MS = 1_000
 const FRESH_MS = 100
 /** A load balancer needs one stream, or one for each service; more of one session are surely a mistake. */
 const MOST_WATCHES_OF_CLIENT = 8
-/** Each takes some 2 KiB, and a look every second. */
-const MOST_WATCHES = 1_024
+/**
+ * Clients that check health by themselves (gRFC A17) have one for each connection, and send no calls where it is refused.
+ * So this is more than a proxy has clients; what they take in memory is counted as that of all calls.
+ */
+const MOST_WATCHES = 16_384
 /** How long watchers may take to read why their calls end. */
 const FAREWELL_MS = 1_000
 const SHUTTING_DOWN = 'the proxy is shutting down'
