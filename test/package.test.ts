@@ -190,7 +190,7 @@ t.test('the command line', async t => {
   const cli = path.join('node_modules', 'grpc-verbatim', 'dist', 'cli.js')
   const help = node(project, cli, '--help')
   t.match(help, /^Usage: grpc-verbatim /)
-  for (const command of ['serve', 'check', 'schema', 'demo', 'bench'])
+  for (const command of ['serve', 'check', 'schema', 'top', 'completion', 'demo', 'bench'])
     t.match(help, new RegExp(`^ +${command}\\b`, 'm'))
   t.equal(node(project, cli, '--version').trim(), MANIFEST.version)
   t.type(JSON.parse(node(project, cli, 'schema')), 'object')

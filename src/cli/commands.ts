@@ -3,7 +3,7 @@
  * `--help` needs no proxy, `serve` no test service, `bench` no configuration.
  */
 import { readFileSync } from 'node:fs'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { describeBench } from '../bench/options.ts'
 import { AddressError, parseEndpointAddress, parseListenAddress } from '../config/address.ts'
 
@@ -29,6 +29,11 @@ export function commandLine(): Command {
     .description('print the JSON Schema of configuration files, for editors')
     .action(async () => (await import('./schema.ts')).printSchema())
   describeTop(program.command('top')).action(async options => (await import('./top.ts')).top(options))
+  program
+    .command('completion')
+    .description('print what a shell needs to complete this command line')
+    .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+    .action(async shell => (await import('./completion.ts')).printCompletion(program, shell))
   program
     .command('demo')
     .description('start test backends and a proxy, make a few calls through it, then serve until Ctrl-C')
