@@ -184,6 +184,8 @@ t.test('src/README.md: calls and streams read the time through transport/clock.t
   t.same(readers.toSorted(), [
     'transport/acceptor.ts',
     'transport/clock.ts',
+    // The date of an exemplar.
+    'transport/histogram.ts',
     'transport/native/client.ts',
     // Before anything is listened on.
     'transport/unix-socket.ts',
@@ -198,7 +200,7 @@ t.test('operate: the lines of the log are those that the source writes', async t
   for (const [, messages, level, when] of named.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \|$/gm)) {
     if (messages === 'message') continue
     for (const message of quoted(messages!)) {
-      const words = message.replace(/ …$/, '').replace(/^endpoint /, '')
+      const words = message.replace(/^… /, '').replace(/ …$/, '').replace(/^endpoint /, '')
       t.ok(source.includes(words), `${message} (${level})`)
     }
     for (const token of quoted(when!)) t.ok(source.includes(`'${token}'`), token)
