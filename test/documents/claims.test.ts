@@ -200,7 +200,10 @@ t.test('operate: the lines of the log are those that the source writes', async t
   for (const [, messages, level, when] of named.matchAll(/^\| (.+?) \| (.+?) \| (.+?) \|$/gm)) {
     if (messages === 'message') continue
     for (const message of quoted(messages!)) {
-      const words = message.replace(/^… /, '').replace(/ …$/, '').replace(/^endpoint /, '')
+      const words = message
+        .replace(/^… /, '')
+        .replace(/ …$/, '')
+        .replace(/^endpoint /, '')
       t.ok(source.includes(words), `${message} (${level})`)
     }
     for (const token of quoted(when!)) t.ok(source.includes(`'${token}'`), token)
