@@ -23,8 +23,8 @@ import type { AnsweringStream } from './answering-stream.ts'
 const LOOK_MS = 1_000
 /** A status is computed anew no more often: a backend may have thousands of endpoints, and a client ask without end. */
 const FRESH_MS = 100
-/** A load balancer needs one stream, or one for each service; more of one session are surely a mistake. */
-const MOST_WATCHES_OF_CLIENT = 8
+/** One for each service that a client calls, or for each of some clients whose calls another proxy puts on one session. */
+const MOST_WATCHES_OF_CLIENT = 32
 /**
  * Clients that check health by themselves (gRFC A17) have one for each connection, and send no calls where it is refused.
  * So this is more than a proxy has clients; what they take in memory is counted as that of all calls.

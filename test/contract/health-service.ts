@@ -140,9 +140,9 @@ export function healthService(t: Test, pairing: Pairing): void {
     await checked(t, client, '', ServingStatus.SERVING)
   })
 
-  t.test('health: one session has eight watches', async t => {
+  t.test('health: one session has 32 watches', async t => {
     const { client, port } = await here(t, pairing)
-    const watches = Array.from({ length: 8 }, () => ask(client, WATCH, ''))
+    const watches = Array.from({ length: 32 }, () => ask(client, WATCH, ''))
     for (const id of watches) await gets(t, client, id, ServingStatus.SERVING)
     await refused(t, client, ask(client, WATCH, ''), 8, 'too many calls watch already')
     const other = await RawClient.connect(t, port)
