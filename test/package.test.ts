@@ -5,9 +5,10 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import t from 'tap'
+import { startProgram } from './cli/run.ts'
 import { checkTypes } from './package/types.ts'
 import { placeUsers, useWire } from './package/wire.ts'
-import { MANIFEST, node, ROOT, strangersProject } from './support/stranger.ts'
+import { MANIFEST, node, ROOT, run, strangersProject } from './support/stranger.ts'
 
 // Built once, for all of them.
 const stranger = strangersProject(t)
@@ -194,6 +195,38 @@ t.test('the command line', async t => {
     t.match(help, new RegExp(`^ +${command}\\b`, 'm'))
   t.equal(node(project, cli, '--version').trim(), MANIFEST.version)
   t.type(JSON.parse(node(project, cli, 'schema')), 'object')
+})
+
+/** The program by its name, as `.bin` has it, with this Node. */
+const BY_NAME = ['-u', 'NODE_OPTIONS', `PATH=${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH}`]
+
+const noNames = process.platform === 'win32' && 'programs are started by scripts here'
+
+t.test('npx runs it, without a network', { skip: noNames }, async t => {
+  const npx = (...args: string[]) => run(project, 'env', ...BY_NAME, 'npx', 'grpc-verbatim', ...args)
+  t.equal(npx('--version').trim(), MANIFEST.version)
+  writeFileSync(path.join(project, 'good.yaml'), SERVED)
+  t.match(npx('check', '--config', 'good.yaml'), /^good\.yaml is good/)
+})
+
+const SERVED = `
+listeners: [{ address: 127.0.0.1:0 }]
+backends: { main: { endpoints: [127.0.0.1:1] } }
+admin: { address: 127.0.0.1:0 }
+`
+
+t.test('serve and top: it answers, is shown, and drains', { skip: noNames }, async t => {
+  const config = path.join(project, 'served.yaml')
+  writeFileSync(config, SERVED)
+  const program = path.join(project, 'node_modules/.bin/grpc-verbatim')
+  const proxy = startProgram(t, 'env', ...BY_NAME, program, 'serve', '--config', config)
+  const [, admin] = await proxy.output(/admin address (127\.0\.0\.1:\d+)/)
+  await proxy.output(/listening on 127/)
+  t.equal((await fetch(`http://${admin}/live`)).status, 200)
+  const top = await startProgram(t, 'env', ...BY_NAME, program, 'top', '--once', '--admin', admin!).exit
+  t.match(top, { code: 0, stdout: new RegExp(`^grpc-verbatim ${MANIFEST.version} `) })
+  proxy.child.kill('SIGTERM')
+  t.match(await proxy.exit, { code: 0, stderr: '' })
 })
 
 t.test('the types', async t => checkTypes(t, stranger, placeUsers(project)))

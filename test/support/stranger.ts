@@ -1,6 +1,16 @@
 /** The package as somebody else gets it: packed, unpacked in an empty project. No network. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import type { Scope } from './teardown.ts'
@@ -51,6 +61,13 @@ function install(folder: string, tarball: string): string {
   cpSync(path.join(modules, 'package'), path.join(modules, MANIFEST.name), { recursive: true })
   for (const name of [...Object.keys(MANIFEST.dependencies), '@types/node']) {
     symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name))
+  }
+  // As npm does it.
+  mkdirSync(path.join(modules, '.bin'))
+  for (const [name, file] of Object.entries<string>(MANIFEST.bin)) {
+    const program = path.join(modules, MANIFEST.name, file)
+    chmodSync(program, 0o755)
+    symlinkSync(path.relative(path.join(modules, '.bin'), program), path.join(modules, '.bin', name))
   }
   return project
 }
