@@ -111,7 +111,8 @@ export class CertificateWatch {
 
 /** Everything else may have been said elsewhere: on the command line, in code. */
 function withCertificatesOf(before: ProxySetup, now: ProxySetup): ProxySetup {
-  const { listeners, backends, admin, traces, certificates } = now
-  const optional = { ...(admin && { admin }), ...(traces && { traces }), ...(certificates && { certificates }) }
-  return { ...before, listeners, backends, ...optional }
+  const { listeners, backends, admin, traces, metricsExport, certificates } = now
+  const telemetry = { ...(traces && { traces }), ...(metricsExport && { metricsExport }) }
+  const optional = { ...(admin && { admin }), ...(certificates && { certificates }) }
+  return { ...before, listeners, backends, ...telemetry, ...optional }
 }

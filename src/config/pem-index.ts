@@ -101,8 +101,10 @@ function* sectionsOf(input: unknown): Iterable<Section> {
   }
   const { tls } = mapOf(root.admin)
   if (tls !== undefined) yield { section: tls, path: ['admin', 'tls'], caOption: 'clientCa' }
-  const collector = mapOf(mapOf(root.traces).otlp).tls
-  if (collector !== undefined) yield { section: collector, path: ['traces', 'otlp', 'tls'], caOption: 'ca' }
+  for (const signal of ['traces', 'metrics']) {
+    const { tls } = mapOf(mapOf(root[signal]).otlp)
+    if (tls !== undefined) yield { section: tls, path: [signal, 'otlp', 'tls'], caOption: 'ca' }
+  }
   for (const [name, backend] of Object.entries(mapOf(root.backends))) {
     const { tls } = mapOf(backend)
     if (tls !== undefined) yield { section: tls, path: ['backends', name, 'tls'], caOption: 'ca' }

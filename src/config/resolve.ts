@@ -20,7 +20,7 @@ import { metricsSettings } from './schema/metrics.ts'
 import { webSettings } from './schema/web.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
 import { sourceSetup } from './source.ts'
-import { checkTelemetry, resolveTraces } from './telemetry.ts'
+import { checkTelemetry, resolveMetricsExport, resolveTraces } from './telemetry.ts'
 import { readToken } from './token.ts'
 
 export interface ResolveOptions {
@@ -156,10 +156,12 @@ function assemble(
   const certificates = pems.terms
   const metrics = resolveMetrics(config)
   const traces = resolveTraces(written, pems.filesOf(['traces', 'otlp', 'tls']))
+  const metricsExport = resolveMetricsExport(config, pems.filesOf(['metrics', 'otlp', 'tls']))
   return {
     ...rest,
     ...(metrics && { metrics }),
     ...(healthService && { healthService: healthService === true ? { services: {} } : healthService }),
+    ...(metricsExport && { metricsExport }),
     ...(traces && { traces }),
     ...(admin && {
       admin: resolveAdmin(admin, pems.filesOf(['admin', 'tls']), token, folder),
@@ -188,7 +190,8 @@ function gatesSetup({ gates, require }: Config, keyFiles: KeyFiles): Pick<ProxyS
 /** Who has an admin address wants to see something there. */
 function resolveMetrics({ metrics, admin }: Config): ProxySetup['metrics'] {
   if (metrics === false || (metrics === undefined && admin === undefined)) return undefined
-  return typeof metrics === 'object' ? metrics : metricsSettings.parse({})
+  const { otlp: _, ...settings } = typeof metrics === 'object' ? metrics : metricsSettings.parse({})
+  return settings
 }
 
 function resolveAdmin(

@@ -4,10 +4,12 @@
  */
 import { hasHostTelemetry } from '../observe/host-telemetry.ts'
 import type { OtlpDestination } from '../observe/otlp-client.ts'
-import type { TracesSetup } from '../proxy/setup.ts'
+import type { MetricsExportSetup, TracesSetup } from '../proxy/setup.ts'
 import type { PemFiles } from './pem.ts'
 import type { Finding } from './problems.ts'
 import { isMap, mapOf } from './raw.ts'
+import { MAX_TIMER_MS } from './schema/fields.ts'
+import { MIN_EXPORT_INTERVAL_MS } from './schema/metrics.ts'
 import { collectorUrl, headerName, headerValue } from './schema/otlp.ts'
 import type { Config } from './schema.ts'
 
@@ -16,31 +18,42 @@ type Signal = 'traces' | 'metrics'
 type OtlpConfig = NonNullable<NonNullable<Config['traces']>['otlp']>
 
 const DEFAULT_TIMEOUT_MS = 10_000
+/** OpenTelemetry's SDKs have the same. */
+const DEFAULT_EXPORT_INTERVAL_MS = 60_000
 const DEFAULT_NAME = 'grpc-verbatim'
 
 /** What is wrong with the environment of a configuration that needs it. @param input as the user wrote it */
 export function checkTelemetry(input: unknown, environment: Environment = process.env): Finding[] {
-  const { traces } = mapOf(input)
-  if (!isMap(traces)) return []
+  const { traces, metrics } = mapOf(input)
+  const { otlp } = mapOf(metrics)
+  return [
+    ...(isMap(traces) ? checkOtlp('traces', mapOf(traces).otlp, hasHostTelemetry(), environment) : []),
+    ...(isMap(otlp) ? checkOtlp('metrics', otlp, false, environment) : []),
+  ]
+}
+
+/** @param isOptional there may be no URL: they go elsewhere then */
+function checkOtlp(signal: Signal, given: unknown, isOptional: boolean, environment: Environment): Finding[] {
   const findings: Finding[] = []
-  const path = ['traces', 'otlp']
-  const otlp = mapOf(mapOf(traces).otlp)
+  const path = [signal, 'otlp']
+  const otlp = mapOf(given)
   const wrong = (option: string, message: string, warning = false): void => {
     findings.push({ path: [...path, option], message, warning })
   }
   const { url } = otlp
-  const given = endpointOf('traces', environment)
-  if (url === undefined && given !== undefined && !hasHostTelemetry()) {
-    const { success, error } = collectorUrl.safeParse(given.text)
-    if (!success) wrong('url', `${given.name}: ${error.issues[0]!.message}`)
-    if (variable('PROTOCOL', 'traces', environment)?.text === 'grpc') {
+  const endpoint = endpointOf(signal, environment)
+  if (url === undefined && endpoint !== undefined && !isOptional) {
+    const { success, error } = collectorUrl.safeParse(endpoint.text)
+    if (!success) wrong('url', `${endpoint.name}: ${error.issues[0]!.message}`)
+    if (variable('PROTOCOL', signal, environment)?.text === 'grpc') {
       wrong('url', `the environment asks for gRPC; this is HTTP with JSON, whose usual port is 4318, not 4317`, true)
     }
   }
-  if (url === undefined && given === undefined && !hasHostTelemetry()) {
-    wrong('url', 'is needed, or OTEL_EXPORTER_OTLP_ENDPOINT in the environment: where do spans go?')
+  if (url === undefined && endpoint === undefined && !isOptional) {
+    const what = signal === 'traces' ? 'spans' : signal
+    wrong('url', `is needed, or OTEL_EXPORTER_OTLP_ENDPOINT in the environment: where do ${what} go?`)
   }
-  const headers = variable('HEADERS', 'traces', environment)
+  const headers = variable('HEADERS', signal, environment)
   if (otlp.headers === undefined && headers !== undefined && pairsOf(headers.text) === undefined) {
     // Its values may be secrets.
     wrong('headers', `${headers.name} is no list of name=value`)
@@ -61,6 +74,27 @@ export function resolveTraces(
     ...{ sample, propagate, queue },
     ...(!isHosts && { otlp: destinationOf('traces', otlp ?? {}, pem, environment) }),
     resource: resourceOf(serviceName, resource, environment),
+  }
+}
+
+/** @param pem of the `tls` of that signal, which was read without a mistake */
+export function resolveMetricsExport(
+  { metrics, traces }: Pick<Config, 'metrics' | 'traces'>,
+  pem: PemFiles,
+  environment: Environment = process.env,
+): MetricsExportSetup | undefined {
+  if (typeof metrics !== 'object' || metrics.otlp === undefined) return undefined
+  const { otlp } = metrics
+  const given = Number(environment.OTEL_METRIC_EXPORT_INTERVAL)
+  const fallback =
+    Number.isInteger(given) && given >= MIN_EXPORT_INTERVAL_MS && given <= MAX_TIMER_MS
+      ? given
+      : DEFAULT_EXPORT_INTERVAL_MS
+  return {
+    otlp: destinationOf('metrics', otlp, pem, environment),
+    intervalMs: otlp.intervalMs ?? fallback,
+    // It is one process, whatever it tells.
+    resource: resourceOf(otlp.serviceName ?? traces?.serviceName, otlp.resource ?? traces?.resource, environment),
   }
 }
 

@@ -7,10 +7,12 @@ import { accessLog } from '../observe/access-log.ts'
 import { createAccessLogger } from '../observe/logger.ts'
 import { outputOf } from '../observe/outputs.ts'
 import { type RecentFailure, RecentFailures } from '../observe/recent-failures.ts'
+import type { Reading } from '../observe/registry.ts'
 import { Repeats } from '../observe/repeats.ts'
 import { systemClock } from '../transport/clock.ts'
 import { accessFileOf } from './change.ts'
 import { methodsOf, ProxyMetrics } from './metrics.ts'
+import { MetricsExport } from './metrics-export.ts'
 import type { ProxySetup } from './setup.ts'
 import { Traces } from './traces.ts'
 
@@ -27,8 +29,10 @@ export class Observers {
   /** Undefined: nobody could see them. */
   #failures: RecentFailures | undefined
   readonly #traces: Traces
+  readonly #export: MetricsExport
 
-  constructor(setup: ProxySetup, log: Logger) {
+  /** @param read all metrics, where there are some */
+  constructor(setup: ProxySetup, log: Logger, read: () => Reading[]) {
     const file = accessFileOf(setup)
     this.#accessLogger = file === undefined ? log : createAccessLogger(file, setup.log)
     this.#writeText = textWriter(setup, log)
@@ -36,7 +40,9 @@ export class Observers {
     this.#setup = setup
     this.#traces = new Traces(log)
     this.#traces.update(setup.traces, methodsOf(setup.routes))
+    this.#export = new MetricsExport(log, read)
     this.#measure(setup)
+    this.#export.update(setup.metricsExport)
     this.#keepFailures(setup)
   }
 
@@ -57,6 +63,7 @@ export class Observers {
   update(setup: ProxySetup): void {
     if (isDeepStrictEqual(setup.metrics, this.#setup.metrics)) this.#metrics?.know(setup.routes)
     else this.#measure(setup)
+    this.#export.update(setup.metricsExport)
     this.#keepFailures(setup)
     if (!isDeepStrictEqual(setup.traces, this.#setup.traces)) this.#traces.update(setup.traces, methodsOf(setup.routes))
     this.#setup = setup
@@ -64,7 +71,7 @@ export class Observers {
 
   #measure({ metrics, routes }: ProxySetup): void {
     this.#metrics?.close()
-    this.#metrics = metrics && new ProxyMetrics(metrics, routes, this.#traces.families)
+    this.#metrics = metrics && new ProxyMetrics(metrics, routes, [...this.#traces.families, ...this.#export.families])
   }
 
   #keepFailures({ recentFailures }: ProxySetup): void {
@@ -85,7 +92,7 @@ export class Observers {
   async close(): Promise<void> {
     this.#metrics?.close()
     this.repeats.close()
-    await this.#traces.close()
+    await Promise.all([this.#traces.close(), this.#export.close()])
   }
 }
 

@@ -65,7 +65,7 @@ export class VerbatimProxy implements Live {
   constructor(setup: ProxySetup) {
     this.setup = setup
     this.log = setup.logger ?? createLogger(setup.log)
-    this.#observers = new Observers(setup, this.log)
+    this.#observers = new Observers(setup, this.log, () => this.readMetrics())
     this.#events = new EventLog(this.log, this.#observers.repeats, this.#tally.add)
     const { violation: onViolation } = this.#events
     this.#carriers = new Carriers(setup.limits, { wheel: this.#wheel, log: this.log, onViolation })

@@ -56,6 +56,14 @@ export interface TracesSetup {
   readonly resource: Readonly<Record<string, string>>
 }
 
+/** Where metrics go by themselves. */
+export interface MetricsExportSetup {
+  readonly otlp: OtlpDestination
+  readonly intervalMs: number
+  /** What this process is, beside what it knows itself. */
+  readonly resource: Readonly<Record<string, string>>
+}
+
 /** What calls must pass, as it was configured. */
 export interface GatesSetup {
   /** Of every call; what some calls must pass besides stands with their routes. */
@@ -89,6 +97,8 @@ export interface ProxySetup {
   readonly logger?: Logger
   /** Undefined: nothing is counted of calls. */
   readonly metrics?: CallMetricsOptions
+  /** Undefined: who wants them asks for them. */
+  readonly metricsExport?: MetricsExportSetup
   /** The latest calls that failed are kept for an operator to see. */
   readonly recentFailures?: boolean
   /** Undefined: calls are parts of no traces. */

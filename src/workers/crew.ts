@@ -10,6 +10,7 @@
 import type { Logger } from 'pino'
 import { type BackoffOptions, backoffDelayMs } from '../backend/backoff.ts'
 import { ConfigError } from '../config/problems.ts'
+import type { Reading } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Clock, Timer } from '../transport/clock.ts'
@@ -265,12 +266,22 @@ export class Crew implements WorkerOwner {
     for (const worker of this.#ready) worker.tell(notice)
   }
 
-  /** Calls finish; then all are gone. @returns whether all ended as they should */
-  async drain(graceMs: number): Promise<boolean> {
+  /**
+   * Calls finish; then all are gone.
+   * @param onLast gets what each has counted, at its end
+   * @returns whether all ended as they should
+   */
+  async drain(graceMs: number, onLast: (worker: number, readings: readonly Reading[]) => void): Promise<boolean> {
     this.#draining = true
     this.#handover.stop()
     const gone = new Promise<void>(resolve => this.#whenGone.push(resolve))
-    for (const worker of this.#workers) worker.ask('drain', { graceMs }).catch(() => {})
+    for (const worker of this.#workers) {
+      const told = worker.ask('drain', { graceMs })
+      told
+        .then(readings => onLast(worker.number, readings))
+        .catch(() => {})
+        .finally(() => worker.release())
+    }
     const timer = this.#options.clock.after(graceMs + DRAIN_SLACK_MS, () => this.kill())
     if (this.#workers.length > 0) await gone
     timer.cancel()

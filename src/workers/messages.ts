@@ -29,8 +29,8 @@ export interface Questions {
   metrics: { given: undefined; answer: readonly Reading[] }
   /** Undefined: another one is being taken. */
   profile: { given: { readonly profile: ProfileKind; readonly seconds: number }; answer: string | undefined }
-  /** Calls finish, within this time; then the process ends. The answer comes before that. */
-  drain: { given: { readonly graceMs: number }; answer: undefined }
+  /** Calls finish, within this time; then the process ends. The answer comes before that: its metrics at the end. */
+  drain: { given: { readonly graceMs: number }; answer: readonly Reading[] }
 }
 
 export type QuestionName = keyof Questions

@@ -12,12 +12,14 @@ import type { PemsBefore } from '../config/pem-index.ts'
 import { formatProblem } from '../config/problems.ts'
 import type { Verdict } from '../config/reload.ts'
 import type { Resolution } from '../config/resolve.ts'
+import { counter, gauge } from '../observe/families.ts'
 import { createLogger } from '../observe/logger.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
 import { type Family, metricsText, type Reading, readingOf, type TextFormat } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import { ConfigurationRecord } from '../proxy/configuration-record.ts'
 import { configurationFamilies } from '../proxy/metrics.ts'
+import { MetricsExport } from '../proxy/metrics-export.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { systemClock, type Timer } from '../transport/clock.ts'
@@ -48,6 +50,7 @@ export class Primary implements Administered {
   #ticketTimer: Timer | undefined
   /** Of this process. Undefined: none are configured. */
   #process: ProcessMetrics | undefined
+  readonly #export: MetricsExport
   /** The last of the configurations that were given, one after the other. */
   #adoptions: Promise<unknown> = Promise.resolve()
   #draining: Promise<boolean> | undefined
@@ -67,6 +70,7 @@ export class Primary implements Administered {
     })
     this.#admin = new AdminSlot(this)
     this.#readings = new Readings(config.metrics?.maxMethods ?? 0)
+    this.#export = new MetricsExport(this.log, () => this.readMetrics())
     this.#measure()
     this.#doors = new Doors(this.log, connection => this.#crew.give(connection))
     for (const warning of warnings) this.log.warn(formatProblem(warning))
@@ -199,6 +203,7 @@ export class Primary implements Administered {
     if (metrics !== undefined) this.#readings.maxMethods = metrics.maxMethods
     if (metrics === undefined) this.#process?.close()
     this.#process = metrics && (this.#process ?? new ProcessMetrics())
+    this.#export.update(this.setup.metricsExport)
   }
 
   async metrics(format: TextFormat): Promise<string> {
@@ -206,7 +211,7 @@ export class Primary implements Administered {
   }
 
   async readMetrics(): Promise<Reading[]> {
-    const own = readingOf([...(this.#process?.families ?? []), ...this.#families])
+    const own = readingOf([...(this.#process?.families ?? []), ...this.#families, ...this.#export.families])
     return this.#readings.together(await this.#crew.askAll('metrics', undefined), own)
   }
 
@@ -214,25 +219,17 @@ export class Primary implements Administered {
     const { members } = this.#crew
     return [
       ...configurationFamilies(this.configuration),
-      {
-        name: 'grpc_verbatim_worker_connections',
-        help: 'Connections of clients that a worker has, with those that are on the way to it.',
-        type: 'gauge',
-        samples: () => members.map(({ number, load }) => ({ labels: { worker: String(number) }, value: load })),
-      },
-      {
-        name: 'grpc_verbatim_worker_ready',
-        help: 'Whether a worker serves.',
-        type: 'gauge',
-        samples: () =>
-          members.map(({ number, isReady }) => ({ labels: { worker: String(number) }, value: Number(isReady) })),
-      },
-      {
-        name: 'grpc_verbatim_worker_ends',
-        help: 'How often a worker ended and was started again.',
-        type: 'counter',
-        samples: () => members.map(({ number, ends }) => ({ labels: { worker: String(number) }, value: ends })),
-      },
+      gauge(
+        'grpc_verbatim_worker_connections',
+        'Connections of clients that a worker has, with those that are on the way to it.',
+        () => members.map(({ number, load }) => ({ labels: { worker: String(number) }, value: load })),
+      ),
+      gauge('grpc_verbatim_worker_ready', 'Whether a worker serves.', () =>
+        members.map(({ number, isReady }) => ({ labels: { worker: String(number) }, value: Number(isReady) })),
+      ),
+      counter('grpc_verbatim_worker_ends', 'How often a worker ended and was started again.', () =>
+        members.map(({ number, ends }) => ({ labels: { worker: String(number) }, value: ends })),
+      ),
     ]
   }
 
@@ -279,8 +276,8 @@ export class Primary implements Administered {
     this.#certificates.close()
     this.#ticketTimer?.cancel()
     this.log.info({ workers: this.#count, graceMs }, 'draining')
-    const ended = await this.#crew.drain(graceMs)
-    await this.#admin.close()
+    const ended = await this.#crew.drain(graceMs, (worker, readings) => this.#readings.told(worker, readings))
+    await Promise.all([this.#admin.close(), this.#export.close()])
     this.#process?.close()
     this.log.flush()
     return ended

@@ -29,6 +29,11 @@ export class Readings {
     this.maxMethods = maxMethods
   }
 
+  /** What it has counted so far. */
+  told(worker: number, readings: readonly Reading[]): void {
+    this.#last.set(worker, readings)
+  }
+
   /** The worker is gone. What it counted since it was last read is lost. */
   gone(worker: number): void {
     const last = this.#last.get(worker)
@@ -43,7 +48,7 @@ export class Readings {
    * @param own of the primary itself. What it tells besides its process it knows better than workers, which are not asked
    */
   together(now: ReadonlyMap<number, readonly Reading[]>, own: readonly Reading[]): Reading[] {
-    for (const [worker, readings] of now) this.#last.set(worker, readings)
+    for (const [worker, readings] of now) this.told(worker, readings)
     const ofPrimary = new Set(own.filter(({ name }) => !OF_A_PROCESS.test(name)).map(({ name }) => name))
     const ofWorkers = [...this.#last]
       // Who reads twice finds the same order, whoever answered first.

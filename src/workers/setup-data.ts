@@ -9,8 +9,8 @@ import type { ProxySetup } from '../proxy/setup.ts'
 type BackendSetup = ProxySetup['backends'][string]
 type BackendData = Omit<BackendSetup, 'source'> & { readonly source?: unknown }
 
-/** `admin` and `workers` are the primary's. */
-export type SetupData = Omit<ProxySetup, 'backends' | 'admin' | 'workers' | 'logger' | 'director'> & {
+/** `admin`, `workers` and `metricsExport` are the primary's. */
+export type SetupData = Omit<ProxySetup, 'backends' | 'admin' | 'workers' | 'metricsExport' | 'logger' | 'director'> & {
   readonly backends: Readonly<Record<string, BackendData>>
 }
 
@@ -18,6 +18,7 @@ export type SetupData = Omit<ProxySetup, 'backends' | 'admin' | 'workers' | 'log
 export function dataOf({
   admin: _,
   workers: _workers,
+  metricsExport: _metricsExport,
   logger: _logger,
   director: _director,
   ...setup

@@ -181,6 +181,11 @@ export class WorkerHandle {
     this.#sendNext()
   }
 
+  /** It has told the last, and may end. */
+  release(): void {
+    if (this.#child.connected) this.#child.disconnect()
+  }
+
   /** No word with it: `exit` follows. */
   kill(): void {
     this.#child.kill('SIGKILL')

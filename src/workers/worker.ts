@@ -25,6 +25,8 @@ export class Worker {
   #connections: ConnectionCounts = { taken: 0, open: 0 }
   #telling = false
   #ending = false
+  #isDrained = false
+  #isAlone = false
 
   constructor(channel: Channel) {
     this.#channel = channel
@@ -44,7 +46,7 @@ export class Worker {
     } catch (error) {
       this.#channel.tell({ kind: 'refusal', id, message: error instanceof Error ? error.message : String(error) })
     }
-    if (name === 'drain') this.#channel.end(0)
+    if (name === 'drain') this.#drained()
   }
 
   readonly #answers: Answers = {
@@ -79,7 +81,7 @@ export class Worker {
       this.#ending = true
       await this.#running.drain(graceMs)
       await lastLinesWritten()
-      return undefined
+      return this.#running.setup.metrics === undefined ? [] : this.#running.readMetrics()
     },
   }
 
@@ -114,8 +116,16 @@ export class Worker {
     })
   }
 
-  /** The primary is gone: nobody will hand over another connection. */
+  /** The primary says that it has the answer by closing the channel: what a process sends last may be lost with its end. */
+  #drained(): void {
+    this.#isDrained = true
+    if (this.#isAlone) this.#channel.end(0)
+  }
+
+  /** Nobody will hand over another connection: the primary is gone, or has all that it wants. */
   async orphaned(): Promise<void> {
+    this.#isAlone = true
+    if (this.#isDrained) this.#channel.end(0)
     if (this.#ending) return
     this.#ending = true
     this.#proxy?.log.warn('the primary process is gone: this worker finishes its calls and ends')

@@ -11,7 +11,7 @@ registerHooks({
   load(url, context, next) {
     const name = /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]
     const ours =
-      /\/src\/((?:discovery|workers)\/\w+|cli\/service-manager|web\/web-stream|transport\/http1\/server)\.ts$/.exec(
+      /\/src\/((?:discovery|workers)\/\w+|cli\/service-manager|observe\/(?:metric-exporter|otlp-metrics)|web\/web-stream|transport\/http1\/server)\.ts$/.exec(
         url,
       )?.[1]
     for (const one of [name, ours]) if (one !== undefined) packages.add(one)

@@ -22,6 +22,8 @@ const COSTLY = [
   'hdr-histogram-js',
   'http2',
   'http2-wrapper',
+  'observe/metric-exporter',
+  'observe/otlp-metrics',
   'pino',
   'protobufjs',
   'rpc/health-service',

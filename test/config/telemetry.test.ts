@@ -3,7 +3,7 @@ import t from 'tap'
 import { ConfigError } from '../../src/config/problems.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import { shownSetup } from '../../src/config/shown-setup.ts'
-import { checkTelemetry, resolveTraces } from '../../src/config/telemetry.ts'
+import { checkTelemetry, resolveMetricsExport, resolveTraces } from '../../src/config/telemetry.ts'
 import type { TracesSetup } from '../../src/proxy/setup.ts'
 
 const backends = { greeter: { endpoints: ['localhost:50051'] } }
@@ -87,10 +87,49 @@ t.test('what is wrong', async t => {
   }
 })
 
+t.test('metrics have an interval too, and are those of the process that traces name', async t => {
+  const { url } = { url: 'http://here:1' }
+  const of = (otlp: object, environment: Record<string, string> = {}, traces?: object) =>
+    resolveMetricsExport({ metrics: { otlp }, traces } as never, {}, environment)
+  t.same(resolveConfig({ backends, metrics: { otlp: { url } } }).config.metricsExport, {
+    otlp: { url: 'http://here:1/v1/metrics', headers: {}, timeoutMs: 10_000 },
+    intervalMs: 60_000,
+    resource: { 'service.name': 'grpc-verbatim' },
+  })
+  t.notMatch(resolveConfig({ backends, metrics: { otlp: { url } } }).config.metrics, { otlp: {} })
+  t.equal(resolveConfig({ backends, metrics: true }).config.metricsExport, undefined)
+  const environment = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+    OTEL_EXPORTER_OTLP_METRICS_HEADERS: 'a=1',
+    OTEL_METRIC_EXPORT_INTERVAL: '15000',
+    OTEL_RESOURCE_ATTRIBUTES: 'team=a',
+  }
+  t.match(of({}, environment, { serviceName: 'edge', resource: { zone: 'z' } }), {
+    otlp: { url: 'http://collector:4318/v1/metrics', headers: { a: '1' } },
+    intervalMs: 15_000,
+    resource: { 'service.name': 'edge', team: 'a', zone: 'z' },
+  })
+  t.match(of({ url, intervalMs: 1_000, serviceName: 'own' }, environment, { serviceName: 'edge' }), {
+    intervalMs: 1_000,
+    resource: { 'service.name': 'own' },
+  })
+  for (const text of ['', '0', '-1', 'soon', '1e12'])
+    t.equal(of({ url }, { OTEL_METRIC_EXPORT_INTERVAL: text })!.intervalMs, 60_000, text)
+  t.match(checkTelemetry({ metrics: { otlp: {} } }, {}), [
+    { path: ['metrics', 'otlp', 'url'], message: /where do metrics go/ },
+  ])
+  t.match(checkTelemetry({ metrics: { otlp: {} } }, { OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'nonsense' }), [
+    { message: /^OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "nonsense" is no/ },
+  ])
+  t.same(checkTelemetry({ metrics: true }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'nonsense' }), [], 'nobody asked for it')
+  t.throws(() => resolveConfig({ backends, metrics: { otlp: { url, intervalMs: 1 } } }), ConfigError)
+})
+
 t.test('headers for a collector are not shown', async t => {
   const { config } = resolveConfig({
     backends,
     traces: { otlp: { url: 'http://c', headers: { authorization: 'secret' } } },
+    metrics: { otlp: { url: 'http://c', headers: { authorization: 'secret' } } },
   })
   t.notMatch(JSON.stringify(shownSetup(config)), /secret/)
 })

@@ -1,7 +1,8 @@
 /**
  * The OpenTelemetry Collector behind the proxy: `npm run test:collector`. It writes down the spans of a call with a retry,
  * and what it writes is compared with what the backend was told. Then it is stopped (SIGSTOP) under load: calls go on, what
- * waits is bounded, and what is lost is counted; and it goes on (SIGCONT).
+ * waits is bounded, and what is lost is counted; and it goes on (SIGCONT). It gets metrics too: the last of them, when the
+ * proxy has closed, are compared with what the proxy says to Prometheus.
  *
  * Building it takes ten minutes where Go has none of it yet.
  */
@@ -10,6 +11,7 @@ import { connect } from 'node:http2'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import path from 'node:path'
 import { createProxy, type GrpcProxy } from '../../src/index.ts'
+import { linesOfText } from '../support/metrics-collector.ts'
 import { RawServer } from '../support/raw-server.ts'
 import { build, main, type Running, scratchFolder, start } from './go-program.ts'
 
@@ -25,6 +27,7 @@ const HEADERS = {
 /** Many times what may wait. */
 const FROZEN_CALLS = 20_000
 const AT_ONCE = 50
+const COUNTED_CALLS = 300
 /** What 2,048 spans and the batch under way may take, generously. */
 const MOST_MIB = 40
 
@@ -140,7 +143,8 @@ async function load(port: number, calls: number): Promise<number> {
 const total = (proxy: GrpcProxy, name: string): number =>
   Number(new RegExp(`^grpc_verbatim_${name} (\\d+)$`, 'm').exec(proxy.metrics())?.[1])
 
-async function frozen(scope: Scope, url: string, running: Running): Promise<Verdict[]> {
+/** Answers each call with OK. */
+async function answering(scope: Scope): Promise<RawServer> {
   const backend = await RawServer.listen(scope as never)
   void (async () => {
     for (;;) {
@@ -156,6 +160,49 @@ async function frozen(scope: Scope, url: string, running: Running): Promise<Verd
       )
     }
   })().catch(() => {})
+  return backend
+}
+
+/** Values of the points of one metric, as the debug exporter writes them. */
+function valuesOf(output: string, name: string): number[] {
+  const [, block = ''] = output.split(new RegExp(`-> Name: ${name}\\n`))
+  const own = block.split('-> Name: ')[0]!
+  return [...own.matchAll(/^(?:Value|Count): ([\d.]+)$/gm)].map(([, value]) => Number(value))
+}
+
+async function metrics(scope: Scope, url: string, running: Running): Promise<Verdict[]> {
+  const backend = await answering(scope)
+  const proxy = createProxy({
+    log: { level: 'silent' },
+    metrics: { otlp: { url, serviceName: 'counted' } },
+    backends: { main: { endpoints: [backend.url] } },
+  })
+  const { port } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+  await load(port, COUNTED_CALLS)
+  await proxy.close()
+  const [output] = await running.line(
+    /service\.name: Str\(counted\)[\s\S]*-> Name: nodejs_gc_duration_seconds[\s\S]*?\n\t?\{/,
+  )
+  const text = linesOfText(proxy.metrics())
+  const ofText = (begin: string) => [...text].filter(([line]) => line.startsWith(begin)).map(([, value]) => value)
+  const agree = (name: string, begin: string): boolean => {
+    const [got, said] = [valuesOf(output, name), ofText(begin)]
+    return said.length > 0 && got.toSorted().join() === said.toSorted().join()
+  }
+  const block = output.split('-> Name: grpc_verbatim_call_duration_seconds\n')[1]!.split('-> Name: ')[0]!
+  return [
+    ['metrics: calls that ended', agree('grpc_verbatim_calls_ended', 'grpc_verbatim_calls_ended_total{')],
+    ['… their durations', agree('grpc_verbatim_call_duration_seconds', 'grpc_verbatim_call_duration_seconds_count{')],
+    ['… what is open', agree('grpc_verbatim_calls_in_flight', 'grpc_verbatim_calls_in_flight ')],
+    ['… streams of backends', agree('grpc_verbatim_backend_attempts', 'grpc_verbatim_backend_attempts_total{')],
+    ['… with a unit', /-> Unit: s\n/.test(block) && /-> DataType: Histogram\n/.test(block)],
+    ['… since a time', /-> AggregationTemporality: Cumulative\n/.test(block) && /StartTimestamp: 20\d\d-/.test(block)],
+    ['all calls are there', valuesOf(output, 'grpc_verbatim_calls_ended').reduce((a, b) => a + b, 0) === COUNTED_CALLS],
+  ]
+}
+
+async function frozen(scope: Scope, url: string, running: Running): Promise<Verdict[]> {
+  const backend = await answering(scope)
   const proxy = createProxy({
     log: { level: 'silent' },
     metrics: true,
@@ -200,7 +247,11 @@ async function run(): Promise<boolean> {
   const ends: (() => unknown)[] = []
   const scope: Scope = { ends, teardown: end => ends.push(end) }
   const { running, url } = await collector()
-  const verdicts = [...(await withRetry(scope, url, running)), ...(await frozen(scope, url, running))]
+  const verdicts = [
+    ...(await withRetry(scope, url, running)),
+    ...(await metrics(scope, url, running)),
+    ...(await frozen(scope, url, running)),
+  ]
   for (const [what, holds] of verdicts) console.log(`${holds ? 'ok' : 'FAILED'}  ${what}`)
   for (const end of ends) await end()
   return verdicts.every(([, holds]) => holds)

@@ -9,6 +9,7 @@ import t from 'tap'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import { Primary } from '../../src/workers/primary.ts'
 import { certificates } from '../support/certs.ts'
+import { linesIn, metricsCollector } from '../support/metrics-collector.ts'
 import { until } from '../support/until.ts'
 import { backend, call, connect, connectionsOf, ended, pidsOf, serve } from './rig.ts'
 
@@ -231,6 +232,35 @@ workers: 2`
   const pids = await pidsOf(served)
   served.proxy.child.kill('SIGTERM')
   await ended(...pids)
+})
+
+t.test('a collector gets what all workers have counted, also what they counted last', async t => {
+  const { url } = await backend(t)
+  const gets = await metricsCollector(t)
+  const served = await serve(
+    t,
+    `listeners: [{ address: 127.0.0.1:0 }]
+backends: { greeter: { endpoints: ["${url}"] } }
+metrics: { otlp: { url: "${gets.url}" } }
+workers: 2`,
+  )
+  for (let i = 0; i < 4; i++) {
+    const session = await connect(t, served.address)
+    for (let j = 0; j < 5; j++) t.equal(await call(session), '0')
+    session.close()
+  }
+  const text = await served.metrics('grpc_verbatim_calls_ended_total{')
+  served.proxy.child.kill('SIGTERM')
+  t.match(await served.proxy.exit, { code: 0, stderr: '' })
+  t.equal(gets.requests.length, 1, 'the primary sends, once')
+  const lines = linesIn(gets.requests[0]!.body)
+  const ended = [...lines].filter(([line]) => line.startsWith('grpc_verbatim_calls_ended_total{'))
+  t.same(new Map(ended), text)
+  t.equal(
+    ended.reduce((sum, [, value]) => sum + value, 0),
+    20,
+  )
+  t.ok(lines.has('process_cpu_seconds_total{worker="2"}'))
 })
 
 t.test('a second signal ends the workers too', async t => {

@@ -1,5 +1,6 @@
 /** What operators and their programs see of the proxy. */
 import type { PemOption } from './listeners.ts'
+import type { OtlpTlsOptions } from './traces.ts'
 
 /** What is counted for Prometheus. */
 export interface MetricsOptions {
@@ -11,6 +12,29 @@ export interface MetricsOptions {
    * @defaultValue `200`
    */
   readonly maxMethods?: number
+  /** Sends them to a collector by OTLP over HTTP, too; default: who wants them asks for them. */
+  readonly otlp?: MetricsOtlpOptions
+}
+
+/** A collector that gets metrics by OTLP over HTTP. */
+export interface MetricsOtlpOptions {
+  /**
+   * Of the collector: `http://127.0.0.1:4318`; `/v1/traces` or `/v1/metrics` is added; default:
+   * `OTEL_EXPORTER_OTLP_ENDPOINT`.
+   */
+  readonly url?: string
+  /** Header fields for it, for a token; default: `OTEL_EXPORTER_OTLP_HEADERS`. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** How `https://` is spoken with it. */
+  readonly tls?: OtlpTlsOptions
+  /** It must answer within (milliseconds); default: `OTEL_EXPORTER_OTLP_TIMEOUT`, else 10000. */
+  readonly timeoutMs?: number
+  /** Between two readings (milliseconds); default: `OTEL_METRIC_EXPORT_INTERVAL`, else 60000. */
+  readonly intervalMs?: number
+  /** The name of this proxy there; default: `traces.serviceName`, `OTEL_SERVICE_NAME`, else `grpc-verbatim`. */
+  readonly serviceName?: string
+  /** Attributes of this proxy there; default: `traces.resource`; and beside them: `OTEL_RESOURCE_ATTRIBUTES`. */
+  readonly resource?: Readonly<Record<string, string>>
 }
 
 /** What clients may ask the health of. */

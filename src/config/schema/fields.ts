@@ -4,7 +4,7 @@ import { AddressError, parseEndpointAddress, parseListenAddress, parseServiceNam
 import { didYouMean } from '../problems.ts'
 
 /** setTimeout takes no more; about 24 days. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+export const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * An object in which unknown keys are errors, one line of the message for each key, in the order of

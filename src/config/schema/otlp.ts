@@ -29,6 +29,10 @@ const otlpTls = strict({
   key: pem.optional().meta({ description: 'Its private key, PEM' }),
 })
 
+/** Of the resource that sends. */
+export const attributeName = z.string().min(1).max(256)
+export const attributeValue = z.string().max(1_024)
+
 export const otlp = strict({
   url: collectorUrl.optional().meta({
     description:

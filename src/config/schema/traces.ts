@@ -1,7 +1,7 @@
 /** Calls as parts of traces. */
 import { z } from 'zod'
 import { bytes, flag, integer, milliseconds, section, strict } from './fields.ts'
-import { otlp } from './otlp.ts'
+import { attributeName, attributeValue, otlp } from './otlp.ts'
 
 const sample = section('Which calls are kept', {
   parent: flag(true, 'Where the client says whether it keeps the trace, that holds'),
@@ -14,9 +14,6 @@ const sample = section('Which calls are kept', {
   errors: flag(false, 'Also keep calls that do not end with OK'),
   slowerThanMs: z.number().min(0).optional().meta({ description: 'Also keep calls that take longer (milliseconds)' }),
 })
-
-const attributeName = z.string().min(1).max(256)
-const attributeValue = z.string().max(1_024)
 
 export const traces = strict({
   otlp: otlp.optional().meta({ description: 'Where spans go; default: what the environment says' }),
