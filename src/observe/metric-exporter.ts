@@ -118,7 +118,7 @@ export class MetricExporter {
     const isOther = destination !== this.#options?.destination
     const afterMs = outcome.kind === 'later' ? (outcome.afterMs ?? 0) : 0
     if (!isOther) this.#notBeforeMs = this.#context.clock.now() + afterMs
-    this.#lose(1, 0, isOther ? 'they go elsewhere now' : outcome.why)
+    this.#lose(1, 0, isOther ? 'the configuration has changed' : outcome.why)
   }
 
   #lose(dropped: number, rejectedPoints: number, why: string): void {

@@ -5,6 +5,7 @@ import { resolveConfig } from '../../src/config/resolve.ts'
 import { shownSetup } from '../../src/config/shown-setup.ts'
 import { checkTelemetry, resolveMetricsExport, resolveTraces } from '../../src/config/telemetry.ts'
 import type { TracesSetup } from '../../src/proxy/setup.ts'
+import { certificates } from '../support/certs.ts'
 
 const backends = { greeter: { endpoints: ['localhost:50051'] } }
 
@@ -88,7 +89,7 @@ t.test('what is wrong', async t => {
 })
 
 t.test('metrics have an interval too, and are those of the process that traces name', async t => {
-  const { url } = { url: 'http://here:1' }
+  const url = 'http://here:1'
   const of = (otlp: object, environment: Record<string, string> = {}, traces?: object) =>
     resolveMetricsExport({ metrics: { otlp }, traces } as never, {}, environment)
   t.same(resolveConfig({ backends, metrics: { otlp: { url } } }).config.metricsExport, {
@@ -123,6 +124,12 @@ t.test('metrics have an interval too, and are those of the process that traces n
   ])
   t.same(checkTelemetry({ metrics: true }, { OTEL_EXPORTER_OTLP_ENDPOINT: 'nonsense' }), [], 'nobody asked for it')
   t.throws(() => resolveConfig({ backends, metrics: { otlp: { url, intervalMs: 1 } } }), ConfigError)
+  const { ca } = await certificates()
+  const { metricsExport } = resolveConfig({ backends, metrics: { otlp: { url, tls: { ca: ca.cert } } } }).config
+  t.equal(String(metricsExport?.otlp.tls?.ca), ca.cert)
+  t.throws(() => resolveConfig({ backends, metrics: { otlp: { url, tls: { ca: 'no-such-file.pem' } } } }), {
+    message: /^metrics\.otlp\.tls\.ca: /,
+  })
 })
 
 t.test('headers for a collector are not shown', async t => {

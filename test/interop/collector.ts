@@ -181,7 +181,7 @@ async function metrics(scope: Scope, url: string, running: Running): Promise<Ver
   await load(port, COUNTED_CALLS)
   await proxy.close()
   const [output] = await running.line(
-    /service\.name: Str\(counted\)[\s\S]*-> Name: nodejs_gc_duration_seconds[\s\S]*?\n\t?\{/,
+    /service\.name: Str\(counted\)[\s\S]*-> Name: nodejs_eventloop_delay_seconds[\s\S]*?\n\t?\{/,
   )
   const text = linesOfText(proxy.metrics())
   const ofText = (begin: string) => [...text].filter(([line]) => line.startsWith(begin)).map(([, value]) => value)
@@ -193,7 +193,7 @@ async function metrics(scope: Scope, url: string, running: Running): Promise<Ver
   return [
     ['metrics: calls that ended', agree('grpc_verbatim_calls_ended', 'grpc_verbatim_calls_ended_total{')],
     ['… their durations', agree('grpc_verbatim_call_duration_seconds', 'grpc_verbatim_call_duration_seconds_count{')],
-    ['… what is open', agree('grpc_verbatim_calls_in_flight', 'grpc_verbatim_calls_in_flight ')],
+    ['… what is open', agree('grpc_verbatim_calls_in_flight', 'grpc_verbatim_calls_in_flight')],
     ['… streams of backends', agree('grpc_verbatim_backend_attempts', 'grpc_verbatim_backend_attempts_total{')],
     ['… with a unit', /-> Unit: s\n/.test(block) && /-> DataType: Histogram\n/.test(block)],
     ['… since a time', /-> AggregationTemporality: Cumulative\n/.test(block) && /StartTimestamp: 20\d\d-/.test(block)],

@@ -163,7 +163,7 @@ t.test('another destination, and none', async t => {
   exporter.update({ destination: next, intervalMs: 1_000, resource: {} })
   await settled()
   t.ok(collector.isClosed)
-  t.match(told, [{ why: 'they go elsewhere now', dropped: 1 }])
+  t.match(told, [{ why: 'the configuration has changed', dropped: 1 }])
   await pass(1_000)
   t.same(next.counts, [2])
   exporter.update(undefined)
