@@ -16,6 +16,8 @@ import { type Clock, systemClock } from '../transport/clock.ts'
 const PROGRAM = 'systemd-notify'
 /** It waits for systemd by itself, for 5 seconds. */
 const SEND_TIMEOUT_MS = 6000
+/** A sign of life is a process: no `WatchdogSec=` makes more of them than this. */
+const LEAST_EVERY_MS = 100
 /** Of the addresses in the status, which is one line in `systemctl status`. */
 const MOST_ADDRESSES = 3
 
@@ -51,7 +53,7 @@ export class ServiceManager {
 
   /** Calls are accepted. */
   ready(addresses: readonly string[]): void {
-    const shown = addresses.slice(0, MOST_ADDRESSES).join(', ')
+    const shown = addresses.slice(0, MOST_ADDRESSES).join(', ') || 'no address'
     const left = addresses.length - MOST_ADDRESSES
     this.#tell('ready', ['READY=1', status(`It serves calls on ${shown}${left > 0 ? ` and ${left} more` : ''}.`)])
     if (this.#aliveEveryMs !== undefined && !this.#isOver) this.#signLater(this.#aliveEveryMs)
@@ -113,14 +115,20 @@ export class ServiceManager {
     if (fields.length === 0) return
     if (this.#isMissing) return next?.settled?.()
     this.#isSending = true
-    const options = { timeout: SEND_TIMEOUT_MS, killSignal: 'SIGKILL' } as const
-    execFile(PROGRAM, fields, options, (error, _stdout, stderr) => {
+    const ended = (error: ExecFileException | null, output: string) => {
       this.#isSending = false
       if (error === null) this.#hasFailed = false
-      else this.#failed(error, stderr.trim())
+      else this.#failed(error, output.trim())
       next?.settled?.()
       this.#send()
-    })
+    }
+    const options = { timeout: SEND_TIMEOUT_MS, killSignal: 'SIGKILL' } as const
+    try {
+      execFile(PROGRAM, fields, options, (error, _stdout, stderr) => ended(error, stderr))
+    } catch (error) {
+      // Some failures are thrown, as that there is no memory for a process. The proxy goes on.
+      ended(error as ExecFileException, '')
+    }
   }
 
   /** The first time only: it is tried again with the next message, and each would fail alike. */
@@ -131,7 +139,7 @@ export class ServiceManager {
     const why = this.#isMissing ? `there is no ${PROGRAM}` : `${PROGRAM} failed: ${output || error.message}`
     const advice = this.#isMissing
       ? 'install it, or let the unit have Type=exec and no WatchdogSec='
-      : 'does the unit have NotifyAccess=all?'
+      : 'does NOTIFY_SOCKET name the socket of systemd, and may this user write to it?'
     this.#log.warn(`systemd is not told how this process is: ${why}; ${advice}`)
     this.#log.flush()
   }
@@ -152,5 +160,5 @@ function aliveEveryMs({ WATCHDOG_USEC: usec, WATCHDOG_PID: pid }: NodeJS.Process
   // The time is that of another process.
   if (pid !== undefined && Number(pid) !== process.pid) return undefined
   const everyMs = Number(usec) / 2000
-  return everyMs > 0 ? everyMs : undefined
+  return everyMs > 0 ? Math.max(everyMs, LEAST_EVERY_MS) : undefined
 }

@@ -162,6 +162,26 @@ t.test(
   },
 )
 
+t.test('signs of life have a least distance, and a proxy may have no listener', async t => {
+  standIn(t, `[ "$2" = 'STATUS=It serves calls on no address.' ]`)
+  const clock = new FakeClock()
+  const { log, lines } = new Warnings()
+  const manager = new ServiceManager(log, { WATCHDOG_USEC: '1' }, clock)
+  manager.ready([])
+  t.same(clock.delays, [100])
+  await manager.replacedBy(17)
+  t.match(lines, [/systemd-notify failed/], 'the second message, which has no status')
+})
+
+t.test('a process that cannot be made, which Node throws, is a warning too', async t => {
+  const { log, lines } = new Warnings()
+  const manager = new ServiceManager(log, {})
+  // Longer than the system takes.
+  manager.ready(['a'.repeat(3_000_000)])
+  await manager.replacedBy(17)
+  t.match(lines[0], /systemd-notify failed: spawn E2BIG/)
+})
+
 t.test('what cannot be told is one warning that says what to do', { skip: noShell }, async t => {
   standIn(t, 'echo Access denied >&2; exit 1')
   const failing = new Warnings()
@@ -172,7 +192,7 @@ t.test('what cannot be told is one warning that says what to do', { skip: noShel
   }
   await manager.replacedBy(17)
   t.match(failing.lines, [
-    /^systemd is not told .*: systemd-notify failed: Access denied; does the unit have NotifyAccess=all\?$/,
+    /^systemd is not told .*: systemd-notify failed: Access denied; does NOTIFY_SOCKET name the socket of systemd, and may this user write to it\?$/,
   ])
   const { PATH } = process.env
   process.env.PATH = '/nowhere'
