@@ -82,7 +82,9 @@ t.test(
     await systemd.output(/READY=1/)
     const ended = once(proxy.child, 'exit')
     proxy.child.kill('SIGUSR2')
-    const [, successor] = await proxy.output(/"successor":(\d+),"msg":"the successor serves/)
+    const [, successor] = await proxy.output(/"successor":(\d+),"msg":"a successor is starting/)
+    let isLeft = true
+    t.teardown(() => isLeft && process.kill(Number(successor), 'SIGKILL'))
     const [code] = await ended
     t.equal(code, 0)
     await systemd.output(new RegExp(`MAINPID=${successor}"`))
@@ -90,6 +92,7 @@ t.test(
     t.notMatch(told, /STOPPING/)
     process.kill(Number(successor), 'SIGTERM')
     await systemd.output(/STOPPING=1/)
+    isLeft = false
   },
 )
 
