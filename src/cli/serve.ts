@@ -5,16 +5,14 @@ import type { Logger } from 'pino'
 import type { LogOptions, TransportOption } from '../config/options.ts'
 import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
-import { lastLinesWritten } from '../observe/outputs.ts'
 import { systemClock } from '../transport/clock.ts'
 import { Failure, sentenceOf } from './exit.ts'
-import type { Served } from './greeting.ts'
 import { warnOfFewFiles } from './open-files.ts'
 import { PidFile } from './pid-file.ts'
 import { Predecessor } from './predecessor.ts'
-import { drainOnSignals, reloadOnHangup, reopenLogsOnSignal } from './signals.ts'
-import { closeUnused, inheritFromSystemd } from './socket-activation.ts'
-import { ownCommandLine, Succession } from './succession.ts'
+import { type ServedProxy, Serving } from './serving.ts'
+import { reloadOnHangup } from './signals.ts'
+import { inheritFromSystemd } from './socket-activation.ts'
 
 export interface ServeOptions {
   readonly config?: string
@@ -57,60 +55,15 @@ async function run(options: ServeOptions, command: Command, predecessor: Predece
   const proxy = await proxyOf(resolution, flags)
   const { log } = proxy
   const manager = await serviceManagerOf(log)
-  process.on('uncaughtException', error => {
-    log.fatal({ err: error }, 'uncaught exception')
-    process.exit(1)
-  })
-  reopenLogsOnSignal(log, 'reopenLogs' in proxy ? proxy : undefined)
+  const serving = new Serving({ proxy, pidFile, predecessor, manager })
   warnOfFewFiles(log, resolution.config.limits.maxClientSessions)
-  const draining = drainOnSignals(
-    {
-      async drain() {
-        const told = manager?.stopping(proxy.setup.drain.graceMs)
-        if ((await proxy.drain()) === false) process.exitCode = 1
-        await told
-      },
-    },
-    lastLinesWritten,
-  )
-  // As if it were told by a signal: with the last lines of the log, and the exit code.
-  proxy.askDrain = () => draining() || process.kill(process.pid, 'SIGTERM')
-  let isServing = false
-  const succession = new Succession({
-    log,
-    refusal: () => (draining() ? 'this process ends' : isServing ? undefined : 'this process does not serve yet'),
-    commandLine: () => pidFile?.takeNext() ?? ownCommandLine(),
-    async onReplaced(pid) {
-      await manager?.replacedBy(pid)
-      proxy.askDrain()
-    },
-    onFailed: () => pidFile?.write(),
-  })
-  process.on('SIGUSR2', () => succession.start())
-  // Workers that have no endpoint yet keep calls waiting.
-  if ('fleet' in proxy) await predecessor?.waitFor(() => proxy.fleet.missing)
-  const started = proxy.start()
-  const setup = { file: options.config ?? '', read, log, started, follower: manager }
+  const started = await serving.begin()
+  const setup = { file: options.config ?? '', read, log, started: started.listening, follower: manager }
   const reloader = reloading && new reloading.Reloader(proxy, setup)
   reloadOnHangup(log, reloader)
   if (reloader !== undefined) proxy.reload = () => reloader.reload('the admin address')
   if (options.watch) reloader?.watch(systemClock, files)
-  try {
-    await started
-  } catch (error) {
-    // Told to end before it began to listen: the drain ends the process.
-    if (draining()) return
-    throw error
-  }
-  closeUnused(log)
-  pidFile?.write()
-  process.on('exit', () => pidFile?.remove())
-  isServing = true
-  predecessor?.ready()
-  manager?.ready((await started).map(({ address }) => address))
-  // The lines that say where it listens must not wait for others.
-  log.flush()
-  if (process.stdout.isTTY) await greet(proxy, await started)
+  await serving.complete(started)
 }
 
 /** Undefined: systemd does not ask to be told how this process is, or there is none. */
@@ -118,12 +71,6 @@ async function serviceManagerOf(log: Logger) {
   if (!process.env.NOTIFY_SOCKET) return undefined
   const { ServiceManager } = await import('./service-manager.ts')
   return new ServiceManager(log)
-}
-
-/** For a person; programs read the log. */
-async function greet({ setup, adminAddress }: Omit<Served, 'bound'>, bound: Served['bound']): Promise<void> {
-  const { greetingOf } = await import('./greeting.ts')
-  console.log(greetingOf({ setup, adminAddress, bound }))
 }
 
 /** Before anything listens. @throws Failure */
@@ -139,7 +86,7 @@ function checkWritable(pidFile: PidFile | undefined): void {
 const SIGNALLED = 128
 
 /** What serves: this process, or workers that it starts. Of the other one nothing is loaded. */
-async function proxyOf(resolution: Resolution, flags: readonly string[]) {
+async function proxyOf(resolution: Resolution, flags: readonly string[]): Promise<ServedProxy> {
   if (resolution.config.workers === undefined) {
     const { ConfiguredProxy } = await import('../config/configured-proxy.ts')
     return new ConfiguredProxy(resolution)
