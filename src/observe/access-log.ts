@@ -15,8 +15,8 @@ export interface AccessRules {
   readonly slowerThanMs?: number | undefined
   /** One of so many calls, by chance. */
   readonly oneIn?: number | undefined
-  /** Calls that fail alike have a line each, however many they are. */
-  readonly everyFailure?: boolean | undefined
+  /** Of calls that fail alike some have a line, and the others are counted. */
+  readonly boundFailures?: boolean | undefined
   /** Names of metadata whose values the line has. */
   readonly metadata?: readonly string[] | undefined
   /** Which fields a line has. Undefined: all. */
@@ -44,7 +44,7 @@ export function accessLog(rules: AccessRules, context: AccessLogContext): CallOb
   return {
     onEnd(record) {
       if (!takesAll && !isTaken(record, rules, random)) return
-      if (record.status === 0 || rules.everyFailure === true || isAdmitted(record, repeats)) {
+      if (rules.boundFailures !== true || record.status === 0 || isAdmitted(record, repeats)) {
         log(record)
       }
     },

@@ -112,11 +112,10 @@ async function calls(client: ClientHttp2Session, count: number): Promise<void> {
 }
 
 const isCall = ({ msg }: Record<string, unknown>) => msg === 'call'
-const ACCESS = { everyFailure: true }
 
 t.test('logrotate: a file that was moved is opened anew on SIGUSR1, and no line is lost', async t => {
   for (const workers of [0, 2]) {
-    const log = { file: 'FOLDER/proxy.log', access: { ...ACCESS, file: { path: 'FOLDER/access.log', mode: '0600' } } }
+    const log = { file: 'FOLDER/proxy.log', access: { file: { path: 'FOLDER/access.log', mode: '0600' } } }
     const { call, kill, file, lines, exit, stderr } = await serve(t, log, { workers })
     await call(20)
     await until('the first lines', () => lines('access.log').length === 20)
@@ -142,7 +141,7 @@ t.test('logrotate: a file that was moved is opened anew on SIGUSR1, and no line 
 t.test('rotated by the proxy: files of the size, so many of them, and all that is kept can be read', async t => {
   const rotate = { maxBytes: 65_536, keep: 2, compress: true }
   const { call, kill, lines, file, folder, exit, stderr } = await serve(t, {
-    access: { ...ACCESS, file: { path: 'FOLDER/access.log', rotate } },
+    access: { file: { path: 'FOLDER/access.log', rotate } },
   })
   // Some 300 bytes each.
   await call(1_000)
@@ -178,7 +177,7 @@ t.test(
   { skip: noPrlimit },
   async t => {
     // 16 KiB a file: what comes beyond it the system refuses, as a full disk does.
-    const log = { maxBufferedBytes: 65_536, access: { ...ACCESS, file: 'FOLDER/access.log' } }
+    const log = { maxBufferedBytes: 65_536, access: { file: 'FOLDER/access.log' } }
     const { call, kill, lines, pid, exit, stderr } = await serve(t, log)
     execFileSync('prlimit', ['--pid', String(pid), '--fsize=16384:'])
     await call(2_000)
@@ -198,7 +197,7 @@ t.test(
 )
 
 t.test('a named pipe: without a reader lines wait and are dropped, and a reader that comes gets them', async t => {
-  const log = { maxBufferedBytes: 65_536, access: { ...ACCESS, file: 'FOLDER/pipe' } }
+  const log = { maxBufferedBytes: 65_536, access: { file: 'FOLDER/pipe' } }
   const folder = mkdtempSync(join(tmpdir(), 'verbatim-pipe-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   execFileSync('mkfifo', [join(folder, 'pipe')])

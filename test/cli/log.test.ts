@@ -47,7 +47,7 @@ async function serve(t: Scope, stdout: number | 'terminal', options: Options = {
     listeners: [{ address: `unix:${socket}` }],
     backends: { main: { endpoints: ['127.0.0.1:1'] } },
     routes: [{ deny: 'UNIMPLEMENTED' }],
-    log: { maxBufferedBytes: BUFFER_BYTES, pretty: options.pretty ?? false, access: { everyFailure: true } },
+    log: { maxBufferedBytes: BUFFER_BYTES, pretty: options.pretty ?? false },
   }
   writeFileSync(join(folder, 'config.yaml'), JSON.stringify(config))
   const args = [process.execPath, ...(options.node ?? []), CLI, 'serve', '--config', join(folder, 'config.yaml')]

@@ -247,45 +247,48 @@ t.test('metadata by name: bounded, escaped, several values as one, and no creden
   })
 })
 
-t.test('calls that fail alike: so many have a line, then one a second, and the others are counted', async t => {
-  const lines: Record<string, unknown>[] = []
-  const clock = new FakeClock()
-  const log = observerOf({}, line => void lines.push(JSON.parse(line)), { clock })!
-  const down = {
-    status: 14,
-    endedBy: 'proxy',
-    reason: 'unreachable',
-    cause: 'http://10.0.0.1:1: connect ECONNREFUSED 10.0.0.1:1',
-  } as const
-  // A minute of 2,000 failing calls a second: by two paths, which clients choose, of one kind.
-  for (let second = 0; second < 60; second++) {
-    for (let i = 0; i < 2_000; i++) log.onEnd(record({ ...down, path: `/a.B/${i % 2}` }))
-    clock.advance(1_000)
-  }
-  const told = lines.filter(({ leftOut }) => leftOut !== undefined)
-  t.equal(lines.length - told.length, 100 + 59)
-  t.equal(told.length, 6)
-  t.match(told[0], {
-    ...{ level: 30, backend: 'main', grpcStatus: 'UNAVAILABLE', endedBy: 'proxy', reason: 'unreachable' },
-    ...{ problem: 'refused', leftOut: 19_891, msg: '19891 more like this: calls that ended alike' },
-  })
-  const leftOut = told.reduce((sum, line) => sum + Number(line.leftOut), 0)
-  t.equal(leftOut + lines.length - told.length, 120_000, 'no call is lost count of')
+t.test(
+  'boundFailures: of calls that fail alike so many have a line, then one a second, and the others are counted',
+  async t => {
+    const lines: Record<string, unknown>[] = []
+    const clock = new FakeClock()
+    const log = observerOf({ boundFailures: true }, line => void lines.push(JSON.parse(line)), { clock })!
+    const down = {
+      status: 14,
+      endedBy: 'proxy',
+      reason: 'unreachable',
+      cause: 'http://10.0.0.1:1: connect ECONNREFUSED 10.0.0.1:1',
+    } as const
+    // A minute of 2,000 failing calls a second: by two paths, which clients choose, of one kind.
+    for (let second = 0; second < 60; second++) {
+      for (let i = 0; i < 2_000; i++) log.onEnd(record({ ...down, path: `/a.B/${i % 2}` }))
+      clock.advance(1_000)
+    }
+    const told = lines.filter(({ leftOut }) => leftOut !== undefined)
+    t.equal(lines.length - told.length, 100 + 59)
+    t.equal(told.length, 6)
+    t.match(told[0], {
+      ...{ level: 30, backend: 'main', grpcStatus: 'UNAVAILABLE', endedBy: 'proxy', reason: 'unreachable' },
+      ...{ problem: 'refused', leftOut: 19_891, msg: '19891 more like this: calls that ended alike' },
+    })
+    const leftOut = told.reduce((sum, line) => sum + Number(line.leftOut), 0)
+    t.equal(leftOut + lines.length - told.length, 120_000, 'no call is lost count of')
 
-  const before = lines.length
-  log.onEnd(record())
-  log.onEnd(record({ status: 5 }))
-  log.onEnd(record({ ...down, cause: 'http://10.0.0.1:1: certificate has expired' }))
-  log.onEnd(record({ ...down, backend: 'other' }))
-  t.equal(lines.length - before, 4, 'what is not alike has its line')
-  clock.advance(600_000)
-  t.equal(clock.pending, 0, 'kinds that are quiet again are forgotten')
-})
+    const before = lines.length
+    log.onEnd(record())
+    log.onEnd(record({ status: 5 }))
+    log.onEnd(record({ ...down, cause: 'http://10.0.0.1:1: certificate has expired' }))
+    log.onEnd(record({ ...down, backend: 'other' }))
+    t.equal(lines.length - before, 4, 'what is not alike has its line')
+    clock.advance(600_000)
+    t.equal(clock.pending, 0, 'kinds that are quiet again are forgotten')
+  },
+)
 
-t.test('everyFailure: none is left out', async t => {
+t.test('by default none is left out', async t => {
   const calls = Array.from({ length: 500 }, () => ({ status: 14 }))
-  t.equal(linesOf({ everyFailure: true }, calls), 500)
-  t.equal(linesOf({}, calls), 100)
+  t.equal(linesOf({}, calls), 500)
+  t.equal(linesOf({ boundFailures: true }, calls), 100)
 })
 
 t.test('fields by name, and a line of text: one line, escaped, bounded', async t => {

@@ -68,8 +68,8 @@ export interface AccessLogOptions {
   readonly slowerThanMs?: number
   /** One of so many calls, by chance. */
   readonly oneIn?: number
-  /** Calls that fail alike have a line each, however many: by default 100 at once and one a second have. */
-  readonly everyFailure?: boolean
+  /** Of calls that fail alike 100 at once and one a second have a line, and the others are counted. */
+  readonly boundFailures?: boolean
   /** The records go to this file, whatever `level` says. */
   readonly file?: string | LogFileOptions
   /** Which fields the record has, by name, also `metadata:NAME`; default: all but metadata. */

@@ -48,8 +48,8 @@ const access = strict({
   errors: z.boolean().optional().meta({ description: 'Calls that do not end with OK' }),
   slowerThanMs: z.number().min(0).optional().meta({ description: 'Calls that take longer (milliseconds)' }),
   oneIn: z.int().min(1).max(1_000_000).optional().meta({ description: 'One of so many calls, by chance' }),
-  everyFailure: z.boolean().optional().meta({
-    description: 'Calls that fail alike have a line each, however many: by default 100 at once and one a second have',
+  boundFailures: z.boolean().optional().meta({
+    description: 'Of calls that fail alike 100 at once and one a second have a line, and the others are counted',
   }),
   file: logFile.optional().meta({
     description: 'The records go to this [file](operate.md#log-files), whatever `level` says',
@@ -74,7 +74,7 @@ export const log = section('What is logged, how, and where', {
     .meta({ description: 'Least level that is logged' }),
   access: z.union([z.boolean(), access]).default(true).meta({
     description: 'One record for each call, at level info: all, none, or [some](operate.md#which-calls-have-a-line)',
-    'x-type': 'boolean, or `{ errors, slowerThanMs, oneIn, everyFailure, file, fields, format, metadata }`',
+    'x-type': 'boolean, or `{ errors, slowerThanMs, oneIn, boundFailures, file, fields, format, metadata }`',
   }),
   pretty: z
     .union([z.boolean(), z.literal('auto')])
