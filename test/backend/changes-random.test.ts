@@ -43,6 +43,8 @@ class Play {
   readonly calls: Call[] = []
   readonly #clients = [new Client(), new Client(), new Client()]
   readonly #gone = new Set<FakeSession>()
+  /** Of the endpoints before what happens. */
+  #names: readonly string[] = []
   /** Calls that nobody wants any more. */
   readonly #left = new Set<Call>()
   #served = 0
@@ -203,7 +205,10 @@ class Play {
       if (failed?.[1] === 'the backend has been removed' && this.#retired === undefined) throw new Error('it was not')
     }
     if (!this.#turnsWait && !this.#ends && this.#retired === undefined) this.#checkSelection()
-    const names = backend.endpoints.map(({ address }) => address.name)
+    const now = backend.endpoints.map(({ address }) => address.name)
+    // A change of settings may make room at an endpoint first, and then take it out of the list.
+    const names = [...this.#names, ...now]
+    this.#names = now
     for (const name of this.rig.served.slice(this.#served)) {
       const { at } = this.calls.find(call => call.name === name)!
       if (!names.includes(at!)) throw new Error(`${name} went to ${at}, which is not one of ${names}`)
