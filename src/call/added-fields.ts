@@ -1,6 +1,6 @@
 /** Fields that the proxy adds to a request where it is told to. By default it adds none. */
 
-import type { AddedField, Field, RequestHead } from '../grpc/metadata.ts'
+import { type AddedField, type Field, field, type RequestHead, removed } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 import { type ClientCertificateMode, forwardedCertificate } from './client-certificate.ts'
@@ -76,13 +76,13 @@ function checkValue(name: string, value: unknown): void {
 
 /** @throws TypeError for a name or a value that HTTP/2 cannot carry */
 function fieldsOf({ metadata = {}, removeMetadata = [] }: Target): AddedField[] {
-  const fields: AddedField[] = removeMetadata.map(name => ({ name, value: '', neverIndexed: false, removes: true }))
+  const fields: AddedField[] = removeMetadata.map(removed)
   for (const [given, values] of Object.entries(metadata)) {
     const name = given.toLowerCase()
     if (!FIELD_NAME.test(name)) throw new TypeError(`${JSON.stringify(given)} is not a name that HTTP/2 can carry`)
     for (const value of [values].flat()) {
       checkValue(name, value)
-      fields.push({ name, value, neverIndexed: false })
+      fields.push(field(name, value))
     }
   }
   return fields
@@ -92,7 +92,7 @@ function forwarding(options: AddedFieldsOptions, peer: Peer, head: RequestHead, 
   const added: Field[] = []
   const append = (name: string, element: string) => {
     const before = block.filter(field => field.name === name).map(field => field.value)
-    added.push({ name, value: [...before, element].join(', '), neverIndexed: false })
+    added.push(field(name, [...before, element].join(', ')))
   }
   if (options.xForwardedFor) append('x-forwarded-for', hostOf(peer.address))
   if (options.forwarded) {

@@ -2,7 +2,7 @@
  * `x-forwarded-client-cert`: who the client is by its certificate, for backends that speak with the proxy and not with it.
  * The form is Envoy's: `By=…;Hash=…;Subject="…";URI=…;DNS=…`, and a comma between one proxy and the next.
  */
-import type { AddedField } from '../grpc/metadata.ts'
+import { type AddedField, field, removed } from '../grpc/metadata.ts'
 import { altNames } from '../transport/alt-names.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
@@ -20,7 +20,7 @@ export type ClientCertificateMode = 'set' | 'append' | 'forward' | 'remove'
 
 const NAME = 'x-forwarded-client-cert'
 const NONE: readonly AddedField[] = []
-const REMOVED: readonly AddedField[] = [{ name: NAME, value: '', neverIndexed: false, removes: true }]
+const REMOVED: readonly AddedField[] = [removed(NAME)]
 
 /** A certificate may have any number of names. With more than this, only its digest is told. */
 const MAX_CHARACTERS = 4_096
@@ -33,7 +33,7 @@ export function forwardedCertificate(
   const ownField = (peer: Peer): readonly AddedField[] => {
     let own = known.get(peer)
     if (own === undefined) {
-      own = [{ name: NAME, value: elementOf(peer), neverIndexed: false }]
+      own = [field(NAME, elementOf(peer))]
       known.set(peer, own)
     }
     return own

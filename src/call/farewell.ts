@@ -3,7 +3,7 @@
  * ends by trailers where that is between two messages: with the status and marked as ours they say more than a reset
  * does. In the middle of a message it is a reset. Never an end that looks whole.
  */
-import { answerContentType, type Field, isGrpcContentType } from '../grpc/metadata.ts'
+import { answerContentType, type Field, field, isGrpcContentType } from '../grpc/metadata.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream } from '../transport/transport.ts'
@@ -43,10 +43,6 @@ function ownTrailers(failure: Failure): Field[] {
   const { retryAfterMs } = failure
   if (retryAfterMs !== undefined) fields.push(field('grpc-retry-pushback-ms', String(Math.ceil(retryAfterMs))))
   return fields
-}
-
-function field(name: string, value: string): Field {
-  return { name, value, neverIndexed: false }
 }
 
 /** A response that trailers of ours may end: one of gRPC that does not say how long it is. */

@@ -12,6 +12,11 @@ export interface Field {
   readonly neverIndexed: boolean
 }
 
+/** A field of the proxy's own. */
+export function field(name: string, value: string): Field {
+  return { name, value, neverIndexed: false }
+}
+
 /** The fields of a request that the proxy acts on. */
 export interface RequestHead {
   method: string
@@ -126,6 +131,11 @@ export interface AddedField extends Field {
   readonly removes?: boolean
 }
 
+/** What a client sent under this name does not go on. */
+export function removed(name: string): AddedField {
+  return { ...field(name, ''), removes: true }
+}
+
 /** What differs between the block that came and the one that goes upstream. */
 export interface RequestEdits {
   /** Of the upstream connection. */
@@ -146,7 +156,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
   const { without, withoutName } = edits
   const isSame = edits.authority === undefined && edits.timeout === undefined && without === undefined
   if (isSame && withoutName === undefined && edits.added.length === 0) {
-    if (hasField(block, ':scheme', edits.scheme)) return block
+    if (firstValue(block, ':scheme') === edits.scheme) return block
   }
   const out: (F | Field)[] = []
   let named = false
@@ -188,14 +198,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
 function addAuthority(block: Field[], value: string): void {
   let at = 0
   while (at < block.length && block[at]!.name.startsWith(':')) at++
-  block.splice(at, 0, { name: ':authority', value, neverIndexed: false })
-}
-
-function hasField(block: readonly Field[], name: string, value: string): boolean {
-  for (let i = 0; i < block.length; i++) {
-    if (block[i]!.name === name) return block[i]!.value === value
-  }
-  return false
+  block.splice(at, 0, field(':authority', value))
 }
 
 function withValue<F extends Field>(field: F, value: string | undefined): F | Field {

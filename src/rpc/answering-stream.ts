@@ -1,6 +1,6 @@
 /** A call that is answered in this process: its one request message, and what a service sends. */
 import { onlyMessage, PREFIX_BYTES } from '../grpc/message.ts'
-import { answerContentType } from '../grpc/metadata.ts'
+import { answerContentType, field } from '../grpc/metadata.ts'
 import { encodeMessage, Status, type StatusCode } from '../grpc/status.ts'
 import type { HeaderBlock, HeaderField, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
@@ -175,8 +175,4 @@ const COMPLETE: StreamEnd = { kind: 'clean' }
 
 function statusFields(status: StatusCode, message: string): HeaderBlock {
   return [field('grpc-status', String(status)), field('grpc-message', encodeMessage(message))]
-}
-
-function field(name: string, value: string): HeaderField {
-  return { name, value, neverIndexed: false }
 }

@@ -10,7 +10,7 @@
  * ```
  */
 import { onlyMessage, prefixed } from '../grpc/message.ts'
-import { type Field, firstValue } from '../grpc/metadata.ts'
+import { field, firstValue } from '../grpc/metadata.ts'
 import { decodeMessage, Status, statusOf } from '../grpc/status.ts'
 import { formatTimeout } from '../grpc/timeout.ts'
 import type { Clock } from '../transport/clock.ts'
@@ -235,10 +235,6 @@ function requestBlock(path: string, scheme: string, authority: string, timeoutMs
     field('user-agent', USER_AGENT),
     field('grpc-timeout', formatTimeout(timeoutMs)),
   ]
-}
-
-function field(name: string, value: string): Field {
-  return { name, value, neverIndexed: false }
 }
 
 function whyLost(end: StreamEnd): string {

@@ -2,7 +2,7 @@
  * Cross-origin requests (the Fetch standard, "CORS protocol"): which pages of other origins may call, and what their
  * browsers must be told for that. A page of the proxy's own origin may always call.
  */
-import { firstValue } from '../grpc/metadata.ts'
+import { field, firstValue } from '../grpc/metadata.ts'
 import type { HeaderBlock, HeaderField } from '../transport/transport.ts'
 
 export interface WebRules {
@@ -121,8 +121,4 @@ function patternOf(origin: string): RegExp {
     .replace('://*\\.', '://[a-z0-9.-]+\\.')
     .replace(/:\*$/, '(?::[0-9]+)?')
   return new RegExp(`^${text}$`)
-}
-
-export function field(name: string, value: string): HeaderField {
-  return { name, value, neverIndexed: false }
 }

@@ -1,7 +1,6 @@
 /** What a client gets over HTTP/1.1 whose request is not gRPC-Web: a status, and a sentence that says what to do. */
-import { isGrpcContentType } from '../grpc/metadata.ts'
+import { field, isGrpcContentType } from '../grpc/metadata.ts'
 import type { HeaderBlock } from '../transport/transport.ts'
-import { field } from './cors.ts'
 
 export interface Explanation {
   readonly status: number

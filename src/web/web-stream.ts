@@ -3,7 +3,7 @@
  * content type, base64 and the trailers are translated here, and no message is looked at. Any other request goes on as
  * it came, with the client's stream itself to answer on.
  */
-import { firstValue, readHead } from '../grpc/metadata.ts'
+import { field, firstValue, readHead } from '../grpc/metadata.ts'
 import { Base64Reader, toBase64, trailersFrame } from '../grpc/web-frame.ts'
 import { answersInText, grpcType, type WebType, webTypeFor, webTypeOf } from '../grpc/web-type.ts'
 import {
@@ -18,7 +18,7 @@ import {
 import { ErrorCode } from '../wire/errors.ts'
 import { unsendable } from '../wire/message-rules.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
-import { type Allowed, type Cors, exposing, field, isPreflight } from './cors.ts'
+import { type Allowed, type Cors, exposing, isPreflight } from './cors.ts'
 import { notWeb, plainAnswer } from './not-web.ts'
 
 /** Why such a call is not forwarded. */

@@ -3,6 +3,7 @@
  * is the end of the connection.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Field, field, firstValue } from '../../grpc/metadata.ts'
 import { ErrorCode } from '../../wire/errors.ts'
 import { NO_BYTES } from '../../wire/no-bytes.ts'
 import { keep } from '../lent.ts'
@@ -126,7 +127,8 @@ export class Http1Stream implements Stream {
     }
     const status = block[0]?.value ?? ''
     // Else Node would begin a chunked body.
-    if (endStream && !BODYLESS.has(status) && !raw.includes('content-length')) raw.push('content-length', '0')
+    if (endStream && !BODYLESS.has(status) && firstValue(block, 'content-length') === undefined)
+      raw.push('content-length', '0')
     this.#connection.corkTurn()
     try {
       this.#response.writeHead(Number(status), raw)
@@ -221,7 +223,7 @@ export function blockOf(
   { method = '', url = '', rawHeaders }: IncomingMessage,
   encrypted: boolean,
 ): HeaderBlock | undefined {
-  const fields: { name: string; value: string; neverIndexed: boolean }[] = []
+  const fields: Field[] = []
   let listed = ''
   let host: string | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -233,7 +235,7 @@ export function blockOf(
       if (host !== undefined) return undefined
       host = value
     } else if (name === 'connection') listed += `,${value.toLowerCase()}`
-    if (name !== 'host' && !HOP_BY_HOP.has(name)) fields.push({ name, value, neverIndexed: false })
+    if (name !== 'host' && !HOP_BY_HOP.has(name)) fields.push(field(name, value))
   }
   const target = /^(?:https?:\/\/([^/?#]+))?(\/[^#]*)$/i.exec(url)
   // §3.2.2: of a target with an authority "the proxy MUST ignore the received Host header field".
@@ -247,7 +249,7 @@ export function blockOf(
     ':path': target[2]!,
   }
   return [
-    ...Object.entries(pseudo).map(([name, value]) => ({ name, value, neverIndexed: false })),
+    ...Object.entries(pseudo).map(([name, value]) => field(name, value)),
     ...fields.filter(({ name }) => !named.has(name)),
   ]
 }
