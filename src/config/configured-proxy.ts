@@ -5,6 +5,7 @@ import { systemClock } from '../transport/clock.ts'
 import type { BoundAddress } from '../transport/listening-socket.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { AdminSlot } from './admin-slot.ts'
+import { Adoptions } from './adoptions.ts'
 import { CertificateWatch } from './certificate-watch.ts'
 import { addressesOf } from './endpoint-list.ts'
 import { GateSet } from './gates.ts'
@@ -16,14 +17,11 @@ import type { Verdict } from './reload.ts'
 import { type Resolution, resolveConfig } from './resolve.ts'
 
 export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
-  /** What is in force. */
-  #resolution: Resolution
   #gates: GateSet
   readonly #admin = new AdminSlot(this)
   readonly #certificates: CertificateWatch
   #started = false
-  /** The last of the configurations that were given, one after the other. */
-  #adoptions: Promise<unknown> = Promise.resolve()
+  readonly #adoptions = new Adoptions(resolution => this.#adopt(resolution))
   askDrain: () => void = () => void this.drain()
   /** Reads the configuration again, where it came from a file. */
   reload: (() => Promise<Verdict>) | undefined
@@ -32,7 +30,6 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
     const gates = new GateSet(resolution.config.gates)
     super(gates.in(resolution.config))
     this.#gates = gates
-    this.#resolution = resolution
     this.#certificates = new CertificateWatch(resolution, this, systemClock)
     this.#warn(resolution.warnings)
   }
@@ -59,17 +56,12 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
   }
 
   /** Changes to what was read and checked elsewhere; as `apply` does, and throws what it throws. */
-  async adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
-    return (await this.adoptNext(() => resolution))!
+  adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
+    return this.#adoptions.to(resolution)
   }
 
   adoptNext(next: () => Resolution | undefined): Promise<ChangeSummary | undefined> {
-    const adopted = this.#adoptions.then(() => {
-      const resolution = next()
-      return resolution && this.#adopt(resolution)
-    })
-    this.#adoptions = adopted.catch(() => {})
-    return adopted
+    return this.#adoptions.next(next)
   }
 
   async #adopt(resolution: Resolution): Promise<ChangeSummary> {
@@ -79,7 +71,6 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
     try {
       const summary = await this.change(gates.in(config))
       this.#gates = gates
-      this.#resolution = resolution
       this.#certificates.adopted(resolution)
       this.#warn(warnings)
       await admin?.commit()
@@ -114,7 +105,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
 
   /** @throws ConfigError; RangeError for a backend that is not there */
   #addressesOf(name: string, endpoints: readonly EndpointOptions[]): readonly DialAddress[] {
-    const dialling = this.#resolution.dialling.get(name)
+    const dialling = this.#certificates.inForce.dialling.get(name)
     if (dialling === undefined) throw new RangeError(`the proxy has no backend ${JSON.stringify(name)}`)
     // A configuration without endpoints is a mistake; a fleet may have none for a while.
     if (endpoints.length === 0) return []

@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import type { ProfileKind } from '../admin/profile.ts'
 import type { Administered } from '../config/admin.ts'
 import { type AdminChange, AdminSlot } from '../config/admin-slot.ts'
+import { Adoptions } from '../config/adoptions.ts'
 import { CertificateWatch } from '../config/certificate-watch.ts'
 import type { PemsBefore } from '../config/pem-index.ts'
 import { formatProblem } from '../config/problems.ts'
@@ -51,8 +52,7 @@ export class Primary implements Administered {
   /** Of this process. Undefined: none are configured. */
   #process: ProcessMetrics | undefined
   readonly #export: MetricsExport
-  /** The last of the configurations that were given, one after the other. */
-  #adoptions: Promise<unknown> = Promise.resolve()
+  readonly #adoptions = new Adoptions(resolution => this.#adopt(resolution))
   #draining: Promise<boolean> | undefined
   askDrain: () => void = () => void this.drain()
   reload: (() => Promise<Verdict>) | undefined
@@ -115,17 +115,12 @@ export class Primary implements Administered {
   }
 
   /** Changes to what was read and checked elsewhere, in all workers or in none. @throws why not */
-  async adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
-    return (await this.adoptNext(() => resolution))!
+  adoptResolution(resolution: Resolution): Promise<ChangeSummary> {
+    return this.#adoptions.to(resolution)
   }
 
   adoptNext(next: () => Resolution | undefined): Promise<ChangeSummary | undefined> {
-    const adopted = this.#adoptions.then(() => {
-      const resolution = next()
-      return resolution && this.#adopt(resolution)
-    })
-    this.#adoptions = adopted.catch(() => {})
-    return adopted
+    return this.#adoptions.next(next)
   }
 
   async #adopt(resolution: Resolution): Promise<ChangeSummary> {
