@@ -2,22 +2,8 @@
 import { Duplex } from 'node:stream'
 import t from 'tap'
 import type { ProxyOptions } from '../../src/config/options.ts'
-import { ConfigError } from '../../src/config/problems.ts'
-import { type Resolution, resolveConfig } from '../../src/config/resolve.ts'
-
-const FOLDER = '/etc/proxy'
-const resolve = (input: ProxyOptions): Resolution => resolveConfig(input, { folder: FOLDER })
-
-/** What is wrong with it: `path: message`, a line each. */
-function problems(input: unknown): string[] {
-  try {
-    resolveConfig(input, { folder: FOLDER })
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems.map(({ path, message }) => `${path}: ${message}`)
-    throw error
-  }
-  return []
-}
+import { resolveConfig } from '../../src/config/resolve.ts'
+import { problems, resolve } from './rig.ts'
 
 /** What is wrong with this backend. */
 const wrong = (backend: object): string[] => problems({ backends: { a: { endpoints: ['h:1'], ...backend } } })

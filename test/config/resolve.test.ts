@@ -1,23 +1,8 @@
 import pino from 'pino'
 import t from 'tap'
-import type { ProxyOptions } from '../../src/config/options.ts'
-import { ConfigError } from '../../src/config/problems.ts'
-import { type Resolution, resolveConfig } from '../../src/config/resolve.ts'
+import { resolveConfig } from '../../src/config/resolve.ts'
 import { createRouter } from '../../src/routing/router.ts'
-
-const FOLDER = '/etc/proxy'
-const resolve = (input: ProxyOptions): Resolution => resolveConfig(input, { folder: FOLDER })
-
-/** What is wrong with it: `path: message`, a line each. */
-function problems(input: unknown): string[] {
-  try {
-    resolveConfig(input, { folder: FOLDER })
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems.map(({ path, message }) => `${path}: ${message}`)
-    throw error
-  }
-  return []
-}
+import { problems, resolve } from './rig.ts'
 
 const backends = { greeter: { endpoints: ['localhost:50051'] } }
 
