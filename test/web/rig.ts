@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { createProxy, type GrpcProxy, type ProxyOptions, type WebOptions } from '../../src/index.ts'
-import type { Pairing } from '../contract/rig.ts'
+import { arrived as arrivedOf, type Call, message, type Pairing } from '../contract/rig.ts'
 import type { Certificates } from '../support/certs.ts'
 import type { Field } from '../support/hpack.ts'
 import { RawServer } from '../support/raw-server.ts'
@@ -119,4 +119,16 @@ export function http1Head(extra: Readonly<Record<string, string>> = {}): string 
   }
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
   return `POST ${PATH} HTTP/1.1\r\n${lines.join('')}\r\n`
+}
+
+export const FRAMES: Pairing = { name: 'frames', downstream: 'frames', upstream: 'frames' }
+export const NATIVE: Pairing = { name: 'native', downstream: 'native', upstream: 'native' }
+
+export const asked = message('ask').toString('latin1')
+export const told = message('hello').toString('latin1')
+export const ENDING = frameOf('grpc-status:0\r\n')
+
+/** The call as its backend has it. */
+export async function arrived(rig: WebRig): Promise<Pick<Call, 'backend' | 'backendId' | 'headers'>> {
+  return arrivedOf(rig as never, 0)
 }
