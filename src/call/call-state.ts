@@ -45,6 +45,11 @@ export interface CallState {
   readonly responseMessages?: number
 }
 
+interface Counted {
+  readonly messages: number
+  readonly bytes: number
+}
+
 /** What it is made of. */
 export interface CallParts {
   readonly phase: Phase
@@ -64,9 +69,7 @@ export interface CallParts {
         readonly lease: { readonly address: { readonly name: string } }
       }
     | undefined
-  readonly recorder:
-    | { readonly request: { readonly messages: number }; readonly response: { readonly messages: number } }
-    | undefined
+  readonly recorder: { readonly request: Counted; readonly response: Counted } | undefined
   readonly deadline: { readonly leftMs: number } | undefined
   /** 0 where nobody asked the clock. */
   readonly startMs: number

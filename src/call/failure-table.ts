@@ -66,13 +66,30 @@ export const FAILURES = {
     advice: 'mend the client: grpc-timeout is at most eight digits and a unit, as 500m',
   },
   deadline: {
-    what: '`grpc-timeout` passed',
+    what: "`grpc-timeout` passed, or the route's `timeoutMs` or `defaultTimeoutMs`",
     status: Status.DEADLINE_EXCEEDED,
     message: 'deadline exceeded at the proxy',
     code: ErrorCode.CANCEL,
     retryable: false,
+    causeNote: "whose time it was: the client's or the route's",
     advice:
       'compare timeoutMs with what the backend takes; where endpoint is empty, the call waited for one all that time',
+  },
+  'response-headers-timeout': {
+    what: "no response headers came within the route's `responseHeadersTimeoutMs`",
+    status: Status.DEADLINE_EXCEEDED,
+    message: 'the backend did not begin its response in time',
+    retryable: false,
+    advice:
+      'the backend hangs, or the route gives it too little time: many servers send headers with their first message',
+  },
+  'idle-timeout': {
+    what: "no data came from either side for the route's `idleTimeoutMs`",
+    status: Status.DEADLINE_EXCEEDED,
+    message: 'neither side sent anything for too long',
+    code: ErrorCode.CANCEL,
+    retryable: false,
+    advice: 'streams that may be silent for long need a larger idleTimeoutMs, or messages that keep them alive',
   },
   'memory-share': {
     what: 'the calls of the client take more memory than is left for others',

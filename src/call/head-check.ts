@@ -3,8 +3,9 @@ import { sameAuthority } from '../grpc/authority.ts'
 import { isGrpcContentType, type RequestHead } from '../grpc/metadata.ts'
 import { calledMethod, calledResource } from '../grpc/path.ts'
 import { Status } from '../grpc/status.ts'
-import type { HeaderBlock, HeadersRefused } from '../transport/transport.ts'
+import { type HeaderBlock, HeadersRefused } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
+import type { RelayContext } from './context.ts'
 import { type Failure, type FailureToken, failureOf } from './failure.ts'
 
 /**
@@ -54,7 +55,13 @@ export function checkResponse(block: HeaderBlock): Failure | undefined {
 }
 
 /** What one side sent cannot go to the other: it is larger than that takes, or some peers end a connection for it. */
-export function unsendable({ message, tooLarge }: HeadersRefused): Failure {
+export function unsendable(error: unknown, { onFault }: Pick<RelayContext, 'onFault'>, path: string): Failure {
+  if (!(error instanceof HeadersRefused)) {
+    // A mistake of ours, which may cost this call and no other.
+    onFault('a mistake of the proxy cost a call', path, error)
+    return failureOf('unsendable-headers', { detail: 'a mistake of the proxy' })
+  }
+  const { message, tooLarge } = error
   if (!tooLarge) return failureOf('unsendable-headers', { detail: message })
   return failureOf('headers-too-large', { message: `cannot forward the headers: ${message}` })
 }

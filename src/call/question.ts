@@ -5,6 +5,7 @@ import type { AddedField, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { CallPriority, Target } from '../routing/director.ts'
 import { isPromise, Refusal } from '../routing/gate.ts'
+import { type CallPolicy, checkPolicy } from '../routing/policy.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
@@ -19,7 +20,12 @@ export interface Asker {
   hash: number
   /** Which calls give way first; see `backend/call-priority.ts`. */
   priority: number
-  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[]): void
+  onRoute(
+    backend: Backend,
+    authority: string | undefined,
+    added: readonly AddedField[],
+    policy: CallPolicy | undefined,
+  ): void
   onNoRoute(failure: Failure): void
 }
 
@@ -67,6 +73,7 @@ function answer(
   let authority: string | undefined
   let added: readonly AddedField[]
   let priority: CallPriority | undefined
+  let policy: CallPolicy | undefined
   // A director in plain JavaScript may return anything: what throws here is its fault.
   try {
     backend = context.routes.backend(target.backend)
@@ -74,6 +81,8 @@ function answer(
     authority = target.authority
     checkAuthority(authority)
     priority = target.priority
+    policy = target.policy
+    if (policy !== undefined) checkPolicy(policy)
     added = context.addedFields(call.peer, head, call.fields, target)
   } catch (cause) {
     context.onFault("the director's answer cannot be sent", call.path, cause)
@@ -84,7 +93,7 @@ function answer(
   const { priorityName } = backend.shared.limits
   if (priority !== undefined || priorityName !== undefined)
     asker.priority = priorityOf(priority, priorityName, call.fields)
-  asker.onRoute(backend, authority, added)
+  asker.onRoute(backend, authority, added, policy)
 }
 
 /** A key function that fails costs its call nothing but the place that it would have had. */

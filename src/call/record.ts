@@ -3,7 +3,8 @@ import { MessageCounter } from '../grpc/message.ts'
 import type { Field } from '../grpc/metadata.ts'
 import { statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
-import type { Peer } from '../transport/transport.ts'
+import type { Clock } from '../transport/clock.ts'
+import type { CallParts } from './call-state.ts'
 import { type EndedBy, type Failure, messageOf } from './failure.ts'
 import type { CallLatency } from './latency.ts'
 import type { CallRequest } from './request.ts'
@@ -46,6 +47,13 @@ export interface CallRecord {
   readonly trace?: CallTrace | undefined
 }
 
+/** Who a record of a call is for, and how time is told there. */
+export interface Recording {
+  readonly clock: Clock
+  readonly observer: { onEnd(record: CallRecord): void } | undefined
+  readonly onFault: (message: string, path: string, cause: unknown) => void
+}
+
 /** The record of a call, gathered during its life: one object for both. Made only where somebody observes calls. */
 export class CallRecorder implements CallRecord {
   startMs = 0
@@ -66,6 +74,8 @@ export class CallRecorder implements CallRecord {
   retries = 0
   requestId: string | undefined
   trace: CallTrace | undefined
+  /** Somebody waits for it. False: it only counts what its call's own treatment wants to know. */
+  told = true
   /** `grpc-timeout` as it came. */
   #timeout: string | undefined
   readonly #latency: CallLatency | undefined
@@ -108,13 +118,23 @@ export class CallRecorder implements CallRecord {
     this.ended(by, failure.status, failure.token)
   }
 
-  /** @param nowMs of the clock, as `startMs` is */
-  finish(
+  /**
+   * The call is over, and its observers are told.
+   * @param fields of its request, once it was routed
+   */
+  tell(context: Recording, parts: CallParts, request: CallRequest, fields: readonly Field[]): void {
+    if (!this.told) return
+    try {
+      context.observer?.onEnd(this.#finish(parts, request, fields, context.clock.now()))
+    } catch (error) {
+      context.onFault('an observer of calls failed', request.head.path, error)
+    }
+  }
+
+  #finish(
+    { peer, backend, startMs }: CallParts,
     { head, retries, id }: CallRequest,
     fields: readonly Field[],
-    peer: Peer,
-    backend: { readonly name: string } | undefined,
-    startMs: number,
     nowMs: number,
   ): CallRecord {
     this.startMs = startMs
@@ -154,5 +174,12 @@ export function traced(
   request.trace = trace
   if (recorder === undefined && trace.mayBeKept) recorder = new CallRecorder()
   if (recorder !== undefined) recorder.trace = trace
+  return recorder
+}
+
+/** Counts for the call alone: nobody is told. */
+export function counting(): CallRecorder {
+  const recorder = new CallRecorder()
+  recorder.told = false
   return recorder
 }

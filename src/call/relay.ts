@@ -14,8 +14,8 @@ import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { BORDER, placeAfter } from '../grpc/message.ts'
 import type { AddedField } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
+import type { CallPolicy } from '../routing/policy.ts'
 import type { HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
-import { HeadersRefused } from '../transport/transport.ts'
 import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { listBytesOf } from '../wire/hpack/header-field.ts'
@@ -30,9 +30,10 @@ import { answer, endsByTrailers, Farewell } from './farewell.ts'
 import { checkHead, checkResponse, unsendable } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
-import { CallRecorder, traced } from './record.ts'
+import { CallRecorder, counting, traced } from './record.ts'
 import { CallRequest } from './request.ts'
 import { clientGone, enderOf, ofRefusal, ofUpstream } from './stream-end.ts'
+import { Treatment } from './treatment.ts'
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -59,6 +60,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #heldResponse = 0
   #startMs = 0
   #deadline: Deadline | undefined
+  #treatment: Treatment | undefined
   #farewell: Farewell | undefined
   #recorder: CallRecorder | undefined
 
@@ -82,9 +84,11 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
         this.share = this.#client.shareOf(this.#backend!)
         return this.#backend!.acquire(this)
       case 'responding':
+        this.#treatment?.responded()
         return this.#request.answered()
       case 'answered':
         this.#request.answered()
+        this.#treatment?.end()
         return this.#deadline?.disarm()
       case 'over':
         return this.#finish()
@@ -141,10 +145,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   #unsendable(error: unknown): void {
-    if (error instanceof HeadersRefused) return this.#fail(unsendable(error))
-    // A mistake of ours, which may cost this call and no other.
-    this.#context.onFault('a mistake of the proxy cost a call', this.#request.head.path, error)
-    this.#fail(failureOf('unsendable-headers', { detail: 'a mistake of the proxy' }))
+    this.#fail(unsendable(error, this.#context, this.#request.head.path))
   }
 
   onWritable(): void {
@@ -176,11 +177,19 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#fail(failure)
   }
 
-  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[]): void {
+  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[], policy?: CallPolicy): void {
     this.#backend = backend
     this.#request.authority = authority
     this.#request.added = added
+    if (policy !== undefined) this.#follow(policy)
     this.#enter('waiting')
+  }
+
+  #follow(policy: CallPolicy): void {
+    const fail = (failure: Failure): void => this.#fail(failure)
+    this.#deadline = Deadline.under(policy, this.#deadline, this.#context, fail)
+    this.#recorder ??= counting()
+    this.#treatment = new Treatment(policy, this, this.#context, fail)
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
@@ -189,8 +198,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onLease(lease: Lease): void {
     const timeout = this.#deadline?.left()
-    if (this.#deadline !== undefined && timeout === undefined) return this.#fail(failureOf('deadline'))
+    if (this.#deadline !== undefined && timeout === undefined) return this.#fail(this.#deadline.failure)
     this.#enter('forwarding')
+    this.#treatment?.forwarded()
     this.#recorder?.forwarded(lease.address.name, this.#startMs)
     const request = this.#request
     this.#attempt = new Attempt(lease, this.share, this)
@@ -311,19 +321,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#call?.abort()
     this.#request.end()
     this.#deadline?.disarm()
+    this.#treatment?.end()
     this.#farewell?.disarm()
     this.#context.live.remove(this)
-    if (this.#recorder !== undefined) this.#tell(this.#recorder)
-  }
-
-  #tell(recorder: CallRecorder): void {
-    const { clock, observer, onFault } = this.#context
-    const request = this.#request
-    try {
-      const fields = this.#call?.fields ?? []
-      observer?.onEnd(recorder.finish(request, fields, this.#peer, this.#backend, this.#startMs, clock.now()))
-    } catch (error) {
-      onFault('an observer of calls failed', request.head.path, error)
-    }
+    this.#recorder?.tell(this.#context, this.parts, this.#request, this.#call?.fields ?? [])
   }
 }

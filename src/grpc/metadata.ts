@@ -141,7 +141,7 @@ export interface RequestEdits {
   /** Of the upstream connection. */
   readonly scheme: 'http' | 'https'
   readonly authority: string | undefined
-  /** Remaining time for `grpc-timeout`; undefined leaves the field as it is. */
+  /** Remaining time for `grpc-timeout`, which is added where the client sent none; undefined leaves it as it is. */
   readonly timeout: string | undefined
   /** Added at the end; a client's field of the same name is dropped. */
   readonly added: readonly AddedField[]
@@ -160,6 +160,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
   }
   const out: (F | Field)[] = []
   let named = false
+  let timed = false
   for (const field of block) {
     if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
     if (without?.has(field.name) || field.name === withoutName) continue
@@ -178,6 +179,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
         out.push(withValue(field, edits.authority))
         break
       case 'grpc-timeout':
+        timed = true
         out.push(withValue(field, edits.timeout))
         break
       default:
@@ -185,6 +187,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     }
   }
   if (edits.authority !== undefined && !named) addAuthority(out, edits.authority)
+  if (edits.timeout !== undefined && !timed) out.push(field('grpc-timeout', edits.timeout))
   for (const field of edits.added) {
     if (field.removes !== true && !without?.has(field.name) && field.name !== withoutName) out.push(field)
   }

@@ -3,6 +3,7 @@
  * implementation of it; a user's own function is another.
  */
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
+import type { CallPolicy } from './policy.ts'
 
 /** What a director learns about a call. It is valid until the call ends. */
 export interface CallInfo {
@@ -78,6 +79,8 @@ export interface Target {
   readonly metadata?: Readonly<Record<string, string | readonly string[]>>
   /** Names of metadata, in lower case, that are not forwarded. */
   readonly removeMetadata?: readonly string[]
+  /** How the call is treated on its way. What `definePolicy` made is checked once, anything else for each call. */
+  readonly policy?: CallPolicy | undefined
 }
 
 /**

@@ -10,9 +10,10 @@ import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, CallPriority, Director, Target } from './director.ts'
 import type { Gate } from './gate.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
+import { type CallPolicy, policyOf } from './policy.ts'
 
 /** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
-export interface Route {
+export interface Route extends CallPolicy {
   /** Without it the rule takes every call. */
   readonly match?: RouteMatch
   readonly backend?: string
@@ -182,7 +183,8 @@ function compileAction(route: Route, order: number): Ungated {
     // flood us.
     return { kind: 'deny', error: new GrpcError(route.deny, route.message ?? 'refused by a route of the proxy') }
   }
-  if (route.backend !== undefined) return { kind: 'target', target: targetOf(route, route.backend) }
+  const policy = policyOf(route)
+  if (route.backend !== undefined) return { kind: 'target', target: targetOf(route, route.backend, policy) }
   const choices: Choice[] = []
   let total = 0
   for (const { backend, weight } of route.backends ?? []) {
@@ -190,15 +192,15 @@ function compileAction(route: Route, order: number): Ungated {
       throw new TypeError(`route ${order}: the weight of ${backend} must be a positive number, it is ${weight}`)
     }
     total += weight
-    choices.push({ upTo: total, target: targetOf(route, backend) })
+    choices.push({ upTo: total, target: targetOf(route, backend, policy) })
   }
   if (choices.length === 0) throw new TypeError(`route ${order}: backends is empty`)
   return { kind: 'weighted', choices, total }
 }
 
-function targetOf(route: Route, backend: string): Target {
+function targetOf(route: Route, backend: string, policy: CallPolicy | undefined): Target {
   const metadata = route.addMetadata && Object.freeze({ ...route.addMetadata })
-  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata, priority: route.priority })
+  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata, priority: route.priority, policy })
 }
 
 function buildIndex(routes: readonly CompiledRoute[]): RouteIndex {

@@ -188,6 +188,9 @@ t.test('whatever is edited: the other fields are the same objects in the same or
           out.findIndex(({ name }) => name === ':authority'),
           1,
         )
+      const timed = edits.timeout === undefined || kept.some(({ name }) => name === 'grpc-timeout')
+      // Behind what came.
+      if (!timed) t.same(out.splice(kept.length, 1), [{ name: 'grpc-timeout', value: '1S', neverIndexed: false }])
       if (out.length !== kept.length + edits.added.length) return false
       return [...kept, ...edits.added].every((field, i) =>
         edited.has(field.name) ? out[i]!.neverIndexed === field.neverIndexed : out[i] === field,

@@ -19,6 +19,14 @@ export interface RouteOptions {
   readonly require?: RequirementOptions
   /** Which calls give way when many wait for the backend: sheddable ones first; whatever the client says. */
   readonly priority?: CallPriority
+  /** The longest a call may take; where the client gave it less time, that counts (milliseconds). */
+  readonly timeoutMs?: number
+  /** The same for calls whose client has given no time (milliseconds). */
+  readonly defaultTimeoutMs?: number
+  /** The longest time without data in either direction, once the call went to an endpoint (milliseconds). */
+  readonly idleTimeoutMs?: number
+  /** The longest time until the headers of the response, once the call went to an endpoint (milliseconds). */
+  readonly responseHeadersTimeoutMs?: number
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */

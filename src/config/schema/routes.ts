@@ -4,6 +4,7 @@ import { STATUS_NAMES, type StatusName } from '../../grpc/status.ts'
 import { AddressError, parseEndpointAddress } from '../address.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
 import { requirement } from './gates.ts'
+import { times } from './policy.ts'
 
 const authority = z.string().superRefine((pattern, context) => {
   const message = wrongAuthority(pattern, true)
@@ -75,6 +76,8 @@ const NOT_TO_ADD = new Set(
   'connection keep-alive proxy-connection transfer-encoding upgrade te host content-type content-length'.split(' '),
 )
 
+const TIMES = Object.keys(times) as (keyof typeof times)[]
+
 export const route = strict({
   match: match.prefault({}).meta({
     description: 'What a call must look like; all that is given must hold, and without it every call matches',
@@ -99,6 +102,7 @@ export const route = strict({
       'Which calls [give way](fleet.md#which-calls-give-way) when many wait for the backend: sheddable ones first; whatever the client says',
     'x-type': '`critical`, `default` or `sheddable`',
   }),
+  ...times,
   rewriteAuthority: z
     .string()
     .superRefine((text, context) => {
@@ -122,7 +126,8 @@ export const route = strict({
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
-    for (const key of ['require', 'rewriteAuthority', 'addMetadata', 'priority'] as const) {
+    const unused = ['require', 'rewriteAuthority', 'addMetadata', 'priority', ...TIMES] as const
+    for (const key of unused) {
       if (given[key] !== undefined) refuse('has no effect with deny: the calls go nowhere', [key])
     }
   }
