@@ -1,7 +1,8 @@
 /** A gate by address: some networks may call, others may not. */
 import type { Gate } from '../routing/gate.ts'
 import { refusal } from '../routing/gate.ts'
-import { clientAddress, Networks, UNKNOWN_ADDRESS } from './client-address.ts'
+import { Networks } from '../transport/networks.ts'
+import { clientAddress, UNKNOWN_ADDRESS } from './client-address.ts'
 
 export interface NetworkOptions {
   /** Only these may call; without it all that `deny` does not name. */

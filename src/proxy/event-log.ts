@@ -25,6 +25,8 @@ const REFUSAL_ADVICE: Readonly<Record<Refusal, string>> = {
   silent: 'a client, a probe or a port scan connected and said nothing; limits.prefaceTimeoutMs is the bound',
   'no-alpn': 'let the client offer "h2" by ALPN',
   tls: 'the TLS handshake failed: the detail says why; a client that speaks plaintext fails in this way too',
+  'proxy-header':
+    'the listener takes connections of the load balancers in proxyProtocol.from only, each with a header of the PROXY protocol',
   'too-many': 'the listener has limits.maxClientSessions connections, and none that is idle',
   'too-many-of-address': 'this address has more than its part of the connections; limits.maxClientSessionsPerAddress',
 }

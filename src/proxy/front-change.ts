@@ -33,6 +33,8 @@ export function checkKept(key: string, before: ListenerSetup, after: ListenerSet
     )
   if ((before.tls === undefined) !== (after.tls === undefined)) throw stays('whether it has TLS')
   if ((before.web === undefined) !== (after.web === undefined)) throw stays('whether it takes gRPC-Web')
+  if ((before.proxyProtocol === undefined) !== (after.proxyProtocol === undefined))
+    throw stays('whether it takes the PROXY protocol')
   if (before.socketMode !== after.socketMode) throw stays('the mode of its socket')
   if (before.tls !== undefined && after.tls !== undefined) {
     if (!isDeepStrictEqual(asksForCertificate(before.tls), asksForCertificate(after.tls)))
@@ -42,6 +44,7 @@ export function checkKept(key: string, before: ListenerSetup, after: ListenerSet
   return (
     before.transport !== after.transport ||
     !isDeepStrictEqual(before.tls, after.tls) ||
-    !isDeepStrictEqual(before.web, after.web)
+    !isDeepStrictEqual(before.web, after.web) ||
+    !isDeepStrictEqual(before.proxyProtocol, after.proxyProtocol)
   )
 }

@@ -201,7 +201,10 @@ export class Front {
   #update(keys: ReadonlySet<string>): void {
     const { transport } = this.#context
     const update = ({ listener, setup, web }: Opened, tls: ListenerSetup['tls']) =>
-      listener.update({ ...this.#options, tls, http1: web?.http1 }, transport(setup.transport))
+      listener.update(
+        { ...this.#options, tls, http1: web?.http1, proxyProtocol: setup.proxyProtocol },
+        transport(setup.transport),
+      )
     for (const [key, opened] of this.#configured ?? []) {
       const { setup, web } = opened
       update(opened, keys.has(key) ? setup.tls : undefined)

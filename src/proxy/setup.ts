@@ -18,6 +18,7 @@ import type { Route } from '../routing/router.ts'
 import type { AcceptorOptions } from '../transport/acceptor.ts'
 import type { ListenTls } from '../transport/listen-tls.ts'
 import type { BoundAddress, ListenAddress } from '../transport/listening-socket.ts'
+import type { ProxyProtocolRules } from '../transport/proxied-socket.ts'
 import type { TicketSettings } from '../transport/ticket-keys.ts'
 import type { TransportName } from '../transport/transport.ts'
 import type { WebRules } from '../web/cors.ts'
@@ -36,6 +37,7 @@ export interface ListenerSetup extends ListenAddress {
   readonly bound?: BoundAddress
   /** Takes gRPC-Web too. */
   readonly web?: WebRules
+  readonly proxyProtocol?: ProxyProtocolRules
 }
 
 /** What holds for TLS on all listeners and to all backends. */

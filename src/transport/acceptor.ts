@@ -8,13 +8,13 @@ import { NO_BYTES } from '../wire/no-bytes.ts'
 import type { Clock } from './clock.ts'
 import type { Http1Transport } from './http1/server.ts'
 import { Lifetime, type LifetimeLimits } from './lifetime.ts'
-import { addressOf } from './peer.ts'
+import { addressOf, type Wrapped } from './peer.ts'
 import { Place, type PlaceLimits, Places, type Refused } from './places.ts'
 import { HTTP1_ANSWER, judgeFirstBytes } from './preface.ts'
 import type { ServerSession, ServerSessionOwner, ServerTransport } from './transport.ts'
 
 /** A connection that did not become a session, and why; for logs and counters. */
-export type Refusal = 'http1' | 'not-http2' | 'silent' | 'no-alpn' | 'tls' | Refused['refusal']
+export type Refusal = 'http1' | 'not-http2' | 'silent' | 'no-alpn' | 'tls' | 'proxy-header' | Refused['refusal']
 
 export interface AcceptorOwner extends ServerSessionOwner {
   onRefused(refusal: Refusal, peer: string, detail: string): void
@@ -31,9 +31,6 @@ export interface AcceptorOptions extends PlaceLimits, LifetimeLimits {
   /** Takes connections of HTTP/1.1. Undefined: they are refused. */
   readonly http1?: Http1Transport | undefined
 }
-
-/** Node has no public way from a TLS socket to the connection under it. A test would notice if this one disappeared. */
-export type Wrapped = Socket & { readonly _parent?: Socket }
 
 /** A session, as whoever looks at it sees it. */
 export interface AcceptedSession {
@@ -114,18 +111,15 @@ export class Acceptor implements ServerSessionOwner {
 
   /**
    * A connection that is there, before its TLS handshake if it has one: it is counted, and `close` closes it.
+   * @param isNamed it is known whose it is; else `named` has to follow
    * @returns false when there was no place for it; then it is closed
    */
-  track(socket: Socket): boolean {
-    const place = this.#places.take(socket)
+  track(socket: Socket, isNamed = true): boolean {
+    const place = this.#places.take(socket, isNamed)
     socket.on('error', () => {
       // `'close'` follows; a session that was made of the socket reports the error itself.
     })
-    if (!(place instanceof Place)) {
-      this.#owner.onRefused(place.refusal, addressOf(socket), place.detail)
-      socket.destroy()
-      return false
-    }
+    if (!(place instanceof Place)) return this.#noPlace(socket, place)
     socket.setNoDelay(true)
     const { tcpKeepaliveMs } = this.#options
     // Node rounds it down to whole seconds, and takes 0 for the system's two hours.
@@ -137,6 +131,19 @@ export class Acceptor implements ServerSessionOwner {
       if (this.#sockets.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
     })
     return true
+  }
+
+  /** It is known now whose connection it is. @returns false when there is no place for one more of theirs; it is closed */
+  named(socket: Socket): boolean {
+    const place = this.#places.of(socket)
+    const refused = place && this.#places.assign(place)
+    return refused === undefined ? place !== undefined : this.#noPlace(socket, refused)
+  }
+
+  #noPlace(socket: Socket, { refusal, detail }: Refused): false {
+    this.#owner.onRefused(refusal, addressOf(socket), detail)
+    socket.destroy()
+    return false
   }
 
   /** Whether the connection has a place and was not told to leave. */

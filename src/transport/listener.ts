@@ -1,12 +1,13 @@
 /** A listening socket, plain or TLS: what it accepts goes to its `Acceptor`. It is the same for every transport. */
 import net from 'node:net'
 import type { TLSSocket, Server as TlsServer } from 'node:tls'
-import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner, type Wrapped } from './acceptor.ts'
+import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
 import type { Clock } from './clock.ts'
 import { ListenerSecurity, type ListenTls } from './listen-tls.ts'
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
 import { nodeTls } from './node-tls.ts'
-import { addressOf } from './peer.ts'
+import { addressOf, type Wrapped } from './peer.ts'
+import { Forwarders, type ProxyProtocolRules, readProxyHeader } from './proxied-socket.ts'
 import type { TicketKeys } from './ticket-keys.ts'
 import { tlsRefusal } from './tls-refusal.ts'
 import { HTTP2_TLS } from './tls-rules.ts'
@@ -18,15 +19,25 @@ const WITH_HTTP1 = [...HTTP2_TLS.ALPNProtocols, 'http/1.1']
 /** `prefaceTimeoutMs` is for the TLS handshake too. */
 export interface ListenerOptions extends ListenAddress, AcceptorOptions {
   readonly tls?: ListenTls
+  /** Connections begin with a header that says whose they are. */
+  readonly proxyProtocol?: ProxyProtocolRules | undefined
 }
 
+/** What of it may change while it listens. */
+export type ListenerUpdate = AcceptorOptions & Pick<ListenerOptions, 'tls' | 'proxyProtocol'>
+
 export class Listener {
+  /** What listens. */
   readonly #server: net.Server
+  /** Ends TLS: the same, or one that is given connections once their headers were read. */
+  readonly #tls: TlsServer | undefined
   readonly #socket: ListeningSocket
   readonly #options: ListenerOptions
   readonly #owner: AcceptorOwner
+  readonly #clock: Clock
   readonly #acceptor: Acceptor
   readonly #security: ListenerSecurity | undefined
+  #forwarders: Forwarders | undefined
   /** By the connection under TLS: where a certificate is refused, Node tells it once the connection is gone. */
   readonly #clients = new WeakMap<net.Socket, string>()
 
@@ -40,20 +51,51 @@ export class Listener {
   ) {
     this.#options = options
     this.#owner = owner
+    this.#clock = clock
     this.#acceptor = new Acceptor(options, transport, owner, clock)
     this.#security = options.tls && new ListenerSecurity(options.tls, tickets)
-    this.#server = this.#security === undefined ? net.createServer() : this.#secureServer(this.#security)
-    this.#server.on('connection', (socket: net.Socket) => {
-      if (!this.#acceptor.track(socket)) return
-      if (options.tls === undefined) this.#acceptor.accept(socket)
-      else this.#clients.set(socket, addressOf(socket))
-    })
+    this.#tls = this.#security && this.#secureServer(this.#security)
+    this.#forwarders = options.proxyProtocol && new Forwarders(options.proxyProtocol)
+    if (this.#forwarders === undefined) {
+      this.#server = this.#tls ?? net.createServer()
+      this.#server.on('connection', (socket: net.Socket) => {
+        if (this.#acceptor.track(socket)) this.#begin(socket)
+      })
+    } else {
+      this.#server = net.createServer()
+      this.#server.on('connection', (socket: net.Socket) => this.#readHeader(socket))
+    }
     // Errors of accept (EMFILE) are temporary.
     const onAcceptError = (error: Error) => owner.onRefused('too-many', 'accept', error.message)
     this.#socket = new ListeningSocket(this.#server, options, onAcceptError)
   }
 
-  #secureServer(security: ListenerSecurity): net.Server {
+  /** On a TLS server of its own the handshake has begun. */
+  #begin(socket: net.Socket): void {
+    if (this.#tls === undefined) this.#acceptor.accept(socket)
+    else this.#clients.set(socket, addressOf(socket))
+  }
+
+  #readHeader(socket: net.Socket): void {
+    const refuse = (detail: string) => {
+      this.#owner.onRefused('proxy-header', addressOf(socket), detail)
+      socket.destroy()
+    }
+    if (!this.#forwarders!.has(socket)) {
+      socket.on('error', () => {}) // It is closed.
+      return refuse('proxyProtocol.from does not have the address')
+    }
+    if (!this.#acceptor.track(socket, false)) return
+    const onRead = () => {
+      if (!this.#acceptor.named(socket)) return
+      this.#begin(socket)
+      this.#tls?.emit('connection', socket)
+    }
+    const timeoutMs = this.#options.prefaceTimeoutMs
+    readProxyHeader({ socket, clock: this.#clock, timeoutMs, onRead, onWrong: refuse })
+  }
+
+  #secureServer(security: ListenerSecurity): TlsServer {
     const server = nodeTls().createServer({
       ...security.server,
       ...(this.#options.http1 !== undefined && { ALPNProtocols: WITH_HTTP1 }),
@@ -92,10 +134,12 @@ export class Listener {
 
   /**
    * For connections that come from now on. TLS has other certificates then, tried before
-   * (`checkSecureContext`); whether there is TLS, and whether clients are asked for a certificate, stays as it was.
+   * (`checkSecureContext`); whether there is TLS, whether clients are asked for a certificate, and whether there are headers
+   * of the PROXY protocol stays as it was.
    */
-  update(options: AcceptorOptions & Pick<ListenerOptions, 'tls'>, transport: ServerTransport): void {
+  update(options: ListenerUpdate, transport: ServerTransport): void {
     this.#acceptor.update(options, transport)
+    if (options.proxyProtocol !== undefined) this.#forwarders = new Forwarders(options.proxyProtocol)
     if (options.tls === undefined || this.#security === undefined) return
     this.#security.update(options.tls)
     this.renewContext()
@@ -103,7 +147,7 @@ export class Listener {
 
   /** The keys of its tickets are others. */
   renewContext(): void {
-    if (this.#security !== undefined) (this.#server as TlsServer).setSecureContext(this.#security.context)
+    if (this.#security !== undefined) this.#tls?.setSecureContext(this.#security.context)
   }
 
   get sessions(): number {

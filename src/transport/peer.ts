@@ -8,9 +8,32 @@ export function formatAddress(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** The other end's address; `unix` where a socket has none or has lost it. */
+/** Node has no public way from a TLS socket to the connection under it. A test would notice if this one disappeared. */
+export type Wrapped = Socket & { readonly _parent?: Socket }
+
+/** An address, as sockets have them; `host` is undefined for unix sockets. */
+export interface Remote {
+  readonly host: string | undefined
+  readonly port: number
+}
+
+/** Of connections that somebody forwards, who said whose they are. */
+const told = new WeakMap<Socket, Remote>()
+
+/** From now on the connection counts as one of this address. */
+export function setRemote(socket: Socket, remote: Remote): void {
+  told.set(socket, remote)
+}
+
+/** The other end: that of the socket, or the one that was set. The host is undefined too where a socket has lost it. */
+export function remoteOf(socket: Socket): Remote {
+  return told.get((socket as Wrapped)._parent ?? socket) ?? { host: socket.remoteAddress, port: socket.remotePort ?? 0 }
+}
+
+/** The other end's address; `unix` where there is none. */
 export function addressOf(socket: Socket): string {
-  return socket.remoteAddress === undefined ? 'unix' : formatAddress(socket.remoteAddress, socket.remotePort ?? 0)
+  const { host, port } = remoteOf(socket)
+  return host === undefined ? 'unix' : formatAddress(host, port)
 }
 
 export function peerOf(socket: Socket): Peer {

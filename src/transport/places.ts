@@ -9,6 +9,7 @@
 import type { Socket } from 'node:net'
 import { isLoopback, type PrefixBits, prefixOf } from './address-prefix.ts'
 import type { Clock, Timer } from './clock.ts'
+import { remoteOf } from './peer.ts'
 import type { ServerSession } from './transport.ts'
 
 export interface PlaceLimits {
@@ -45,7 +46,8 @@ const MAX_LEAVING = 64
 
 export class Place {
   readonly socket: Socket
-  readonly group: Group | undefined
+  /** Undefined: it is not known whose it is, or it came over a unix socket. */
+  group: Group | undefined
   /** There is none before the preface has come. */
   session: ServerSession | undefined
   idleSinceMs: number
@@ -135,21 +137,36 @@ export class Places {
     return this.#bySocket.get(socket)
   }
 
-  /** Takes a place for a new connection. Where there is none, the longest idle connection makes room. */
-  take(socket: Socket): Place | Refused {
-    const group = this.#groupOf(socket)
-    const refused = this.#makeRoom(group)
+  /**
+   * Takes a place for a new connection. Where there is none, the longest idle connection makes room.
+   * @param isKnown whose it is; else `assign` tells
+   */
+  take(socket: Socket, isKnown = true): Place | Refused {
+    const group = isKnown ? this.#groupOf(socket) : undefined
+    const refused = this.#roomOf(group) ?? this.#roomOfAll()
     if (refused !== undefined) return refused
     const place = new Place(socket, group, this.#clock.now())
     this.#bySocket.set(socket, place)
     this.#all.places.add(place)
-    if (group !== undefined) {
-      this.#groups.set(group.name, group)
-      group.places.add(place)
-      if (this.#holdsMost(group)) this.#largest = group
-    }
+    if (group !== undefined) this.#join(group, place)
     this.#watchIdleness()
     return place
+  }
+
+  /** It is known now whose connection this is. @returns why it cannot keep its place, if so */
+  assign(place: Place): Refused | undefined {
+    const group = this.#groupOf(place.socket)
+    const refused = this.#roomOf(group)
+    if (refused !== undefined || group === undefined) return refused
+    place.group = group
+    this.#join(group, place)
+    return undefined
+  }
+
+  #join(group: Group, place: Place): void {
+    this.#groups.set(group.name, group)
+    group.places.add(place)
+    if (this.#holdsMost(group)) this.#largest = group
   }
 
   /** The connection is gone. */
@@ -169,25 +186,29 @@ export class Places {
     this.#timer = undefined
   }
 
-  #groupOf({ remoteAddress }: Socket): Group | undefined {
+  #groupOf(socket: Socket): Group | undefined {
+    const { host } = remoteOf(socket)
     // This is a unix socket, or a client that has already gone.
-    if (remoteAddress === undefined) return undefined
-    const name = prefixOf(remoteAddress, this.#limits.clientAddressBits)
-    return this.#groups.get(name) ?? new Group(name, isLoopback(remoteAddress))
+    if (host === undefined) return undefined
+    const name = prefixOf(host, this.#limits.clientAddressBits)
+    return this.#groups.get(name) ?? new Group(name, isLoopback(host))
   }
 
-  #makeRoom(group: Group | undefined): Refused | undefined {
-    const { maxClientSessions: most, maxClientSessionsPerAddress: mostOfOne } = this.#limits
-    const count = this.#all.places.size
-    if (group !== undefined) {
-      const full = mostOfOne === undefined ? this.#dominates(group, count) : group.places.size >= mostOfOne
-      if (full) {
-        if (this.#evict(group)) return undefined
-        const detail = `${group.places.size} connections of ${group.name}, none is idle`
-        return { refusal: 'too-many-of-address', detail }
-      }
-    }
-    if (count < most || this.#evict(this.#largest ?? this.#all) || this.#evict(this.#all)) return undefined
+  /** One more of this address. */
+  #roomOf(group: Group | undefined): Refused | undefined {
+    if (group === undefined) return undefined
+    const { maxClientSessionsPerAddress: mostOfOne } = this.#limits
+    const full =
+      mostOfOne === undefined ? this.#dominates(group, this.#all.places.size) : group.places.size >= mostOfOne
+    if (!full || this.#evict(group)) return undefined
+    return { refusal: 'too-many-of-address', detail: `${group.places.size} connections of ${group.name}, none is idle` }
+  }
+
+  /** One more. */
+  #roomOfAll(): Refused | undefined {
+    const { maxClientSessions: most } = this.#limits
+    if (this.#all.places.size < most || this.#evict(this.#largest ?? this.#all) || this.#evict(this.#all))
+      return undefined
     return { refusal: 'too-many', detail: `more than ${most} connections, none is idle` }
   }
 

@@ -1,7 +1,8 @@
 /** Who may call by address, and whose word about an address is taken. */
 import t from 'tap'
-import { clientAddress, parseNetwork } from '../../src/gates/client-address.ts'
+import { clientAddress } from '../../src/gates/client-address.ts'
 import { network } from '../../src/gates/network.ts'
+import { parseNetwork } from '../../src/transport/networks.ts'
 import { ask, call, TARGET } from './rig.ts'
 
 const from = (address: string, forwarded: readonly string[] = []) =>

@@ -21,6 +21,11 @@ export class RawClient extends RawConnection {
     return client
   }
 
+  /** On a connection that is there, with the preface sent. */
+  static on(t: Scope, socket: Socket): RawClient {
+    return closing(t, new RawClient(socket, 'client', {}))
+  }
+
   /** Sends HEADERS on a new stream, and says its id. */
   request(fields: readonly Field[], options: HeadersOptions = {}): number {
     const streamId = this.newStreamId()

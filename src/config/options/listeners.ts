@@ -17,8 +17,22 @@ export interface ListenerOptions {
    * default: false.
    */
   readonly web?: boolean | WebOptions
+  /**
+   * Connections come from load balancers that say whose they are, by the PROXY protocol (version 1 or 2), before TLS if
+   * there is any.
+   */
+  readonly proxyProtocol?: ProxyProtocolOptions
   /** Serve TLS (ALPN h2) instead of plaintext h2c. */
   readonly tls?: ListenerTlsOptions
+}
+
+/** Whose word is taken about addresses of clients. */
+export interface ProxyProtocolOptions {
+  /**
+   * Networks of the load balancers, as `10.0.0.0/8`, or `unix` for whoever may open the unix socket; connections of
+   * others are refused.
+   */
+  readonly from: readonly string[]
 }
 
 /** TLS toward clients. */

@@ -1,18 +1,8 @@
 /** Who may call, and how often. */
 import { z } from 'zod'
-import { parseNetwork } from '../../gates/client-address.ts'
 import type { Gate } from '../../routing/gate.ts'
 import { codeOnly, isFunction, metadataName, strict } from './fields.ts'
-
-const network = z.string().superRefine((text, context) => {
-  try {
-    parseNetwork(text)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message })
-  }
-})
-
-const networks = (description: string) => z.array(network).min(1).optional().meta({ description })
+import { networks } from './networks.ts'
 
 const trustedProxies = networks('Proxies before this one, whose `x-forwarded-for` says who the client is')
 

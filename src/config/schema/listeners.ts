@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { isServedName } from '../../transport/server-names.ts'
 import { fileMode, listenAddress, pem, strict, transport } from './fields.ts'
+import { networksOrUnix } from './networks.ts'
 import { crl, refineTlsRules, tlsRules } from './tls.ts'
 import { web } from './web.ts'
 
@@ -60,6 +61,14 @@ const listenerTls = strict({
   refineTlsRules(tls, context)
 })
 
+const proxyProtocol = strict({
+  from: networksOrUnix.meta({
+    description:
+      'Networks of the load balancers, as `10.0.0.0/8`, or `unix` for whoever may open the unix socket; connections of others are refused',
+    'x-type': 'list of networks',
+  }),
+})
+
 export const listener = strict({
   address: listenAddress.meta({
     description:
@@ -72,5 +81,9 @@ export const listener = strict({
     description: 'How HTTP/2 is carried toward clients',
   }),
   web,
+  proxyProtocol: proxyProtocol.optional().meta({
+    description:
+      'Connections come from load balancers that say whose they are, by the PROXY protocol (version 1 or 2), before TLS if there is any',
+  }),
   tls: listenerTls.optional().meta({ description: 'Serve TLS (ALPN h2) instead of plaintext h2c' }),
 })

@@ -142,7 +142,7 @@ class NativeServerSession implements ServerSession, NativeSession {
     this.#socket = socket
     this.#owner = owner
     this.maxHeaderListBytes = maxHeaderListBytes
-    this.peer = peerOf(node.socket as unknown as Socket)
+    this.peer = peerOf(socket ?? (node.socket as unknown as Socket))
     node.on('error', error => {
       this.#error = error
     })
