@@ -113,9 +113,9 @@ export function keyOf(address: DialAddress): string {
   return keyWith(address, new Digests())
 }
 
-function keyWith({ name, tcp, unix, connect, tls }: DialAddress, digests: Digests): string {
+function keyWith({ name, tcp, unix, connect, tls, proxyHeader }: DialAddress, digests: Digests): string {
   const to = tcp === undefined ? unix : `${tcp.host}:${tcp.port}`
-  return JSON.stringify([name, to, connect && numberOf(connect), tls && digests.ofTls(tls)])
+  return JSON.stringify([name, to, connect && numberOf(connect), tls && digests.ofTls(tls), proxyHeader])
 }
 
 const numbers = new WeakMap<object, number>()

@@ -1,6 +1,7 @@
 /** From an endpoint as people write it to what is dialled. */
 import { resolve } from 'node:path'
 import type { WeightedAddress } from '../backend/endpoint-source.ts'
+import type { ProxyVersion } from '../transport/proxy-protocol.ts'
 import type { TlsRules } from '../transport/tls-rules.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { type EndpointAddress, formatEndpointAddress, parseEndpointAddress } from './address.ts'
@@ -18,10 +19,16 @@ export class Dialling {
   /** Where relative paths of sockets start. */
   readonly folder: string
   readonly tls: DialTls | undefined
+  readonly proxyHeader: ProxyVersion | undefined
 
-  constructor(folder: string, tls: DialTls | undefined) {
+  constructor(folder: string, tls: DialTls | undefined, proxyHeader?: ProxyVersion) {
     this.folder = folder
     this.tls = tls
+    this.proxyHeader = proxyHeader
+  }
+
+  get #header(): Pick<DialAddress, 'proxyHeader'> {
+    return this.proxyHeader === undefined ? {} : { proxyHeader: this.proxyHeader }
   }
 
   /** @throws AddressError */
@@ -32,7 +39,7 @@ export class Dialling {
       return { ...this.#parsed(address), ...told }
     }
     const { name, connect, ...told } = endpoint
-    return { name, connect, tls: this.tls && this.tlsFor(''), ...told }
+    return { name, connect, tls: this.tls && this.tlsFor(''), ...this.#header, ...told }
   }
 
   #parsed(text: string): DialAddress {
@@ -40,12 +47,13 @@ export class Dialling {
     if (address.kind === 'unix') {
       const path = resolve(this.folder, address.path)
       const tls = this.tls && this.tlsFor('')
-      return { name: formatEndpointAddress({ kind: 'unix', path }), unix: path, tls }
+      return { name: formatEndpointAddress({ kind: 'unix', path }), unix: path, tls, ...this.#header }
     }
     return {
       name: formatEndpointAddress(address),
       tcp: { host: address.host, port: address.port },
       tls: address.scheme === 'https' ? this.tlsFor(address.host) : undefined,
+      ...this.#header,
     }
   }
 
@@ -57,6 +65,7 @@ export class Dialling {
       name: formatEndpointAddress({ ...address, host: ip }),
       tcp: { host: ip, port: address.port },
       tls: address.scheme === 'https' ? this.tlsFor(name) : undefined,
+      ...this.#header,
     }
   }
 

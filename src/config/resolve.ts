@@ -133,11 +133,12 @@ function inOrder(problems: readonly Problem[]): Problem[] {
 
 function diallingOf({ backends }: Config, pems: PemIndex, folder: string): ReadonlyMap<string, Dialling> {
   return new Map(
-    Object.entries(backends).map(([name, { tls }]) => [
+    Object.entries(backends).map(([name, { tls, sendProxyProtocol }]) => [
       name,
       new Dialling(
         folder,
         tls && { serverName: tls.serverName, ...rulesOf(tls), ...pems.filesOf(['backends', name, 'tls']) },
+        sendProxyProtocol,
       ),
     ]),
   )
@@ -279,7 +280,7 @@ function webOf(web: ListenerConfig['web']): Pick<ListenerSetup, 'web'> {
 
 function resolveBackend(
   name: string,
-  { endpoints = [], source, tls, ...backend }: BackendConfig,
+  { endpoints = [], source, tls, sendProxyProtocol, ...backend }: BackendConfig,
   folder: string,
   dialling: Dialling,
 ): BackendSetup {

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { crlBlocks } from './crl.ts'
 import { nodeCrypto, nodeTls } from './node-tls.ts'
+import { ownHeader, type ProxyVersion } from './proxy-protocol.ts'
 import { HTTP2_TLS, tlsOptions } from './tls-rules.ts'
 import type { Awaited, DialAddress } from './transport.ts'
 
@@ -29,9 +30,17 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
     throw new TypeError(`${address.name}: connect() must return a Duplex, at once`)
   }
   const stream = made === undefined || inProcess === undefined ? made : inProcess(made)
-  if (address.tls === undefined) return stream ?? net.connect({ ...netOptionsOf(address), onread })
+  if (address.tls === undefined) {
+    const plain = stream ?? net.connect({ ...netOptionsOf(address), onread })
+    if (address.proxyHeader !== undefined) plain.write(ownHeader(address.proxyHeader))
+    return plain
+  }
   const { serverName, ca, crl, cert, key } = address.tls
-  const where = stream === undefined ? { ...netOptionsOf(address), onread } : { socket: stream as net.Socket }
+  const under = address.proxyHeader === undefined ? stream : introduced(address, address.proxyHeader, stream)
+  const where =
+    under === undefined
+      ? { ...netOptionsOf(address), onread }
+      : { socket: under as net.Socket, ...(stream === undefined && { onread }) }
   return nodeTls().connect({
     ...where,
     ALPNProtocols: HTTP2_TLS.ALPNProtocols,
@@ -45,6 +54,16 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
     key,
     session,
   })
+}
+
+/**
+ * What TLS begins on once the header went out. One address of a name is tried, since a socket that tries several gets a new
+ * handle for each, and TLS on it would keep the first.
+ */
+function introduced(address: DialAddress, version: ProxyVersion, stream: Duplex | undefined): Duplex {
+  const plain = stream ?? net.connect({ ...netOptionsOf(address), autoSelectFamily: false })
+  plain.write(ownHeader(version))
+  return plain
 }
 
 /** Of a stream that was dialled. */

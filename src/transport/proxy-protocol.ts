@@ -88,11 +88,11 @@ function normal(address: string): string {
 }
 
 /** §2.2: what a stream can be of, by the byte that names it, and how many bytes its addresses take. */
-const V2_STREAMS: Readonly<Record<number, { readonly family: 'ipv4' | 'ipv6' | 'unix'; readonly bytes: number }>> = {
-  [0x11]: { family: 'ipv4', bytes: 12 },
-  [0x21]: { family: 'ipv6', bytes: 36 },
-  [0x31]: { family: 'unix', bytes: 216 },
-}
+const V2_STREAMS: ReadonlyMap<number, { readonly family: 'ipv4' | 'ipv6' | 'unix'; readonly bytes: number }> = new Map([
+  [0x11, { family: 'ipv4', bytes: 12 }],
+  [0x21, { family: 'ipv6', bytes: 36 }],
+  [0x31, { family: 'unix', bytes: 216 }],
+])
 const UNSPEC = 0x00
 const LOCAL = 0x20
 const PROXY = 0x21
@@ -102,7 +102,7 @@ function parseV2(bytes: Buffer): Parsed {
   const [command, kind, length] = [bytes[12]!, bytes[13]!, bytes.readUInt16BE(14)]
   if (command !== LOCAL && command !== PROXY) return wrong('PROXY has a version or a command that is not known')
   if (length > V2_MOST_BYTES) return wrong(`PROXY says that ${length} bytes follow, and ${V2_MOST_BYTES} may`)
-  const stream = V2_STREAMS[kind]
+  const stream = V2_STREAMS.get(kind)
   // Of those that are left out of a stream, datagrams are what the protocol knows.
   if (command === PROXY && kind !== UNSPEC && stream === undefined) return wrong('PROXY is not about a stream')
   if (command === PROXY && stream !== undefined && length < stream.bytes)

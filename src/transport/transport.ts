@@ -9,6 +9,7 @@ import type { ErrorCode } from '../wire/errors.ts'
 import type { HeaderFieldLike } from '../wire/hpack/header-field.ts'
 import type { SendBlock, StreamEnd } from '../wire/stream.ts'
 import type { MemoryHolder } from './call-memory.ts'
+import type { ProxyVersion } from './proxy-protocol.ts'
 import type { TlsRules } from './tls-rules.ts'
 
 export type { HeaderFieldLike as HeaderField } from '../wire/hpack/header-field.ts'
@@ -240,4 +241,6 @@ export interface DialAddress {
   /** Makes the byte stream itself: a server in the same process, a tunnel. */
   readonly connect?: () => import('node:stream').Duplex
   readonly tls?: DialTls
+  /** The connection begins with a header of the PROXY protocol, of this version. */
+  readonly proxyHeader?: ProxyVersion
 }

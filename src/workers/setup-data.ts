@@ -39,12 +39,12 @@ type SourceData = (
   | Pick<FileSetup, 'path'>
   | Pick<DnsSetup, 'address' | 'questions'>
   | Pick<SrvSetup, 'service' | 'questions'>
-) & { readonly dialling: Pick<Dialling, 'folder' | 'tls'> }
+) & { readonly dialling: Pick<Dialling, 'folder' | 'tls' | 'proxyHeader'> }
 
 async function sourceOf(data: SourceData): Promise<NonNullable<BackendSetup['source']>> {
   const { FileSetup, DnsSetup, SrvSetup } = await import('../config/source.ts')
   const { Dialling } = await import('../config/dialling.ts')
-  const dialling = new Dialling(data.dialling.folder, data.dialling.tls)
+  const dialling = new Dialling(data.dialling.folder, data.dialling.tls, data.dialling.proxyHeader)
   if ('path' in data) return new FileSetup(data.path, dialling)
   if ('address' in data) return new DnsSetup({ dns: data.address, ...data.questions }, dialling)
   return new SrvSetup({ srv: data.service, ...data.questions }, dialling)

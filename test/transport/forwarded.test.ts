@@ -203,3 +203,35 @@ t.test('whose word is taken may change while it listens; whether there are heade
   const without = { backends, listeners: [{ address: '127.0.0.1:0' }] }
   await t.rejects(proxy.apply(without), { message: /whether it takes the PROXY protocol cannot change/ })
 })
+
+for (const transport of ['frames', 'native'] as const) {
+  t.test(`toward backends the connections are the proxy's own, on ${transport}`, async t => {
+    const { ca, server } = await certificates()
+    for (const tls of [undefined, { cert: server.cert, key: server.key }]) {
+      for (const version of [1, 2] as const) {
+        const { port: behind } = await scene(t, tls && { tls })
+        const main = {
+          endpoints: [`http${tls === undefined ? '' : 's'}://localhost:${behind}`],
+          transport,
+          sendProxyProtocol: version,
+          ...(tls && { tls: { ca: ca.cert } }),
+        }
+        const front = createProxy({ log: { level: 'silent' }, backends: { main } })
+        t.teardown(() => front.close())
+        const { port } = await front.listen({ host: '127.0.0.1', port: 0 })
+        const client = await RawClient.connect(t, port)
+        t.match(await says(client), /^127\.0\.0\.1:\d+$/, `version ${version}, ${tls === undefined ? 'plain' : 'TLS'}`)
+      }
+    }
+  })
+}
+
+t.test('a backend with a header that is not there is like any other that is not there', async t => {
+  for (const scheme of ['http', 'https']) {
+    const main = { endpoints: [`${scheme}://127.0.0.1:1`], sendProxyProtocol: 2 as const }
+    const front = createProxy({ log: { level: 'silent' }, backends: { main } })
+    t.teardown(() => front.close())
+    const { port } = await front.listen({ host: '127.0.0.1', port: 0 })
+    t.match(await says(await RawClient.connect(t, port)), /ECONNREFUSED|cannot be reached|refused/)
+  }
+})

@@ -45,6 +45,11 @@ export interface BackendOptions {
   readonly transport?: TransportOption
   /** For endpoints that speak TLS: `https://`, and all unix sockets and `connect` endpoints of the backend. */
   readonly tls?: BackendTlsOptions
+  /**
+   * Begin connections with a header of the PROXY protocol, of this version, for endpoints that want one; it says that
+   * they are the proxy's own, as calls of many clients share them.
+   */
+  readonly sendProxyProtocol?: 1 | 2
   /** How many connections the proxy keeps to each endpoint. */
   readonly sessions?: SessionOptions
   /**

@@ -130,6 +130,13 @@ export const backend = strict({
     description:
       'For endpoints that speak TLS: `https://`, and all unix sockets and `connect` endpoints of the backend',
   }),
+  sendProxyProtocol: z
+    .union([z.literal(1), z.literal(2)])
+    .optional()
+    .meta({
+      description:
+        "Begin connections with a header of the PROXY protocol, of this version, for endpoints that want one; it says that they are the proxy's own, as calls of [many clients](edge.md#to-backends) share them",
+    }),
   sessions,
   keepalive: keepalive.optional().meta(keepaliveMeta),
   connectTimeoutMs: milliseconds(5000, 'Longest time for TCP, TLS and the first SETTINGS together', { min: 1 }),
