@@ -158,6 +158,13 @@ export const FAILURES = {
     causeNote: 'whom it could not ask, and why',
     advice: 'see that the proxy reaches what the cause names',
   },
+  'fault-injected': {
+    what: 'a [fault](edge.md#faults-on-purpose) that the route makes on purpose',
+    statusNote: 'the status that was given',
+    message: 'a fault injected by the proxy',
+    retryable: false,
+    advice: 'nothing to do: `faults` of the route asks for it, where `allowFaults` allows it',
+  },
   'director-failed': {
     what: 'the director threw anything else, or its answer has a field that HTTP/2 cannot carry',
     status: Status.INTERNAL,

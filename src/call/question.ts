@@ -55,8 +55,8 @@ function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: u
   asker.onNoRoute(failureOf('director-failed'))
 }
 
-function ofGate({ token, message, retryAfterMs }: Refusal): Failure {
-  return failureOf(token, { cause: message, retryAfterMs })
+function ofGate({ token, message, retryAfterMs, status }: Refusal): Failure {
+  return failureOf(token, { cause: message, retryAfterMs, ...(status !== undefined && { status }) })
 }
 
 function answer(

@@ -5,6 +5,7 @@ import type { JSONWebKeySet } from 'jose'
 import { apiKeys } from '../gates/api-keys.ts'
 import { certificate } from '../gates/certificate.ts'
 import { claims } from '../gates/claims.ts'
+import { type FaultOptions, faults } from '../gates/faults.ts'
 import { jwt } from '../gates/jwt.ts'
 import { network } from '../gates/network.ts'
 import { type RateKey, rateLimit } from '../gates/rate-limit.ts'
@@ -84,8 +85,10 @@ export class GateSet {
   /** The configuration with its gates in place. */
   in(setup: ProxySetup): ProxySetup {
     const routes = setup.routes.map(route => {
-      const { require } = route as { require?: RequirementOptions }
-      return require === undefined ? route : { ...route, gate: this.#required(require) }
+      const { require, faults: wanted } = route as { require?: RequirementOptions; faults?: FaultOptions }
+      const gate = require === undefined ? undefined : this.#required(require)
+      if (wanted === undefined) return gate === undefined ? route : { ...route, gate }
+      return { ...route, gate: gate === undefined ? faults(wanted) : allOf([gate, faults(wanted)]) }
     })
     const required = setup.gates?.required as RequirementOptions | undefined
     return required === undefined ? { ...setup, routes } : { ...setup, routes, gate: this.#required(required) }

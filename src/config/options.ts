@@ -19,12 +19,14 @@ export type * from './options/backend-limits.ts'
 export type * from './options/backends.ts'
 export type * from './options/balancers.ts'
 export type * from './options/endpoints.ts'
+export type * from './options/faults.ts'
 export type * from './options/gates.ts'
 export type * from './options/health.ts'
 export type * from './options/lifetimes.ts'
 export type * from './options/limits.ts'
 export type * from './options/listeners.ts'
 export type * from './options/log.ts'
+export type * from './options/metadata-condition.ts'
 export type * from './options/operation.ts'
 export type * from './options/routes.ts'
 export type * from './options/selection.ts'
@@ -49,6 +51,11 @@ export interface ProxyOptions {
   readonly gates?: Readonly<Record<string, GateOptions | Gate>>
   /** What every call must pass before it is routed: names of gates; `{ any: […] }`: one of them. */
   readonly require?: RequirementOptions
+  /**
+   * Routes may have `faults`: say it where clients are tested, and not in production.
+   * @defaultValue `false`
+   */
+  readonly allowFaults?: boolean
   /** Decides instead of `routes` (in code only). */
   readonly director?: Director
   /**

@@ -153,7 +153,16 @@ function assemble(
 ): ProxySetup {
   const names = Object.keys(config.backends)
   const needsDefault = config.routes.length === 0 && config.director === undefined
-  const { metrics: _, traces: written, admin, healthService, gates: _gates, require: _require, ...rest } = config
+  const {
+    metrics: _,
+    traces: written,
+    admin,
+    healthService,
+    gates: _gates,
+    require: _require,
+    allowFaults: _allowed,
+    ...rest
+  } = config
   const certificates = pems.terms
   const metrics = resolveMetrics(config)
   const traces = resolveTraces(written, pems.filesOf(['traces', 'otlp', 'tls']))

@@ -42,6 +42,7 @@ export const configSchema = strict({
     description: 'What every call must pass before it is routed: names of gates; `{ any: […] }`: one of them',
     'x-type': 'names',
   }),
+  allowFaults: flag(false, 'Routes may have `faults`: say it where clients are tested, and not in production'),
   director: codeOnly<Director>(isFunction, '(call) => Target', 'a function').optional().meta({
     description: 'Decides instead of `routes`',
     'x-code-only': '(call) => Target',

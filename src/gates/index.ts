@@ -12,6 +12,7 @@ export { allOf, anyOf, type Gate, onAnswer, Refusal, type RefusalToken, refusal,
 export { type ApiKey, type ApiKeysOptions, apiKeys } from './api-keys.ts'
 export { type CertificateOptions, certificate } from './certificate.ts'
 export { type ClaimsOptions, claims } from './claims.ts'
+export { type FaultOptions, type FaultShare, faults } from './faults.ts'
 export type { RemoteKeys } from './jwks.ts'
 export { type JwtOptions, jwt } from './jwt.ts'
 export { type NetworkOptions, network } from './network.ts'

@@ -7,7 +7,7 @@
  *              └─ GrpcError      └─ GrpcError, undefined
  * ```
  */
-import { GrpcError, Status } from '../grpc/status.ts'
+import { GrpcError, Status, type StatusCode } from '../grpc/status.ts'
 import type { Director, Target } from './director.ts'
 
 /** A director around another: it calls `next`, or throws. */
@@ -30,7 +30,7 @@ export function isPromise<T>(answer: T | Promise<T>): answer is Promise<T> {
 }
 
 /** Ways in which a gate of the proxy refuses; `call/failure.ts` has their statuses. */
-export type RefusalToken = 'unauthenticated' | 'forbidden' | 'rate-limited' | 'gate-failed'
+export type RefusalToken = 'unauthenticated' | 'forbidden' | 'rate-limited' | 'gate-failed' | 'fault-injected'
 
 /**
  * A gate of the proxy refuses a call. The client learns the status and no more than that: what exactly is wrong helps who
@@ -41,11 +41,14 @@ export class Refusal extends Error {
   readonly token: RefusalToken
   /** When another try may end otherwise, for `grpc-retry-pushback-ms` (gRFC A6). */
   readonly retryAfterMs: number | undefined
+  /** Where the token does not say it. */
+  readonly status: StatusCode | undefined
 
-  constructor(token: RefusalToken, message: string, retryAfterMs?: number) {
+  constructor(token: RefusalToken, message: string, retryAfterMs?: number, status?: StatusCode) {
     super(message)
     this.token = token
     this.retryAfterMs = retryAfterMs
+    this.status = status
   }
 }
 
@@ -53,11 +56,11 @@ export class Refusal extends Error {
  * A refusal without a stack: to find out where it was made costs more than all else of a refused call, and that would help
  * who floods us.
  */
-export function refusal(token: RefusalToken, message: string, retryAfterMs?: number): Refusal {
+export function refusal(token: RefusalToken, message: string, retryAfterMs?: number, status?: StatusCode): Refusal {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
   try {
-    return new Refusal(token, message, retryAfterMs)
+    return new Refusal(token, message, retryAfterMs, status)
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
@@ -108,7 +111,7 @@ function mostTelling(refusals: readonly unknown[]): unknown {
   if (told.length < refusals.length) return refusals.find(thrown => !told.includes(thrown as Refusal))
   const most = told.find(knewCaller) ?? told[0]
   if (told.length === 1 || !(most instanceof Refusal)) return most
-  return refusal(most.token, told.map(({ message }) => message).join('; '), most.retryAfterMs)
+  return refusal(most.token, told.map(({ message }) => message).join('; '), most.retryAfterMs, most.status)
 }
 
 function knewCaller(thrown: Refusal | GrpcError): boolean {

@@ -73,6 +73,18 @@ t.test('what is wrong is told, with what to write', async t => {
       ['routes[0].require: has no effect with deny: the calls go nowhere'],
     ],
     [
+      { routes: [{ backend: 'main', faults: { abort: { status: 'UNAVAILABLE', share: 1 } } }] },
+      ['routes[0].faults: makes calls fail on purpose: where that is wanted, write `allowFaults: true` at the top'],
+    ],
+    [
+      { allowFaults: true, routes: [{ backend: 'main', faults: {} }] },
+      ['routes[0].faults: says nothing: give it delay, abort or both'],
+    ],
+    [
+      { allowFaults: true, routes: [{ deny: 'NOT_FOUND', faults: { delay: { ms: 1, share: 1 } } }] },
+      ['routes[0].faults: has no effect with deny: the calls go nowhere'],
+    ],
+    [
       { gates: { a: { rateLimit: { perSecond: 1 } } } },
       ['warning: gates.a: nothing requires this gate, so it lets every call pass'],
     ],

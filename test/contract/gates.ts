@@ -48,6 +48,26 @@ export function gates(t: Test, pairing: Pairing): void {
     await goesOn(t, here)
   })
 
+  t.test('faults: a call may be ended, or wait, and other calls of the route go on', async t => {
+    const faults = {
+      delay: { ms: 60_000, share: 1, metadata: { 'x-fault': 'wait' } },
+      abort: { status: 'DATA_LOSS', share: 1, metadata: { 'x-fault': 'end' } },
+    } as const
+    const here = await rig(t, pairing, { proxy: { allowFaults: true, routes: [{ backend: 'main', faults }] } })
+    const ended = here.client.request(requestFields([['x-fault', 'end']]), { endStream: true })
+    await refused(t, here.client, ended, 15, 'a fault injected by the proxy')
+    const deadline = [
+      ['x-fault', 'wait'],
+      ['grpc-timeout', '20m'],
+    ] as const
+    const late = here.client.request(requestFields(deadline as never), { endStream: true })
+    await refused(t, here.client, late, 4, 'deadline exceeded at the proxy')
+    const left = here.client.request(requestFields([['x-fault', 'wait']]), { endStream: true })
+    here.client.rst(left, Code.CANCEL)
+    await goesOn(t, here)
+    t.equal(here.proxy.counts().calls, 0, 'who left does not wait')
+  })
+
   t.test('a call above the rate is told when there is room', async t => {
     const here = await rig(t, pairing, { proxy: PROTECTED })
     const path = '/slow/Method'

@@ -6,10 +6,19 @@ export function checkRoutes(root: RawMap): Finding[] {
   const routes = listOf(root.routes)
   const known = Object.keys(mapOf(root.backends))
   const named = routes.flatMap(namesIn)
-  const findings = [...named.flatMap(one => checkName(one, known)), ...checkReach(routes)]
+  const findings = [...named.flatMap(one => checkName(one, known)), ...checkReach(routes), ...checkFaults(root, routes)]
   if (root.director !== undefined || routes.length === 0) return findings
   const used = new Set(named.map(({ name }) => name))
   return [...findings, ...known.filter(name => !used.has(name)).map(unused)]
+}
+
+/** A test's configuration that comes into production says it in one place. */
+function checkFaults({ allowFaults }: RawMap, routes: readonly unknown[]): Finding[] {
+  if (allowFaults === true) return []
+  const message = 'makes calls fail on purpose: where that is wanted, write `allowFaults: true` at the top'
+  return routes.flatMap((route, i) =>
+    mapOf(route).faults === undefined ? [] : [{ path: ['routes', i, 'faults'], message }],
+  )
 }
 
 /** A backend's name, as the configuration has it. */

@@ -1,7 +1,9 @@
 /** Which call goes where. */
 import type { StatusName } from '../../grpc/status.ts'
 import type { CallPriority } from '../../routing/director.ts'
+import type { FaultsOptions } from './faults.ts'
 import type { RequirementOptions } from './gates.ts'
+import type { MetadataCondition } from './metadata-condition.ts'
 
 /** What a call must look like, and one of `backend`, `backends` and `deny`. */
 export interface RouteOptions {
@@ -27,6 +29,8 @@ export interface RouteOptions {
   readonly idleTimeoutMs?: number
   /** The longest time until the headers of the response, once the call went to an endpoint (milliseconds). */
   readonly responseHeadersTimeoutMs?: number
+  /** Faults for those who test clients, after what the calls must pass; only with `allowFaults`. */
+  readonly faults?: FaultsOptions
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */
@@ -46,37 +50,6 @@ export interface RouteMatchOptions {
    * hold; `list` (`all`, `any`, `whole`) in the second and third says how several values count.
    */
   readonly metadata?: Readonly<Record<string, MetadataCondition>>
-}
-
-/** A string is the exact value. */
-export type MetadataCondition = string | PresentCondition | PrefixCondition | ValueCondition
-
-/** The name is there, or is not. */
-export interface PresentCondition {
-  /** Whether the name must be there, or must not. */
-  readonly present: boolean
-}
-
-/** The value begins with a text. */
-export interface PrefixCondition {
-  /** What the value begins with. */
-  readonly prefix: string
-  /**
-   * How several values count: `all` or `any` of them must match, or `whole`: the name comes once and its value is taken
-   * with its commas; default: `all`, in a route with `deny` `any`.
-   */
-  readonly list?: 'all' | 'any' | 'whole'
-}
-
-/** The value is a text. */
-export interface ValueCondition {
-  /** The exact value. */
-  readonly value: string
-  /**
-   * How several values count: `all` or `any` of them must match, or `whole`: the name comes once and its value is taken
-   * with its commas; default: `all`, in a route with `deny` `any`.
-   */
-  readonly list?: 'all' | 'any' | 'whole'
 }
 
 /** One of several backends of a route. */

@@ -2,8 +2,10 @@
 import { z } from 'zod'
 import { STATUS_NAMES, type StatusName } from '../../grpc/status.ts'
 import { AddressError, parseEndpointAddress } from '../address.ts'
+import { faults } from './faults.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
 import { requirement } from './gates.ts'
+import { metadataConditions } from './metadata-condition.ts'
 import { times } from './policy.ts'
 
 const authority = z.string().superRefine((pattern, context) => {
@@ -20,18 +22,6 @@ const method = z.string().regex(/^[A-Za-z_][\w-]*$/, {
   error: 'a method is a name without "/": SayHello',
 })
 
-const list = z.enum(['all', 'any', 'whole']).optional().meta({
-  description:
-    'How several values count: `all` or `any` of them must match, or `whole`: the name comes once and its value is taken with its commas; default: `all`, in a route with `deny` `any`',
-})
-
-const metadataMatch = z.union([
-  z.string(),
-  strict({ present: z.boolean().meta({ description: 'Whether the name must be there, or must not' }) }),
-  strict({ prefix: z.string().min(1).meta({ description: 'What the value begins with' }), list }),
-  strict({ value: z.string().meta({ description: 'The exact value' }), list }),
-])
-
 const match = strict({
   authority: oneOrMore(authority).optional().meta({
     description:
@@ -41,7 +31,7 @@ const match = strict({
     description: '`pkg.Service`, or `pkg.*` for all that starts with `pkg.`; with `deny` in any case of letters',
   }),
   method: oneOrMore(method).optional().meta({ description: '`Method`, exactly; with `deny` in any case of letters' }),
-  metadata: z.record(metadataName, metadataMatch).optional().meta({
+  metadata: metadataConditions.optional().meta({
     description:
       'By name: a string (exactly that value), `{ value: text }`, `{ prefix: text }` or `{ present: true }`; all must hold; `list` (`all`, `any`, `whole`) in the second and third says how [several values](#what-a-route-matches) count',
     'x-type': 'map of conditions',
@@ -103,6 +93,10 @@ export const route = strict({
     'x-type': '`critical`, `default` or `sheddable`',
   }),
   ...times,
+  faults: faults.optional().meta({
+    description:
+      '[Faults](edge.md#faults-on-purpose) for those who test clients, after what the calls must pass; only with `allowFaults`',
+  }),
   rewriteAuthority: z
     .string()
     .superRefine((text, context) => {
@@ -126,7 +120,7 @@ export const route = strict({
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
-    const unused = ['require', 'rewriteAuthority', 'addMetadata', 'priority', ...TIMES] as const
+    const unused = ['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', ...TIMES] as const
     for (const key of unused) {
       if (given[key] !== undefined) refuse('has no effect with deny: the calls go nowhere', [key])
     }
