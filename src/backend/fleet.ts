@@ -1,10 +1,14 @@
 /** All backends of a proxy: those that the configuration names, and those that a director brought. */
 import { isDeepStrictEqual } from 'node:util'
+import type { BackendDefinition } from '../routing/director.ts'
+import type { ServiceCall, Services } from '../routing/services.ts'
 import type { ClientTransport, TransportName } from '../transport/transport.ts'
 import { Backend, type BackendContext, type BackendSettings } from './backend.ts'
 import { isUsable } from './backend-state.ts'
 import { type Changed, changed } from './changed.ts'
+import { Client } from './client-share.ts'
 import { endpointSpecs } from './endpoint-source.ts'
+import { askOn } from './own-ask.ts'
 
 /** A backend with all defaults filled in, and what carries its sessions. */
 export interface BackendSetup extends BackendSettings {
@@ -34,13 +38,15 @@ interface Named {
   readonly backend: Backend
 }
 
-export class Fleet {
+export class Fleet implements Services {
   readonly #context: FleetContext
   readonly #named = new Map<string, Named>()
   /** Those that a director brought, by their definition. */
   readonly #defined = new Map<BackendSetup, Backend>()
   /** They serve what they have, and are gone then. */
   readonly #retired = new Set<Backend>()
+  /** The proxy itself, as backends see it. */
+  readonly #self = new Client('the proxy')
   #closed = false
 
   constructor(named: Readonly<Record<string, BackendSetup>>, context: FleetContext) {
@@ -114,6 +120,11 @@ export class Fleet {
       const backend = now.get(named)
       return backend?.retired === undefined ? backend : (this.#named.get(named)?.backend ?? backend)
     }
+  }
+
+  ask(named: string | BackendDefinition, call: ServiceCall, done: Parameters<Services['ask']>[2]): () => void {
+    const backend = typeof named === 'string' ? this.#named.get(named)?.backend : this.#definedBy(named)
+    return askOn(backend, call, this.#self, this.#context, done)
   }
 
   /** A director in plain JavaScript may give anything. */

@@ -2,6 +2,7 @@
 import { firstValue, type RequestHead } from '../grpc/metadata.ts'
 import type { CallInfo, CallNotes, MetadataView } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
+import type { RelayContext } from './context.ts'
 
 export class RoutedCall implements CallInfo, MetadataView {
   readonly path: string
@@ -13,6 +14,9 @@ export class RoutedCall implements CallInfo, MetadataView {
   #notes: CallNotes | undefined
   #abort: AbortController | undefined
   #aborted = false
+  #over = false
+  /** Most calls have none or one. */
+  #told: (() => void) | (() => void)[] | undefined
 
   constructor(head: RequestHead, fields: HeaderBlock, peer: Peer) {
     this.path = head.path
@@ -43,6 +47,28 @@ export class RoutedCall implements CallInfo, MetadataView {
   abort(): void {
     this.#aborted = true
     this.#abort?.abort()
+  }
+
+  onEnd(told: () => void): void {
+    if (this.#over) told()
+    else if (this.#told === undefined) this.#told = told
+    else this.#told = [this.#told, told].flat()
+  }
+
+  /** The call is over. */
+  end(onFault: RelayContext['onFault']): void {
+    this.#over = true
+    this.abort()
+    const told = this.#told
+    if (told === undefined) return
+    this.#told = undefined
+    for (const tell of [told].flat()) {
+      try {
+        tell()
+      } catch (thrown) {
+        onFault('a gate failed at the end of a call', this.path, thrown)
+      }
+    }
   }
 
   get(name: string): string | undefined {

@@ -143,12 +143,12 @@ export const FAILURES = {
     advice: 'the cause has the rule; where the call should pass, change `require` or what the caller may do',
   },
   'rate-limited': {
-    what: 'more calls than a [rate limit](edge.md#rate-limits) allows; `grpc-retry-pushback-ms` says when there is room',
+    what: 'more calls, in a time or at a time, than a [gate](edge.md#limits) allows; `grpc-retry-pushback-ms` says when to come again',
     status: Status.RESOURCE_EXHAUSTED,
     message: 'too many calls',
     retryable: true,
     causeNote: 'the limit',
-    advice: 'where the client may call more often, raise `rateLimit`',
+    advice: 'where the client may call more often, raise the limit that the cause names',
   },
   'gate-failed': {
     what: 'a [gate](edge.md#gates) could not ask what it has to ask, and lets nobody pass then',

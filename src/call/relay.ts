@@ -318,7 +318,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #finish(): void {
     this.onWritable()
     this.onRequestWritable()
-    this.#call?.abort()
+    this.#call?.end(this.#context.onFault)
     this.#request.end()
     this.#deadline?.disarm()
     this.#treatment?.end()

@@ -3,18 +3,21 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { JSONWebKeySet } from 'jose'
 import { apiKeys } from '../gates/api-keys.ts'
+import type { CallKeys } from '../gates/call-key.ts'
 import { certificate } from '../gates/certificate.ts'
 import { claims } from '../gates/claims.ts'
+import { concurrency } from '../gates/concurrency.ts'
 import { type FaultOptions, faults } from '../gates/faults.ts'
 import { jwt } from '../gates/jwt.ts'
 import { network } from '../gates/network.ts'
-import { type RateKey, rateLimit } from '../gates/rate-limit.ts'
+import { rateLimit } from '../gates/rate-limit.ts'
 import type { GatesSetup, ProxySetup } from '../proxy/setup.ts'
 import { allOf, anyOf, type Gate } from '../routing/gate.ts'
 import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import { reasonOf } from './pem-source.ts'
 import type { Finding, Path } from './problems.ts'
 import { isMap, mapOf } from './raw.ts'
+import type { Config } from './schema.ts'
 
 /** The keys of issuers that stand in files, by the gate's name. */
 export type KeyFiles = ReadonlyMap<string, JSONWebKeySet>
@@ -57,6 +60,16 @@ function keySet(text: string): JSONWebKeySet {
   return set as JSONWebKeySet
 }
 
+/** What calls must pass, as data. */
+export function gatesSetup({ gates, require }: Config, keyFiles: KeyFiles): Pick<ProxySetup, 'gates'> {
+  if (Array.isArray(gates)) {
+    // In code, without names: all of them, and then what else is required.
+    return { gates: { required: require === undefined ? gates : [...gates, require], definitions: {}, keyFiles } }
+  }
+  if (require === undefined && Object.keys(gates).length === 0) return {}
+  return { gates: { required: require, definitions: gates, keyFiles } }
+}
+
 /** A gate, and what it was made of. */
 interface Made {
   readonly text: string
@@ -90,8 +103,13 @@ export class GateSet {
       if (wanted === undefined) return gate === undefined ? route : { ...route, gate }
       return { ...route, gate: gate === undefined ? faults(wanted) : allOf([gate, faults(wanted)]) }
     })
+    const listeners = setup.listeners.map(listener => {
+      const { require } = listener as { require?: RequirementOptions }
+      return require === undefined ? listener : { ...listener, gate: this.#required(require) }
+    })
+    const all = { ...setup, routes, listeners }
     const required = setup.gates?.required as RequirementOptions | undefined
-    return required === undefined ? { ...setup, routes } : { ...setup, routes, gate: this.#required(required) }
+    return required === undefined ? all : { ...all, gate: this.#required(required) }
   }
 
   /** What a call must pass, as one gate. Names have been checked before. */
@@ -121,5 +139,7 @@ function makeGate(definition: GateOptions, keys: JSONWebKeySet | undefined): Gat
   if (definition.certificate !== undefined) return certificate(definition.certificate)
   if (definition.claims !== undefined) return claims(definition.claims)
   if (definition.network !== undefined) return network(definition.network)
-  return rateLimit({ ...rate!, key: rate!.key as RateKey | RateKey[] | undefined })
+  if (definition.concurrency !== undefined)
+    return concurrency({ ...definition.concurrency, key: definition.concurrency.key as CallKeys | undefined })
+  return rateLimit({ ...rate!, key: rate!.key as CallKeys | undefined })
 }

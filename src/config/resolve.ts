@@ -10,7 +10,7 @@ import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
 import { remember } from './endpoint-list.ts'
 import { findingsOf } from './findings.ts'
-import { type KeyFiles, readKeyFiles } from './gates.ts'
+import { gatesSetup, readKeyFiles } from './gates.ts'
 import { checkLogFiles, resolveLog } from './log-file.ts'
 import type { PemFiles } from './pem.ts'
 import { PemIndex, type PemsBefore } from './pem-index.ts'
@@ -190,11 +190,6 @@ function assemble(
     ),
     routes: needsDefault ? [{ match: {}, backend: names[0] }] : config.routes,
   }
-}
-
-function gatesSetup({ gates, require }: Config, keyFiles: KeyFiles): Pick<ProxySetup, 'gates'> {
-  if (require === undefined && Object.keys(gates).length === 0) return {}
-  return { gates: { required: require, definitions: gates, keyFiles } }
 }
 
 /** Who has an admin address wants to see something there. */

@@ -3,24 +3,18 @@
  * its calls would come at exactly the rate (the generic cell rate algorithm, ITU-T I.371), which does what a bucket of tokens
  * does.
  */
-import type { CallInfo } from '../routing/director.ts'
 import type { Gate } from '../routing/gate.ts'
 import { refusal } from '../routing/gate.ts'
-import { prefixOf } from '../transport/address-prefix.ts'
 import { type Clock, systemClock } from '../transport/clock.ts'
-import { nodeCrypto } from '../transport/node-tls.ts'
-import { clientAddress } from './client-address.ts'
+import { type CallKeys, callKey } from './call-key.ts'
 import { Kept } from './kept.ts'
-
-/** `metadata:NAME` is a value of metadata; `client` an address, or for IPv6 a network of 64 bits. */
-export type RateKey = 'client' | 'identity' | 'authority' | 'service' | 'method' | `metadata:${string}`
 
 export interface RateLimitOptions {
   readonly perSecond: number
   /** Calls that may come at once; by default those of a second, at least one. */
   readonly burst?: number | undefined
   /** What has a rate of its own: each value of these together. None: all calls have one rate. */
-  readonly key?: RateKey | readonly RateKey[] | ((call: CallInfo) => string) | undefined
+  readonly key?: CallKeys | undefined
   /** Keys that are known at a time; of more the oldest are forgotten, and may burst again. */
   readonly maxKeys?: number | undefined
   /** Proxies before this one, whose `x-forwarded-for` says who the client is. */
@@ -28,16 +22,11 @@ export interface RateLimitOptions {
 }
 
 const MAX_KEYS = 100_000
-/** A longer key is kept as its digest: a client chooses how long its metadata is. */
-const MAX_KEY_CHARACTERS = 96
 /**
  * A call may come so much of an interval early, which the next one then waits longer. Without that, what passes between two
  * calls of a client that is always too fast would be lost of its rate.
  */
 const EARLY = 0.5
-/** One client with IPv6 has a network of so many bits (RFC 6177). */
-const CLIENT_BITS = { ipv4: 32, ipv6: 64 }
-
 /**
  * Refuses with RESOURCE_EXHAUSTED and says in `grpc-retry-pushback-ms` when there is room again.
  * @throws RangeError for a rate or a burst that is not positive
@@ -48,7 +37,7 @@ export function rateLimit(options: RateLimitOptions, clock: Clock = systemClock)
   const intervalMs = 1_000 / perSecond
   const toleranceMs = (burst - 1 + EARLY) * intervalMs
   const due = new Kept<number>(maxKeys)
-  const keyOf = keyFunction(key, trustedProxies)
+  const keyOf = callKey(key, trustedProxies)
   const why = `more than ${perSecond} calls a second`
   return next => call => {
     const now = clock.now()
@@ -59,43 +48,4 @@ export function rateLimit(options: RateLimitOptions, clock: Clock = systemClock)
     due.set(name, at + intervalMs)
     return next(call)
   }
-}
-
-function keyFunction(key: RateLimitOptions['key'], trusted: readonly string[] | undefined): (call: CallInfo) => string {
-  if (typeof key === 'function') return call => bounded(key(call))
-  const addressOf = clientAddress(trusted)
-  const parts = [key ?? []].flat().map(one => partOf(one, addressOf))
-  if (parts.length === 0) return () => ''
-  if (parts.length === 1) return call => bounded(parts[0]!(call))
-  // The length makes two lists of values differ that joined would be the same.
-  return call =>
-    bounded(
-      parts
-        .map(part => part(call))
-        .map(text => `${text.length}:${text}`)
-        .join(''),
-    )
-}
-
-function partOf(key: RateKey, addressOf: (call: CallInfo) => string): (call: CallInfo) => string {
-  switch (key) {
-    case 'client':
-      return call => prefixOf(addressOf(call), CLIENT_BITS)
-    case 'identity':
-      return ({ notes }) => notes.identity?.name ?? ''
-    case 'authority':
-      return ({ authority }) => authority.toLowerCase()
-    case 'service':
-      return ({ service }) => service
-    case 'method':
-      return ({ path }) => path
-    default: {
-      const name = key.slice('metadata:'.length)
-      return ({ metadata }) => metadata.getAll(name).join(',')
-    }
-  }
-}
-
-function bounded(key: string): string {
-  return key.length <= MAX_KEY_CHARACTERS ? key : nodeCrypto().createHash('sha256').update(key).digest('base64')
 }

@@ -51,7 +51,7 @@ export interface Live {
  */
 export async function prepareChange(live: Live, next: ProxySetup): Promise<Change> {
   const { fleet, front } = live
-  const director = next.director ?? createRouter(next.routes)
+  const director = next.director ?? createRouter(next.routes, { services: fleet })
   const listeners = await front.prepare(next)
   const backends = fleet.compare(next.backends)
   return {

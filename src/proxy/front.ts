@@ -127,7 +127,7 @@ export class Front {
     // Open sockets give connections at once, which would be lost if another address could not be had.
     const isOpen = (setup: ListenerSetup) => Number(isInherited(socketName(setup)))
     const openLast = [...byKey].sort(([, one], [, other]) => isOpen(one) - isOpen(other))
-    for (const [key, setup] of openLast) opened.set(key, await this.#open(setup, this.#options))
+    for (const [key, setup] of openLast) opened.set(key, await this.#open(setup, this.#options, key))
     return [...byKey.keys()].map(key => opened.get(key)!.bound)
   }
 
@@ -138,11 +138,12 @@ export class Front {
     return opened.bound
   }
 
-  async #open(setup: ListenerSetup, options: AcceptorOptions): Promise<Opened> {
+  /** @param name its key in the configuration */
+  async #open(setup: ListenerSetup, options: AcceptorOptions, name?: string): Promise<Opened> {
     const web = setup.web === undefined ? undefined : await webFront(setup.web, this.#context)
     if (this.#stopping) throw closed()
     const { owner, onListening, transport } = this.#context
-    const all = { ...options, ...setup, http1: web?.http1 }
+    const all = { ...options, ...setup, http1: web?.http1, ...(name !== undefined && { name }) }
     const listener = new Listener(all, transport(setup.transport), web?.owner ?? owner, systemClock, this.#tickets)
     if (setup.bound !== undefined) return { setup, listener, bound: setup.bound, web }
     this.#opening.add(listener)
@@ -175,7 +176,7 @@ export class Front {
       await Promise.all([...opened.values()].map(({ listener }) => listener.close()))
     }
     try {
-      for (const key of summary.added) opened.set(key, await this.#open(after.get(key)!, limits))
+      for (const key of summary.added) opened.set(key, await this.#open(after.get(key)!, limits, key))
     } catch (error) {
       await discard()
       throw error

@@ -30,11 +30,8 @@ export class OwnHealth {
     this.#proxy = proxy
   }
 
-  /** The director with what stands before it. Undefined: nothing does. */
-  before(director: Director, { gate, healthService }: ProxySetup): Director | undefined {
-    const gated = gate?.(director)
-    if (healthService === undefined) return gated
-    const next = gated ?? director
+  /** A director that sends such calls here, and asks the next one about others. */
+  before(next: Director): Director {
     return call => {
       if (call.service !== HEALTH_SERVICE || !isGrpcContentType(call.metadata.get('content-type') ?? ''))
         return next(call)

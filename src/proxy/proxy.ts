@@ -23,10 +23,10 @@ import { type BesideOptions, Carriers, type StreamHandler } from './carriers.ts'
 import { type ChangeSummary, type Live, prepareChange } from './change.ts'
 import { ClientCounts } from './client-counts.ts'
 import { ConfigurationRecord } from './configuration-record.ts'
+import { Entrance } from './entrance.ts'
 import { EventLog } from './event-log.ts'
 import { Front } from './front.ts'
 import { Observers } from './observers.ts'
-import { OwnHealth } from './own-health.ts'
 import type { ProxySetup } from './setup.ts'
 import { type OpenCounts, openCounts, type ProxyState, proxyState, type StateOptions, Tally } from './state.ts'
 import type { CallsOwner } from './web-front.ts'
@@ -53,7 +53,7 @@ export class VerbatimProxy implements Live {
   readonly configuration = new ConfigurationRecord()
   readonly #serve: StreamHandler
   readonly #observers: Observers
-  readonly #health = new OwnHealth(this)
+  readonly #entrance = new Entrance(this)
   /** What the next call is made with; one that has begun keeps what it has. */
   #relayContext: RelayContext
   /** The last of the changes that were asked for. */
@@ -91,14 +91,14 @@ export class VerbatimProxy implements Live {
       onNotWeb: this.#events.notWeb,
       onListening: this.#events.listening,
     })
-    this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes))
+    this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes, { services: this.fleet }))
     this.#serve = this.#carriers.streamHandler(owner)
     this.handler = this.handlerFor({})
   }
 
   #contextOf(setup: ProxySetup, director: Director): RelayContext {
     return {
-      routes: { director, entrance: this.#health.before(director, setup), backend: this.fleet.lookup() },
+      routes: { director, entrance: this.#entrance.to(director, setup), backend: this.fleet.lookup() },
       clock: loopClock,
       wheel: this.#wheel,
       memory: this.#carriers.memory,
@@ -228,7 +228,7 @@ export class VerbatimProxy implements Live {
   async drain(graceMs: number = this.setup.drain.graceMs): Promise<void> {
     this.#stopping = true
     this.front.drain()
-    this.#health.drain()
+    this.#entrance.drain()
     this.log.info({ calls: this.#live.size, graceMs }, 'draining')
     // A connection without a call may have one on its way.
     await Promise.all([this.front.empty(graceMs), this.#live.empty(systemClock, graceMs)])

@@ -38,6 +38,8 @@ export interface ListenerSetup extends ListenAddress {
   /** Takes gRPC-Web too. */
   readonly web?: WebRules
   readonly proxyProtocol?: ProxyProtocolRules
+  /** What calls must pass that come to it. */
+  readonly gate?: Gate | undefined
 }
 
 /** What holds for TLS on all listeners and to all backends. */
@@ -68,7 +70,7 @@ export interface MetricsExportSetup {
 
 /** What calls must pass, as it was configured. */
 export interface GatesSetup {
-  /** Of every call; what some calls must pass besides stands with their routes. */
+  /** Of every call; what some calls must pass besides stands with their listeners and routes. */
   readonly required: unknown
   readonly definitions: Readonly<Record<string, unknown>>
   /** The keys of issuers that stand in files, by the gate's name. */

@@ -24,6 +24,8 @@ export interface CallInfo {
   readonly notes: CallNotes
   /** Aborts when the client is gone, or the deadline passed, before the director answered. */
   readonly signal: AbortSignal
+  /** Calls this when the call is over, however it ends; at once where it is over already. */
+  onEnd(told: () => void): void
 }
 
 /**

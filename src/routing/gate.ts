@@ -9,15 +9,19 @@
  */
 import { GrpcError, Status, type StatusCode } from '../grpc/status.ts'
 import type { Director, Target } from './director.ts'
+import type { Services } from './services.ts'
 
-/** A director around another: it calls `next`, or throws. */
-export type Gate = (next: Director) => Director
+/**
+ * A director around another: it calls `next`, or throws.
+ * @param services what the proxy around has for gates, where there is one
+ */
+export type Gate = (next: Director, services?: Services) => Director
 
 type Answer = ReturnType<Director>
 
 /** A director that asks these gates first, from the first to the last. */
-export function through(gates: readonly Gate[], last: Director): Director {
-  return gates.reduceRight((next, gate) => gate(next), last)
+export function through(gates: readonly Gate[], last: Director, services?: Services): Director {
+  return gates.reduceRight((next, gate) => gate(next, services), last)
 }
 
 /** Uses an answer now, or later where it is a promise: an answer that is there costs no promise. */
@@ -68,7 +72,7 @@ export function refusal(token: RefusalToken, message: string, retryAfterMs?: num
 
 /** A call must pass all of them. */
 export function allOf(gates: readonly Gate[]): Gate {
-  return next => through(gates, next)
+  return (next, services) => through(gates, next, services)
 }
 
 /** What a gate adds to the target of a call that it lets pass. */
@@ -82,26 +86,28 @@ const PASSED: Target = Object.freeze({ backend: '' })
  * that of the first which knew the caller, else that of the first.
  */
 export function anyOf(gates: readonly Gate[]): Gate {
-  const asked = gates.map(gate => gate(() => PASSED))
-  return next => call => {
-    const from = (at: number, refusals: readonly unknown[]): Answer => {
-      for (let i = at; i < asked.length; i++) {
-        let answer: Answer
-        try {
-          answer = asked[i]!(call)
-        } catch (thrown) {
-          refusals = [...refusals, thrown]
-          continue
+  return (next, services) => {
+    const asked = gates.map(gate => gate(() => PASSED, services))
+    return call => {
+      const from = (at: number, refusals: readonly unknown[]): Answer => {
+        for (let i = at; i < asked.length; i++) {
+          let answer: Answer
+          try {
+            answer = asked[i]!(call)
+          } catch (thrown) {
+            refusals = [...refusals, thrown]
+            continue
+          }
+          if (!isPromise(answer)) return onAnswer(next(call), target => withAdditions(target, answer as Target))
+          return answer.then(
+            passed => onAnswer(next(call), target => withAdditions(target, passed)),
+            thrown => from(i + 1, [...refusals, thrown]),
+          )
         }
-        if (!isPromise(answer)) return onAnswer(next(call), target => withAdditions(target, answer as Target))
-        return answer.then(
-          passed => onAnswer(next(call), target => withAdditions(target, passed)),
-          thrown => from(i + 1, [...refusals, thrown]),
-        )
+        throw mostTelling(refusals)
       }
-      throw mostTelling(refusals)
+      return from(0, [])
     }
-    return from(0, [])
   }
 }
 

@@ -11,6 +11,7 @@ import type { CallInfo, CallPriority, Director, Target } from './director.ts'
 import type { Gate } from './gate.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
 import { type CallPolicy, policyOf } from './policy.ts'
+import type { Services } from './services.ts'
 
 /** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
 export interface Route extends CallPolicy {
@@ -41,6 +42,8 @@ export interface WeightedBackend {
 export interface RouterOptions {
   /** At least 0 and less than 1, like `Math.random`, which is the default. */
   readonly random?: () => number
+  /** For the gates of routes. */
+  readonly services?: Services
 }
 
 /** A director that counts how often each of its routes decided. */
@@ -72,13 +75,14 @@ export function isRouter(director: Director): director is Router {
  * and the errors it throws are made here, once.
  * @throws TypeError for a route without exactly one action, or with a weight that is not positive
  */
-export function createRouter(routes: readonly Route[], { random = Math.random }: RouterOptions = {}): Router {
+export function createRouter(routes: readonly Route[], options: RouterOptions = {}): Router {
   const hits = new Float64Array(routes.length + 1)
-  return Object.assign(directorOf(routes, hits, random), { routes, hits })
+  return Object.assign(directorOf(routes, hits, options), { routes, hits })
 }
 
-function directorOf(routes: readonly Route[], hits: Float64Array, random: () => number): Director {
-  const compiled = routes.map((route, order) => compile(route, order, random))
+function directorOf(routes: readonly Route[], hits: Float64Array, options: RouterOptions): Director {
+  const { random = Math.random, services } = options
+  const compiled = routes.map((route, order) => compile(route, order, random, services))
   const first = compiled[0]?.action
   if (first?.kind === 'target' && takesEveryCall(routes[0]!)) {
     return () => {
@@ -164,13 +168,13 @@ interface RouteIndex {
   readonly byAuthorities: boolean
 }
 
-function compile(route: Route, order: number, random: () => number): CompiledRoute {
+function compile(route: Route, order: number, random: () => number, services: Services | undefined): CompiledRoute {
   const action = compileAction(route, order)
   const { gate } = route
   return {
     order,
     matcher: compileMatch(route.match ?? {}, route.deny !== undefined),
-    action: gate === undefined ? action : { kind: 'gated', director: gate(() => decide(action, random)) },
+    action: gate === undefined ? action : { kind: 'gated', director: gate(() => decide(action, random), services) },
   }
 }
 

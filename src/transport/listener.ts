@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts'
 import { ListenerSecurity, type ListenTls } from './listen-tls.ts'
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
 import { nodeTls } from './node-tls.ts'
-import { addressOf, type Wrapped } from './peer.ts'
+import { type Accepted, addressOf, type Wrapped } from './peer.ts'
 import { Forwarders, type ProxyProtocolRules, readProxyHeader } from './proxied-socket.ts'
 import type { TicketKeys } from './ticket-keys.ts'
 import { tlsRefusal } from './tls-refusal.ts'
@@ -21,6 +21,8 @@ export interface ListenerOptions extends ListenAddress, AcceptorOptions {
   readonly tls?: ListenTls
   /** Connections begin with a header that says whose they are. */
   readonly proxyProtocol?: ProxyProtocolRules | undefined
+  /** What peers are told to have come to. */
+  readonly name?: string
 }
 
 /** What of it may change while it listens. */
@@ -72,7 +74,7 @@ export class Listener {
 
   /** On a TLS server of its own the handshake has begun. */
   #begin(socket: net.Socket): void {
-    if (this.#tls === undefined) this.#acceptor.accept(socket)
+    if (this.#tls === undefined) this.#accept(socket)
     else this.#clients.set(socket, addressOf(socket))
   }
 
@@ -110,8 +112,13 @@ export class Listener {
 
   #secured(socket: TLSSocket): void {
     const stale = this.#security?.staleCertificate(socket)
-    if (stale === undefined) this.#acceptor.accept(socket)
+    if (stale === undefined) this.#accept(socket)
     else this.#refuse(socket, stale)
+  }
+
+  #accept(socket: Accepted): void {
+    socket.cameTo = this.#options.name
+    this.#acceptor.accept(socket)
   }
 
   #refuse(socket: TLSSocket, detail: string): void {

@@ -36,16 +36,22 @@ export function addressOf(socket: Socket): string {
   return host === undefined ? 'unix' : formatAddress(host, port)
 }
 
-export function peerOf(socket: Socket): Peer {
+/** A socket that a listener accepted, with the name of that: whoever makes a session of it learns it from here. */
+export type Accepted = Socket & { cameTo?: string | undefined }
+
+export function peerOf(socket: Accepted): Peer {
+  const listener = socket.cameTo
+  const named = listener === undefined ? undefined : { listener }
   const address = addressOf(socket)
   const tls = socket as TLSSocket
-  if (tls.encrypted !== true) return { address, encrypted: false }
+  if (tls.encrypted !== true) return { address, encrypted: false, ...named }
   const certificate = tls.getPeerX509Certificate?.()
-  if (certificate === undefined) return { address, encrypted: true }
+  if (certificate === undefined) return { address, encrypted: true, ...named }
   const shownAltName = tls.getX509Certificate?.()?.subjectAltName
   return {
     address,
     encrypted: true,
+    ...named,
     ...(shownAltName !== undefined && { shownAltName }),
     certificate: {
       subject: certificate.subject,

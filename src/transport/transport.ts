@@ -112,6 +112,8 @@ export interface Peer {
   /** `203.0.113.7:54321`, `[2001:db8::1]:443`, or `unix` where the socket has no address. */
   readonly address: string
   readonly encrypted: boolean
+  /** The address of the listener that it came to, as configured; absent where somebody else accepted the connection. */
+  readonly listener?: string
   /** The names of the certificate that it was shown (subjectAltName), where it sent one itself. */
   readonly shownAltName?: string
   /** Set when the client sent a certificate. `authorized`: it was verified against the listener's `clientCa`. */

@@ -30,7 +30,7 @@ t.test('what is wrong is told, with what to write', async t => {
   const rows: readonly [unknown, string[]][] = [
     [
       { gates: { a: {} }, require: 'a' },
-      ['gates.a: says nothing: give it one of jwt, apiKeys, certificate, claims, network, rateLimit'],
+      ['gates.a: says nothing: give it one of jwt, apiKeys, certificate, claims, network, rateLimit, concurrency'],
     ],
     [
       { gates: { a: { network: { deny: ['10.0.0.0/8'] }, rateLimit: { perSecond: 1 } } }, require: 'a' },
@@ -83,6 +83,18 @@ t.test('what is wrong is told, with what to write', async t => {
     [
       { allowFaults: true, routes: [{ deny: 'NOT_FOUND', faults: { delay: { ms: 1, share: 1 } } }] },
       ['routes[0].faults: has no effect with deny: the calls go nowhere'],
+    ],
+    [
+      {
+        listeners: [{ address: '127.0.0.1:0', require: ['b'] }],
+        gates: { a: { concurrency: { max: 1 } } },
+        require: 'a',
+      },
+      ['listeners[0].require[0]: there is no gate "b"; there is a'],
+    ],
+    [
+      { gates: { a: { concurrency: { max: 0 } } }, require: 'a' },
+      ['gates.a.concurrency.max: must be at least 1, it is 0'],
     ],
     [
       { gates: { a: { rateLimit: { perSecond: 1 } } } },

@@ -104,6 +104,41 @@ export function gates(t: Test, pairing: Pairing): void {
     await refused(t, here.client, id, 7, 'not this one')
   })
 
+  t.test('a limit of calls at a time: a place is free however a call ends', async t => {
+    const here = await rig(t, pairing, {
+      proxy: {
+        gates: {
+          few: { concurrency: { max: 1, key: 'service', retryAfterMs: 10 } },
+          fair: { concurrency: { max: 2 } },
+        },
+        require: ['fair', 'few'],
+        routes: [{ match: { service: 'denied' }, deny: 'NOT_FOUND' }, { backend: 'main' }],
+      },
+    })
+    const first = await open(here)
+    const id = here.client.request(requestFields(), { endStream: true })
+    const [only] = await here.client.ended(id)
+    t.equal(field(only, 'grpc-status'), '8')
+    const pushbackMs = Number(field(only, 'grpc-retry-pushback-ms'))
+    t.ok(pushbackMs >= 5 && pushbackMs <= 15, String(pushbackMs))
+    answer(first)
+    await answered(t, first)
+    // The client has not ended its request: the call is over when it does, or when it resets.
+    here.client.rst(first.id, Code.CANCEL)
+    await here.client.roundTrip()
+    const cancelled = await open(here)
+    here.client.rst(cancelled.id, Code.CANCEL)
+    await here.client.roundTrip()
+    const broken = await open(here, { endStream: true })
+    broken.backend.rst(broken.backendId, Code.INTERNAL_ERROR)
+    await refused(t, here.client, broken.id, 13)
+    for (let i = 0; i < 3; i++) {
+      const denied = here.client.request(requestFields([], '/denied/Method'), { endStream: true })
+      await refused(t, here.client, denied, 5)
+    }
+    await goesOn(t, here)
+  })
+
   t.test('a client that leaves while a gate waits: nothing reaches the backend', async t => {
     let entered = (): void => {}
     const inside = new Promise<void>(resolve => {

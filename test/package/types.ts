@@ -8,7 +8,7 @@ import type { Stranger } from '../support/stranger.ts'
 const TYPED = `
 import { createServer } from 'node:http2'
 import {
-  type BackendOptions, type CallInfo, createProxy, defineBackend, type Director, GrpcError, type GrpcProxy, type LimitOptions,
+  type BackendOptions, type CallInfo, createProxy, defineBackend, type Director, type Gate, GrpcError, type GrpcProxy, type LimitOptions,
   type OpenCounts, type ProxyOptions, Status, type Target,
 } from 'grpc-verbatim'
 
@@ -21,6 +21,20 @@ const main: BackendOptions = { endpoints: ['127.0.0.1:50051'], sessions: { max: 
 const limits: LimitOptions = { floods: { maxPings: { burst: 5 } } }
 const options: ProxyOptions = { backends: { main }, director, limits }
 const proxy: GrpcProxy = createProxy(options)
+declare module 'grpc-verbatim' {
+  interface CallNotes {
+    quota?: { readonly plan: 'free' | 'paid' }
+  }
+}
+const tenants: Gate = next => call => {
+  call.notes.quota = { plan: 'free' }
+  // @ts-expect-error no such plan
+  call.notes.quota = { plan: 'other' }
+  const subject: string | undefined = call.notes.identity?.name
+  call.onEnd(() => void subject)
+  return next(call)
+}
+createProxy({ backends: { main }, gates: [tenants], listeners: [{ address: '127.0.0.1:0', require: tenants }] })
 const server = createServer()
 server.on('stream', proxy.handler)
 const { port, address }: { port: number; address: string } = await proxy.listen({ port: 0 })

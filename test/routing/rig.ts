@@ -34,6 +34,7 @@ export function call(
     peer: { address: '127.0.0.1:50000', encrypted },
     notes: {},
     signal: new AbortController().signal,
+    onEnd() {},
   }
 }
 

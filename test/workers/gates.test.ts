@@ -7,7 +7,7 @@ const PERMISSION_DENIED = '7'
 
 t.test('a call that does not pass a gate passes in no worker, also after a change', async t => {
   const { url, calls } = await backend(t)
-  const yaml = (require: string) => `listeners: [{ address: "127.0.0.1:0" }]
+  const yaml = (require: string, atListener = '') => `listeners: [{ address: "127.0.0.1:0"${atListener} }]
 backends: { greeter: { endpoints: ["${url}"] } }
 gates:
   nobody: { network: { deny: [127.0.0.0/8] } }
@@ -30,4 +30,7 @@ workers: 2`
   t.match(await served.page('/reload', 'POST'), /applied/)
   t.same(await all('/x.Y/Z'), ['0', '0'])
   t.same(await all('/a.B/C'), [UNAUTHENTICATED, UNAUTHENTICATED])
+  served.write(yaml('', ', require: nobody'))
+  t.match(await served.page('/reload', 'POST'), /applied/)
+  t.same(await all('/x.Y/Z'), [PERMISSION_DENIED, PERMISSION_DENIED], 'a gate of the listener')
 })

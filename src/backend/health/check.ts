@@ -9,7 +9,7 @@
 import { HEALTH_CHECK_PATH, healthRequest } from '../../grpc/health-message.ts'
 import { callOn, type OwnOutcome, type OwnStreams } from '../../rpc/own-call.ts'
 import { OwnSession } from '../../rpc/own-session.ts'
-import type { DialAddress } from '../../transport/transport.ts'
+import { authorityOf } from '../authority.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { Lease } from '../lease.ts'
 import type { BackendContext } from '../settings.ts'
@@ -133,10 +133,4 @@ function sharedBy(lease: Lease): OwnStreams {
     giveUp: what => lease.reset(what),
     ended: what => lease.ownEnded(what),
   }
-}
-
-function authorityOf({ tls, tcp }: DialAddress): string {
-  const host = tls?.serverName ?? tcp?.host ?? 'localhost'
-  const shown = host.includes(':') ? `[${host}]` : host
-  return tcp === undefined ? shown : `${shown}:${tcp.port}`
 }

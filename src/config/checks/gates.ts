@@ -6,6 +6,7 @@ export function checkGates(root: RawMap): Finding[] {
   const known = Object.keys(mapOf(root.gates))
   const required = [
     ...namesIn(root.require, ['require']),
+    ...listOf(root.listeners).flatMap((listener, i) => namesIn(mapOf(listener).require, ['listeners', i, 'require'])),
     ...listOf(root.routes).flatMap((route, i) => namesIn(mapOf(route).require, ['routes', i, 'require'])),
   ]
   const used = new Set(required.map(({ name }) => name))

@@ -15,6 +15,8 @@ export interface GateOptions {
   readonly network?: NetworkGateOptions
   /** How often calls may come. */
   readonly rateLimit?: RateLimitGateOptions
+  /** How many calls may be under way. */
+  readonly concurrency?: ConcurrencyGateOptions
 }
 
 /** Tokens of an issuer. */
@@ -103,6 +105,18 @@ export interface RateLimitGateOptions {
   readonly key?: string | readonly string[]
   /** Keys that are known at a time; of more the oldest are forgotten; default: 100000. */
   readonly maxKeys?: number
+  /** Proxies before this one, whose `x-forwarded-for` says who the client is. */
+  readonly trustedProxies?: readonly string[]
+}
+
+/** How many calls may be under way. */
+export interface ConcurrencyGateOptions {
+  /** Most calls at a time. */
+  readonly max: number
+  /** What has a limit of its own, as with `rateLimit`; default: all calls have one. */
+  readonly key?: string | readonly string[]
+  /** How long those should wait who are refused, on average; default: 1000 (milliseconds). */
+  readonly retryAfterMs?: number
   /** Proxies before this one, whose `x-forwarded-for` says who the client is. */
   readonly trustedProxies?: readonly string[]
 }

@@ -1,4 +1,5 @@
 /** Where the proxy accepts connections. */
+import type { RequirementOptions } from './gates.ts'
 import type { WebOptions } from './web.ts'
 
 /** An address that the proxy accepts connections on. */
@@ -22,6 +23,8 @@ export interface ListenerOptions {
    * there is any.
    */
   readonly proxyProtocol?: ProxyProtocolOptions
+  /** What calls must pass that come here, before what every call must: names of gates; `{ any: […] }`: one of them. */
+  readonly require?: RequirementOptions
   /** Serve TLS (ALPN h2) instead of plaintext h2c. */
   readonly tls?: ListenerTlsOptions
 }

@@ -91,23 +91,24 @@ const networkGate = strict({
   trustedProxies,
 })
 
-const rateKey = z.string().regex(/^(?:client|identity|authority|service|method|metadata:[0-9a-z_.-]+)$/, {
+const callKey = z.string().regex(/^(?:client|identity|authority|service|method|metadata:[0-9a-z_.-]+)$/, {
   error: 'is client, identity, authority, service, method or metadata:NAME',
 })
+
+const keys = (description: string) =>
+  z
+    .union([callKey, z.array(callKey).min(1).max(8)])
+    .optional()
+    .meta({ description, 'x-type': 'string or list' })
 
 const rateLimit = strict({
   perSecond: z.number().positive().max(1_000_000_000).meta({ description: 'Calls a second' }),
   burst: z.number().min(1).max(1_000_000_000).optional().meta({
     description: 'Calls that may come at once; default: those of a second, at least 1',
   }),
-  key: z
-    .union([rateKey, z.array(rateKey).min(1).max(8)])
-    .optional()
-    .meta({
-      description:
-        'What has a rate of its own: `client` (an address), `identity`, `authority`, `service`, `method`, `metadata:NAME`, or several of them together; default: all calls have one',
-      'x-type': 'string or list',
-    }),
+  key: keys(
+    'What has a rate of its own: `client` (an address), `identity`, `authority`, `service`, `method`, `metadata:NAME`, or several of them together; default: all calls have one',
+  ),
   // 100,000 keys take some 20 MiB at most.
   maxKeys: z.int().min(100).max(10_000_000).optional().meta({
     description: 'Keys that are known at a time; of more the oldest are forgotten; default: 100000',
@@ -115,9 +116,18 @@ const rateLimit = strict({
   trustedProxies,
 })
 
+const concurrency = strict({
+  max: z.int().min(1).meta({ description: 'Most calls at a time' }),
+  key: keys('What has a limit of its own, as with `rateLimit`; default: all calls have one'),
+  retryAfterMs: z.int().min(1).max(3_600_000).optional().meta({
+    description: 'How long those should wait who are refused, on average; default: 1000 (milliseconds)',
+  }),
+  trustedProxies,
+})
+
 const claims = z.record(z.string().min(1), z.union([z.string(), z.array(z.string()).min(1)]))
 
-export const GATE_KINDS = ['jwt', 'apiKeys', 'certificate', 'claims', 'network', 'rateLimit'] as const
+export const GATE_KINDS = ['jwt', 'apiKeys', 'certificate', 'claims', 'network', 'rateLimit', 'concurrency'] as const
 
 export const gate = strict({
   jwt: jwt.optional().meta({ description: 'Tokens of an OpenID Connect issuer' }),
@@ -131,6 +141,7 @@ export const gate = strict({
   }),
   network: networkGate.optional().meta({ description: 'Networks that may call, or may not' }),
   rateLimit: rateLimit.optional().meta({ description: 'How often calls may come' }),
+  concurrency: concurrency.optional().meta({ description: 'How many calls may be under way' }),
 }).superRefine((given, context) => {
   const kinds = GATE_KINDS.filter(kind => given[kind] !== undefined)
   if (kinds.length === 1) return
@@ -159,7 +170,7 @@ export const requirement = z.union([named, z.array(z.union([named, anyOfNamed]))
 export type Requirement = z.output<typeof requirement>
 
 export const gates = z
-  .record(z.string().min(1), z.union([gate, ownGate]))
+  .union([z.record(z.string().min(1), z.union([gate, ownGate])), z.array(ownGate)])
   .default({})
   .meta({
     description: 'Who may call, and how often: [gates](edge.md#gates), by names that `require` uses',

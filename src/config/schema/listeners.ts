@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { isServedName } from '../../transport/server-names.ts'
 import { fileMode, listenAddress, pem, strict, transport } from './fields.ts'
+import { requirement } from './gates.ts'
 import { networksOrUnix } from './networks.ts'
 import { crl, refineTlsRules, tlsRules } from './tls.ts'
 import { web } from './web.ts'
@@ -84,6 +85,11 @@ export const listener = strict({
   proxyProtocol: proxyProtocol.optional().meta({
     description:
       'Connections come from load balancers that say whose they are, by the PROXY protocol (version 1 or 2), before TLS if there is any',
+  }),
+  require: requirement.optional().meta({
+    description:
+      'What calls must pass that come here, before what every call must: names of gates; `{ any: […] }`: one of them',
+    'x-type': 'names',
   }),
   tls: listenerTls.optional().meta({ description: 'Serve TLS (ALPN h2) instead of plaintext h2c' }),
 })
