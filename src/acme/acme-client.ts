@@ -1,7 +1,4 @@
-/**
- * The library that speaks ACME, loaded at its first use, with bounds of ours: an authority may be slow, gone, or lie. It
- * brings 39 packages and 41 MiB of memory, so it is installed only where it is wanted.
- */
+/** The library that speaks ACME, loaded at its first use, with bounds of ours: an authority may be slow, gone, or lie. */
 import { Agent } from 'node:https'
 
 export type AcmeLibrary = typeof import('acme-client')
@@ -12,33 +9,20 @@ export const REQUEST_TIMEOUT_MS = 30_000
 const MAX_BYTES = 1_048_576
 const MAX_REDIRECTS = 0
 
-const MISSING =
-  'the package acme-client is needed for it, and is not installed beside grpc-verbatim: npm install acme-client'
-
 /** Whose certificate is verified against what else, by origin. */
 const agents = new Map<string, Agent>()
 /** Until when an authority does not want to be asked, by origin. */
 const notBefore = new Map<string, number>()
 let loading: Promise<AcmeLibrary> | undefined
 
-/** @throws Error with what to do where it is not installed */
 export function loadAcmeClient(): Promise<AcmeLibrary> {
   loading ??= load()
-  loading.catch(() => {
-    loading = undefined
-  })
   return loading
 }
 
 async function load(): Promise<AcmeLibrary> {
-  let library: AcmeLibrary
-  try {
-    const loaded = await import('acme-client')
-    library = (loaded as unknown as { default?: AcmeLibrary }).default ?? loaded
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new Error(MISSING)
-  }
+  const loaded = await import('acme-client')
+  const library = (loaded as unknown as { default?: AcmeLibrary }).default ?? loaded
   const { defaults, interceptors } = library.axios
   // A timeout of its own counts silence only: the signal counts all of a request.
   Object.assign(defaults, { maxContentLength: MAX_BYTES, maxBodyLength: MAX_BYTES, maxRedirects: MAX_REDIRECTS })

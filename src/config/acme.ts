@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { AcmeSetup, Challenge } from '../acme/setup.ts'
 import { canonicalName } from '../transport/server-names.ts'
 import { parseListenAddress } from './address.ts'
-import type { PemIndex } from './pem-index.ts'
+import type { PemFiles } from './pem.ts'
 import { reasonOf } from './pem-source.ts'
 import { type Finding, formatPath, type Path } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
@@ -45,7 +45,7 @@ function safe(name: string): string {
 /** Undefined: no listener has such a certificate. Listeners with the same names share one. */
 export function resolveAcme(
   listeners: readonly ListenerConfig[],
-  pems: PemIndex,
+  pems: { filesOf(path: Path): PemFiles },
   folder: string,
 ): readonly AcmeSetup[] | undefined {
   const byFile = new Map<string, AcmeSetup>()
@@ -73,9 +73,24 @@ function setupOf(acme: AcmeConfig, kept: Kept, path: Path, ca: Buffer | undefine
 
 function challengeOf(challenge: AcmeConfig['challenge']): Challenge {
   if (typeof challenge === 'string') return { kind: challenge }
-  const address = parseListenAddress(challenge['http-01'])
+  const address = parseListenAddress(challenge.http01)
   if (address.kind !== 'tcp') throw new Error('the schema takes host:port only')
   return { kind: 'http-01', host: address.host, port: address.port }
+}
+
+/** An authority asks once, and any of the workers may be the one that takes its connection. */
+export const NOT_BY_WORKERS = 'tls-alpn-01 cannot be answered by several workers: use http01'
+
+/** It has 39 packages and takes 41 MiB of memory: who has no use for it is not to have it. */
+const MISSING = 'needs the package acme-client beside grpc-verbatim: npm install acme-client'
+
+function isInstalled(): boolean {
+  try {
+    import.meta.resolve('acme-client')
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** @param root as the user wrote it */
@@ -88,10 +103,11 @@ export function checkAcme(root: Readonly<Record<string, unknown>>, folder: strin
     const findings: Finding[] = []
     const wrong = typeof storage === 'string' && storage !== '' ? whyNotKept(resolve(folder, storage)) : undefined
     if (wrong !== undefined) findings.push({ path: [...path, 'storage'], message: wrong })
+    if (!isInstalled()) findings.push({ path, message: MISSING })
     if (challenge !== 'tls-alpn-01') return findings
     const find = (message: string) => findings.push({ path: [...path, 'challenge'], message })
-    if (maxVersion === 'TLSv1.2') find('tls-alpn-01 needs TLS 1.3, and maxVersion is TLSv1.2: use http-01')
-    if (root.workers !== undefined) find('tls-alpn-01 cannot be answered by several workers: use http-01')
+    if (maxVersion === 'TLSv1.2') find('tls-alpn-01 needs TLS 1.3, and maxVersion is TLSv1.2: use http01')
+    if (root.workers !== undefined) find(NOT_BY_WORKERS)
     return findings
   })
 }

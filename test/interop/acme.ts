@@ -95,7 +95,7 @@ async function scene({ transport, challenge, pebble, renews }: Scene): Promise<v
       storage: path.join(folder, 'storage'),
       directory: `https://localhost:${caPort}/dir`,
       ca: ca.cert,
-      challenge: challenge === 'http-01' ? { 'http-01': `127.0.0.1:${httpPort}` } : challenge,
+      challenge: challenge === 'http-01' ? { http01: `127.0.0.1:${httpPort}` } : challenge,
     }
     const listeners = [{ address: `127.0.0.1:${port}`, transport, tls: { acme } }]
     return new ConfiguredProxy(

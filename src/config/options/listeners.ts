@@ -94,8 +94,8 @@ export interface AcmeOptions {
   /** CA that the authority's own address is verified against, PEM; default: those that Node trusts. */
   readonly ca?: PemOption
   /**
-   * How the authority sees that the names are yours: `tls-alpn-01`, at port 443, by the listener itself; or `http-01`, at
-   * port 80.
+   * How the authority sees that the names are yours: `tls-alpn-01`, at port 443, by the listener itself; or `http01`,
+   * at port 80.
    * @defaultValue `tls-alpn-01`
    */
   readonly challenge?: 'tls-alpn-01' | HttpChallengeOptions
@@ -104,7 +104,7 @@ export interface AcmeOptions {
 /** By a file at port 80. */
 export interface HttpChallengeOptions {
   /** Where the authority finds the answer: it asks port 80 of the name; open only while it is asked. */
-  readonly 'http-01': string
+  readonly http01: string
 }
 
 /** One of the certificates of a listener. */

@@ -51,11 +51,11 @@ export const acme = strict({
     description: "CA that the authority's own address is verified against, PEM; default: those that Node trusts",
   }),
   challenge: z
-    .union([z.literal('tls-alpn-01'), strict({ 'http-01': httpAddress })])
+    .union([z.literal('tls-alpn-01'), strict({ http01: httpAddress })])
     .default('tls-alpn-01')
     .meta({
       description:
-        'How the authority sees that the names are yours: `tls-alpn-01`, at port 443, by the listener itself; or `http-01`, at port 80',
+        'How the authority sees that the names are yours: `tls-alpn-01`, at port 443, by the listener itself; or `http01`, at port 80',
     }),
 })
 
