@@ -1,8 +1,8 @@
 /** Certificates by ACME, as they are written: which authority, which names, and where they are kept. */
-import { createHash } from 'node:crypto'
 import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { AcmeSetup, Challenge } from '../acme/setup.ts'
+import { nodeCrypto } from '../transport/node-tls.ts'
 import { canonicalName } from '../transport/server-names.ts'
 import { parseListenAddress } from './address.ts'
 import type { PemFiles } from './pem.ts'
@@ -32,7 +32,7 @@ export function keptOf(acme: unknown, folder: string): Kept | undefined {
   if (typeof storage !== 'string' || typeof directory !== 'string' || first === undefined) return undefined
   const { host, pathname } = URL.parse(directory) ?? {}
   const authority = `${host}${pathname}`.replaceAll(/[^a-z0-9.-]+/gi, '_')
-  const digest = createHash('sha256').update(names.toSorted().join()).digest('hex').slice(0, 8)
+  const digest = nodeCrypto().createHash('sha256').update(names.toSorted().join()).digest('hex').slice(0, 8)
   const of = join(resolve(folder, storage), authority)
   return { accountFile: join(of, 'account.key'), file: join(of, `${safe(first)}-${digest}.pem`) }
 }
@@ -42,12 +42,12 @@ function safe(name: string): string {
   return name.replaceAll(/[^a-z0-9.-]/g, '_').slice(0, 100)
 }
 
-/** Undefined: no listener has such a certificate. Listeners with the same names share one. */
+/** Nothing, where no listener has such a certificate. Listeners with the same names share one. */
 export function resolveAcme(
   listeners: readonly ListenerConfig[],
   pems: { filesOf(path: Path): PemFiles },
   folder: string,
-): readonly AcmeSetup[] | undefined {
+): { readonly acme?: readonly AcmeSetup[] } {
   const byFile = new Map<string, AcmeSetup>()
   for (const [i, { tls }] of listeners.entries()) {
     const kept = tls?.acme && keptOf(tls.acme, folder)
@@ -55,7 +55,7 @@ export function resolveAcme(
     const path = ['listeners', i, 'tls', 'acme']
     byFile.set(kept.file, setupOf(tls.acme, kept, path, pems.filesOf(path).ca))
   }
-  return byFile.size === 0 ? undefined : [...byFile.values()]
+  return byFile.size === 0 ? {} : { acme: [...byFile.values()] }
 }
 
 function setupOf(acme: AcmeConfig, kept: Kept, path: Path, ca: Buffer | undefined): AcmeSetup {

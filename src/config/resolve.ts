@@ -169,10 +169,9 @@ function assemble(
   const metrics = resolveMetrics(config)
   const traces = resolveTraces(written, pems.filesOf(['traces', 'otlp', 'tls']))
   const metricsExport = resolveMetricsExport(config, pems.filesOf(['metrics', 'otlp', 'tls']))
-  const acme = resolveAcme(config.listeners, pems, folder)
   return {
     ...rest,
-    ...(acme && { acme }),
+    ...resolveAcme(config.listeners, pems, folder),
     ...(metrics && { metrics }),
     ...(healthService && { healthService: healthService === true ? { services: {} } : healthService }),
     ...(metricsExport && { metricsExport }),
@@ -241,8 +240,7 @@ function resolveListenerTls(
     ...pairOf(pems.filesOf([...path, 'certificates', i])),
     ...(names && { names }),
   }))
-  const isThere = tls.acme === undefined || own.cert !== undefined
-  const one = isThere ? [{ ...pairOf(own), ...(names && { names }) }] : []
+  const one = tls.acme && own.cert === undefined ? [] : [{ ...pairOf(own), ...(names && { names }) }]
   const [first, ...more] = listed.length > 0 ? listed : one
   return {
     ...first,
