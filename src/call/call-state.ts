@@ -1,5 +1,7 @@
 /** A call that is not over, as plain data: for people who ask where it is, and why it does not go on. */
+
 import type { Peer, SendBlock, Stream } from '../transport/transport.ts'
+import type { EndedBy } from './failure.ts'
 
 /** The states of a call, as `relay.ts` draws them. */
 export type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
@@ -69,7 +71,9 @@ export interface CallParts {
         readonly lease: { readonly address: { readonly name: string } }
       }
     | undefined
-  readonly recorder: { readonly request: Counted; readonly response: Counted } | undefined
+  readonly recorder:
+    | { readonly request: Counted; readonly response: Counted; readonly status: number; readonly endedBy: EndedBy }
+    | undefined
   readonly deadline: { readonly leftMs: number } | undefined
   /** 0 where nobody asked the clock. */
   readonly startMs: number

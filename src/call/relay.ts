@@ -34,6 +34,7 @@ import { CallRecorder, counting, traced } from './record.ts'
 import { CallRequest } from './request.ts'
 import { clientGone, enderOf, ofRefusal, ofUpstream } from './stream-end.ts'
 import { Treatment } from './treatment.ts'
+import { type Upstream, upstreamOf } from './upstream.ts'
 
 export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
   previousLive: LiveCall | undefined
@@ -52,7 +53,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   #phase: Phase = 'headers'
   #call: RoutedCall | undefined
   #backend: Backend | undefined
-  #attempt: Attempt | undefined
+  #attempt: Upstream | undefined
   /** The response's headers, and where in its messages it is; without a record nobody counts them. */
   #response: HeaderBlock = []
   #place = BORDER
@@ -203,7 +204,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#treatment?.forwarded()
     this.#recorder?.forwarded(lease.address.name, this.#startMs)
     const request = this.#request
-    this.#attempt = new Attempt(lease, this.share, this)
+    this.#attempt = upstreamOf(new Attempt(lease, this.share, this), this.#treatment)
     try {
       if (request.sendTo(this.#attempt.stream, lease.address, timeout)) this.onRequestWritable()
     } catch (error) {

@@ -1,8 +1,11 @@
 /** What a policy asks of one call, beside its deadline. A call without a policy has none. */
+import type { MirrorPolicy } from '../routing/mirror-policy.ts'
 import type { CallPolicy } from '../routing/policy.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { CallParts } from './call-state.ts'
+import type { RelayContext } from './context.ts'
+import { Copy, type CopyContext } from './copy.ts'
 import { type Failure, failureOf } from './failure.ts'
 
 /**
@@ -16,10 +19,7 @@ export interface Treated {
   readonly parts: CallParts
 }
 
-interface TreatmentContext {
-  readonly clock: Clock
-  readonly wheel: TimerWheel
-}
+type TreatmentContext = CopyContext & Pick<RelayContext, 'routes'>
 
 export class Treatment {
   readonly #policy: CallPolicy
@@ -32,14 +32,17 @@ export class Treatment {
   #moved = 0
   #movedMs = 0
   #forwarded = false
+  /** Undefined: there is none. */
+  readonly copy: Copy | undefined
 
   /** @param fail ends the call */
-  constructor(policy: CallPolicy, call: Treated, { clock, wheel }: TreatmentContext, fail: (failure: Failure) => void) {
+  constructor(policy: CallPolicy, call: Treated, context: TreatmentContext, fail: (failure: Failure) => void) {
     this.#policy = policy
     this.#call = call
-    this.#clock = clock
-    this.#wheel = wheel
+    this.#clock = context.clock
+    this.#wheel = context.wheel
     this.#fail = fail
+    if (policy.mirror !== undefined) this.copy = copyOf(policy.mirror, call, context)
   }
 
   /** It goes to an endpoint, perhaps not for the first time. */
@@ -82,7 +85,41 @@ export class Treatment {
   end(): void {
     if (this.#headers !== undefined) this.#wheel.disarm(this.#headers)
     if (this.#idle !== undefined) this.#wheel.disarm(this.#idle)
+    if (this.copy !== undefined) compare(this.copy, this.#call.parts)
   }
+}
+
+function copyOf(
+  { backend: named, share = 1 }: MirrorPolicy,
+  call: Treated,
+  context: TreatmentContext,
+): Copy | undefined {
+  if (share < 1 && Math.random() >= share) return undefined
+  const { path } = call.parts.request.head
+  const backend = context.routes.backend(named)
+  if (backend === undefined) {
+    context.onFault('a mirror names an unknown backend', path, named)
+    return undefined
+  }
+  return new Copy(
+    backend,
+    {
+      path,
+      get backend() {
+        return call.parts.backend!.name
+      },
+      get responseBytes() {
+        return call.parts.recorder?.response.bytes ?? 0
+      },
+    },
+    context,
+  )
+}
+
+/** The call is answered, or over. */
+function compare(copy: Copy, { phase, recorder }: CallParts): void {
+  if (phase !== 'over') return copy.callAnswered()
+  copy.callOver(recorder?.endedBy === 'backend' ? recorder.status : undefined)
 }
 
 /** A number that differs once a byte has come from either side, or one that waited has gone on. */

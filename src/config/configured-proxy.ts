@@ -90,9 +90,7 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
       await this.close()
       throw error
     }
-    const bound = await super.start()
-    this.#certificates.listening(this.front.challenges)
-    return bound
+    return super.start()
   }
 
   override async close(): Promise<void> {

@@ -8,9 +8,10 @@
  */
 
 import type { EndedBy } from '../call/failure.ts'
-import type { CallObserver } from '../call/observer.ts'
+import type { CallObserver, MirrorRecord } from '../call/observer.ts'
 import type { CallRecord } from '../call/record.ts'
 import { statusName } from '../grpc/status.ts'
+import { MirrorMetrics } from './mirror-metrics.ts'
 import { type Family, Histogram, type Sample } from './registry.ts'
 
 export interface CallMetricsOptions {
@@ -75,10 +76,12 @@ export class CallMetrics implements CallObserver {
   #last: Series | undefined
   /** How the proxy itself ended calls, by token. */
   readonly #failures = new Map<string, number>()
+  readonly #mirrors: MirrorMetrics
 
   /** @param known paths of methods that have series from their first call on */
   constructor(options: CallMetricsOptions, known: Iterable<string> = []) {
     this.#options = options
+    this.#mirrors = new MirrorMetrics(options.bucketsSeconds)
     this.know(known)
   }
 
@@ -102,6 +105,10 @@ export class CallMetrics implements CallObserver {
     last.add(record)
     // The tokens are the code's own; how a client ended its call is no failure of ours.
     if (endedBy === 'proxy') this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1)
+  }
+
+  onMirrored(record: MirrorRecord): void {
+    this.#mirrors.add(record)
   }
 
   #find({ path, backend, status, endedBy }: CallRecord): Series {
@@ -199,6 +206,7 @@ export class CallMetrics implements CallObserver {
         type: 'counter',
         samples: () => [...this.#failures].map(([reason, value]) => ({ labels: { reason }, value })),
       },
+      ...this.#mirrors.families,
     ]
   }
 }

@@ -1,7 +1,11 @@
 /** A policy: how a call is treated on its way. A route makes one for all its calls, once; a director may return one. */
 
+import { checkMirror, type MirrorPolicy } from './mirror-policy.ts'
+
 /** A field that is missing asks for nothing. Times count from when the call was routed, where nothing else is said. */
 export interface CallPolicy {
+  /** A share of the calls is copied to a second backend. */
+  readonly mirror?: MirrorPolicy | undefined
   /** The longest a call may take. Where the client gave it less time, that counts. */
   readonly timeoutMs?: number | undefined
   /** The same for calls whose client has given no time. */
@@ -34,9 +38,9 @@ export function definePolicy(policy: CallPolicy): CallPolicy {
 
 /** @returns undefined where the route asks for no treatment */
 export function policyOf(route: CallPolicy): CallPolicy | undefined {
-  const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs } = route
-  if (TIMES.every(name => route[name] === undefined)) return undefined
-  return definePolicy({ timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs })
+  const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror } = route
+  if (route.mirror === undefined && TIMES.every(name => route[name] === undefined)) return undefined
+  return definePolicy({ timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror })
 }
 
 /**
@@ -45,6 +49,7 @@ export function policyOf(route: CallPolicy): CallPolicy | undefined {
  */
 export function checkPolicy(policy: CallPolicy): void {
   if (checked.has(policy)) return
+  if (policy.mirror !== undefined) checkMirror(policy.mirror)
   for (const name of TIMES) {
     const ms = policy[name]
     if (ms === undefined || (Number.isFinite(ms) && ms > 0 && ms <= MAX_MS)) continue

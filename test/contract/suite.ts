@@ -18,6 +18,7 @@ import { hostile } from './hostile.ts'
 import { lifetimes } from './lifetimes.ts'
 import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
+import { mirroring } from './mirroring.ts'
 import { places } from './places.ts'
 import { requestIds } from './request-ids.ts'
 import { resets } from './resets.ts'
@@ -46,6 +47,7 @@ const THEMES = {
   directors,
   routing,
   gates,
+  mirroring,
   drain,
   'health service': healthService,
   'back-pressure': backPressure,

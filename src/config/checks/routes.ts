@@ -28,9 +28,10 @@ export interface Named {
 }
 
 function namesIn(entry: unknown, i: number): Named[] {
-  const { backend, backends } = mapOf(entry)
+  const { backend, backends, mirror } = mapOf(entry)
   return [
     { name: backend, path: ['routes', i, 'backend'] },
+    { name: mapOf(mirror).backend, path: ['routes', i, 'mirror', 'backend'] },
     ...listOf(backends).map((weighted, j) => ({
       name: mapOf(weighted).backend,
       path: ['routes', i, 'backends', j, 'backend'],

@@ -31,10 +31,23 @@ export interface RouteOptions {
   readonly responseHeadersTimeoutMs?: number
   /** Faults for those who test clients, after what the calls must pass; only with `allowFaults`. */
   readonly faults?: FaultsOptions
+  /** A second backend gets a copy of the calls, which slows nothing. */
+  readonly mirror?: MirrorOptions
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */
   readonly addMetadata?: Readonly<Record<string, string | readonly string[]>>
+}
+
+/** Copies of calls. */
+export interface MirrorOptions {
+  /** Name of the backend that gets the copies; nobody hears its answers. */
+  readonly backend: string
+  /**
+   * From 0 to 1: how many of the calls, at random.
+   * @defaultValue `1`
+   */
+  readonly share?: number
 }
 
 /** Conditions of a route; all that are given must hold, and of a list one entry. */

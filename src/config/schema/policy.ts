@@ -1,6 +1,6 @@
 /** How the calls of a route are treated on their way. */
 import { z } from 'zod'
-import { MAX_TIMER_MS } from './fields.ts'
+import { MAX_TIMER_MS, strict } from './fields.ts'
 
 const time = (description: string) =>
   z
@@ -9,6 +9,11 @@ const time = (description: string) =>
     .max(MAX_TIMER_MS)
     .optional()
     .meta({ description: `${description} (milliseconds)` })
+
+export const mirror = strict({
+  backend: z.string().meta({ description: 'Name of the backend that gets the copies; nobody hears its answers' }),
+  share: z.number().min(0).max(1).default(1).meta({ description: 'From 0 to 1: how many of the calls, at random' }),
+})
 
 export const times = {
   timeoutMs: time('The longest a call may take; where the client gave it less time, that counts'),

@@ -6,7 +6,7 @@ import { faults } from './faults.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
 import { requirement } from './gates.ts'
 import { metadataConditions } from './metadata-condition.ts'
-import { times } from './policy.ts'
+import { mirror, times } from './policy.ts'
 
 const authority = z.string().superRefine((pattern, context) => {
   const message = wrongAuthority(pattern, true)
@@ -93,6 +93,9 @@ export const route = strict({
     'x-type': '`critical`, `default` or `sheddable`',
   }),
   ...times,
+  mirror: mirror.optional().meta({
+    description: 'A second backend gets a [copy](policy.md#mirroring) of the calls, which slows nothing',
+  }),
   faults: faults.optional().meta({
     description:
       '[Faults](edge.md#faults-on-purpose) for those who test clients, after what the calls must pass; only with `allowFaults`',
@@ -120,7 +123,7 @@ export const route = strict({
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
-    const unused = ['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', ...TIMES] as const
+    const unused = ['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', 'mirror', ...TIMES] as const
     for (const key of unused) {
       if (given[key] !== undefined) refuse('has no effect with deny: the calls go nowhere', [key])
     }

@@ -1,0 +1,95 @@
+/** An attempt whose request goes to a copy, too. The call hears of the attempt alone. */
+import type { HeaderBlock, SendBlock, Stream } from '../transport/transport.ts'
+import type { ErrorCode } from '../wire/errors.ts'
+import type { Attempt } from './attempt.ts'
+import type { Copy } from './copy.ts'
+import type { Failure } from './failure.ts'
+
+/** An `Upstream` (`upstream.ts`). */
+export class Mirrored {
+  readonly stream: Stream
+  readonly #attempt: Attempt
+  readonly #copy: Copy
+
+  constructor(attempt: Attempt, copy: Copy) {
+    this.#attempt = attempt
+    this.#copy = copy
+    this.stream = new MirroredStream(attempt.stream, copy)
+  }
+
+  get lease(): Attempt['lease'] {
+    return this.#attempt.lease
+  }
+
+  get closed(): boolean {
+    return this.#attempt.closed
+  }
+
+  get seen(): boolean {
+    return this.#attempt.seen
+  }
+
+  /** What its backend has ended is still compared. */
+  abandon(code: ErrorCode, failure?: Failure): void {
+    if (!this.#attempt.closed) this.#copy.cancel()
+    this.#attempt.abandon(code, failure)
+  }
+
+  linger(context: Parameters<Attempt['linger']>[0]): void {
+    this.#attempt.linger(context)
+  }
+}
+
+class MirroredStream implements Stream {
+  readonly #stream: Stream
+  readonly #copy: Copy
+  /** Bytes that this attempt got. A later one gets again what the copy has. */
+  #sentBytes = 0
+
+  constructor(stream: Stream, copy: Copy) {
+    this.#stream = stream
+    this.#copy = copy
+  }
+
+  sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
+    this.#stream.sendHeaders(block, endStream, more)
+    this.#copy.begin(block, endStream, more)
+  }
+
+  /** The attempt is first: a frame that is in hand goes on in place, and the copy gets a copy. */
+  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    const writable = this.#stream.sendData(bytes, start, end, endStream)
+    const known = Math.min(Math.max(this.#copy.receivedBytes - this.#sentBytes, 0), end - start)
+    this.#sentBytes += end - start
+    if (known < end - start || endStream) this.#copy.data(bytes, start + known, end, endStream)
+    return writable
+  }
+
+  get queuedBytes(): number {
+    return this.#stream.queuedBytes
+  }
+
+  get heldBackBy(): SendBlock | undefined {
+    return this.#stream.heldBackBy
+  }
+
+  sendTrailers(block: HeaderBlock): void {
+    this.#stream.sendTrailers(block)
+  }
+
+  reset(code: ErrorCode): void {
+    this.#stream.reset(code)
+  }
+
+  resetWhenSent(code: ErrorCode): void {
+    this.#stream.resetWhenSent(code)
+  }
+
+  release(bytes: number): void {
+    this.#stream.release(bytes)
+  }
+
+  mute(): void {
+    this.#stream.mute()
+  }
+}
