@@ -1,6 +1,6 @@
 /**
  * Mixed load with injected faults. Rounds: clients call and come and go while backends die, freeze, leave and
- * misbehave; then everything is let come to rest, and nothing may be left of it. `SOAK_SECONDS=1800` for the
+ * misbehave, and while the configuration changes; then everything is let come to rest, and nothing may be left of it. `SOAK_SECONDS=1800` for the
  * long run, `SOAK_SEED` to have the same plans again, `SOAK_PAIR=native-frames` for other transports.
  */
 import t, { type Test } from 'tap'
@@ -38,7 +38,7 @@ t.test(`${SECONDS} s of faults, ${PAIR}, seed ${SEED}`, { timeout: TIMEOUT_MS },
 
   const ends = performance.now() + SECONDS * 1000
   for (let round = 1; performance.now() < ends && ledger.complaintCount < MOST_COMPLAINTS; round++) {
-    const stop = field.storms(round)
+    const stop = field.storms(round, proxy)
     await load.round(Math.min(ROUND_MS, ends - performance.now()))
     await stop()
     const rest = await proxy.ask({ ask: 'idle', withinMs: SETTLE_MS, backendSessions: true })

@@ -2,9 +2,10 @@
 import { Setting } from '../../support/frames.ts'
 import { Backend, PLAIN } from './backend.ts'
 import type { Ledger } from './ledger.ts'
+import type { ProxyProcess } from './proxy.ts'
 import { Random } from './random.ts'
 import { Relay } from './relay.ts'
-import { freezing, goaways, killing, moods, Weather } from './storms.ts'
+import { freezing, goaways, killing, moods, reloading, Weather } from './storms.ts'
 
 export class Field {
   readonly calm: readonly Backend[]
@@ -48,7 +49,7 @@ export class Field {
   }
 
   /** @returns stops them; resolves when every endpoint is up and open again */
-  storms(round: number): () => Promise<void> {
+  storms(round: number, proxy: ProxyProcess): () => Promise<void> {
     let number = 2_000_000_000 + round * 100
     const weathers: Weather[] = []
     const weather = () => {
@@ -64,6 +65,7 @@ export class Field {
       moods(this.killed, weather()),
       moods(this.frozen, weather()),
       moods(this.leaving, weather()),
+      reloading(proxy, weather()),
     ]
     return async () => {
       for (const one of weathers) one.stop()

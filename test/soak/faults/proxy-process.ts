@@ -1,5 +1,6 @@
 /** The proxy in a process of its own, so that the memory is its own; told and asked by messages. */
-import { createProxy, type GrpcProxy, type OpenCounts } from '../../../src/index.ts'
+import { createProxy, type GrpcProxy, type OpenCounts, type ProxyOptions } from '../../../src/index.ts'
+import { Random } from './random.ts'
 
 export interface Start {
   readonly downstream: 'native' | 'frames'
@@ -13,11 +14,14 @@ export type Question =
   /** Answered when nothing but backend sessions is open, or after `withinMs`. */
   | { readonly ask: 'idle'; readonly withinMs: number; readonly backendSessions: boolean }
   | { readonly ask: 'memory' }
+  /** Another configuration for the same calls, or a wrong one; by `seed` and `number`. */
+  | { readonly ask: 'change'; readonly seed: number; readonly number: number; readonly wrong: boolean }
   | { readonly ask: 'close' }
 
 export interface Report {
   readonly port?: number
   readonly idle?: boolean
+  readonly change?: 'applied' | 'refused'
   readonly counts: OpenCounts
   readonly resources: readonly string[]
   readonly heapBytes: number
@@ -27,21 +31,44 @@ export interface Report {
 let proxy: GrpcProxy
 const collectGarbage = (globalThis as { gc?: () => void }).gc!
 
-async function start({ downstream, upstream, calm, storm }: Start): Promise<number> {
+type Change = Extract<Question, { readonly ask: 'change' }>
+
+let begun: Start
+
+/** The same calls have the same endpoints in each of them, so that the plans of calls and of storms hold. */
+function configuration({ upstream, calm, storm }: Start, random?: Random): ProxyOptions {
   const quick = {
     transport: upstream,
-    connectTimeoutMs: 1_000,
+    connectTimeoutMs: 1_000 + (random?.between(0, 3) ?? 0),
     backoff: { initialMs: 50, multiplier: 1.6, maxMs: 400, jitter: 0.2 },
   }
-  proxy = createProxy({
-    backends: { calm: { endpoints: calm, ...quick }, storm: { endpoints: storm, ...quick } },
-    routes: [
-      { match: { service: 'soak.calm' }, backend: 'calm' },
-      { match: { service: 'soak.storm' }, backend: 'storm' },
-    ],
+  const spare = random?.chance(0.5) ? { spare: { endpoints: calm, ...quick } } : {}
+  const routes = [
+    { match: { service: 'soak.calm' }, backend: 'calm' },
+    { match: { service: 'soak.storm' }, backend: 'storm' },
+  ]
+  return {
+    backends: { calm: { endpoints: calm, ...quick }, storm: { endpoints: storm, ...quick }, ...spare },
+    routes: random?.chance(0.5) ? routes.reverse() : routes,
+    limits: { replayBytes: 65_536 + (random?.between(0, 3) ?? 0) },
     log: { level: 'silent' },
-  })
-  return (await proxy.listen({ host: '127.0.0.1', port: 0, transport: downstream })).port
+  }
+}
+
+async function start(given: Start): Promise<number> {
+  begun = given
+  proxy = createProxy(configuration(given))
+  return (await proxy.listen({ host: '127.0.0.1', port: 0, transport: given.downstream })).port
+}
+
+async function change({ seed, number, wrong }: Change): Promise<'applied' | 'refused'> {
+  const options = configuration(begun, Random.of(seed, number))
+  try {
+    await proxy.apply(wrong ? { ...options, routes: [{ backend: 'missing' }] } : options)
+    return 'applied'
+  } catch {
+    return 'refused'
+  }
 }
 
 function isIdle(backendSessions: boolean): boolean {
@@ -73,6 +100,8 @@ async function answer(question: Question): Promise<Partial<Report>> {
       return { port: await start(question.start) }
     case 'idle':
       return { idle: await idle(question.withinMs, question.backendSessions) }
+    case 'change':
+      return { change: await change(question) }
     case 'memory':
       await settleMemory()
       return {}

@@ -3,6 +3,7 @@ import { Code, Setting, type Settings } from '../../support/frames.ts'
 import { type Backend, ERROR_CODES, type Session } from './backend.ts'
 import { count, type Ledger } from './ledger.ts'
 import type { Peer } from './peer.ts'
+import type { ProxyProcess } from './proxy.ts'
 import type { Random } from './random.ts'
 import type { Relay } from './relay.ts'
 
@@ -178,4 +179,19 @@ async function withheld(peer: Peer, weather: Weather): Promise<void> {
   peer.withhold(true)
   await weather.pause(50, 500)
   peer.withhold(false)
+}
+
+/** The proxy gets another configuration for the same calls, or a wrong one that it must refuse. */
+export async function reloading(proxy: ProxyProcess, weather: Weather): Promise<void> {
+  const { random, ledger } = weather
+  for (let number = 0; ; number++) {
+    await weather.pause(50, 1_500)
+    if (weather.over) return
+    const wrong = random.chance(0.3)
+    const seed = random.between(0, 2 ** 31)
+    const { change } = await proxy.ask({ ask: 'change', seed, number, wrong })
+    if (change !== (wrong ? 'refused' : 'applied'))
+      ledger.complain(`a configuration that is ${wrong ? 'wrong' : 'right'}: ${change}`)
+    weather.did(`configuration ${change}`)
+  }
 }
