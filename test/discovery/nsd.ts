@@ -40,11 +40,9 @@ export class Nsd {
       const child = spawn(PROGRAM!, ['-d', '-c', config], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
       const ended = once(child, 'exit')
       t.teardown(async () => {
-        signalAll(child, 'SIGCONT')
-        child.kill('SIGTERM')
-        await ended
-        // With each reload another process serves, which need not hear of it.
+        // All of them, as each reload makes another process. One that was stopped, or that reloads, may stay on a SIGTERM.
         signalAll(child, 'SIGKILL')
+        await ended
       })
       const said: string[] = []
       child.stderr!.on('data', text => said.push(String(text)))
