@@ -273,6 +273,23 @@ function early(t: Test, pairing: Pairing): void {
     await goesOn(t, here)
   })
 
+  // Node keeps a stream that is closed with this code while writes of it wait for window.
+  for (const ended of [true, false]) {
+    const request = ended ? 'a whole request' : 'a request that goes on'
+    t.test(`${request}, a cut response and RST_STREAM(NO_ERROR), a client without window: nothing stays`, async t => {
+      const here = await rig(t, pairing, {
+        client: { auto: { window: false }, settings: { [Setting.INITIAL_WINDOW_SIZE]: 0 } },
+      })
+      const call = await open(here, { endStream: ended })
+      call.backend.headers(call.backendId, RESPONSE)
+      call.backend.data(call.backendId, message('whole').subarray(0, 8))
+      await call.backend.roundTrip()
+      call.backend.rst(call.backendId, Code.NO_ERROR)
+      t.match(await call.client.next('rst', call.id), { code: Code.NO_ERROR })
+      await idle(here.proxy)
+    })
+  }
+
   for (const name of ['NO_ERROR', 'CANCEL', 'INTERNAL_ERROR'] as const) {
     const code = Code[name]
     for (const trailers of [true, false]) {

@@ -9,7 +9,8 @@
  *   nobody asked for. With it, `'wantTrailers'` must be answered, also when there are none.
  * - `sendTrailers(); close(0)` in one go loses the trailers.
  * - At a RST_STREAM Node ends the writable side before anybody is told; what is read afterwards is lost by a write.
- * - Node before 26 keeps a stream whose RST_STREAM(NO_ERROR) came while it was paused and writes waited for window.
+ * - Node before 26 keeps a stream whose RST_STREAM(NO_ERROR) came while it was paused and writes waited for window, and
+ *   each Node keeps one that is closed with NO_ERROR while they wait.
  */
 import type { Http2Stream } from 'node:http2'
 import { ErrorCode } from '../../wire/errors.ts'
@@ -123,6 +124,8 @@ export abstract class NativeStream implements Stream {
     this.discard(node)
     if (this.#tellingEnd) setImmediate(closeWith, node, code)
     else node.close(code)
+    // After this code Node waits for writes that nobody takes any more.
+    if (code === ErrorCode.NO_ERROR) setImmediate(setImmediate, destroyClosed, node)
   }
 
   resetWhenSent(code: ErrorCode): void {
