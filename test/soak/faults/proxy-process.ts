@@ -42,13 +42,14 @@ function configuration({ upstream, calm, storm }: Start, random?: Random): Proxy
     connectTimeoutMs: 1_000 + (random?.between(0, 3) ?? 0),
     backoff: { initialMs: 50, multiplier: 1.6, maxMs: 400, jitter: 0.2 },
   }
-  const spare = random?.chance(0.5) ? { spare: { endpoints: calm, ...quick } } : {}
+  const backends = { calm: { endpoints: calm, ...quick }, storm: { endpoints: storm, ...quick } }
+  const spare = { spare: { endpoints: calm, ...quick } }
   const routes = [
     { match: { service: 'soak.calm' }, backend: 'calm' },
     { match: { service: 'soak.storm' }, backend: 'storm' },
   ]
   return {
-    backends: { calm: { endpoints: calm, ...quick }, storm: { endpoints: storm, ...quick }, ...spare },
+    backends: random?.chance(0.5) ? { ...backends, ...spare } : backends,
     routes: random?.chance(0.5) ? routes.reverse() : routes,
     limits: { replayBytes: 65_536 + (random?.between(0, 3) ?? 0) },
     log: { level: 'silent' },
