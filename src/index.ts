@@ -35,5 +35,6 @@ export type {
 } from './routing/director.ts'
 export type { Gate } from './routing/gate.ts'
 export { type CallPolicy, definePolicy } from './routing/policy.ts'
+export type { RetryPolicy } from './routing/retry-policy.ts'
 export type { BoundAddress } from './transport/listening-socket.ts'
 export type { HeaderBlock, HeaderField, Peer } from './transport/transport.ts'

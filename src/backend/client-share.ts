@@ -3,9 +3,11 @@
  * sessions of a backend. When there is not enough for all, a client that has little goes before one that has much.
  */
 import type { Clock } from '../transport/clock.ts'
+import type { DialAddress } from '../transport/transport.ts'
 import { hasFew, hasPlace } from './breaker.ts'
 import type { Lease } from './lease.ts'
-import { BackendMeasures, type RetryReason } from './measures.ts'
+import { BackendMeasures, type RetryDenial, type RetryReason } from './measures.ts'
+import { type BudgetSettings, type RetryBudget, RetryBudgets } from './retry-budget.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
 /** Why a backend has no session for a call. */
@@ -23,6 +25,8 @@ export interface Waiter {
   readonly hash: number
   /** Which calls of the client give way first: the lower ones. */
   readonly priority: number
+  /** Where it was tried before, which is asked last. Undefined: nowhere. */
+  readonly tried?: readonly DialAddress[] | undefined
   onLease(lease: Lease): void
   onUnavailable(why: Unavailable, detail: string): void
 }
@@ -87,6 +91,8 @@ export class SharedStreams {
   /** A call was told that no more may have a stream. It waits until one ends. */
   held = false
   readonly measures = new BackendMeasures()
+  /** Undefined: no policy has tried anything again. */
+  budgets: RetryBudgets | undefined
 
   constructor(limits: ShareLimits, clock: Clock, onShareFree: () => void) {
     this.limits = limits
@@ -164,6 +170,17 @@ export class ClientShare {
   /** It is sent again, after `beginRetry`, and perhaps not for the first time. */
   retried(reason: RetryReason): void {
     this.#all.measures.retried(reason)
+  }
+
+  /** It is not sent again, though its policy has its status. */
+  notRetried(why: RetryDenial): void {
+    this.#all.measures.notRetried(why)
+  }
+
+  /** Of the backend, for policies with these settings. */
+  budgetOf(settings: BudgetSettings): RetryBudget {
+    this.#all.budgets ??= new RetryBudgets()
+    return this.#all.budgets.of(settings)
   }
 
   endRetry(): void {

@@ -6,8 +6,19 @@ import type { EndpointEvent } from './endpoint-options.ts'
 /** From one within a machine to the longest that anybody waits, in steps of some 2 to 2.5. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-/** Why a call was sent again: the backend refused its stream, or the session went without it. */
-export type RetryReason = 'stream-refused' | 'session-gone'
+/**
+ * Why a call was sent again. The backend had not processed it: it refused its stream, or the session went without it. Or
+ * the call's retry policy asked for it: for a status, a stream that broke before an answer, an attempt that took too
+ * long, or a backend that could not be reached.
+ */
+export type RetryReason = 'stream-refused' | 'session-gone' | PolicyRetryReason
+export type PolicyRetryReason = 'status' | 'broken' | 'attempt-timeout' | 'unreachable'
+
+/**
+ * Why a call was not tried again, though its status is one for that: the backend said so, it was tried often enough, its
+ * request is not kept, too many fail already, or its time would be over before.
+ */
+export type RetryDenial = 'pushback' | 'attempts' | 'request-too-large' | 'budget' | 'deadline'
 
 type EndpointLog = (event: EndpointEvent, endpoint: string, detail: string) => void
 
@@ -25,6 +36,8 @@ export class BackendMeasures {
   readonly retries = new Map<RetryReason, number>()
   /** Calls that were not sent again because so many are already (`breaker.maxRetries`). */
   deniedRetries = 0
+  /** By a retry policy. */
+  readonly endedRetries = new Map<RetryDenial, number>()
 
   /** What a backend is given, with which everything is counted here before the log is told. */
   within({ log }: Logging): Required<Logging> & { readonly measures: BackendMeasures } {
@@ -38,6 +51,10 @@ export class BackendMeasures {
 
   retried(reason: RetryReason): void {
     add(this.retries, reason)
+  }
+
+  notRetried(why: RetryDenial): void {
+    add(this.endedRetries, why)
   }
 }
 

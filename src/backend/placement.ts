@@ -2,6 +2,7 @@
  * Where a call goes: the balancer's endpoints are asked in their order for a session with room. Where none has room, a
  * placement says what the call may wait for.
  */
+import type { DialAddress } from '../transport/transport.ts'
 import type { Waiter } from './client-share.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { EndpointSet } from './endpoint-set.ts'
@@ -20,10 +21,17 @@ export class Placement {
 
   /** A session for the call. If there is none, endpoints that may get one are dialled. */
   find(waiter: Waiter): Lease | undefined {
+    if (waiter.tried === undefined) return this.#walk(waiter, undefined)
+    // A call that failed somewhere is tried elsewhere, but rather there again than not at all.
+    return this.#walk(waiter, waiter.tried) ?? this.#walk(waiter, undefined)
+  }
+
+  #walk(waiter: Waiter, without: readonly DialAddress[] | undefined): Lease | undefined {
     const { balancer } = this.#endpoints
     this.#hope = undefined
     this.#full = false
     for (let endpoint = balancer.first(waiter); endpoint !== undefined; endpoint = balancer.next()) {
+      if (without?.includes(endpoint.address)) continue
       if (endpoint.failing) {
         endpoint.connect()
         continue

@@ -130,6 +130,21 @@ export class Attempt implements StreamOwner {
     if (!this.#closed) this.#reset(code)
   }
 
+  /**
+   * Another attempt takes its place.
+   * @param requestEnded all of the request has come
+   * @param failure why the proxy gave it up; undefined: its answer is whole
+   */
+  replaced(
+    requestEnded: boolean,
+    context: { readonly clock: Clock; readonly wheel: TimerWheel },
+    failure?: Failure,
+  ): void {
+    // Both sides have said all: the stream ends by itself.
+    if (failure === undefined && requestEnded && this.stream.queuedBytes === 0) this.linger(context)
+    else this.abandon(ErrorCode.CANCEL, failure)
+  }
+
   #reset(code: ErrorCode): void {
     this.#share.resetCaused()
     this.lease.reset(this, code)

@@ -4,20 +4,29 @@ import type { Peer, SendBlock, Stream } from '../transport/transport.ts'
 import type { EndedBy } from './failure.ts'
 
 /** The states of a call, as `relay.ts` draws them. */
-export type Phase = 'headers' | 'routing' | 'waiting' | 'forwarding' | 'responding' | 'answered' | 'over'
+export type Phase = 'headers' | 'routing' | 'waiting' | 'backoff' | 'forwarding' | 'responding' | 'answered' | 'over'
 
 /**
  * What a call waits for.
  *
  * - `director`: the function that decides where it goes
  * - `queue`: a session or a stream of the backend
+ * - `retry`: the time until its next attempt
  * - `backend-window`: the backend takes no more of the request
  * - `client-window`: the client takes no more of the response
  * - `backend`: the request is complete, and the backend's turn has come
  * - `messages`: nothing holds it back; either side may send its next message, or end
  * - `client`: it is answered, and the client has not ended its request
  */
-export type WaitsFor = 'director' | 'queue' | 'backend-window' | 'client-window' | 'backend' | 'messages' | 'client'
+export type WaitsFor =
+  | 'director'
+  | 'queue'
+  | 'retry'
+  | 'backend-window'
+  | 'client-window'
+  | 'backend'
+  | 'messages'
+  | 'client'
 
 /** A call in flight. */
 export interface CallState {
@@ -122,6 +131,7 @@ function reasonOf(parts: CallParts): WaitsFor {
   const { phase, request, down } = parts
   if (phase === 'headers' || phase === 'routing') return 'director'
   if (phase === 'waiting') return 'queue'
+  if (phase === 'backoff') return 'retry'
   // The client can do something about it, so it is told first.
   if (down.queuedBytes > 0) return 'client-window'
   if (phase === 'answered' || phase === 'over') return 'client'

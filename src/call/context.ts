@@ -28,6 +28,8 @@ export interface RelayContext {
   readonly routes: RouteTable
   readonly clock: Clock
   readonly wheel: TimerWheel
+  /** From 0 up to 1; default: `Math.random`. */
+  readonly random?: () => number
   /** Counts what calls take in memory, apart from DATA, which windows bound. */
   readonly memory: CallMemory
   /** At most so many payload bytes of a request are kept to be sent again. Beyond that the call is committed. */

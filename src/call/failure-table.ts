@@ -80,8 +80,14 @@ export const FAILURES = {
     status: Status.DEADLINE_EXCEEDED,
     message: 'the backend did not begin its response in time',
     retryable: false,
-    advice:
-      'the backend hangs, or the route gives it too little time: many servers send headers with their first message',
+    advice: 'the backend hangs, or the time is short: many servers send headers with their first message',
+  },
+  'attempt-timeout': {
+    what: "no response headers came within the route's `retry.perAttemptTimeoutMs`, and it is not tried again",
+    status: Status.DEADLINE_EXCEEDED,
+    message: 'the backend did not begin its response in time',
+    retryable: false,
+    advice: 'the backend hangs, or retry.perAttemptTimeoutMs is too short for this method',
   },
   'idle-timeout': {
     what: "no data came from either side for the route's `idleTimeoutMs`",

@@ -6,7 +6,7 @@
 import { answerContentType, type Field, field, isGrpcContentType } from '../grpc/metadata.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
-import type { HeaderBlock, Stream } from '../transport/transport.ts'
+import type { HeaderBlock, Stream, StreamEnd } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { type Failure, messageOf } from './failure.ts'
 import type { CallRequest } from './request.ts'
@@ -53,6 +53,17 @@ export function endsByTrailers(response: HeaderBlock): boolean {
     if (name === 'content-type') grpc = isGrpcContentType(value)
   }
   return grpc
+}
+
+/**
+ * The response is complete and the backend wants no more of the request. RFC 9113 §8.1: it "MAY request that the client
+ * abort transmission of a request without error by sending a RST_STREAM with an error code of NO_ERROR after sending a
+ * complete response".
+ */
+export function closeEarly(down: Stream, end: StreamEnd, requestEnded: boolean): void {
+  if (requestEnded && end.kind === 'clean') return
+  // However slowly it is read: "Clients MUST NOT discard responses as a result of receiving such a RST_STREAM".
+  down.resetWhenSent(end.kind === 'reset' ? end.code : ErrorCode.NO_ERROR)
 }
 
 /** A client that takes less than a 16th of what waits for it in this time does not get the rest of it. */

@@ -35,6 +35,11 @@ export class Mirrored {
     this.#attempt.abandon(code, failure)
   }
 
+  /** The copy goes on: the next attempt brings what it has. */
+  replaced(...by: Parameters<Attempt['replaced']>): void {
+    this.#attempt.replaced(...by)
+  }
+
   linger(context: Parameters<Attempt['linger']>[0]): void {
     this.#attempt.linger(context)
   }

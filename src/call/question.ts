@@ -5,7 +5,7 @@ import type { AddedField, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { CallPriority, Target } from '../routing/director.ts'
 import { isPromise, Refusal } from '../routing/gate.ts'
-import { type CallPolicy, checkPolicy } from '../routing/policy.ts'
+import { type DefinedPolicy, definedPolicy } from '../routing/policy.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
 import type { RelayContext } from './context.ts'
@@ -24,9 +24,10 @@ export interface Asker {
     backend: Backend,
     authority: string | undefined,
     added: readonly AddedField[],
-    policy: CallPolicy | undefined,
+    policy: DefinedPolicy | undefined,
   ): void
-  onNoRoute(failure: Failure): void
+  /** It goes nowhere. */
+  fail(failure: Failure): void
 }
 
 /** A synchronous director costs no promise. */
@@ -46,13 +47,13 @@ export function askDirector(context: RelayContext, call: RoutedCall, head: Reque
 
 function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: unknown): void {
   if (!asker.waitsForRoute) return
-  if (thrown instanceof Refusal) return asker.onNoRoute(ofGate(thrown))
+  if (thrown instanceof Refusal) return asker.fail(ofGate(thrown))
   if (thrown instanceof GrpcError) {
-    return asker.onNoRoute(failureOf('denied', { status: thrown.status, message: thrown.message }))
+    return asker.fail(failureOf('denied', { status: thrown.status, message: thrown.message }))
   }
   // Its message may hold what a client must not see; the log has it.
   context.onFault('the director threw', call.path, thrown)
-  asker.onNoRoute(failureOf('director-failed'))
+  asker.fail(failureOf('director-failed'))
 }
 
 function ofGate({ token, message, retryAfterMs, status }: Refusal): Failure {
@@ -68,12 +69,12 @@ function answer(
 ): void {
   if (!asker.waitsForRoute) return
   // A director in plain JavaScript may say null.
-  if (target == null) return asker.onNoRoute(failureOf('no-route', { detail: call.path }))
+  if (target == null) return asker.fail(failureOf('no-route', { detail: call.path }))
   let backend: Backend | undefined
   let authority: string | undefined
   let added: readonly AddedField[]
   let priority: CallPriority | undefined
-  let policy: CallPolicy | undefined
+  let policy: DefinedPolicy | undefined
   // A director in plain JavaScript may return anything: what throws here is its fault.
   try {
     backend = context.routes.backend(target.backend)
@@ -81,14 +82,13 @@ function answer(
     authority = target.authority
     checkAuthority(authority)
     priority = target.priority
-    policy = target.policy
-    if (policy !== undefined) checkPolicy(policy)
+    if (target.policy !== undefined) policy = definedPolicy(target.policy)
     added = context.addedFields(call.peer, head, call.fields, target)
   } catch (cause) {
     context.onFault("the director's answer cannot be sent", call.path, cause)
-    return asker.onNoRoute(failureOf('director-failed'))
+    return asker.fail(failureOf('director-failed'))
   }
-  if (backend === undefined) return asker.onNoRoute(failureOf('unknown-backend', { cause: nameOf(target.backend) }))
+  if (backend === undefined) return asker.fail(failureOf('unknown-backend', { cause: nameOf(target.backend) }))
   if (backend.hash !== undefined) asker.hash = placeOf(backend.hash, call, context)
   const { priorityName } = backend.shared.limits
   if (priority !== undefined || priorityName !== undefined)

@@ -4,7 +4,8 @@
  *
  *   headers ──► routing ──► waiting ──► forwarding ──► responding ──► answered ──► over
  *      │           │           │  ▲          │ refused, request kept      │          ▲
- *      │           │           │  └──────────┘                            │          │
+ *      │           │           │  ├──────────┤                            │          │
+ *      │           │           │  └─ backoff ◄── failed, its policy says so │          │
  *      └───────────┴───────────┴── answered by the proxy itself ──────────┘          │
  *                     client gone, from any phase ───────────────────────────────────┘
  */
@@ -13,9 +14,9 @@ import { DEFAULT } from '../backend/call-priority.ts'
 import type { Client, ClientShare, Ticket } from '../backend/client-share.ts'
 import { BORDER, placeAfter } from '../grpc/message.ts'
 import type { AddedField } from '../grpc/metadata.ts'
-import { Status } from '../grpc/status.ts'
-import type { CallPolicy } from '../routing/policy.ts'
-import type { HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
+import { Status, statusOf, statusOfAnswer } from '../grpc/status.ts'
+import type { DefinedPolicy } from '../routing/policy.ts'
+import type { DialAddress, HeaderBlock, Peer, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { listBytesOf } from '../wire/hpack/header-field.ts'
@@ -26,23 +27,24 @@ import type { CallParts, Phase } from './call-state.ts'
 import type { CallSession, RelayContext } from './context.ts'
 import { Deadline } from './deadline.ts'
 import { type EndedBy, type Failure, type FailureToken, failureOf } from './failure.ts'
-import { answer, endsByTrailers, Farewell } from './farewell.ts'
+import { answer, closeEarly, endsByTrailers, Farewell } from './farewell.ts'
 import { checkHead, checkResponse, unsendable } from './head-check.ts'
 import type { LiveCall } from './live-calls.ts'
 import { type Asker, askDirector } from './question.ts'
 import { CallRecorder, counting, traced } from './record.ts'
 import { CallRequest } from './request.ts'
 import { clientGone, enderOf, ofRefusal, ofUpstream } from './stream-end.ts'
-import { Treatment } from './treatment.ts'
+import { type FailedAttempt, type Treated, Treatment } from './treatment.ts'
 import { type Upstream, upstreamOf } from './upstream.ts'
 
-export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall {
+export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated, LiveCall {
   previousLive: LiveCall | undefined
   nextLive: LiveCall | undefined
   ticket: Ticket | undefined
   arriving = false
   hash = 0
   priority = DEFAULT
+  tried: readonly DialAddress[] | undefined
   /** Of the backend, once that is known. */
   share!: ClientShare
   readonly #client: Client
@@ -88,21 +90,17 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
         this.#treatment?.responded()
         return this.#request.answered()
       case 'answered':
+      case 'over':
         this.#request.answered()
         this.#treatment?.end()
-        return this.#deadline?.disarm()
-      case 'over':
-        return this.#finish()
+        this.#deadline?.disarm()
+        if (phase === 'over') this.#finish()
     }
   }
 
   onOversized(block: HeaderBlock, endStream: boolean): void {
     if (this.#phase === 'headers') this.onHeaders(block, endStream, 'headers-too-large')
     else this.onTrailers()
-  }
-
-  onUnfit(why: FailureToken): void {
-    this.#fail(failureOf(why))
   }
 
   onHeaders(block: HeaderBlock, endStream: boolean, unfit?: FailureToken): void {
@@ -114,9 +112,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     if (context.observer?.trace) this.#recorder = traced(context, this.#request, this.#startMs, this.#recorder)
     this.#enter('routing')
     const wrong = unable ? failureOf(unable) : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
-    if (wrong !== undefined) return this.#fail(wrong)
+    if (wrong !== undefined) return this.fail(wrong)
     if (head.timeout !== undefined) {
-      this.#deadline = Deadline.start(head.timeout, this.#startMs, context, failure => this.#fail(failure))
+      this.#deadline = Deadline.start(head.timeout, this.#startMs, context, failure => this.fail(failure))
       if (this.#deadline === undefined) return
     }
     this.#call = new RoutedCall(head, block, this.#peer)
@@ -145,10 +143,6 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.onData(NO_BYTES, 0, 0, true)
   }
 
-  #unsendable(error: unknown): void {
-    this.#fail(unsendable(error, this.#context, this.#request.head.path))
-  }
-
   onWritable(): void {
     const bytes = this.#heldResponse
     this.#heldResponse = 0
@@ -159,9 +153,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
-    if (this.#phase !== 'answered') {
-      this.#recorder?.ended(enderOf(end, 'client'), Status.CANCELLED, clientGone(end))
-    }
+    if (this.#phase !== 'answered') this.#recorder?.ended(enderOf(end, 'client'), Status.CANCELLED, clientGone(end))
     const attempt = this.#attempt
     if (attempt !== undefined && !attempt.closed) {
       if (end.kind === 'clean') attempt.linger(this.#context)
@@ -170,36 +162,51 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.#enter('over')
   }
 
+  onUnfit(why: FailureToken): void {
+    this.fail(failureOf(why))
+  }
+
   get waitsForRoute(): boolean {
     return this.#phase === 'routing'
   }
 
-  onNoRoute(failure: Failure): void {
-    this.#fail(failure)
-  }
-
-  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[], policy?: CallPolicy): void {
+  onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[], policy?: DefinedPolicy): void {
     this.#backend = backend
     this.#request.authority = authority
     this.#request.added = added
-    if (policy !== undefined) this.#follow(policy)
+    if (policy !== undefined) {
+      this.#deadline = Deadline.under(policy, this.#deadline, this.#context, failure => this.fail(failure))
+      if (policy.counts) this.#recorder ??= counting()
+      this.#treatment = new Treatment(policy, this, this.#request, this.#context)
+    }
     this.#enter('waiting')
   }
 
-  #follow(policy: CallPolicy): void {
-    const fail = (failure: Failure): void => this.#fail(failure)
-    this.#deadline = Deadline.under(policy, this.#deadline, this.#context, fail)
-    this.#recorder ??= counting()
-    this.#treatment = new Treatment(policy, this, this.#context, fail)
+  onAttemptOverdue(): void {
+    const failure = failureOf('attempt-timeout')
+    if (this.#phase === 'forwarding' && !this.#again(failure.status, 'attempt-timeout', failure)) this.fail(failure)
+  }
+
+  onBackoffOver(): void {
+    this.#enter('waiting')
+  }
+
+  /** An attempt failed, and no headers of a response went on. @returns whether another follows */
+  #again(status: number, reason: FailedAttempt['reason'], failure?: Failure, answer?: HeaderBlock): boolean {
+    if (this.#treatment?.again({ status, reason, answer }, this.#attempt, failure) !== true) return false
+    this.#attempt = undefined
+    this.#enter('backoff')
+    return true
   }
 
   onUnavailable(why: Unavailable, detail: string): void {
-    this.#fail(failureOf(why === 'closed' ? 'shutting-down' : why, { cause: detail }))
+    const failure = failureOf(why === 'closed' ? 'shutting-down' : why, { cause: detail })
+    if (why !== 'unreachable' || !this.#again(failure.status, why, failure)) this.fail(failure)
   }
 
   onLease(lease: Lease): void {
     const timeout = this.#deadline?.left()
-    if (this.#deadline !== undefined && timeout === undefined) return this.#fail(this.#deadline.failure)
+    if (this.#deadline !== undefined && timeout === undefined) return this.fail(this.#deadline.failure)
     this.#enter('forwarding')
     this.#treatment?.forwarded()
     this.#recorder?.forwarded(lease.address.name, this.#startMs)
@@ -208,7 +215,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     try {
       if (request.sendTo(this.#attempt.stream, lease.address, timeout)) this.onRequestWritable()
     } catch (error) {
-      return this.#unsendable(error)
+      return this.fail(unsendable(error, this.#context, this.#request.head.path))
     }
     if (request.bytes > this.#context.replayBytes) request.commit()
   }
@@ -220,12 +227,13 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onResponseHeaders(block: HeaderBlock, endStream: boolean): void {
     const wrong = checkResponse(block)
-    if (wrong !== undefined) return this.#fail(wrong)
+    if (wrong !== undefined) return this.fail(wrong)
+    if (endStream && this.#again(statusOfAnswer(block), 'status', undefined, block)) return
     this.#response = block
     try {
       this.#down.sendHeaders(this.#request.responseOf(block), endStream)
     } catch (error) {
-      return this.#unsendable(error)
+      return this.fail(unsendable(error, this.#context, this.#request.head.path))
     }
     this.#recorder?.responded()
     if (endStream) this.#answered(block)
@@ -250,7 +258,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   }
 
   onResponseOverdue(): void {
-    if (this.#phase === 'responding') this.#fail(failureOf('slow-reader'))
+    if (this.#phase === 'responding') this.fail(failureOf('slow-reader'))
     else if (this.#phase === 'answered') this.#down.reset(ErrorCode.ENHANCE_YOUR_CALM)
   }
 
@@ -258,7 +266,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     try {
       this.#down.sendTrailers(block)
     } catch (error) {
-      return this.#unsendable(error)
+      return this.fail(unsendable(error, this.#context, this.#request.head.path))
     }
     // They wait behind DATA that the client does not take.
     if (this.#down.queuedBytes > 0) this.#request.charge(listBytesOf(block))
@@ -267,30 +275,23 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
 
   onAttemptClosed(end: StreamEnd): void {
     if (this.#phase === 'over') return
-    if (this.#phase === 'answered') return this.#closeEarly(end)
+    if (this.#phase === 'answered') return closeEarly(this.#down, end, this.#request.ended)
     const refused = this.#phase === 'forwarding' && wasUnprocessed(end)
     if (refused && this.#request.again(end, this.share)) return this.#enter('waiting')
-    this.#fail(refused ? ofRefusal(end) : ofUpstream(end), enderOf(end, 'backend'))
-  }
-
-  /**
-   * The response is complete and the backend wants no more of the request. RFC 9113 §8.1: it "MAY
-   * request that the client abort transmission of a request without error by sending a RST_STREAM
-   * with an error code of NO_ERROR after sending a complete response".
-   */
-  #closeEarly(end: StreamEnd): void {
-    if (this.#request.ended && end.kind === 'clean') return
-    // However slowly it is read: "Clients MUST NOT discard responses as a result of receiving such a RST_STREAM".
-    this.#down.resetWhenSent(end.kind === 'reset' ? end.code : ErrorCode.NO_ERROR)
+    const failure = refused ? ofRefusal(end) : ofUpstream(end)
+    if (this.#phase === 'forwarding' && this.#again(failure.status, 'broken', failure)) return
+    this.#treatment?.ended(failure.status)
+    this.fail(failure, enderOf(end, 'backend'))
   }
 
   /** The backend's response went out whole. */
   #answered(last: HeaderBlock | undefined): void {
     this.#enter('answered')
+    this.#treatment?.ended(last === undefined ? Status.UNKNOWN : statusOf(last))
     this.#recorder?.answered(last)
   }
 
-  #fail(failure: Failure, endedBy: EndedBy = 'proxy'): void {
+  fail(failure: Failure, endedBy: EndedBy = 'proxy'): void {
     if (this.#phase === 'answered' || this.#phase === 'over') return
     this.#recorder?.failed(endedBy, failure)
     const responding = this.#phase === 'responding'
@@ -313,7 +314,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
   /** The grace period of a drain is over. */
   abort(): void {
     if (this.#farewell !== undefined) this.#farewell.abort()
-    else this.#fail(failureOf('shutting-down'))
+    else this.fail(failureOf('shutting-down'))
   }
 
   #finish(): void {
@@ -321,8 +322,6 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, LiveCall
     this.onRequestWritable()
     this.#call?.end(this.#context.onFault)
     this.#request.end()
-    this.#deadline?.disarm()
-    this.#treatment?.end()
     this.#farewell?.disarm()
     this.#context.live.remove(this)
     this.#recorder?.tell(this.#context, this.parts, this.#request, this.#call?.fields ?? [])

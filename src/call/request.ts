@@ -4,7 +4,16 @@
  * here too.
  */
 import type { ClientShare } from '../backend/client-share.ts'
-import { type AddedField, editRequest, type Field, type RequestHead, readHead } from '../grpc/metadata.ts'
+import type { PolicyRetryReason, RetryReason } from '../backend/measures.ts'
+import {
+  type AddedField,
+  editRequest,
+  type Field,
+  field,
+  firstValue,
+  type RequestHead,
+  readHead,
+} from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
@@ -19,6 +28,9 @@ import type { CallTrace } from './trace.ts'
 const SLAB_BYTES = 16_384
 /** Larger pieces are copied on their own: a slab is not freed before all of its calls are. */
 const SLAB_PIECE_BYTES = 256
+
+/** gRFC A6, "Exposed Retry Metadata": how often it was tried before; the first attempt has none. */
+const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts'
 
 const NO_FIELDS: readonly Field[] = []
 const NO_HEAD = readHead(NO_FIELDS)
@@ -43,6 +55,8 @@ export class CallRequest {
   kept = true
   /** How often it was sent again. */
   retries = 0
+  /** How many of them the backends may have processed: those of a policy. */
+  previousAttempts = 0
   /** Whose call is being sent again, until the backend answers. */
   #retrying: ClientShare | undefined
   /** Payload bytes that are kept. */
@@ -114,13 +128,36 @@ export class CallRequest {
    * @returns whether it is sent again, as a call of this client
    */
   again(end: StreamEnd, share: ClientShare): boolean {
-    if (!this.kept || this.retries >= mostRetries(end)) return false
-    if (this.#retrying === undefined && !share.beginRetry()) return false
-    share.retried(end.kind === 'lost' ? 'session-gone' : 'stream-refused')
-    this.#retrying = share
-    this.retries++
+    if (!this.kept || this.retries - this.previousAttempts >= mostRetries(end)) return false
+    if (!this.#begin(share, end.kind === 'lost' ? 'session-gone' : 'stream-refused')) return false
     this.trace?.attemptEnded('backend', Status.UNAVAILABLE, 'upstream-refused')
     return true
+  }
+
+  /**
+   * Its policy has it sent again.
+   * @returns false: too many calls are already
+   */
+  retry(share: ClientShare, reason: PolicyRetryReason): boolean {
+    if (!this.#begin(share, reason)) return false
+    this.previousAttempts++
+    return true
+  }
+
+  #begin(share: ClientShare, reason: RetryReason): boolean {
+    if (this.#retrying === undefined && !share.beginRetry()) return false
+    share.retried(reason)
+    this.#retrying = share
+    this.retries++
+    return true
+  }
+
+  /** With how often it was tried before. A client that tries again itself has counted already. */
+  get #fieldsToAdd(): readonly AddedField[] {
+    if (this.previousAttempts === 0) return this.added
+    const clients = firstValue(this.block, PREVIOUS_ATTEMPTS) ?? ''
+    const before = /^\d{1,4}$/.test(clients) ? Number(clients) : 0
+    return [...this.added, field(PREVIOUS_ATTEMPTS, String(before + this.previousAttempts))]
   }
 
   /** The backend has answered, or the call is answered without it. */
@@ -164,7 +201,8 @@ export class CallRequest {
    * @throws HeadersRefused
    */
   sendTo(stream: Stream, address: DialAddress, timeout: string | undefined): boolean {
-    const { authority, added, ended, id } = this
+    const { authority, ended, id } = this
+    const added = this.#fieldsToAdd
     const scheme = address.tls === undefined ? 'http' : 'https'
     const own = this.trace?.attempt(address)
     const without = own !== undefined && (own.replaces || added.length > 0) ? own.names : undefined

@@ -1,12 +1,18 @@
 /** What a policy asks of one call, beside its deadline. A call without a policy has none. */
+import type { ClientShare } from '../backend/client-share.ts'
 import type { MirrorPolicy } from '../routing/mirror-policy.ts'
-import type { CallPolicy } from '../routing/policy.ts'
-import type { Clock } from '../transport/clock.ts'
-import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import type { DefinedPolicy } from '../routing/policy.ts'
+import { WheelTimer } from '../transport/timer-wheel.ts'
+import type { DialAddress } from '../transport/transport.ts'
 import type { CallParts } from './call-state.ts'
 import type { RelayContext } from './context.ts'
 import { Copy, type CopyContext } from './copy.ts'
 import { type Failure, failureOf } from './failure.ts'
+import type { CallRequest } from './request.ts'
+import { type FailedAttempt, Retry } from './retry.ts'
+import type { Upstream } from './upstream.ts'
+
+export type { FailedAttempt } from './retry.ts'
 
 /**
  * Whether data has moved is looked at so often within `idleTimeoutMs`: so a frame costs nothing, and a call ends at most
@@ -14,77 +20,128 @@ import { type Failure, failureOf } from './failure.ts'
  */
 const LOOKS = 8
 
-/** The call. */
+/** The call, and what it is told. */
 export interface Treated {
   readonly parts: CallParts
+  /** Of its backend, once it waits for that. */
+  readonly share: ClientShare
+  /** Where it was tried. */
+  tried: readonly DialAddress[] | undefined
+  /** Its time is over. */
+  fail(failure: Failure): void
+  /** The time of an attempt is over. */
+  onAttemptOverdue(): void
+  /** The time before its next attempt is over. */
+  onBackoffOver(): void
 }
 
-type TreatmentContext = CopyContext & Pick<RelayContext, 'routes'>
+type TreatmentContext = CopyContext & Pick<RelayContext, 'routes' | 'random'>
 
 export class Treatment {
-  readonly #policy: CallPolicy
+  readonly #policy: DefinedPolicy
   readonly #call: Treated
-  readonly #clock: Clock
-  readonly #wheel: TimerWheel
-  readonly #fail: (failure: Failure) => void
+  readonly #context: TreatmentContext
+  readonly #request: CallRequest
+  readonly #retry: Retry | undefined
   #headers: WheelTimer | undefined
   #idle: WheelTimer | undefined
+  /** Of one attempt; then of the time before the next. */
+  #attempt: WheelTimer | undefined
   #moved = 0
   #movedMs = 0
   #forwarded = false
   /** Undefined: there is none. */
   readonly copy: Copy | undefined
 
-  /** @param fail ends the call */
-  constructor(policy: CallPolicy, call: Treated, context: TreatmentContext, fail: (failure: Failure) => void) {
+  constructor(policy: DefinedPolicy, call: Treated, request: CallRequest, context: TreatmentContext) {
     this.#policy = policy
     this.#call = call
-    this.#clock = context.clock
-    this.#wheel = context.wheel
-    this.#fail = fail
-    if (policy.mirror !== undefined) this.copy = copyOf(policy.mirror, call, context)
+    this.#context = context
+    this.#request = request
+    const { rules, mirror } = policy
+    this.#retry = rules && new Retry(rules, request, context.random ?? Math.random)
+    if (mirror !== undefined) this.copy = copyOf(mirror, call, context)
   }
 
   /** It goes to an endpoint, perhaps not for the first time. */
   forwarded(): void {
+    this.#retry?.begins()
+    const { rules, responseHeadersTimeoutMs, idleTimeoutMs } = this.#policy
+    if (rules?.perAttemptTimeoutMs !== undefined) {
+      this.#attempt = this.#armed(this.#attempt, rules.perAttemptTimeoutMs, () => this.#call.onAttemptOverdue())
+    }
     if (this.#forwarded) return
     this.#forwarded = true
-    const { responseHeadersTimeoutMs, idleTimeoutMs } = this.#policy
-    const nowMs = this.#clock.now()
     if (responseHeadersTimeoutMs !== undefined) {
-      this.#headers = new WheelTimer(() => this.#fail(failureOf('response-headers-timeout')))
-      this.#wheel.arm(this.#headers, nowMs + responseHeadersTimeoutMs)
+      const fire = (): void => this.#call.fail(failureOf('response-headers-timeout'))
+      this.#headers = this.#armed(undefined, responseHeadersTimeoutMs, fire)
     }
     if (idleTimeoutMs !== undefined) {
-      this.#idle = new WheelTimer(() => this.#look(idleTimeoutMs))
-      this.#movedMs = nowMs
+      this.#movedMs = this.#context.clock.now()
       this.#moved = movedBytes(this.#call.parts)
-      this.#wheel.arm(this.#idle, nowMs + idleTimeoutMs / LOOKS)
+      this.#idle = this.#armed(undefined, idleTimeoutMs / LOOKS, () => this.#look(idleTimeoutMs))
     }
+  }
+
+  #armed(before: WheelTimer | undefined, ms: number, fire: () => void): WheelTimer {
+    const { clock, wheel } = this.#context
+    if (before !== undefined) wheel.disarm(before)
+    const timer = new WheelTimer(fire)
+    wheel.arm(timer, clock.now() + ms)
+    return timer
+  }
+
+  /**
+   * An attempt failed before its response began.
+   * @param failure why the proxy ends it; undefined: it ended by itself
+   * @returns whether the call waits for its next attempt now, of which it is told
+   */
+  again(failed: FailedAttempt, attempt: Upstream | undefined, failure?: Failure): boolean {
+    const { share, parts, tried } = this.#call
+    const waitMs = this.#retry?.waitMs(failed, share, parts.deadline?.leftMs)
+    if (waitMs === undefined) return false
+    const by = failed.reason === 'status' || failed.reason === 'broken' ? 'backend' : 'proxy'
+    this.#request.trace?.attemptEnded(by, failed.status, failure?.token ?? '')
+    if (attempt !== undefined) {
+      this.#call.tried = [...(tried ?? []), attempt.lease.address]
+      attempt.replaced(this.#request.ended, this.#context, failure)
+    }
+    this.#attempt = this.#armed(this.#attempt, waitMs, () => this.#call.onBackoffOver())
+    return true
+  }
+
+  /** The call has this status from its backend. */
+  ended(status: number): void {
+    this.#retry?.ended(status, this.#call.share)
   }
 
   /** The headers of its response came. */
   responded(): void {
-    if (this.#headers !== undefined) this.#wheel.disarm(this.#headers)
-    if (this.#idle !== undefined) this.#movedMs = this.#clock.now()
+    const { clock, wheel } = this.#context
+    if (this.#headers !== undefined) wheel.disarm(this.#headers)
+    if (this.#attempt !== undefined) wheel.disarm(this.#attempt)
+    if (this.#idle !== undefined) this.#movedMs = clock.now()
   }
 
   #look(idleTimeoutMs: number): void {
-    const nowMs = this.#clock.now()
+    const { clock, wheel } = this.#context
+    const nowMs = clock.now()
     const moved = movedBytes(this.#call.parts)
     if (moved !== this.#moved) {
       this.#moved = moved
       this.#movedMs = nowMs
     }
     const endsMs = this.#movedMs + idleTimeoutMs
-    if (nowMs >= endsMs) return this.#fail(failureOf('idle-timeout'))
-    this.#wheel.arm(this.#idle!, Math.min(endsMs, nowMs + idleTimeoutMs / LOOKS))
+    if (nowMs >= endsMs) return this.#call.fail(failureOf('idle-timeout'))
+    wheel.arm(this.#idle!, Math.min(endsMs, nowMs + idleTimeoutMs / LOOKS))
   }
 
   /** The call is answered or over. */
   end(): void {
-    if (this.#headers !== undefined) this.#wheel.disarm(this.#headers)
-    if (this.#idle !== undefined) this.#wheel.disarm(this.#idle)
+    const { wheel } = this.#context
+    if (this.#headers !== undefined) wheel.disarm(this.#headers)
+    if (this.#idle !== undefined) wheel.disarm(this.#idle)
+    if (this.#attempt !== undefined) wheel.disarm(this.#attempt)
     if (this.copy !== undefined) compare(this.copy, this.#call.parts)
   }
 }

@@ -3,7 +3,7 @@ import type { Attempt } from './attempt.ts'
 import type { Copy } from './copy.ts'
 import { Mirrored } from './mirrored.ts'
 
-export type Upstream = Pick<Attempt, 'lease' | 'stream' | 'closed' | 'seen' | 'abandon' | 'linger'>
+export type Upstream = Pick<Attempt, 'lease' | 'stream' | 'closed' | 'seen' | 'abandon' | 'replaced' | 'linger'>
 
 /** @param treatment of the call, which may have a copy */
 export function upstreamOf(attempt: Attempt, treatment: { readonly copy: Copy | undefined } | undefined): Upstream {

@@ -47,10 +47,7 @@ export interface ProxyOptions {
   readonly backends?: Readonly<Record<string, BackendOptions>>
   /** Which call goes where: the first route that matches decides; without routes every call goes to the one backend. */
   readonly routes?: readonly RouteOptions[]
-  /**
-   * Who may call, and how often: gates, by names that `require` uses. In code also a list of gates that every call must
-   * pass, before `require`.
-   */
+  /** Who may call, and how often: gates, by names that `require` uses. */
   readonly gates?: Readonly<Record<string, GateOptions | Gate>> | readonly Gate[]
   /** What every call must pass before it is routed: names of gates; `{ any: […] }`: one of them. */
   readonly require?: RequirementOptions

@@ -92,6 +92,28 @@ export function statusOf(block: readonly { readonly name: string; readonly value
   return statusOfText(text)
 }
 
+/**
+ * The status of an answer that is headers alone: where it has no `grpc-status`, that of its `:status`
+ * (http-grpc-status-mapping.md).
+ */
+export function statusOfAnswer(block: readonly { readonly name: string; readonly value: string }[]): number {
+  const status = statusOf(block)
+  if (status !== -1) return status
+  const http = block[0]?.name === ':status' ? block[0].value : ''
+  return STATUS_OF_HTTP.get(http) ?? Status.UNKNOWN
+}
+
+const STATUS_OF_HTTP: ReadonlyMap<string, StatusCode> = new Map([
+  ['400', Status.INTERNAL],
+  ['401', Status.UNAUTHENTICATED],
+  ['403', Status.PERMISSION_DENIED],
+  ['404', Status.UNIMPLEMENTED],
+  ['429', Status.UNAVAILABLE],
+  ['502', Status.UNAVAILABLE],
+  ['503', Status.UNAVAILABLE],
+  ['504', Status.UNAVAILABLE],
+])
+
 /** The same of the value alone. */
 export function statusOfText(text: string): number {
   // Almost always "0", and this runs for each call.

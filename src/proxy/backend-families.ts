@@ -137,13 +137,18 @@ function countedFamilies(each: Each, by: By): Family[] {
     ),
     counted(
       'retries',
-      'Calls that were sent again because the backend had not processed them: it refused the stream, or the session went without it.',
+      'Calls that were sent again, by reason: the backend had not processed them (stream-refused, session-gone), or a retry policy asked for it (status, broken, attempt-timeout, unreachable).',
       by('reason', ({ measures }) => measures.retries),
     ),
     counted(
       'denied_retries',
       'Calls that were not sent again because so many are already (breaker.maxRetries).',
       each(({ measures }) => measures.deniedRetries),
+    ),
+    counted(
+      'ended_retries',
+      'Calls that were not tried again though the status is one of their retry policy, by why.',
+      by('why', ({ measures }) => measures.endedRetries),
     ),
     counted(
       'connects',

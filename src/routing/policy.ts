@@ -1,6 +1,7 @@
 /** A policy: how a call is treated on its way. A route makes one for all its calls, once; a director may return one. */
 
 import { checkMirror, type MirrorPolicy } from './mirror-policy.ts'
+import { type RetryPolicy, RetryRules } from './retry-policy.ts'
 
 /** A field that is missing asks for nothing. Times count from when the call was routed, where nothing else is said. */
 export interface CallPolicy {
@@ -14,6 +15,16 @@ export interface CallPolicy {
   readonly idleTimeoutMs?: number | undefined
   /** The longest time until the response's headers, from when the call first went to an endpoint. */
   readonly responseHeadersTimeoutMs?: number | undefined
+  /** When the call is tried again. Undefined: only where a backend says that it did not process it. */
+  readonly retry?: RetryPolicy | undefined
+}
+
+/** A policy that was checked, and cannot change any more. */
+export interface DefinedPolicy extends CallPolicy {
+  /** Of `retry`. */
+  readonly rules?: RetryRules | undefined
+  /** It looks at how much of the call has come. */
+  readonly counts?: boolean
 }
 
 /** The fields of a route that are its policy. */
@@ -22,37 +33,40 @@ const TIMES = ['timeoutMs', 'defaultTimeoutMs', 'idleTimeoutMs', 'responseHeader
 /** About 24 days, as all times of the configuration. */
 const MAX_MS = 2 ** 31 - 1
 
-/** Policies that were checked and cannot change any more. */
-const checked = new WeakSet<CallPolicy>()
+const definedBefore = new WeakSet<CallPolicy>()
 
 /**
  * A policy that can be used for any number of calls, and is checked once.
  * @throws TypeError for a value that is not allowed
  */
 export function definePolicy(policy: CallPolicy): CallPolicy {
-  checkPolicy(policy)
-  const frozen = Object.freeze({ ...policy })
-  checked.add(frozen)
-  return frozen
-}
-
-/** @returns undefined where the route asks for no treatment */
-export function policyOf(route: CallPolicy): CallPolicy | undefined {
-  const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror } = route
-  if (route.mirror === undefined && TIMES.every(name => route[name] === undefined)) return undefined
-  return definePolicy({ timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror })
+  return definedPolicy(policy)
 }
 
 /**
  * A director in plain JavaScript may say anything. What `definePolicy` made is not looked at again.
  * @throws TypeError for a value that is not allowed
  */
-export function checkPolicy(policy: CallPolicy): void {
-  if (checked.has(policy)) return
+export function definedPolicy(policy: CallPolicy): DefinedPolicy {
+  if (definedBefore.has(policy)) return policy
   if (policy.mirror !== undefined) checkMirror(policy.mirror)
-  for (const name of TIMES) {
-    const ms = policy[name]
-    if (ms === undefined || (Number.isFinite(ms) && ms > 0 && ms <= MAX_MS)) continue
-    throw new TypeError(`${name} of a policy is a number of milliseconds above 0, it is ${String(ms)}`)
-  }
+  for (const name of TIMES) checkTime(name, policy[name])
+  const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror, retry } = policy
+  const rules = retry === undefined ? undefined : new RetryRules(retry)
+  const times = { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs }
+  const counts = mirror !== undefined || idleTimeoutMs !== undefined
+  const made = Object.freeze({ ...times, mirror, retry, rules, counts })
+  definedBefore.add(made)
+  return made
+}
+
+function checkTime(name: string, ms: number | undefined): void {
+  if (ms === undefined || (Number.isFinite(ms) && ms > 0 && ms <= MAX_MS)) return
+  throw new TypeError(`${name} of a policy is a number of milliseconds above 0, it is ${String(ms)}`)
+}
+
+/** @returns undefined where the route asks for no treatment */
+export function policyOf(route: CallPolicy): CallPolicy | undefined {
+  const asks = route.retry !== undefined || route.mirror !== undefined || TIMES.some(name => route[name] !== undefined)
+  return asks ? definePolicy(route) : undefined
 }

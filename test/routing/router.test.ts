@@ -54,6 +54,7 @@ t.test('a target has what the route adds, and is made once', async t => {
     authority: 'internal',
     metadata: addMetadata,
     priority: 'critical',
+    policy: undefined,
   })
   t.equal(router(call('/x.Y/Z')), target)
 })

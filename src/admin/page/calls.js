@@ -10,6 +10,7 @@ const WAITS = {
   'client-window': 'the client to take more',
   backend: "the backend's answer",
   messages: 'the next message of either',
+  retry: 'its next attempt',
   client: 'the client to end its request',
 }
 

@@ -4,6 +4,7 @@ import type { CallPriority } from '../../routing/director.ts'
 import type { FaultsOptions } from './faults.ts'
 import type { RequirementOptions } from './gates.ts'
 import type { MetadataCondition } from './metadata-condition.ts'
+import type { RetryOptions } from './policy.ts'
 
 /** What a call must look like, and one of `backend`, `backends` and `deny`. */
 export interface RouteOptions {
@@ -33,6 +34,8 @@ export interface RouteOptions {
   readonly faults?: FaultsOptions
   /** A second backend gets a copy of the calls, which slows nothing. */
   readonly mirror?: MirrorOptions
+  /** When a call is tried again; without it only where the backend has not processed it. */
+  readonly retry?: RetryOptions
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */

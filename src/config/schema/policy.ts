@@ -1,6 +1,8 @@
 /** How the calls of a route are treated on their way. */
 import { z } from 'zod'
-import { MAX_TIMER_MS, strict } from './fields.ts'
+import { STATUS_NAMES, type StatusName } from '../../grpc/status.ts'
+import { MAX_ATTEMPTS, RETRY_DEFAULTS } from '../../routing/retry-policy.ts'
+import { integer, MAX_TIMER_MS, milliseconds, section, strict } from './fields.ts'
 
 const time = (description: string) =>
   z
@@ -23,3 +25,44 @@ export const times = {
     'The longest time until the headers of the response, once the call went to an endpoint',
   ),
 }
+
+const FAILURES = STATUS_NAMES.filter(name => name !== 'OK') as Exclude<StatusName, 'OK'>[]
+
+export const retry = strict({
+  maxAttempts: integer(RETRY_DEFAULTS.maxAttempts, 'Most attempts of a call, with the first', {
+    min: 2,
+    max: MAX_ATTEMPTS,
+  }),
+  codes: z.array(z.enum(FAILURES)).min(1).default(['UNAVAILABLE']).meta({
+    description: 'The statuses to try again for, where no other part of a response came before',
+    'x-type': 'list of status names',
+  }),
+  initialBackoffMs: milliseconds(
+    RETRY_DEFAULTS.initialBackoffMs,
+    'Wait before the second attempt, a fifth more or less',
+    {
+      min: 1,
+    },
+  ),
+  maxBackoffMs: milliseconds(RETRY_DEFAULTS.maxBackoffMs, 'The longest wait before an attempt', { min: 1 }),
+  multiplier: z
+    .number()
+    .min(1)
+    .max(1_000)
+    .default(RETRY_DEFAULTS.multiplier)
+    .meta({ description: 'How much longer each wait is than the one before' }),
+  perAttemptTimeoutMs: time('The longest time of an attempt until its response headers'),
+  budget: section('How many attempts a backend gets beyond the first ones of calls', {
+    maxTokens: integer(
+      RETRY_DEFAULTS.maxTokens,
+      'A failure takes one of so many tokens; when half of them are gone nothing is tried again',
+      { min: 1, max: 1_000 },
+    ),
+    tokenRatio: z
+      .number()
+      .min(0.001)
+      .max(1)
+      .default(RETRY_DEFAULTS.tokenRatio)
+      .meta({ description: 'What a call that succeeds gives back, as a part of a token' }),
+  }),
+})

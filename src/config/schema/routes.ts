@@ -6,7 +6,7 @@ import { faults } from './faults.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
 import { requirement } from './gates.ts'
 import { metadataConditions } from './metadata-condition.ts'
-import { mirror, times } from './policy.ts'
+import { mirror, retry, times } from './policy.ts'
 
 const authority = z.string().superRefine((pattern, context) => {
   const message = wrongAuthority(pattern, true)
@@ -100,6 +100,10 @@ export const route = strict({
     description:
       '[Faults](edge.md#faults-on-purpose) for those who test clients, after what the calls must pass; only with `allowFaults`',
   }),
+  retry: retry.optional().meta({
+    description:
+      'When a call is [tried again](policy.md#retries); without it only where the backend has not processed it',
+  }),
   rewriteAuthority: z
     .string()
     .superRefine((text, context) => {
@@ -123,7 +127,10 @@ export const route = strict({
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
-    const unused = ['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', 'mirror', ...TIMES] as const
+    const unused = [
+      ...(['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', 'mirror', 'retry'] as const),
+      ...TIMES,
+    ] as const
     for (const key of unused) {
       if (given[key] !== undefined) refuse('has no effect with deny: the calls go nowhere', [key])
     }

@@ -1,0 +1,80 @@
+/**
+ * Whether a call is tried again, and when (gRFC A6). It is asked where a call could commit, which response headers that
+ * are not the whole answer do, and where an attempt dies before.
+ */
+import type { ClientShare } from '../backend/client-share.ts'
+import type { PolicyRetryReason, RetryDenial } from '../backend/measures.ts'
+import { firstValue } from '../grpc/metadata.ts'
+import { Status } from '../grpc/status.ts'
+import type { RetryRules } from '../routing/retry-policy.ts'
+import type { HeaderBlock } from '../transport/transport.ts'
+import type { CallRequest } from './request.ts'
+
+/** A backend may not keep a call without a deadline for longer than this: its client is told then, and may wait itself. */
+const MAX_PUSHBACK_MS = 60_000
+
+/** What became of an attempt. */
+export interface FailedAttempt {
+  readonly status: number
+  readonly reason: PolicyRetryReason
+  /** Its answer, if there is one: the response's headers, and nothing else. */
+  readonly answer: HeaderBlock | undefined
+}
+
+export class Retry {
+  readonly #rules: RetryRules
+  readonly #request: CallRequest
+  readonly #random: () => number
+  /** Attempts that failed since the beginning, or since the backend said when to come again. */
+  #backoffs = 0
+  /** How the last attempt ended was told to the budget. */
+  #judged = false
+
+  constructor(rules: RetryRules, request: CallRequest, random: () => number) {
+    this.#rules = rules
+    this.#request = request
+    this.#random = random
+  }
+
+  /** An attempt begins. */
+  begins(): void {
+    this.#judged = false
+  }
+
+  /** The call has this status from its backend. */
+  ended(status: number, share: ClientShare): void {
+    if (this.#judged) return
+    this.#judged = true
+    if (status === Status.OK) share.budgetOf(this.#rules.budget).succeeded()
+    else if (this.#rules.retries(status)) share.budgetOf(this.#rules.budget).failed()
+  }
+
+  /**
+   * @param leftMs until the deadline; undefined: there is none
+   * @returns how long the call waits before its next attempt; undefined: there is none
+   */
+  waitMs(failed: FailedAttempt, share: ClientShare, leftMs: number | undefined): number | undefined {
+    const pushback = failed.answer && firstValue(failed.answer, 'grpc-retry-pushback-ms')
+    const never = pushback !== undefined && !/^(?:0|[1-9]\d{0,9})$/.test(pushback)
+    // An attempt that took too long has no status of the backend's.
+    if (!never && failed.reason !== 'attempt-timeout' && !this.#rules.retries(failed.status)) return undefined
+    this.#judged = true
+    const allowed = share.budgetOf(this.#rules.budget).failed()
+    const given = never || pushback === undefined ? undefined : Number(pushback)
+    const waitMs = given ?? this.#rules.backoffMs(this.#backoffs, this.#random)
+    const denial = this.#denial(never, allowed, waitMs, leftMs)
+    if (denial !== undefined) share.notRetried(denial)
+    if (denial !== undefined || !this.#request.retry(share, failed.reason)) return undefined
+    this.#backoffs = given === undefined ? this.#backoffs + 1 : 0
+    return waitMs
+  }
+
+  #denial(never: boolean, allowed: boolean, waitMs: number, leftMs = Infinity): RetryDenial | undefined {
+    if (never || waitMs > MAX_PUSHBACK_MS) return 'pushback'
+    if (this.#request.previousAttempts + 1 >= this.#rules.maxAttempts) return 'attempts'
+    if (!this.#request.kept) return 'request-too-large'
+    if (!allowed) return 'budget'
+    // What the backend said is worth more than that its client's time is over.
+    return waitMs >= leftMs ? 'deadline' : undefined
+  }
+}
