@@ -175,8 +175,8 @@ t.test('gates by themselves', async t => {
   const script = `import * as gates from 'grpc-verbatim/gates'; console.log(JSON.stringify(Object.keys(gates).sort()))`
   writeFileSync(path.join(project, 'gates.js'), script)
   t.same(JSON.parse(node(project, 'gates.js')), [
-    ...['Refusal', 'allOf', 'anyOf', 'apiKeys', 'certificate', 'claims', 'concurrency', 'faults', 'jwt', 'network'],
-    ...['onAnswer', 'rateLimit', 'refusal', 'through'],
+    ...['Refusal', 'allOf', 'anyOf', 'apiKeys', 'authorization', 'certificate', 'claims', 'concurrency', 'faults'],
+    ...['globalRateLimit', 'jwt', 'network', 'onAnswer', 'rateLimit', 'refusal', 'through'],
   ])
 })
 

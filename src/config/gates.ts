@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { JSONWebKeySet } from 'jose'
 import { apiKeys } from '../gates/api-keys.ts'
+import { authorization } from '../gates/authorization.ts'
 import type { CallKeys } from '../gates/call-key.ts'
 import { certificate } from '../gates/certificate.ts'
 import { claims } from '../gates/claims.ts'
 import { concurrency } from '../gates/concurrency.ts'
 import { type FaultOptions, faults } from '../gates/faults.ts'
+import { type GlobalRateLimitOptions, globalRateLimit } from '../gates/global-rate-limit.ts'
 import { jwt } from '../gates/jwt.ts'
 import { network } from '../gates/network.ts'
 import { rateLimit } from '../gates/rate-limit.ts'
@@ -139,6 +141,9 @@ function makeGate(definition: GateOptions, keys: JSONWebKeySet | undefined): Gat
   if (definition.certificate !== undefined) return certificate(definition.certificate)
   if (definition.claims !== undefined) return claims(definition.claims)
   if (definition.network !== undefined) return network(definition.network)
+  if (definition.authorization !== undefined) return authorization(definition.authorization)
+  if (definition.globalRateLimit !== undefined)
+    return globalRateLimit(definition.globalRateLimit as GlobalRateLimitOptions)
   if (definition.concurrency !== undefined)
     return concurrency({ ...definition.concurrency, key: definition.concurrency.key as CallKeys | undefined })
   return rateLimit({ ...rate!, key: rate!.key as CallKeys | undefined })

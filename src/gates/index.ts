@@ -9,12 +9,16 @@
  * ```
  */
 export { allOf, anyOf, type Gate, onAnswer, Refusal, type RefusalToken, refusal, through } from '../routing/gate.ts'
+export type { ServiceCall, Services } from '../routing/services.ts'
 export { type ApiKey, type ApiKeysOptions, apiKeys } from './api-keys.ts'
+export type { AskedServiceOptions } from './asked-service.ts'
+export { type AuthorizationOptions, authorization } from './authorization.ts'
 export type { CallKey, CallKeys } from './call-key.ts'
 export { type CertificateOptions, certificate } from './certificate.ts'
 export { type ClaimsOptions, claims } from './claims.ts'
 export { type ConcurrencyOptions, concurrency } from './concurrency.ts'
 export { type FaultOptions, type FaultShare, faults } from './faults.ts'
+export { type DescriptorValue, type GlobalRateLimitOptions, globalRateLimit } from './global-rate-limit.ts'
 export type { RemoteKeys } from './jwks.ts'
 export { type JwtOptions, jwt } from './jwt.ts'
 export { type NetworkOptions, network } from './network.ts'

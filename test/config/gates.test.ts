@@ -30,7 +30,9 @@ t.test('what is wrong is told, with what to write', async t => {
   const rows: readonly [unknown, string[]][] = [
     [
       { gates: { a: {} }, require: 'a' },
-      ['gates.a: says nothing: give it one of jwt, apiKeys, certificate, claims, network, rateLimit, concurrency'],
+      [
+        'gates.a: says nothing: give it one of jwt, apiKeys, certificate, claims, network, rateLimit, concurrency, authorization, globalRateLimit',
+      ],
     ],
     [
       { gates: { a: { network: { deny: ['10.0.0.0/8'] }, rateLimit: { perSecond: 1 } } }, require: 'a' },
@@ -95,6 +97,19 @@ t.test('what is wrong is told, with what to write', async t => {
     [
       { gates: { a: { concurrency: { max: 0 } } }, require: 'a' },
       ['gates.a.concurrency.max: must be at least 1, it is 0'],
+    ],
+    [
+      { gates: { a: { authorization: { backend: 'mains' } } }, require: 'a' },
+      ['gates.a.authorization.backend: there is no backend "mains", did you mean "main"?'],
+    ],
+    [
+      {
+        gates: { a: { globalRateLimit: { backend: 'main', domain: 'd', descriptors: [{ a: 'user' }] } } },
+        require: 'a',
+      },
+      [
+        'gates.a.globalRateLimit.descriptors[0].a: is client, identity, authority, service, method, metadata:NAME or text:VALUE',
+      ],
     ],
     [
       { gates: { a: { rateLimit: { perSecond: 1 } } } },

@@ -13,6 +13,7 @@ export function checkGates(root: RawMap): Finding[] {
   const unused = known.filter(name => !used.has(name))
   return [
     ...required.filter(({ name }) => !known.includes(name)).map(missing => unknownGate(missing, known)),
+    ...askedBackends(root),
     ...unused.map(name => ({
       path: ['gates', name],
       message: 'nothing requires this gate, so it lets every call pass',
@@ -20,6 +21,19 @@ export function checkGates(root: RawMap): Finding[] {
       warning: true,
     })),
   ]
+}
+
+/** A gate asks a backend that there is. */
+function askedBackends({ gates, backends }: RawMap): Finding[] {
+  const known = Object.keys(mapOf(backends))
+  return Object.entries(mapOf(gates)).flatMap(([name, gate]) =>
+    (['authorization', 'globalRateLimit'] as const).flatMap(kind => {
+      const { backend } = mapOf(mapOf(gate)[kind])
+      if (typeof backend !== 'string' || known.includes(backend)) return []
+      const message = `there is no backend ${JSON.stringify(backend)}${didYouMean(backend, known)}`
+      return [{ path: ['gates', name, kind, 'backend'], message }]
+    }),
+  )
 }
 
 /** `routes[0].require[0].any[0].all[0]` */

@@ -125,9 +125,66 @@ const concurrency = strict({
   trustedProxies,
 })
 
+const asked = {
+  backend: z.string().min(1).meta({ description: 'The backend that is asked' }),
+  timeoutMs: z.int().min(1).max(60_000).optional().meta({
+    description: 'How long an answer may take; default: 200 (milliseconds)',
+  }),
+  failure: z.enum(['open', 'closed']).optional().meta({
+    description:
+      'What happens to a call where there is no answer, or a wrong one: `closed` refuses it, `open` lets it pass; default: `closed`',
+  }),
+  maxAsks: z.int().min(1).max(1_000_000).optional().meta({
+    description: 'Questions at a time; for a call above that there is no answer; default: 1000',
+  }),
+  trustedProxies,
+}
+
+const names = (description: string) => z.array(metadataName).min(1).optional().meta({ description })
+
+const authorization = strict({
+  ...asked,
+  headers: names('The metadata that the service is told; default: all'),
+  vouchesFor: names('Metadata that the service adds: what clients send under these names never reaches the backend'),
+  context: z.record(z.string().min(1), z.string()).optional().meta({
+    description: 'Told to the service as `context_extensions`',
+    'x-type': 'map of strings',
+  }),
+})
+
+const descriptorValue = z
+  .string()
+  .regex(/^(?:client|identity|authority|service|method|metadata:[0-9a-z_.-]+|text:.+)$/, {
+    error: 'is client, identity, authority, service, method, metadata:NAME or text:VALUE',
+  })
+
+const globalRateLimit = strict({
+  ...asked,
+  domain: z.string().min(1).meta({ description: 'Whose limits the service looks at' }),
+  descriptors: z
+    .array(z.record(z.string().min(1), descriptorValue))
+    .min(1)
+    .max(32)
+    .meta({
+      description:
+        'What the service is told of a call: each is a list of keys with `client`, `identity`, `authority`, `service`, `method`, `metadata:NAME` or `text:VALUE`; one with a value that the call does not have is left out',
+      'x-type': 'list of maps of strings',
+    }),
+})
+
 const claims = z.record(z.string().min(1), z.union([z.string(), z.array(z.string()).min(1)]))
 
-export const GATE_KINDS = ['jwt', 'apiKeys', 'certificate', 'claims', 'network', 'rateLimit', 'concurrency'] as const
+export const GATE_KINDS = [
+  'jwt',
+  'apiKeys',
+  'certificate',
+  'claims',
+  'network',
+  'rateLimit',
+  'concurrency',
+  'authorization',
+  'globalRateLimit',
+] as const
 
 export const gate = strict({
   jwt: jwt.optional().meta({ description: 'Tokens of an OpenID Connect issuer' }),
@@ -142,6 +199,12 @@ export const gate = strict({
   network: networkGate.optional().meta({ description: 'Networks that may call, or may not' }),
   rateLimit: rateLimit.optional().meta({ description: 'How often calls may come' }),
   concurrency: concurrency.optional().meta({ description: 'How many calls may be under way' }),
+  authorization: authorization.optional().meta({
+    description: 'What another service says of the call, by the protocol of Envoy (`envoy.service.auth.v3`)',
+  }),
+  globalRateLimit: globalRateLimit.optional().meta({
+    description: 'A rate that several proxies keep together, by the protocol of Envoy (`envoy.service.ratelimit.v3`)',
+  }),
 }).superRefine((given, context) => {
   const kinds = GATE_KINDS.filter(kind => given[kind] !== undefined)
   if (kinds.length === 1) return

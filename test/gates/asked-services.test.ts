@@ -1,0 +1,251 @@
+/** Services that gates ask about each call: what they are told, what their answers do, and what none of them can do. */
+import t from 'tap'
+import type { ProxyOptions } from '../../src/index.ts'
+import { answer, answered, arrived, field, refused, requestFields } from '../contract/rig.ts'
+import { Code } from '../support/frames.ts'
+import type { Field } from '../support/hpack.ts'
+import { type AskedRig, askedRig, decoded, encoded, question, reply } from './service-rig.ts'
+
+/** So long that no machine is too slow for it. */
+const LONG_MS = 60_000
+const CHECK = { backend: 'service', timeoutMs: LONG_MS }
+const RATE = {
+  ...CHECK,
+  domain: 'edge',
+  descriptors: [{ remote_address: 'client' }, { kind: 'text:rpc', tenant: 'metadata:x-tenant', path: 'method' }],
+} as const
+
+const gated = (gate: NonNullable<ProxyOptions['gates']>[keyof ProxyOptions['gates']]): Partial<ProxyOptions> => ({
+  gates: { one: gate } as never,
+  require: 'one',
+})
+const authorized = (more: object = {}) => gated({ authorization: { ...CHECK, ...more } } as never)
+const limited = (more: object = {}) => gated({ globalRateLimit: { ...RATE, ...more } } as never)
+
+const begin = (rig: AskedRig, extra: readonly Field[] = [], path?: string): number =>
+  rig.client.request(requestFields(extra, path), { endStream: true })
+
+/** The call reaches the backend, and ends well. */
+async function passes(t: Parameters<typeof answered>[0], rig: AskedRig, id: number) {
+  const call = await arrived(rig, id)
+  answer(call)
+  await answered(t, call)
+  return call.headers
+}
+
+t.test('the service is told who calls what, and the backend what the service says', async t => {
+  const rig = await askedRig(t, authorized({ vouchesFor: ['x-user', 'x-role'], context: { from: 'edge' } }))
+  const id = begin(rig, [
+    ['x-user', 'root'],
+    ['x-role', 'admin'],
+    ['authorization', 'Bearer a'],
+    ['x-list', 'a'],
+    ['x-list', 'b'],
+    ['x-secret', 's'],
+  ])
+  const asked = await question(rig)
+  t.equal(field(asked.headers, ':path'), '/envoy.service.auth.v3.Authorization/Check')
+  const { attributes } = decoded('CheckRequest', asked.message)
+  const { http } = attributes.request
+  t.match(http, {
+    method: 'POST',
+    path: '/pkg.Service/Method',
+    host: 'backend.test',
+    scheme: 'http',
+    protocol: 'HTTP/2',
+  })
+  t.match(http.headers, { authorization: 'Bearer a', 'x-list': 'a,b', ':path': '/pkg.Service/Method' })
+  t.notOk(http.body || http.raw_body, 'nothing of the messages')
+  t.same(attributes.context_extensions, { from: 'edge' })
+  t.equal(attributes.source.address.socket_address.address, '127.0.0.1')
+  t.ok(attributes.source.address.socket_address.port_value > 0)
+  const add = (key: string, value: string) => ({ header: { key, value } })
+  const ok = { headers: [add('X-User', 'ada'), add('x-more', 'm')], headers_to_remove: ['x-secret', 'te', ':path'] }
+  reply(asked, encoded('CheckResponse', { status: { code: 0 }, ok_response: ok }))
+  const headers = await passes(t, rig, id)
+  const all = headers.fields.filter(({ name }) => name.startsWith('x-') || name === 'te')
+  t.same(all.map(({ name, value }) => `${name}: ${value}`).sort(), [
+    ...['te: trailers', 'x-list: a', 'x-list: b', 'x-more: m', 'x-user: ada'],
+  ])
+})
+
+t.test('what the service is told may be chosen', async t => {
+  const rig = await askedRig(t, authorized({ headers: ['x-token'] }))
+  const id = begin(rig, [
+    ['x-token', 'a'],
+    ['authorization', 'b'],
+  ])
+  const asked = await question(rig)
+  t.same(decoded('CheckRequest', asked.message).attributes.request.http.headers, { 'x-token': 'a' })
+  reply(asked, Buffer.alloc(0))
+  await passes(t, rig, id)
+})
+
+t.test('a refusal has a status, and nothing else of what the service says', async t => {
+  const rig = await askedRig(t, authorized())
+  const rows = [
+    [{ status: { code: 7, message: 'secret' } }, 7],
+    [{ status: { code: 16 } }, 16],
+    [{ status: { code: 8 } }, 8],
+    [{ status: { code: 13 } }, 7],
+    [{ status: { code: 7 }, denied_response: { status: { code: 401 }, body: 'secret' } }, 16],
+    [{ status: { code: 7 }, denied_response: { status: { code: 403 } } }, 7],
+    [{ status: { code: 7 }, denied_response: { status: { code: 429 } } }, 8],
+    [{ denied_response: { status: { code: 200 } } }, 7],
+    [{ status: { code: 16 }, ok_response: { headers: [{ header: { key: 'x-user', value: 'a' } }] } }, 16],
+  ] as const
+  for (const [response, status] of rows) {
+    const id = begin(rig)
+    reply(await question(rig), encoded('CheckResponse', response))
+    await refused(t, rig.client, id, status)
+    t.notMatch(JSON.stringify(rig.client.stream(id)), /secret/)
+  }
+  t.equal(rig.backend.requests.length, 0)
+})
+
+/** What a service may do instead of answering. */
+const WRONG: Readonly<Record<string, (asked: Awaited<ReturnType<typeof question>>) => void>> = {
+  dies: ({ connection }) => connection.destroy(),
+  resets: ({ connection, streamId }) => connection.rst(streamId, Code.INTERNAL_ERROR),
+  'does not have the method': ({ connection, streamId }) =>
+    connection.headers(streamId, [...GRPC, ['grpc-status', '12']], { endStream: true }),
+  'is no gRPC server': ({ connection, streamId }) =>
+    connection.headers(streamId, [[':status', '404']], { endStream: true }),
+  'answers bytes that are no message': asked => reply(asked, Buffer.from([0xff, 0xff, 0xff])),
+  'answers a field that is not whole': asked => reply(asked, Buffer.from([0x0a, 0x7f, 0])),
+  'answers another type': asked => reply(asked, Buffer.from([0x08, 1])),
+  'answers 1 MiB': ({ connection, streamId }) => {
+    connection.headers(streamId, GRPC)
+    void connection.upload(streamId, Buffer.alloc(1_048_576))
+  },
+  'adds a pseudo-header': asked => reply(asked, adding(':path', '/a.B/C')),
+  'adds what belongs to the protocol': asked => reply(asked, adding('grpc-timeout', '1n')),
+  'adds a line break': asked => reply(asked, adding('x-a', 'a\r\nx-b: c')),
+  'adds no name': asked => reply(asked, adding('', 'a')),
+}
+const GRPC: readonly Field[] = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+]
+const adding = (key: string, value: string) =>
+  encoded('CheckResponse', { ok_response: { headers: [{ header: { key, value } }] } })
+
+for (const failure of ['closed', 'open'] as const) {
+  t.test(`a service that does anything but answer: failure ${failure}`, async t => {
+    const rig = await askedRig(t, authorized({ failure, vouchesFor: ['x-user'] }))
+    for (const [name, act] of Object.entries(WRONG)) {
+      const id = begin(rig, [['x-user', 'root']])
+      const asked = await question(rig)
+      act(asked)
+      if (failure === 'closed')
+        await refused(t, rig.client, id, 14, 'it cannot be found out whether the call is permitted')
+      else t.equal(field(await passes(t, rig, id), 'x-user'), undefined, `${name}: nobody vouches for it`)
+    }
+  })
+}
+
+t.test('a service that hangs: the call waits no longer than it may', async t => {
+  const rig = await askedRig(t, authorized({ timeoutMs: 20 }))
+  const id = begin(rig)
+  const asked = await question(rig)
+  await refused(t, rig.client, id, 14)
+  t.match(await asked.connection.next('rst', ({ streamId }) => streamId === asked.streamId), { code: Code.CANCEL })
+})
+
+t.test('a service that cannot be reached', async t => {
+  const rig = await askedRig(t, authorized())
+  await rig.service.refuse()
+  await refused(t, rig.client, begin(rig), 14)
+})
+
+t.test('a client that leaves while the gate waits takes the question back', async t => {
+  const rig = await askedRig(t, authorized())
+  const id = begin(rig)
+  const asked = await question(rig)
+  rig.client.rst(id, Code.CANCEL)
+  t.match(await asked.connection.next('rst', ({ streamId }) => streamId === asked.streamId), { code: Code.CANCEL })
+  t.equal(rig.backend.requests.length, 0)
+})
+
+t.test('no more questions at a time than that: others are not asked, and the rest is', async t => {
+  const rig = await askedRig(t, authorized({ maxAsks: 1 }))
+  const id = begin(rig)
+  const asked = await question(rig)
+  await refused(t, rig.client, begin(rig), 14)
+  reply(asked, Buffer.alloc(0))
+  await passes(t, rig, id)
+  const next = begin(rig)
+  reply(await question(rig), Buffer.alloc(0))
+  await passes(t, rig, next)
+})
+
+t.test('a gate of code asks as those of the configuration do, before a route too', async t => {
+  const { authorization, anyOf } = await import('../../src/gates/index.ts')
+  const gate = anyOf([authorization(CHECK)])
+  const rig = await askedRig(t, { routes: [{ backend: 'main', require: gate }] })
+  const id = begin(rig)
+  reply(await question(rig), Buffer.alloc(0))
+  await passes(t, rig, id)
+  t.throws(() => gate(() => undefined), /asks a backend of its proxy/)
+})
+
+t.test('a rate limit service is told what a call is, and adds to the request', async t => {
+  const rig = await askedRig(t, limited())
+  const id = begin(rig, [['x-tenant', 'acme']])
+  const asked = await question(rig)
+  t.equal(field(asked.headers, ':path'), '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit')
+  t.same(decoded('RateLimitRequest', asked.message), {
+    domain: 'edge',
+    descriptors: [
+      { entries: [{ key: 'remote_address', value: '127.0.0.1' }] },
+      {
+        entries: [
+          { key: 'kind', value: 'rpc' },
+          { key: 'tenant', value: 'acme' },
+          { key: 'path', value: '/pkg.Service/Method' },
+        ],
+      },
+    ],
+  })
+  const add = [
+    { key: 'x-left', value: '7' },
+    { key: 'x-raw', raw_value: Buffer.from('r') },
+  ]
+  reply(asked, encoded('RateLimitResponse', { overall_code: 1, request_headers_to_add: add }))
+  const headers = await passes(t, rig, id)
+  t.same([field(headers, 'x-left'), field(headers, 'x-raw')], ['7', 'r'])
+  const without = begin(rig)
+  const second = await question(rig)
+  t.equal(decoded('RateLimitRequest', second.message).descriptors.length, 1, 'a value that is not there: no descriptor')
+  reply(second, encoded('RateLimitResponse', { overall_code: 1 }))
+  await passes(t, rig, without)
+})
+
+t.test('over the limit: RESOURCE_EXHAUSTED, until the limit begins anew', async t => {
+  const rig = await askedRig(t, limited())
+  const reset = (code: number, seconds: number, nanos = 0) => ({ code, duration_until_reset: { seconds, nanos } })
+  const rows = [
+    [[reset(2, 3, 500_000_000), reset(1, 60), reset(2, 1)], '3500'],
+    [[], '1000'],
+  ] as const
+  for (const [statuses, pushback] of rows) {
+    const id = begin(rig)
+    reply(await question(rig), encoded('RateLimitResponse', { overall_code: 2, statuses }))
+    const [only] = await rig.client.ended(id)
+    t.equal(field(only, 'grpc-status'), '8')
+    t.equal(field(only, 'grpc-retry-pushback-ms'), pushback)
+  }
+})
+
+t.test('a rate limit service that gives no word', async t => {
+  const rig = await askedRig(t, limited())
+  for (const response of [Buffer.alloc(0), encoded('RateLimitResponse', { overall_code: 9 })]) {
+    const id = begin(rig)
+    reply(await question(rig), response)
+    await refused(t, rig.client, id, 14)
+  }
+  const open = await askedRig(t, limited({ failure: 'open' }))
+  const id = begin(open)
+  reply(await question(open), Buffer.alloc(0))
+  await passes(t, open, id)
+})
