@@ -19,7 +19,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   transport: 1,
   ...{ routing: 2, rpc: 2, web: 2 },
   backend: 3,
-  ...{ call: 4, discovery: 4, gates: 4 },
+  ...{ acme: 4, call: 4, discovery: 4, gates: 4 },
   ...{ observe: 5, admin: 5 },
   proxy: 6,
   config: 7,
@@ -151,9 +151,8 @@ const SRC: Files = new Map(
     .sort()
     .map(file => [file, readFileSync(path.join(ROOT, 'src', file), 'utf8')]),
 )
-const DEPENDENCIES = new Set(
-  Object.keys(JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).dependencies as object),
-)
+const { dependencies, peerDependencies } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
+const DEPENDENCIES = new Set(Object.keys({ ...dependencies, ...peerDependencies }))
 
 t.test('the house', async t => {
   t.ok(SRC.size > 30, `${SRC.size} files`)

@@ -4,8 +4,10 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
+import type { Renewals } from '../acme/renewals.ts'
 import { WatchedFiles } from '../discovery/watched-files.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
+import { AlpnChallenges } from '../transport/alpn-challenges.ts'
 import type { Clock } from '../transport/clock.ts'
 import { ExpiryWarnings } from './expiry-warnings.ts'
 import type { PemsBefore } from './pem-index.ts'
@@ -34,6 +36,9 @@ export class CertificateWatch {
   #paths = NO_PATHS
   /** What was wrong when they were looked at last: it is told once. */
   #told = ''
+  /** Undefined: no certificate is issued by an authority, or the listeners are not open yet. */
+  #renewals: Promise<Renewals> | undefined
+  #challenges: AlpnChallenges | undefined
   #closed = false
 
   constructor(inForce: Resolution, owner: CertificateOwner, clock: Clock) {
@@ -54,11 +59,29 @@ export class CertificateWatch {
     return this.#paths
   }
 
+  /** The listeners are open: from now on authorities may ask them. @param challenges which they answer */
+  listening(challenges = new AlpnChallenges()): void {
+    this.#challenges = challenges
+    this.#haveIssued()
+  }
+
+  #haveIssued(): void {
+    const { acme: setups = [] } = this.inForce.config
+    const challenges = this.#challenges
+    if (challenges === undefined || this.#closed || (setups.length === 0 && this.#renewals === undefined)) return
+    this.#renewals ??= import('../acme/renewals.ts').then(({ Renewals }) => {
+      const { log } = this.#owner
+      return new Renewals({ log, clock: this.#clock, alpn: challenges, onCertificate: () => void this.#renew() })
+    })
+    void this.#renewals.then(renewals => renewals.update(this.#closed ? [] : setups))
+  }
+
   /** This is in force now. */
   adopted(resolution: Resolution): void {
     this.inForce = resolution
     const { config, pems } = resolution
     if (!this.#closed) this.#expiry.watch(config)
+    this.#haveIssued()
     const paths = config.tls.watchFiles ? pems.paths : NO_PATHS
     if (this.#closed || isDeepStrictEqual(paths, this.#paths)) return
     this.#watched?.close()
@@ -72,6 +95,7 @@ export class CertificateWatch {
     this.#closed = true
     this.#expiry.close()
     this.#watched?.close()
+    void this.#renewals?.then(renewals => renewals.close())
   }
 
   /** @returns false: it is to be tried again, as a file may be half of a pair */

@@ -90,7 +90,9 @@ export class ConfiguredProxy extends VerbatimProxy implements GrpcProxy {
       await this.close()
       throw error
     }
-    return super.start()
+    const bound = await super.start()
+    this.#certificates.listening(this.front.challenges)
+    return bound
   }
 
   override async close(): Promise<void> {

@@ -1,7 +1,9 @@
 /** All certificates and keys of a configuration: what was read of its files, and what is wrong with them. */
+import { existsSync } from 'node:fs'
 import type { CertificateTerm } from '../proxy/certificate-term.ts'
 import { nodeCrypto } from '../transport/node-tls.ts'
-import { type PemFiles, type PemSection, readPemFiles } from './pem.ts'
+import { keptOf } from './acme.ts'
+import { type PemFiles, type PemReading, type PemSection, readPemFiles } from './pem.ts'
 import { type Finding, formatPath, type Path } from './problems.ts'
 import { listOf, mapOf } from './raw.ts'
 
@@ -41,7 +43,9 @@ export class PemIndex implements PemsBefore {
     for (const { section, path, caOption } of sectionsOf(input)) {
       const place = formatPath(path)
       const reading = { folder, seen: paths, isInForce, last: last?.sectionAt(place) }
-      sections.set(place, readPemFiles(section, path, caOption, reading))
+      const kept = caOption === 'clientCa' ? keptOf(mapOf(section).acme, folder) : undefined
+      if (kept === undefined) sections.set(place, readPemFiles(section, path, caOption, reading))
+      else sections.set(place, readKept(kept.file, section, path, reading))
     }
     for (const path of paths) seen?.add(path)
     return new PemIndex(sections, paths)
@@ -80,6 +84,23 @@ export class PemIndex implements PemsBefore {
   }
 }
 
+/** What came by ACME may not be there yet; if it cannot be used, there will be another one. */
+function readKept(file: string, section: unknown, path: Path, reading: PemReading): PemSection {
+  const { clientCa, crl } = mapOf(section)
+  const own = { clientCa, crl }
+  if (!existsSync(file)) {
+    reading.seen?.add(file)
+    return readPemFiles(own, path, 'clientCa', reading)
+  }
+  const whole = readPemFiles({ ...own, cert: file, key: file }, path, 'clientCa', reading)
+  const isOfKept = ({ path }: Finding) => path.at(-1) === 'cert' || path.at(-1) === 'key'
+  const terms = whole.terms.map(term => ({ ...term, option: term.option.replace(/\.cert$/, '.acme') }))
+  if (!whole.findings.some(finding => isOfKept(finding) && !finding.warning)) return { ...whole, terms }
+  const findings = whole.findings.map(finding => (isOfKept(finding) ? { ...finding, warning: true } : finding))
+  const { cert: _, key: _key, ...files } = whole.files
+  return { files, findings, terms: terms.filter(({ option }) => !option.endsWith('.acme')) }
+}
+
 function digestOf(bytes: Buffer): string {
   return nodeCrypto().createHash('sha256').update(bytes).digest('base64')
 }
@@ -96,6 +117,8 @@ function* sectionsOf(input: unknown): Iterable<Section> {
     const { tls } = mapOf(listener)
     const path = ['listeners', i, 'tls']
     if (tls !== undefined) yield { section: tls, path, caOption: 'clientCa' }
+    const { acme } = mapOf(tls)
+    if (acme !== undefined) yield { section: acme, path: [...path, 'acme'], caOption: 'ca' }
     for (const [j, section] of listOf(mapOf(tls).certificates).entries())
       yield { section, path: [...path, 'certificates', j], caOption: 'clientCa' }
   }

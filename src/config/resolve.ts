@@ -5,6 +5,7 @@ import type { BackendSetup } from '../backend/fleet.ts'
 import type { ListenerSetup, ProxySetup } from '../proxy/setup.ts'
 import type { CertificatePair } from '../transport/server-names.ts'
 import type { TlsRules } from '../transport/tls-rules.ts'
+import { checkAcme, resolveAcme } from './acme.ts'
 import { parseListenAddress } from './address.ts'
 import { crossChecks } from './checks.ts'
 import { Dialling } from './dialling.ts'
@@ -76,6 +77,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     ...checkTelemetry(input),
     ...keys.findings,
     ...checkLogFiles(mapOf(input), folder),
+    ...checkAcme(mapOf(input), folder),
   ]
   const wrong = findings.filter(finding => !finding.warning)
   const before = options.problems ?? []
@@ -169,6 +171,7 @@ function assemble(
   const metricsExport = resolveMetricsExport(config, pems.filesOf(['metrics', 'otlp', 'tls']))
   return {
     ...rest,
+    ...resolveAcme(config.listeners, pems, folder),
     ...(metrics && { metrics }),
     ...(healthService && { healthService: healthService === true ? { services: {} } : healthService }),
     ...(metricsExport && { metricsExport }),
@@ -237,10 +240,12 @@ function resolveListenerTls(
     ...pairOf(pems.filesOf([...path, 'certificates', i])),
     ...(names && { names }),
   }))
-  const [first, ...more] = listed.length > 0 ? listed : [{ ...pairOf(own), ...(names && { names }) }]
+  const one = tls.acme && own.cert === undefined ? [] : [{ ...pairOf(own), ...(names && { names }) }]
+  const [first, ...more] = listed.length > 0 ? listed : one
   return {
-    ...first!,
+    ...first,
     ...(more.length > 0 && { certificates: more }),
+    ...(tls.acme?.challenge === 'tls-alpn-01' && { answersChallenges: true }),
     ...(refuseUnknownNames && { refuseUnknownNames }),
     clientCa,
     requireClientCertificate: tls.requireClientCertificate ?? tls.clientCa !== undefined,

@@ -39,6 +39,7 @@ export function checkKept(key: string, before: ListenerSetup, after: ListenerSet
   if (before.tls !== undefined && after.tls !== undefined) {
     if (!isDeepStrictEqual(asksForCertificate(before.tls), asksForCertificate(after.tls)))
       throw stays('whether clients are asked for a certificate')
+    if (before.tls.answersChallenges !== after.tls.answersChallenges) throw stays('whether it answers tls-alpn-01')
     checkSecureContext(after.tls)
   }
   return (

@@ -2,8 +2,10 @@
 import type { Socket } from 'node:net'
 import { type Changed, changed } from '../backend/changed.ts'
 import { Acceptor, type AcceptorOptions } from '../transport/acceptor.ts'
+import { AlpnChallenges } from '../transport/alpn-challenges.ts'
 import { systemClock } from '../transport/clock.ts'
 import { isInherited } from '../transport/inherited-sockets.ts'
+import { hasCertificate } from '../transport/listen-tls.ts'
 import { Listener } from '../transport/listener.ts'
 import { type BoundAddress, socketName } from '../transport/listening-socket.ts'
 import { TicketKeys } from '../transport/ticket-keys.ts'
@@ -65,6 +67,8 @@ export class Front {
   readonly #handed: Acceptor
   /** Of TLS sessions with clients. */
   readonly #tickets: TicketKeys
+  /** Of authorities, which ask any of the listeners. */
+  readonly challenges = new AlpnChallenges()
   #stopping = false
 
   constructor({ limits: options, tls }: Pick<ProxySetup, 'limits' | 'tls'>, context: FrontContext) {
@@ -88,6 +92,12 @@ export class Front {
   /** It listens somewhere. */
   get isOpen(): boolean {
     return this.#opened().length > 0
+  }
+
+  /** What listeners cannot serve anybody for the want of. */
+  get missing(): string[] {
+    const bare = this.#opened().filter(({ setup: { tls } }) => tls !== undefined && !hasCertificate(tls))
+    return bare.map(({ setup, bound }) => `listener ${bound.address || socketName(setup)} has no certificate yet`)
   }
 
   get counts(): FrontCounts {
@@ -144,7 +154,8 @@ export class Front {
     if (this.#stopping) throw closed()
     const { owner, onListening, transport } = this.#context
     const all = { ...options, ...setup, http1: web?.http1, ...(name !== undefined && { name }) }
-    const listener = new Listener(all, transport(setup.transport), web?.owner ?? owner, systemClock, this.#tickets)
+    const to = web?.owner ?? owner
+    const listener = new Listener(all, transport(setup.transport), to, systemClock, this.#tickets, this.challenges)
     if (setup.bound !== undefined) return { setup, listener, bound: setup.bound, web }
     this.#opening.add(listener)
     try {

@@ -194,7 +194,7 @@ export class VerbatimProxy implements Live {
   /** Why it should get no new connections; none: it is ready. */
   get notReady(): string[] {
     if (this.#stopping) return ['it is draining']
-    const missing = this.fleet.missing.map(name => `no endpoint of ${name} can be used`)
+    const missing = [...this.fleet.missing.map(name => `no endpoint of ${name} can be used`), ...this.front.missing]
     return this.front.isOpen || this.setup.listeners.length === 0 ? missing : ['no listener is open', ...missing]
   }
 

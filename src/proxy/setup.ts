@@ -1,5 +1,6 @@
 /** What a proxy is made of: a configuration with all defaults filled in, and nothing left to look up. */
 import type { Logger } from 'pino'
+import type { AcmeSetup } from '../acme/setup.ts'
 import type { AdminOptions } from '../admin/server.ts'
 import type { BackendSetup } from '../backend/fleet.ts'
 import type { AddedFieldsOptions } from '../call/added-fields.ts'
@@ -111,6 +112,8 @@ export interface ProxySetup {
   readonly admin?: AdminOptions
   /** How long the certificates of the configuration are valid. Undefined: there are none. */
   readonly certificates?: readonly CertificateTerm[]
+  /** Certificates that authorities issue to this proxy. Undefined: none. */
+  readonly acme?: readonly AcmeSetup[]
   readonly tls: TlsSettings
   readonly headers: AddedFieldsOptions
   /** Undefined: requests have no ids. */

@@ -1,13 +1,14 @@
 /** What a listener is secured with: its certificates by name, and whom it asks for one. */
 import type { SecureContext, TLSSocket, TlsOptions } from 'node:tls'
+import { AlpnChallenges } from './alpn-challenges.ts'
 import { crlBlocks } from './crl.ts'
 import { nodeCrypto, nodeTls } from './node-tls.ts'
 import { areOneInSeveralKinds, type CertificatePair, ServerNames } from './server-names.ts'
 import type { TicketKeys } from './ticket-keys.ts'
 import { staleCertificate } from './tls-refusal.ts'
-import { HTTP2_TLS, type TlsRules, tlsOptions } from './tls-rules.ts'
+import { type TlsRules, tlsOptions } from './tls-rules.ts'
 
-export interface ListenTls extends CertificatePair, TlsRules {
+export interface ListenTls extends Partial<CertificatePair>, TlsRules {
   /** More of them: which one a client gets is decided by the name that it asks for. */
   readonly certificates?: readonly CertificatePair[]
   /** Clients that ask for no name, or for one that no certificate has, are refused in the handshake. */
@@ -20,6 +21,8 @@ export interface ListenTls extends CertificatePair, TlsRules {
   readonly requireClientCertificate?: boolean
   /** How long a session may be resumed. Default: OpenSSL's 5 minutes. */
   readonly sessionTimeoutMs?: number
+  /** Authorities are answered that want to see, by tls-alpn-01, whose names these are. */
+  readonly answersChallenges?: boolean
 }
 
 /** Sessions of one process are known in another by this, and by the key of the ticket. */
@@ -70,8 +73,9 @@ class Shown {
 
   constructor(options: ListenTls) {
     const common = commonOptions(options)
-    const pairs = [options, ...(options.certificates ?? [])]
-    const isOne = !options.refuseUnknownNames && areOneInSeveralKinds(pairs)
+    const pairs = pairsOf(options)
+    // Without any, every handshake fails until there is one.
+    const isOne = pairs.length === 0 || (!options.refuseUnknownNames && areOneInSeveralKinds(pairs))
     this.#names = isOne
       ? undefined
       : new ServerNames(pairs, ({ cert, key }) => nodeTls().createSecureContext({ ...common, cert, key }))
@@ -90,17 +94,29 @@ class Shown {
   }
 }
 
+function pairsOf({ cert, key, names, certificates = [] }: ListenTls): CertificatePair[] {
+  if (cert === undefined || key === undefined) return [...certificates]
+  return [{ cert, key, ...(names && { names }) }, ...certificates]
+}
+
+/** Whether it has any to show. */
+export function hasCertificate(options: ListenTls): boolean {
+  return pairsOf(options).length > 0
+}
+
 /** How a listener is secured now. */
 export class ListenerSecurity {
   readonly #tickets: TicketKeys
+  readonly #challenges: AlpnChallenges
   #options: ListenTls
   #shown: Shown
   /** Names that clients asked for and that there is no certificate for, for the log. */
   readonly #unknown = new WeakMap<TLSSocket, string>()
 
-  constructor(options: ListenTls, tickets: TicketKeys) {
+  constructor(options: ListenTls, tickets: TicketKeys, challenges: AlpnChallenges) {
     this.#options = options
     this.#tickets = tickets
+    this.#challenges = challenges
     this.#shown = new Shown(options)
   }
 
@@ -114,20 +130,33 @@ export class ListenerSecurity {
     return { ...this.#shown.atFirst, ticketKeys: this.#tickets.keyFor(this.#scope) }
   }
 
-  /** For `tls.createServer`: the same, with what stays as it is. */
-  get server(): TlsOptions {
+  /** For `tls.createServer`: the same, with what stays as it is. @param protocols by which it is chosen, the best first */
+  server(protocols: readonly string[]): TlsOptions {
     const security = this
     return {
       ...this.context,
       ...asksForCertificate(this.#options),
-      ALPNProtocols: HTTP2_TLS.ALPNProtocols,
+      ...(this.#options.answersChallenges ? this.#choosing(protocols) : { ALPNProtocols: [...protocols] }),
       SNICallback: function (this: TLSSocket, name, done) {
         done(null, security.#contextFor(this, name))
       } as NonNullable<TlsOptions['SNICallback']>,
     }
   }
 
+  /** As OpenSSL chooses among `ALPNProtocols`, but for authorities. */
+  #choosing(known: readonly string[]): Pick<TlsOptions, 'ALPNCallback'> {
+    const challenges = this.#challenges
+    return {
+      ALPNCallback: function (this: TLSSocket, { servername, protocols }) {
+        if (challenges.isAsked(this, servername, protocols)) return AlpnChallenges.protocol
+        return known.find(protocol => protocols.includes(protocol))
+      } as NonNullable<TlsOptions['ALPNCallback']>,
+    }
+  }
+
   #contextFor(socket: TLSSocket, name: string): SecureContext | undefined {
+    const asked = this.#options.answersChallenges ? this.#challenges.contextFor(socket, name) : undefined
+    if (asked !== undefined) return asked
     const known = this.#shown.of(name)
     if (known !== undefined || !this.#options.refuseUnknownNames) return known ?? this.#shown.first
     this.#unknown.set(socket, name)
@@ -136,7 +165,9 @@ export class ListenerSecurity {
 
   /** Why a handshake failed, if it was for want of a certificate to show. */
   whyUnknown({ code }: NodeJS.ErrnoException, socket: TLSSocket): string | undefined {
-    if (!NO_CERTIFICATE.has(code) || !this.#shown.needsName) return undefined
+    if (!NO_CERTIFICATE.has(code)) return undefined
+    if (!hasCertificate(this.#options)) return 'there is no certificate yet'
+    if (!this.#shown.needsName) return undefined
     const name = this.#unknown.get(socket)
     if (name !== undefined) return `no certificate has the name that the client asked for: ${JSON.stringify(name)}`
     return socket.servername ? undefined : 'the client asked for no name, and there is no certificate for that'

@@ -2,6 +2,7 @@
 import net from 'node:net'
 import type { TLSSocket, Server as TlsServer } from 'node:tls'
 import { type AcceptedSession, Acceptor, type AcceptorOptions, type AcceptorOwner } from './acceptor.ts'
+import { AlpnChallenges } from './alpn-challenges.ts'
 import type { Clock } from './clock.ts'
 import { ListenerSecurity, type ListenTls } from './listen-tls.ts'
 import { type BoundAddress, type ListenAddress, ListeningSocket } from './listening-socket.ts'
@@ -43,19 +44,20 @@ export class Listener {
   /** By the connection under TLS: where a certificate is refused, Node tells it once the connection is gone. */
   readonly #clients = new WeakMap<net.Socket, string>()
 
-  /** @param tickets of TLS sessions, shared with other listeners */
+  /** @param tickets of TLS sessions, shared with other listeners. @param challenges the same, of authorities */
   constructor(
     options: ListenerOptions,
     transport: ServerTransport,
     owner: AcceptorOwner,
     clock: Clock,
     tickets: TicketKeys,
+    challenges = new AlpnChallenges(),
   ) {
     this.#options = options
     this.#owner = owner
     this.#clock = clock
     this.#acceptor = new Acceptor(options, transport, owner, clock)
-    this.#security = options.tls && new ListenerSecurity(options.tls, tickets)
+    this.#security = options.tls && new ListenerSecurity(options.tls, tickets, challenges)
     this.#tls = this.#security && this.#secureServer(this.#security)
     this.#forwarders = options.proxyProtocol && new Forwarders(options.proxyProtocol)
     if (this.#forwarders === undefined) {
@@ -99,8 +101,7 @@ export class Listener {
 
   #secureServer(security: ListenerSecurity): TlsServer {
     const server = nodeTls().createServer({
-      ...security.server,
-      ...(this.#options.http1 !== undefined && { ALPNProtocols: WITH_HTTP1 }),
+      ...security.server(this.#options.http1 === undefined ? HTTP2_TLS.ALPNProtocols : WITH_HTTP1),
       handshakeTimeout: this.#options.prefaceTimeoutMs,
     })
     server.on('secureConnection', socket => this.#secured(socket))
@@ -111,6 +112,7 @@ export class Listener {
   }
 
   #secured(socket: TLSSocket): void {
+    if (AlpnChallenges.isOver(socket)) return socket.destroySoon()
     const stale = this.#security?.staleCertificate(socket)
     if (stale === undefined) this.#accept(socket)
     else this.#refuse(socket, stale)

@@ -98,6 +98,7 @@ export class Primary implements Administered {
       throw new Error('the proxy is closed')
     }
     doors.commit()
+    this.#certificates.listening()
     return this.#doors.addresses
   }
 

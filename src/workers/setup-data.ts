@@ -9,13 +9,17 @@ import type { ProxySetup } from '../proxy/setup.ts'
 type BackendSetup = ProxySetup['backends'][string]
 type BackendData = Omit<BackendSetup, 'source'> & { readonly source?: unknown }
 
-/** `admin`, `workers` and `metricsExport` are the primary's. */
-export type SetupData = Omit<ProxySetup, 'backends' | 'admin' | 'workers' | 'metricsExport' | 'logger' | 'director'> & {
+/** `acme`, `admin`, `workers` and `metricsExport` are the primary's. */
+export type SetupData = Omit<
+  ProxySetup,
+  'backends' | 'acme' | 'admin' | 'workers' | 'metricsExport' | 'logger' | 'director'
+> & {
   readonly backends: Readonly<Record<string, BackendData>>
 }
 
 /** The copying is done by whoever sends it. */
 export function dataOf({
+  acme: _acme,
   admin: _,
   workers: _workers,
   metricsExport: _metricsExport,

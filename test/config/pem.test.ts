@@ -33,8 +33,8 @@ t.test('files are read, from the folder of the configuration', async t => {
   )
   t.strictSame(warnings, [])
   const { tls } = config.listeners[0]!
-  t.equal(tls?.cert.toString(), server.cert)
-  t.equal(tls?.key.toString(), server.key)
+  t.equal(tls?.cert?.toString(), server.cert)
+  t.equal(tls?.key?.toString(), server.key)
   t.equal(tls?.clientCa?.toString(), ca.cert)
   t.equal(tls?.requireClientCertificate, true, 'a client CA makes certificates required')
 })
@@ -47,8 +47,8 @@ t.test('PEM can be given as text and as Buffer', async t => {
     requireClientCertificate: false,
   })
   const { tls } = config.listeners[0]!
-  t.equal(tls?.cert.toString(), server.cert)
-  t.equal(tls?.key.toString(), server.key)
+  t.equal(tls?.cert?.toString(), server.cert)
+  t.equal(tls?.key?.toString(), server.key)
   t.equal(tls?.requireClientCertificate, false)
   const plain = withListener({ cert: server.cert, key: server.key })
   t.match(plain.config.listeners[0]?.tls, { clientCa: undefined, requireClientCertificate: false })

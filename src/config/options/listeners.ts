@@ -54,6 +54,8 @@ export interface ListenerTlsOptions {
    * the first; of two for one name, with keys of RSA and of an elliptic curve, the one that it can verify.
    */
   readonly certificates?: readonly CertificateOptions[]
+  /** Have the certificate issued by an authority, and renewed, instead of `cert` and `key`. */
+  readonly acme?: AcmeOptions
   /** Refuse clients that ask for no name, or for one that no certificate is for; default: false. */
   readonly refuseUnknownNames?: boolean
   /** CA that certificates of clients are verified against, PEM. */
@@ -72,6 +74,37 @@ export interface ListenerTlsOptions {
   readonly ciphers?: readonly string[]
   /** Groups for the key exchange by OpenSSL's names, the best first: `[X25519, P-256]`; default: what OpenSSL has. */
   readonly groups?: readonly string[]
+}
+
+/** A certificate that an authority issues by ACME (RFC 8555). */
+export interface AcmeOptions {
+  /** The names of the certificate; all of them must lead to this proxy. */
+  readonly domains: readonly string[]
+  /** That you agree to the authority's terms of service. */
+  readonly agreeToTerms: true
+  /** A folder for the key of the account, and for the certificate with its key; made at the first start. */
+  readonly storage: string
+  /** Where the authority writes to; not every one does. */
+  readonly email?: string
+  /**
+   * The URL of the authority.
+   * @defaultValue `https://acme-v02.api.letsencrypt.org/directory`
+   */
+  readonly directory?: string
+  /** CA that the authority's own address is verified against, PEM; default: those that Node trusts. */
+  readonly ca?: PemOption
+  /**
+   * How the authority sees that the names are yours: `tls-alpn-01`, at port 443, by the listener itself; or `http01`,
+   * at port 80.
+   * @defaultValue `tls-alpn-01`
+   */
+  readonly challenge?: 'tls-alpn-01' | HttpChallengeOptions
+}
+
+/** By a file at port 80. */
+export interface HttpChallengeOptions {
+  /** Where the authority finds the answer: it asks port 80 of the name; open only while it is asked. */
+  readonly http01: string
 }
 
 /** One of the certificates of a listener. */

@@ -1,6 +1,7 @@
 /** Where the proxy listens. */
 import { z } from 'zod'
 import { isServedName } from '../../transport/server-names.ts'
+import { acme } from './acme.ts'
 import { fileMode, listenAddress, pem, strict, transport } from './fields.ts'
 import { requirement } from './gates.ts'
 import { networksOrUnix } from './networks.ts'
@@ -34,6 +35,9 @@ const listenerTls = strict({
     description:
       'Several certificates instead of `cert` and `key`: the client gets the one for the name that it asks for (SNI), else the first; of two for one name, with keys of RSA and of an elliptic curve, the one that it can verify',
   }),
+  acme: acme.optional().meta({
+    description: 'Have the certificate issued by an authority, and renewed, instead of `cert` and `key`',
+  }),
   refuseUnknownNames: z.boolean().optional().meta({
     description: 'Refuse clients that ask for no name, or for one that no certificate is for; default: false',
   }),
@@ -47,13 +51,18 @@ const listenerTls = strict({
   ...tlsRules,
 }).superRefine((tls, context) => {
   const wrong = (option: string, message: string) => context.addIssue({ code: 'custom', path: [option], message })
-  const { clientCa, certificates } = tls
+  const { clientCa, certificates, acme } = tls
   if (tls.requireClientCertificate && clientCa === undefined)
     wrong('requireClientCertificate', 'needs clientCa: the CA that client certificates are verified against')
   if (tls.crl !== undefined && clientCa === undefined)
     wrong('crl', 'needs clientCa: the CA that client certificates are verified against')
   for (const option of ['cert', 'key'] as const) {
-    if (certificates === undefined && tls[option] === undefined) wrong(option, 'is missing: a string is needed here')
+    if ((certificates ?? acme) === undefined && tls[option] === undefined)
+      wrong(option, 'is missing: a string is needed here')
+  }
+  for (const option of ['cert', 'key', 'names', 'certificates'] as const) {
+    if (acme !== undefined && tls[option] !== undefined)
+      wrong(option, 'is not for a certificate by acme: leave one of the two out')
   }
   for (const option of ['cert', 'key', 'names'] as const) {
     if (certificates !== undefined && tls[option] !== undefined)
