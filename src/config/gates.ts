@@ -19,7 +19,6 @@ import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import { reasonOf } from './pem-source.ts'
 import type { Finding, Path } from './problems.ts'
 import { isMap, mapOf } from './raw.ts'
-import type { Config } from './schema.ts'
 
 /** The keys of issuers that stand in files, by the gate's name. */
 export type KeyFiles = ReadonlyMap<string, JSONWebKeySet>
@@ -62,8 +61,14 @@ function keySet(text: string): JSONWebKeySet {
   return set as JSONWebKeySet
 }
 
-/** What calls must pass, as data. */
-export function gatesSetup({ gates, require }: Config, keyFiles: KeyFiles): Pick<ProxySetup, 'gates'> {
+/** The part of a configuration, checked, that says what calls must pass. */
+interface GatesConfig {
+  readonly gates: unknown[] | Record<string, unknown>
+  readonly require?: unknown
+}
+
+/** The same for the proxy, as data. */
+export function gatesSetup({ gates, require }: GatesConfig, keyFiles: KeyFiles): Pick<ProxySetup, 'gates'> {
   if (Array.isArray(gates)) {
     // In code, without names: all of them, and then what else is required.
     return { gates: { required: require === undefined ? gates : [...gates, require], definitions: {}, keyFiles } }
