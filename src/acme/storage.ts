@@ -20,10 +20,10 @@ export function triesFile(file: string): string {
   return `${file}.tries`
 }
 
+/** A note that cannot be read is none: where it cannot be written either, nothing is asked for. */
 export async function readTries(file: string): Promise<Tries> {
-  const text = await textOf(triesFile(file))
   try {
-    const { failures, notBeforeMs } = JSON.parse(text ?? '') as Tries
+    const { failures, notBeforeMs } = JSON.parse(await readFile(triesFile(file), 'utf8')) as Tries
     return Number.isSafeInteger(failures) && failures >= 0 && Number.isFinite(notBeforeMs)
       ? { failures, notBeforeMs }
       : NONE

@@ -81,7 +81,7 @@ export interface AcmeOptions {
   /** The names of the certificate; all of them must lead to this proxy. */
   readonly domains: readonly string[]
   /** That you agree to the authority's terms of service. */
-  readonly agreeToTerms: true
+  readonly agreeToTerms: boolean
   /** A folder for the key of the account, and for the certificate with its key; made at the first start. */
   readonly storage: string
   /** Where the authority writes to; not every one does. */

@@ -37,7 +37,10 @@ export const acme = strict({
     description: 'The names of the certificate; all of them must lead to this proxy',
   }),
   agreeToTerms: z
-    .literal(true, { error: 'must be true: an authority gives certificates to those who agree to its terms' })
+    .boolean()
+    .refine(agreed => agreed, {
+      error: 'must be true: an authority gives certificates to those who agree to its terms',
+    })
     .meta({ description: "That you agree to the authority's terms of service" }),
   storage: z.string().min(1).meta({
     description: 'A folder for the key of the account, and for the certificate with its key; made at the first start',
