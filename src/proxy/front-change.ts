@@ -33,6 +33,7 @@ export function checkKept(key: string, before: ListenerSetup, after: ListenerSet
     )
   if ((before.tls === undefined) !== (after.tls === undefined)) throw stays('whether it has TLS')
   if ((before.web === undefined) !== (after.web === undefined)) throw stays('whether it takes gRPC-Web')
+  if ((before.probes === undefined) !== (after.probes === undefined)) throw stays('whether it answers probes')
   if ((before.proxyProtocol === undefined) !== (after.proxyProtocol === undefined))
     throw stays('whether it takes the PROXY protocol')
   if (before.socketMode !== after.socketMode) throw stays('the mode of its socket')
@@ -46,6 +47,7 @@ export function checkKept(key: string, before: ListenerSetup, after: ListenerSet
     before.transport !== after.transport ||
     !isDeepStrictEqual(before.tls, after.tls) ||
     !isDeepStrictEqual(before.web, after.web) ||
+    !isDeepStrictEqual(before.probes, after.probes) ||
     !isDeepStrictEqual(before.proxyProtocol, after.proxyProtocol)
   )
 }

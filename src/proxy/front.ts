@@ -48,7 +48,7 @@ interface Opened {
   setup: ListenerSetup
   readonly listener: Listener
   readonly bound: BoundAddress
-  /** Where it takes gRPC-Web. */
+  /** Where it takes gRPC-Web or probes. */
   readonly web: WebFront | undefined
 }
 
@@ -150,7 +150,7 @@ export class Front {
 
   /** @param name its key in the configuration */
   async #open(setup: ListenerSetup, options: AcceptorOptions, name?: string): Promise<Opened> {
-    const web = setup.web === undefined ? undefined : await webFront(setup.web, this.#context)
+    const web = await webFront(setup, this.#context)
     if (this.#stopping) throw closed()
     const { owner, onListening, transport } = this.#context
     const all = { ...options, ...setup, http1: web?.http1, ...(name !== undefined && { name }) }
@@ -220,7 +220,7 @@ export class Front {
     for (const [key, opened] of this.#configured ?? []) {
       const { setup, web } = opened
       update(opened, keys.has(key) ? setup.tls : undefined)
-      if (setup.web !== undefined) web?.update(setup.web)
+      web?.update(setup)
     }
     for (const opened of this.#others) update(opened, undefined)
     this.#handed.update(this.#options, transport('frames'))

@@ -88,8 +88,8 @@ export class VerbatimProxy implements Live {
       transport: name => this.#carriers.server(name),
       owner,
       http1: () => this.#carriers.http1(this.#events.malformed),
-      onNotWeb: this.#events.notWeb,
-      onListening: this.#events.listening,
+      isReady: () => this.notReady.length === 0,
+      ...{ onNotWeb: this.#events.notWeb, onListening: this.#events.listening },
     })
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes, { services: this.fleet }))
     this.#serve = this.#carriers.streamHandler(owner)

@@ -23,6 +23,7 @@ import type { ProxyProtocolRules } from '../transport/proxied-socket.ts'
 import type { TicketSettings } from '../transport/ticket-keys.ts'
 import type { TransportName } from '../transport/transport.ts'
 import type { WebRules } from '../web/cors.ts'
+import type { ProbeRules } from '../web/probe.ts'
 import type { CarrierLimits } from './carriers.ts'
 import type { CertificateTerm } from './certificate-term.ts'
 
@@ -38,6 +39,8 @@ export interface ListenerSetup extends ListenAddress {
   readonly bound?: BoundAddress
   /** Takes gRPC-Web too. */
   readonly web?: WebRules
+  /** Answers probes over HTTP/1.1 and HTTP/2. */
+  readonly probes?: ProbeRules
   readonly proxyProtocol?: ProxyProtocolRules
   /** What calls must pass that come to it. */
   readonly gate?: Gate | undefined

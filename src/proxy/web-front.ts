@@ -1,8 +1,9 @@
-/** What a listener that takes gRPC-Web has before the calls. Its code is loaded when the first such listener opens. */
+/** What a listener that takes gRPC-Web or probes has before the calls. Its code is loaded when the first such listener opens. */
 import type { AcceptorOwner } from '../transport/acceptor.ts'
 import type { Http1Transport } from '../transport/http1/server.ts'
 import type { ServerSession, Stream } from '../transport/transport.ts'
 import type { WebRules } from '../web/cors.ts'
+import type { ProbeRules } from '../web/probe.ts'
 import type { WebCall, WebContext } from '../web/web-stream.ts'
 
 /** Who makes calls of streams. */
@@ -13,6 +14,7 @@ export interface CallsOwner extends AcceptorOwner {
 export interface WebFrontContext {
   readonly owner: CallsOwner
   readonly http1: () => Promise<Http1Transport>
+  readonly isReady: () => boolean
   readonly onNotWeb: WebContext['onNotWeb']
 }
 
@@ -21,19 +23,31 @@ export interface WebFront {
   readonly owner: AcceptorOwner
   readonly http1: Http1Transport
   /** For requests that come from now on. */
-  update(options: WebRules): void
+  update(options: WebFrontRules): void
 }
 
-export async function webFront(options: WebRules, { owner, http1, onNotWeb }: WebFrontContext): Promise<WebFront> {
+export interface WebFrontRules {
+  readonly web?: WebRules
+  readonly probes?: ProbeRules
+}
+
+/** @returns undefined where the listener takes nothing but gRPC */
+export async function webFront(options: WebFrontRules, context: WebFrontContext): Promise<WebFront | undefined> {
+  if (options.web === undefined && options.probes === undefined) return undefined
+  const { owner, http1, isReady, onNotWeb } = context
   const { Cors } = await import('../web/cors.ts')
   const { WebStream } = await import('../web/web-stream.ts')
   const open = (stream: Stream, session: ServerSession) => owner.onStream(stream, session)
-  let context: WebContext = { cors: new Cors(options), open, onNotWeb }
+  const contextOf = ({ web, probes }: WebFrontRules): WebContext => ({
+    ...{ cors: web && new Cors(web), probes },
+    ...{ open, isReady, onNotWeb },
+  })
+  let shared = contextOf(options)
   return {
-    owner: { ...owner, onStream: (stream, session) => new WebStream(context, stream, session) },
+    owner: { ...owner, onStream: (stream, session) => new WebStream(shared, stream, session) },
     http1: await http1(),
     update: next => {
-      context = { ...context, cors: new Cors(next) }
+      shared = contextOf(next)
     },
   }
 }

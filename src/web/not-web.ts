@@ -22,6 +22,15 @@ export function notWeb(method: string, contentType: string): Explanation {
   }
 }
 
+/** Where it answers probes over HTTP/1.1, and nothing else. */
+export function notGrpc(method: string): Explanation {
+  const isPage = method === 'GET' || method === 'HEAD'
+  return {
+    status: isPage ? 404 : 505,
+    sentence: 'This port speaks gRPC over HTTP/2. Over HTTP/1.1 it answers probes only.\n',
+  }
+}
+
 export function plainAnswer(status: number, sentence: string): HeaderBlock {
   const block = [
     field(':status', String(status)),

@@ -19,7 +19,8 @@ import { ErrorCode } from '../wire/errors.ts'
 import { unsendable } from '../wire/message-rules.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { type Allowed, type Cors, exposing, isPreflight } from './cors.ts'
-import { notWeb, plainAnswer } from './not-web.ts'
+import { notGrpc, notWeb, plainAnswer } from './not-web.ts'
+import { isProbe, type ProbeRules, probeHead, probeText } from './probe.ts'
 
 /** Why such a call is not forwarded. */
 export type Unfit = 'web-origin' | 'web-body'
@@ -35,7 +36,11 @@ export interface WebCall extends StreamOwner {
 
 /** What such streams of a listener share. */
 export interface WebContext {
-  readonly cors: Cors
+  /** Undefined: gRPC-Web is not taken. */
+  readonly cors: Cors | undefined
+  /** Undefined: probes are not answered. */
+  readonly probes: ProbeRules | undefined
+  readonly isReady: () => boolean
   readonly open: (stream: Stream, session: ServerSession) => WebCall
   /** HTTP/1.1 that is not gRPC-Web; it was answered. */
   readonly onNotWeb: (session: ServerSession, detail: string) => void
@@ -77,16 +82,15 @@ export class WebStream implements Stream, StreamOwner {
   }
 
   #begin(block: HeaderBlock, endStream: boolean, oversized: boolean): void {
-    const { cors, open, onNotWeb } = this.#context
-    const { method, contentType, authority } = readHead(block)
-    if (isPreflight(method, block)) return this.#answer(cors.preflight(block, authority), endStream)
+    const { cors, probes, open } = this.#context
+    const { method, contentType, authority, path } = readHead(block)
+    if (probes !== undefined && (method === 'GET' || method === 'HEAD') && isProbe(probes, path))
+      return this.#answerProbe(method, endStream)
+    if (cors !== undefined && isPreflight(method, block))
+      return this.#answer(cors.preflight(block, authority), endStream)
     const type = method === 'POST' ? webTypeOf(contentType) : undefined
-    if (type === undefined) {
-      if (this.#session.http1) {
-        const { status, sentence } = notWeb(method, contentType)
-        onNotWeb(this.#session, `HTTP ${status}: ${sentence}`)
-        return this.#answer(plainAnswer(status, sentence), endStream, sentence)
-      }
+    if (cors === undefined || type === undefined) {
+      if (this.#session.http1) return this.#answerNotWeb(method, contentType, endStream)
       this.#call = open(this.#down, this.#session)
       return oversized ? this.#call.onOversized(block, endStream) : this.#call.onHeaders(block, endStream)
     }
@@ -98,6 +102,18 @@ export class WebStream implements Stream, StreamOwner {
     const request = requestOf(block, type)
     if (oversized) this.#call.onOversized(request, endStream)
     else this.#call.onHeaders(request, endStream, this.#allowed === undefined ? 'web-origin' : undefined)
+  }
+
+  #answerProbe(method: 'GET' | 'HEAD', requestEnded: boolean): void {
+    const isReady = this.#context.isReady()
+    this.#answer(probeHead(isReady), requestEnded, method === 'GET' ? probeText(isReady) : '')
+  }
+
+  #answerNotWeb(method: string, contentType: string, requestEnded: boolean): void {
+    const { cors, onNotWeb } = this.#context
+    const { status, sentence } = cors === undefined ? notGrpc(method) : notWeb(method, contentType)
+    onNotWeb(this.#session, `HTTP ${status}: ${sentence}`)
+    this.#answer(plainAnswer(status, sentence), requestEnded, method === 'HEAD' ? '' : sentence)
   }
 
   /** Without a call. */

@@ -52,6 +52,8 @@ function open(http1?: true) {
   const notWeb: string[] = []
   const context = {
     cors: new Cors(RULES),
+    probes: undefined,
+    isReady: () => true,
     open: (stream: Stream) => {
       const call = new Call(stream)
       calls.push(call)

@@ -18,6 +18,8 @@ export interface ListenerOptions {
    * default: false.
    */
   readonly web?: boolean | WebOptions
+  /** Answer GET and HEAD of a path, over HTTP/1.1 too: 200 while the proxy is ready, else 503. */
+  readonly probes?: ProbeOptions
   /**
    * Connections come from load balancers that say whose they are, by the PROXY protocol (version 1 or 2), before TLS if
    * there is any.
@@ -27,6 +29,12 @@ export interface ListenerOptions {
   readonly require?: RequirementOptions
   /** Serve TLS (ALPN h2) instead of plaintext h2c. */
   readonly tls?: ListenerTlsOptions
+}
+
+/** Probes of load balancers that do not speak gRPC. */
+export interface ProbeOptions {
+  /** The path that they ask for, as `/healthz`. */
+  readonly path: string
 }
 
 /** Whose word is taken about addresses of clients. */

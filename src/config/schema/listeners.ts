@@ -91,6 +91,17 @@ export const listener = strict({
     description: 'How HTTP/2 is carried toward clients',
   }),
   web,
+  probes: strict({
+    path: z
+      .string()
+      .regex(/^\/[A-Za-z0-9._~/-]*$/, { error: 'is a path: /healthz' })
+      .meta({ description: 'The path that they ask for, as `/healthz`' }),
+  })
+    .optional()
+    .meta({
+      description:
+        'Answer GET and HEAD of a path, over HTTP/1.1 too: 200 while the proxy is [ready](operate.md#the-admin-address), else 503',
+    }),
   proxyProtocol: proxyProtocol.optional().meta({
     description:
       'Connections come from load balancers that say whose they are, by the PROXY protocol (version 1 or 2), before TLS if there is any',
