@@ -15,6 +15,7 @@ export interface WebFrontContext {
   readonly owner: CallsOwner
   readonly http1: () => Promise<Http1Transport>
   readonly isReady: () => boolean
+  readonly memory: WebContext['memory']
   readonly onNotWeb: WebContext['onNotWeb']
 }
 
@@ -34,13 +35,13 @@ export interface WebFrontRules {
 /** @returns undefined where the listener takes nothing but gRPC */
 export async function webFront(options: WebFrontRules, context: WebFrontContext): Promise<WebFront | undefined> {
   if (options.web === undefined && options.probes === undefined) return undefined
-  const { owner, http1, isReady, onNotWeb } = context
+  const { owner, http1, isReady, memory, onNotWeb } = context
   const { Cors } = await import('../web/cors.ts')
   const { WebStream } = await import('../web/web-stream.ts')
   const open = (stream: Stream, session: ServerSession) => owner.onStream(stream, session)
   const contextOf = ({ web, probes }: WebFrontRules): WebContext => ({
     ...{ cors: web && new Cors(web), probes },
-    ...{ open, isReady, onNotWeb },
+    ...{ open, isReady, memory, onNotWeb },
   })
   let shared = contextOf(options)
   return {

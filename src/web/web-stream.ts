@@ -3,9 +3,11 @@
  * content type, base64 and the trailers are translated here, and no message is looked at. Any other request goes on as
  * it came, with the client's stream itself to answer on.
  */
+import { type ConnectType, connectTypeOf } from '../grpc/connect.ts'
 import { field, firstValue, readHead } from '../grpc/metadata.ts'
 import { Base64Reader, toBase64, trailersFrame } from '../grpc/web-frame.ts'
 import { answersInText, grpcType, type WebType, webTypeFor, webTypeOf } from '../grpc/web-type.ts'
+import type { CallMemory } from '../transport/call-memory.ts'
 import {
   type HeaderBlock,
   type HeaderField,
@@ -18,6 +20,7 @@ import {
 import { ErrorCode } from '../wire/errors.ts'
 import { unsendable } from '../wire/message-rules.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
+import { ConnectCall } from './connect-call.ts'
 import { type Allowed, type Cors, exposing, isPreflight } from './cors.ts'
 import { notGrpc, notWeb, plainAnswer } from './not-web.ts'
 import { isProbe, type ProbeRules, probeHead, probeText } from './probe.ts'
@@ -41,6 +44,8 @@ export interface WebContext {
   /** Undefined: probes are not answered. */
   readonly probes: ProbeRules | undefined
   readonly isReady: () => boolean
+  /** For responses that wait here. */
+  readonly memory: CallMemory
   readonly open: (stream: Stream, session: ServerSession) => WebCall
   /** HTTP/1.1 that is not gRPC-Web; it was answered. */
   readonly onNotWeb: (session: ServerSession, detail: string) => void
@@ -88,6 +93,10 @@ export class WebStream implements Stream, StreamOwner {
       return this.#answerProbe(method, endStream)
     if (cors !== undefined && isPreflight(method, block))
       return this.#answer(cors.preflight(block, authority), endStream)
+    if (cors !== undefined && method === 'POST') {
+      const connect = connectTypeOf(contentType, firstValue(block, 'connect-protocol-version'))
+      if (connect !== undefined) return this.#beginConnect(connect, cors, block, endStream, oversized)
+    }
     const type = method === 'POST' ? webTypeOf(contentType) : undefined
     if (cors === undefined || type === undefined) {
       if (this.#session.http1) return this.#answerNotWeb(method, contentType, endStream)
@@ -102,6 +111,16 @@ export class WebStream implements Stream, StreamOwner {
     const request = requestOf(block, type)
     if (oversized) this.#call.onOversized(request, endStream)
     else this.#call.onHeaders(request, endStream, this.#allowed === undefined ? 'web-origin' : undefined)
+  }
+
+  #beginConnect(type: ConnectType, cors: Cors, block: HeaderBlock, endStream: boolean, oversized: boolean): void {
+    const { open, memory } = this.#context
+    const allowed = cors.allows(firstValue(block, 'origin'), readHead(block).authority)
+    const fields = allowed?.fields ?? []
+    const corsOf = (response: HeaderBlock) => (fields.length === 0 ? [] : [...fields, ...exposing(response)])
+    this.#call = new ConnectCall({ open, memory, cors: corsOf }, type, this.#down, this.#session)
+    if (oversized) this.#call.onOversized(block, endStream)
+    else this.#call.onHeaders(block, endStream, allowed === undefined ? 'web-origin' : undefined)
   }
 
   #answerProbe(method: 'GET' | 'HEAD', requestEnded: boolean): void {

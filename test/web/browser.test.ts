@@ -35,6 +35,8 @@ t.test('in a browser', { skip: browser === undefined && 'no Chromium on this mac
         page.evaluate(`(async () => { const types = new Uint8Array([${TYPES.join()}]); return ${call} })()`)
 
       t.same(await run(`connectReport('${url}', types, 'connect ${version}')`), EXPECTED, 'connect-web')
+      const connect = `connectReport('${url}', types, 'connect protocol ${version}', 'connect')`
+      t.same(await run(connect), EXPECTED, 'connect-web, with the protocol of Connect')
       t.same(await run(`grpcWebReport('${url}', types, 'text', 'text ${version}')`), EXPECTED, 'grpc-web, text')
       const binary = `grpcWebReport('${url}', types, 'binary', 'binary ${version}')`
       t.same(await run(binary), { ...EXPECTED, ...WITHOUT_STREAMS }, 'grpc-web, binary')

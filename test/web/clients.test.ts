@@ -15,6 +15,11 @@ t.test('connect-web in Node, over HTTP/1.1', async t => {
   t.same(await connectReport(url, TYPES, 'node'), EXPECTED)
 })
 
+t.test('connect-web in Node, with the protocol of Connect', async t => {
+  const { url } = await scene(t, true)
+  t.same(await connectReport(url, TYPES, 'node connect', 'connect'), EXPECTED)
+})
+
 t.test('connect-web in Node that stops reading stops the backend, and gets everything in the end', async t => {
   const { url, sent } = await scene(t, true)
   let bytes = Number.POSITIVE_INFINITY

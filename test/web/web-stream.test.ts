@@ -1,5 +1,6 @@
 /** gRPC-Web on one side of a stream, gRPC on the other. */
 import t from 'tap'
+import { CallMemory } from '../../src/transport/call-memory.ts'
 import type { HeaderBlock, ServerSession, Stream, StreamEnd } from '../../src/transport/transport.ts'
 import { Cors, type WebRules } from '../../src/web/cors.ts'
 import { type Unfit, type WebCall, WebStream } from '../../src/web/web-stream.ts'
@@ -54,6 +55,7 @@ function open(http1?: true) {
     cors: new Cors(RULES),
     probes: undefined,
     isReady: () => true,
+    memory: new CallMemory(1_000_000),
     open: (stream: Stream) => {
       const call = new Call(stream)
       calls.push(call)

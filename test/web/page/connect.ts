@@ -1,17 +1,20 @@
 /** All kinds of calls by @connectrpc/connect-web, in Node and in a page. */
 import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf'
 import { ConnectError, type Transport } from '@connectrpc/connect'
-import { createGrpcWebTransport } from '@connectrpc/connect-web'
+import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-web'
 import { type AnyMessage, DETAILS, latin1, make, methodOf, type Report, serviceOf } from './messages.ts'
 
 type Result = { header: Headers; trailer: Headers }
+
+export type Protocol = 'grpc-web' | 'connect'
 
 class Calls {
   readonly #transport: Transport
   readonly #service
 
-  constructor(baseUrl: string, descriptors: Uint8Array) {
-    this.#transport = createGrpcWebTransport({ baseUrl })
+  constructor(baseUrl: string, descriptors: Uint8Array, protocol: Protocol) {
+    const create = protocol === 'connect' ? createConnectTransport : createGrpcWebTransport
+    this.#transport = create({ baseUrl, useBinaryFormat: true })
     this.#service = serviceOf(descriptors, 'verbatim.testservice.v1.TestService')
   }
 
@@ -57,8 +60,13 @@ async function failed(call: Promise<unknown>): Promise<ConnectError> {
   throw new Error('the call did not fail')
 }
 
-export async function connectReport(baseUrl: string, descriptors: Uint8Array, id: string): Promise<Report> {
-  const calls = new Calls(baseUrl, descriptors)
+export async function connectReport(
+  baseUrl: string,
+  descriptors: Uint8Array,
+  id: string,
+  protocol: Protocol = 'grpc-web',
+): Promise<Report> {
+  const calls = new Calls(baseUrl, descriptors, protocol)
   const echo = { 'x-echo-trailer': 'at the end' }
   const unary = await calls.unary('Ping', { value: 'hällo' }, echo)
   const error = await failed(
@@ -119,8 +127,9 @@ export async function readSlowly(
   descriptors: Uint8Array,
   fields: object,
   go: () => Promise<void>,
+  protocol: Protocol = 'grpc-web',
 ): Promise<number> {
-  const calls = new Calls(baseUrl, descriptors)
+  const calls = new Calls(baseUrl, descriptors, protocol)
   let count = 0
   for await (const reply of calls.stream(fields, {}, undefined, {})) {
     if (reply.counter !== count++) throw new Error(`reply ${reply.counter} after ${count - 1}`)
