@@ -4,7 +4,8 @@ import type { Http1Transport } from '../transport/http1/server.ts'
 import type { ServerSession, Stream } from '../transport/transport.ts'
 import type { WebRules } from '../web/cors.ts'
 import type { ProbeRules } from '../web/probe.ts'
-import type { WebCall, WebContext } from '../web/web-stream.ts'
+import type { WebCall } from '../web/web-call.ts'
+import type { WebContext } from '../web/web-stream.ts'
 
 /** Who makes calls of streams. */
 export interface CallsOwner extends AcceptorOwner {

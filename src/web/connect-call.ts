@@ -10,7 +10,7 @@ import type { CallMemory } from '../transport/call-memory.ts'
 import type { HeaderBlock, HeaderField, ServerSession, Stream, StreamEnd } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
-import type { Unfit, WebCall } from './web-stream.ts'
+import type { Unfit, WebCall } from './web-call.ts'
 
 export interface ConnectContext {
   readonly open: (stream: Stream, session: ServerSession) => WebCall

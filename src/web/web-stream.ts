@@ -24,18 +24,7 @@ import { ConnectCall } from './connect-call.ts'
 import { type Allowed, type Cors, exposing, isPreflight } from './cors.ts'
 import { notGrpc, notWeb, plainAnswer } from './not-web.ts'
 import { isProbe, type ProbeRules, probeHead, probeText } from './probe.ts'
-
-/** Why such a call is not forwarded. */
-export type Unfit = 'web-origin' | 'web-body'
-
-/** The call behind it. */
-export interface WebCall extends StreamOwner {
-  /** @param unfit the call has to answer with this */
-  onHeaders(block: HeaderBlock, endStream: boolean, unfit?: Unfit): void
-  onOversized(block: HeaderBlock, endStream: boolean): void
-  /** The rest of its request cannot be read. */
-  onUnfit(why: Unfit): void
-}
+import type { WebCall } from './web-call.ts'
 
 /** What such streams of a listener share. */
 export interface WebContext {

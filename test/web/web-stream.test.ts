@@ -3,7 +3,8 @@ import t from 'tap'
 import { CallMemory } from '../../src/transport/call-memory.ts'
 import type { HeaderBlock, ServerSession, Stream, StreamEnd } from '../../src/transport/transport.ts'
 import { Cors, type WebRules } from '../../src/web/cors.ts'
-import { type Unfit, type WebCall, WebStream } from '../../src/web/web-stream.ts'
+import type { Unfit, WebCall } from '../../src/web/web-call.ts'
+import { WebStream } from '../../src/web/web-stream.ts'
 import { block, FakeStream } from '../support/fake-transport.ts'
 
 const RULES: WebRules = { origins: ['https://app.test'], credentials: false, maxAgeMs: 0 }
