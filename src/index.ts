@@ -34,6 +34,7 @@ export type {
   Target,
 } from './routing/director.ts'
 export type { Gate } from './routing/gate.ts'
+export { defineChanges, type FieldChanges, type MetadataChanges } from './routing/metadata-changes.ts'
 export { type CallPolicy, definePolicy } from './routing/policy.ts'
 export type { RetryPolicy } from './routing/retry-policy.ts'
 export type { BoundAddress } from './transport/listening-socket.ts'

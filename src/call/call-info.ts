@@ -1,8 +1,10 @@
 /** What a director sees of a call. Its parts are made when they are asked for, not before. */
 import { firstValue, type RequestHead } from '../grpc/metadata.ts'
 import type { CallInfo, CallNotes, MetadataView } from '../routing/director.ts'
+import type { CallEdits } from '../routing/metadata-changes.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 import type { RelayContext } from './context.ts'
+import type { RequestId } from './request-id.ts'
 
 export class RoutedCall implements CallInfo, MetadataView {
   readonly path: string
@@ -11,6 +13,9 @@ export class RoutedCall implements CallInfo, MetadataView {
   readonly authority: string
   readonly peer: Peer
   readonly fields: HeaderBlock
+  readonly #id: RequestId | undefined
+  /** What its route changes of its metadata, once that is known. */
+  edits: CallEdits | undefined
   #notes: CallNotes | undefined
   #abort: AbortController | undefined
   #aborted = false
@@ -18,17 +23,22 @@ export class RoutedCall implements CallInfo, MetadataView {
   /** Most calls have none or one. */
   #told: (() => void) | (() => void)[] | undefined
 
-  constructor(head: RequestHead, fields: HeaderBlock, peer: Peer) {
+  constructor(head: RequestHead, fields: HeaderBlock, peer: Peer, id?: RequestId) {
     this.path = head.path
     this.service = head.called?.service ?? ''
     this.method = head.called?.method ?? ''
     this.authority = head.authority
     this.fields = fields
     this.peer = peer
+    this.#id = id
   }
 
   get metadata(): MetadataView {
     return this
+  }
+
+  get requestId(): string | undefined {
+    return this.#id?.field.value
   }
 
   get notes(): CallNotes {

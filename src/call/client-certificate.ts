@@ -3,7 +3,7 @@
  * The form is Envoy's: `By=…;Hash=…;Subject="…";URI=…;DNS=…`, and a comma between one proxy and the next.
  */
 import { type AddedField, field, removed } from '../grpc/metadata.ts'
-import { altNames } from '../transport/alt-names.ts'
+import { altNames, distinguishedName } from '../transport/alt-names.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
 
 /**
@@ -72,20 +72,4 @@ function isPlain(name: string): boolean {
 /** "If ',', ';' or '=' appear in a value, the value should be double-quoted", and a quote has a backslash before it. */
 function quoted(name: string): string {
   return /[,;="]/.test(name) ? `"${name.replaceAll('"', '\\"')}"` : name
-}
-
-/**
- * As in RFC 2253: the last part first, on one line. Node has a line for each part, with RFC 2253's escapes. Quotes, backslashes
- * and what is not ASCII become pairs of hexadecimal digits (§2.4), so that whoever reads the value finds its end.
- */
-function distinguishedName(subject: string): string {
-  const parts = (subject ?? '')
-    .split('\n')
-    .map(part => part.replaceAll(' + ', '+').replace(/\\["\\]|[^ -~]/gu, hexadecimal))
-  return parts.toReversed().join(',')
-}
-
-function hexadecimal(text: string): string {
-  const character = text.length === 2 && text.startsWith('\\') ? text[1]! : text
-  return [...Buffer.from(character)].map(byte => `\\${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
 }

@@ -15,7 +15,7 @@ import type { CallRequest } from './request.ts'
 export function answer(down: Stream, failure: Failure, request: CallRequest): void {
   if (failure.token === 'upstream-refused' && down.knowsResets !== false) return down.reset(ErrorCode.REFUSED_STREAM)
   try {
-    down.sendHeaders(request.responseOf(answerTo(failure, request.head.contentType)), true)
+    down.sendHeaders(request.responseOf(answerTo(failure, request.head.contentType), true), true)
   } catch {
     return down.reset(ErrorCode.INTERNAL_ERROR)
   }
@@ -72,6 +72,7 @@ const PATIENCE_MS = 5_000
 export class Farewell {
   readonly #down: Stream
   readonly #failure: Failure
+  readonly #request: CallRequest
   readonly #clock: Clock
   readonly #wheel: TimerWheel
   readonly #timer: WheelTimer = new WheelTimer(() => this.#look())
@@ -79,9 +80,15 @@ export class Farewell {
   /** Nothing was sent: the end of the client's session says it. */
   #left = false
 
-  constructor(down: Stream, failure: Failure, context: { readonly clock: Clock; readonly wheel: TimerWheel }) {
+  constructor(
+    down: Stream,
+    failure: Failure,
+    request: CallRequest,
+    context: { readonly clock: Clock; readonly wheel: TimerWheel },
+  ) {
     this.#down = down
     this.#failure = failure
+    this.#request = request
     this.#clock = context.clock
     this.#wheel = context.wheel
   }
@@ -105,7 +112,7 @@ export class Farewell {
 
   #sendTrailers(): boolean {
     try {
-      this.#down.sendTrailers(ownTrailers(this.#failure))
+      this.#down.sendTrailers(this.#request.trailersOf(ownTrailers(this.#failure)))
       return true
     } catch {
       // The client takes no header list as large as this one.

@@ -5,6 +5,7 @@ import type { AddedField, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { CallPriority, Target } from '../routing/director.ts'
 import { isPromise, Refusal } from '../routing/gate.ts'
+import { editsOf } from '../routing/metadata-changes.ts'
 import { type DefinedPolicy, definedPolicy } from '../routing/policy.ts'
 import { checkAuthority } from './added-fields.ts'
 import type { RoutedCall } from './call-info.ts'
@@ -83,6 +84,7 @@ function answer(
     checkAuthority(authority)
     priority = target.priority
     if (target.policy !== undefined) policy = definedPolicy(target.policy)
+    if (target.changes !== undefined) call.edits = editsOf(target.changes, call, backend?.name ?? '')
     added = context.addedFields(call.peer, head, call.fields, target)
   } catch (cause) {
     context.onFault("the director's answer cannot be sent", call.path, cause)

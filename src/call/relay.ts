@@ -117,7 +117,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
       this.#deadline = Deadline.start(head.timeout, this.#startMs, context, failure => this.fail(failure))
       if (this.#deadline === undefined) return
     }
-    this.#call = new RoutedCall(head, block, this.#peer)
+    this.#call = new RoutedCall(head, block, this.#peer, this.#request.id)
     askDirector(context, this.#call, head, this)
   }
 
@@ -172,8 +172,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
 
   onRoute(backend: Backend, authority: string | undefined, added: readonly AddedField[], policy?: DefinedPolicy): void {
     this.#backend = backend
-    this.#request.authority = authority
-    this.#request.added = added
+    this.#request.routed(authority, added, this.#call!.edits)
     if (policy !== undefined) {
       this.#deadline = Deadline.under(policy, this.#deadline, this.#context, failure => this.fail(failure))
       if (policy.counts) this.#recorder ??= counting()
@@ -231,7 +230,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
     if (endStream && this.#again(statusOfAnswer(block), 'status', undefined, block)) return
     this.#response = block
     try {
-      this.#down.sendHeaders(this.#request.responseOf(block), endStream)
+      this.#down.sendHeaders(this.#request.responseOf(block, endStream), endStream)
     } catch (error) {
       return this.fail(unsendable(error, this.#context, this.#request.head.path))
     }
@@ -263,13 +262,14 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
   }
 
   onResponseTrailers(block: HeaderBlock): void {
+    const sent = this.#request.trailersOf(block)
     try {
-      this.#down.sendTrailers(block)
+      this.#down.sendTrailers(sent)
     } catch (error) {
       return this.fail(unsendable(error, this.#context, this.#request.head.path))
     }
     // They wait behind DATA that the client does not take.
-    if (this.#down.queuedBytes > 0) this.#request.charge(listBytesOf(block))
+    if (this.#down.queuedBytes > 0) this.#request.charge(listBytesOf(sent))
     this.#answered(block)
   }
 
@@ -300,7 +300,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
     this.#call?.abort()
     if (!responding) return answer(this.#down, failure, this.#request)
     const within = this.#recorder === undefined ? this.#place !== BORDER : this.#recorder.response.within
-    this.#farewell = new Farewell(this.#down, failure, this.#context)
+    this.#farewell = new Farewell(this.#down, failure, this.#request, this.#context)
     // Until the client has taken what waits for it, that counts as held.
     if (!this.#farewell.say(!within && endsByTrailers(this.#response), this.#request.ended)) this.onWritable()
   }

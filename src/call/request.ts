@@ -7,6 +7,7 @@ import type { ClientShare } from '../backend/client-share.ts'
 import type { PolicyRetryReason, RetryReason } from '../backend/measures.ts'
 import {
   type AddedField,
+  editFields,
   editRequest,
   type Field,
   field,
@@ -15,6 +16,7 @@ import {
   readHead,
 } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
+import type { CallEdits } from '../routing/metadata-changes.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream, StreamEnd } from '../transport/transport.ts'
@@ -45,6 +47,7 @@ export class CallRequest {
   /** What the routing wants changed: another `:authority`, and fields to add. */
   authority: string | undefined
   added: readonly AddedField[] = NO_FIELDS
+  #edits: CallEdits | undefined
   /** Undefined: the call belongs to none. */
   trace: CallTrace | undefined
   /** Undefined: it has none. */
@@ -94,6 +97,13 @@ export class CallRequest {
     if (!this.#memory.take(this.#holder, bytes)) return false
     this.#callBytes = bytes
     return true
+  }
+
+  /** It is known where it goes, and what changes on the way. */
+  routed(authority: string | undefined, added: readonly AddedField[], edits: CallEdits | undefined): void {
+    this.authority = authority
+    this.added = added
+    this.#edits = edits
   }
 
   /** Data came while no attempt takes it. The bound is the client's window, which stays closed. */
@@ -189,9 +199,18 @@ export class CallRequest {
     this.#memory.give(this.#holder, this.#callBytes)
   }
 
-  /** The headers of its response, as the client gets them. */
-  responseOf(block: HeaderBlock): HeaderBlock {
+  /** The headers of its response, as the client gets them. At the end of the stream they are its trailers too. */
+  responseOf(block: HeaderBlock, endStream: boolean): HeaderBlock {
+    if (this.#edits !== undefined) {
+      if (this.#edits.response !== undefined) block = editFields(block, this.#edits.response)
+      if (endStream) block = this.trailersOf(block)
+    }
     return this.id?.responds ? withId(block, this.id) : block
+  }
+
+  trailersOf(block: HeaderBlock): HeaderBlock {
+    const trailers = this.#edits?.trailers
+    return trailers === undefined ? block : editFields(block, trailers)
   }
 
   /**
@@ -205,12 +224,15 @@ export class CallRequest {
     const added = this.#fieldsToAdd
     const scheme = address.tls === undefined ? 'http' : 'https'
     const own = this.trace?.attempt(address)
-    const without = own !== undefined && (own.replaces || added.length > 0) ? own.names : undefined
-    const ownId = id && fieldOf(id, added)
-    const withoutName = ownId !== undefined && (id!.replaces || added.length > 0) ? ownId.name : undefined
-    const block = editRequest(this.block, { scheme, authority, timeout, added, without, withoutName })
-    const more = ownId === undefined ? own?.fields : [...(own?.fields ?? NO_FIELDS), ownId]
-    stream.sendHeaders(block, ended && this.bytes === 0, more)
+    const edits = this.#edits?.request
+    const came = edits === undefined ? this.block : editFields(this.block, edits)
+    const more = added.length > 0 || edits !== undefined
+    const without = own !== undefined && (own.replaces || more) ? own.names : undefined
+    const ownId = id && fieldOf(id, edits === undefined ? added : [...added, ...edits.fields])
+    const withoutName = ownId !== undefined && (id!.replaces || more) ? ownId.name : undefined
+    const block = editRequest(came, { scheme, authority, timeout, added, without, withoutName })
+    const last = ownId === undefined ? own?.fields : [...(own?.fields ?? NO_FIELDS), ownId]
+    stream.sendHeaders(block, ended && this.bytes === 0, last)
     if (this.bytes === 0) return true
     const pieces = this.#more
     const writable = stream.sendData(this.#first, this.#start, this.#end, ended && pieces === undefined)

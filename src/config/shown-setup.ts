@@ -1,6 +1,9 @@
 /** What is in force, as an operator may see it: keys, tokens and values that go to backends are not shown. */
 import type { ProxySetup } from '../proxy/setup.ts'
 
+/** Parts of a route that change metadata. */
+const CHANGED: ReadonlySet<string> = new Set(['request', 'response', 'trailers'])
+
 const HIDDEN_TEXT = '[hidden]'
 
 /** Plain data for JSON. */
@@ -18,7 +21,10 @@ function shown(value: unknown, name: string, within: string): unknown {
   if (Array.isArray(value)) return value.map(each => shown(each, '', name))
   if (typeof value !== 'object') return value
   // Often they are credentials.
-  const hides = name === 'addMetadata' || (name === 'headers' && within === 'otlp')
+  const hides =
+    name === 'addMetadata' ||
+    ((name === 'set' || name === 'add') && CHANGED.has(within)) ||
+    (name === 'headers' && within === 'otlp')
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [key, hides ? HIDDEN_TEXT : shown(inner, key, name)]),
   )

@@ -136,6 +136,20 @@ export function removed(name: string): AddedField {
   return { ...field(name, ''), removes: true }
 }
 
+/** Fields that go, and fields that come behind the others. */
+export interface FieldEdits {
+  readonly names: ReadonlySet<string>
+  readonly fields: readonly Field[]
+}
+
+/** All others stay as they are, in their order. */
+export function editFields<F extends Field>(block: readonly F[], { names, fields }: FieldEdits): (F | Field)[] {
+  const out: (F | Field)[] = []
+  for (let i = 0; i < block.length; i++) if (!names.has(block[i]!.name)) out.push(block[i]!)
+  for (let i = 0; i < fields.length; i++) out.push(fields[i]!)
+  return out
+}
+
 /** What differs between the block that came and the one that goes upstream. */
 export interface RequestEdits {
   /** Of the upstream connection. */

@@ -3,6 +3,7 @@
  * implementation of it; a user's own function is another.
  */
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
+import type { MetadataChanges } from './metadata-changes.ts'
 import type { CallPolicy } from './policy.ts'
 
 /** What a director learns about a call. It is valid until the call ends. */
@@ -19,6 +20,8 @@ export interface CallInfo {
   /** `:authority` as it came, or `host` where a client sends only that, or empty. */
   readonly authority: string
   readonly metadata: MetadataView
+  /** Where requests have ids (`requestId`). */
+  readonly requestId?: string | undefined
   readonly peer: Peer
   /** What gates have found out of the call, by name; a director may look at it. It is made when it is asked for. */
   readonly notes: CallNotes
@@ -81,6 +84,8 @@ export interface Target {
   readonly metadata?: Readonly<Record<string, string | readonly string[]>>
   /** Names of metadata, in lower case, that are not forwarded. */
   readonly removeMetadata?: readonly string[]
+  /** Other changes, of the request's and the response's. What `defineChanges` made is read once, anything else for each call. */
+  readonly changes?: MetadataChanges | undefined
   /** How the call is treated on its way. What `definePolicy` made is checked once, anything else for each call. */
   readonly policy?: CallPolicy | undefined
 }

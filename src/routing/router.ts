@@ -10,11 +10,12 @@ import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, CallPriority, Director, Target } from './director.ts'
 import type { Gate } from './gate.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
+import { changesOf, type MetadataChanges } from './metadata-changes.ts'
 import { type CallPolicy, policyOf } from './policy.ts'
 import type { Services } from './services.ts'
 
 /** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
-export interface Route extends CallPolicy {
+export interface Route extends CallPolicy, MetadataChanges {
   /** Without it the rule takes every call. */
   readonly match?: RouteMatch
   readonly backend?: string
@@ -187,8 +188,8 @@ function compileAction(route: Route, order: number): Ungated {
     // flood us.
     return { kind: 'deny', error: new GrpcError(route.deny, route.message ?? 'refused by a route of the proxy') }
   }
-  const policy = policyOf(route)
-  if (route.backend !== undefined) return { kind: 'target', target: targetOf(route, route.backend, policy) }
+  const toTarget = targetsOf(route)
+  if (route.backend !== undefined) return { kind: 'target', target: toTarget(route.backend) }
   const choices: Choice[] = []
   let total = 0
   for (const { backend, weight } of route.backends ?? []) {
@@ -196,15 +197,18 @@ function compileAction(route: Route, order: number): Ungated {
       throw new TypeError(`route ${order}: the weight of ${backend} must be a positive number, it is ${weight}`)
     }
     total += weight
-    choices.push({ upTo: total, target: targetOf(route, backend, policy) })
+    choices.push({ upTo: total, target: toTarget(backend) })
   }
   if (choices.length === 0) throw new TypeError(`route ${order}: backends is empty`)
   return { kind: 'weighted', choices, total }
 }
 
-function targetOf(route: Route, backend: string, policy: CallPolicy | undefined): Target {
+/** Targets of a route differ in their backends. */
+function targetsOf(route: Route): (backend: string) => Target {
+  const [policy, changes] = [policyOf(route), changesOf(route)]
   const metadata = route.addMetadata && Object.freeze({ ...route.addMetadata })
-  return Object.freeze({ backend, authority: route.rewriteAuthority, metadata, priority: route.priority, policy })
+  const { rewriteAuthority: authority, priority } = route
+  return backend => Object.freeze({ backend, authority, metadata, priority, changes, policy })
 }
 
 function buildIndex(routes: readonly CompiledRoute[]): RouteIndex {

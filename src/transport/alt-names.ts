@@ -1,4 +1,4 @@
-/** The names of a certificate (subjectAltName, RFC 5280 §4.2.1.6), from the text that Node makes of them. */
+/** The names in a certificate: subjectAltName (RFC 5280 §4.2.1.6) and subject, from the texts that Node makes of them. */
 
 /** `DNS`, `URI`, `IP Address`, `email`, … */
 export interface AltName {
@@ -29,4 +29,20 @@ function plain(name: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * As in RFC 2253: the last part first, on one line. Node has a line for each part, with RFC 2253's escapes. Quotes, backslashes
+ * and what is not ASCII become pairs of hexadecimal digits (§2.4), so that whoever reads the value finds its end.
+ */
+export function distinguishedName(subject: string): string {
+  const parts = (subject ?? '')
+    .split('\n')
+    .map(part => part.replaceAll(' + ', '+').replace(/\\["\\]|[^ -~]/gu, hexadecimal))
+  return parts.toReversed().join(',')
+}
+
+function hexadecimal(text: string): string {
+  const character = text.length === 2 && text.startsWith('\\') ? text[1]! : text
+  return [...Buffer.from(character)].map(byte => `\\${byte.toString(16).padStart(2, '0').toUpperCase()}`).join('')
 }

@@ -18,6 +18,7 @@ import { hostile } from './hostile.ts'
 import { lifetimes } from './lifetimes.ts'
 import { losses } from './losses.ts'
 import { malformed } from './malformed.ts'
+import { metadataChanges } from './metadata-changes.ts'
 import { mirroring } from './mirroring.ts'
 import { places } from './places.ts'
 import { requestIds } from './request-ids.ts'
@@ -50,6 +51,7 @@ const THEMES = {
   mirroring,
   drain,
   'health service': healthService,
+  'metadata changes': metadataChanges,
   'back-pressure': backPressure,
   'stream limits': streamLimits,
   strangers,

@@ -40,6 +40,22 @@ export interface RouteOptions {
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */
   readonly addMetadata?: Readonly<Record<string, string | readonly string[]>>
+  /** Changes of what the backend gets. */
+  readonly request?: FieldChangesOptions
+  /** The same of the headers that the client gets, also of answers of the proxy itself. */
+  readonly response?: FieldChangesOptions
+  /** The same of the trailers that the client gets, also where they are its only headers. */
+  readonly trailers?: FieldChangesOptions
+}
+
+/** Changes of metadata. */
+export interface FieldChangesOptions {
+  /** By name: in the place of what came under it; with variables. */
+  readonly set?: Readonly<Record<string, string | readonly string[]>>
+  /** By name: behind what came; with variables. */
+  readonly add?: Readonly<Record<string, string | readonly string[]>>
+  /** Names that do not go on. */
+  readonly remove?: readonly string[]
 }
 
 /** Copies of calls. */

@@ -1,10 +1,12 @@
 /** Which call goes where. */
 import { z } from 'zod'
 import { STATUS_NAMES, type StatusName } from '../../grpc/status.ts'
+import { isOfProtocol } from '../../routing/metadata-changes.ts'
 import { AddressError, parseEndpointAddress } from '../address.ts'
 import { faults } from './faults.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
 import { requirement } from './gates.ts'
+import { changes } from './metadata-changes.ts'
 import { metadataConditions } from './metadata-condition.ts'
 import { mirror, retry, times } from './policy.ts'
 
@@ -55,17 +57,14 @@ const weighted = strict({
 const DENIALS = STATUS_NAMES.filter(name => name !== 'OK') as Exclude<StatusName, 'OK'>[]
 
 const addable = metadataName.superRefine((name, context) => {
-  if (!NOT_TO_ADD.has(name) && !name.startsWith('grpc-')) return
+  if (!isOfProtocol(name)) return
   context.addIssue({
     code: 'custom',
     message: `${name} belongs to the protocol, a route cannot add it`,
   })
 })
-/** Hop-by-hop fields (RFC 9113 §8.2.2), and those that say what the body is. */
-const NOT_TO_ADD = new Set(
-  'connection keep-alive proxy-connection transfer-encoding upgrade te host content-type content-length'.split(' '),
-)
 
+const CHANGES = Object.keys(changes) as (keyof typeof changes)[]
 const TIMES = Object.keys(times) as (keyof typeof times)[]
 
 export const route = strict({
@@ -119,6 +118,7 @@ export const route = strict({
       description: 'Added to the request; a name that the client sent too is replaced',
       'x-type': 'map of strings or lists',
     }),
+  ...changes,
 }).superRefine((given, context) => {
   const actions = (['backend', 'backends', 'deny'] as const).filter(key => given[key] !== undefined)
   const refuse = (message: string, path: string[] = []) => context.addIssue({ code: 'custom', path, message })
@@ -129,6 +129,7 @@ export const route = strict({
   } else {
     const unused = [
       ...(['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', 'mirror', 'retry'] as const),
+      ...CHANGES,
       ...TIMES,
     ] as const
     for (const key of unused) {

@@ -1,0 +1,147 @@
+/**
+ * What a route changes of metadata: of a request's, and of a response's headers and trailers. Nothing is decoded, and all
+ * fields that are not named go on as they came. Read once; a call without changes costs a look at an undefined field.
+ */
+import { type Field, type FieldEdits, field } from '../grpc/metadata.ts'
+import { fieldOnce, nameOf } from '../wire/hpack/interning.ts'
+import type { CallInfo } from './director.ts'
+import { type Template, templateOf } from './template.ts'
+
+/** Names in lower case; a value may have variables (`{peer.host}`), one of a name with `-bin` is base64 and has none. */
+export interface FieldChanges {
+  /** In the place of all fields of the name. Without a value for a variable there is none of this name. */
+  readonly set?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** Behind what there is. Without a value for a variable nothing is added. */
+  readonly add?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** Do not go on. */
+  readonly remove?: readonly string[] | undefined
+}
+
+/** A response that has headers only (Trailers-Only) has both: its headers are its trailers. */
+export interface MetadataChanges {
+  readonly request?: FieldChanges | undefined
+  /** Of the headers of a response. */
+  readonly response?: FieldChanges | undefined
+  /** Of the trailers of a response. */
+  readonly trailers?: FieldChanges | undefined
+}
+
+/** The changes of one call. */
+export interface CallEdits {
+  readonly request: FieldEdits | undefined
+  readonly response: FieldEdits | undefined
+  readonly trailers: FieldEdits | undefined
+}
+
+/** Hop-by-hop fields (RFC 9113 §8.2.2), and those that say what the body is. */
+const OF_PROTOCOL = new Set(
+  'connection keep-alive proxy-connection transfer-encoding upgrade te host content-type content-length'.split(' '),
+)
+
+/** Such a name belongs to gRPC or HTTP/2, and nobody but the proxy changes it. */
+export function isOfProtocol(name: string): boolean {
+  return OF_PROTOCOL.has(name) || name.startsWith('grpc-') || name.startsWith(':')
+}
+
+/** Base64 with or without its padding; several values with commas between them (PROTOCOL-HTTP2.md). */
+const BINARY = /^[A-Za-z0-9+/=,]*$/
+/** As the configuration has it: RFC 9113 §8.2.1, and gRPC's "ASCII-Value". */
+const NAME = /^[0-9a-z_.-]+$/
+const VALUE = /^(?! )[ -~]*(?<! )$/
+
+/** @returns what is wrong with a value that a route gives a field */
+export function wrongChange(name: string, value: string): string | undefined {
+  if (!VALUE.test(value)) return 'is printable ASCII without spaces at its ends'
+  if (name.endsWith('-bin'))
+    return BINARY.test(value) ? undefined : 'is base64, as the name ends with -bin; variables have no place in it'
+  try {
+    templateOf(value)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+type Part = keyof MetadataChanges
+const PARTS: readonly Part[] = ['request', 'response', 'trailers']
+
+type CompiledPart = FieldEdits | ((call: CallInfo, backend: string) => FieldEdits) | undefined
+type Compiled = Readonly<Record<Part, CompiledPart>> & { readonly same: CallEdits | undefined }
+
+/** Changes that were read and cannot change any more. */
+const known = new WeakMap<MetadataChanges, Compiled>()
+
+/**
+ * Changes that can be used for any number of calls, and are read once.
+ * @throws TypeError for a name or value that is not allowed
+ */
+export function defineChanges(changes: MetadataChanges): MetadataChanges {
+  const { request, response, trailers } = changes
+  const frozen = Object.freeze({ request, response, trailers })
+  known.set(frozen, compile(changes))
+  return frozen
+}
+
+/** @returns undefined where a route changes nothing */
+export function changesOf(route: MetadataChanges): MetadataChanges | undefined {
+  return PARTS.every(part => route[part] === undefined) ? undefined : defineChanges(route)
+}
+
+/**
+ * A director in plain JavaScript may say anything. What `defineChanges` made is not read again.
+ * @throws TypeError for a name or value that is not allowed
+ */
+export function editsOf(changes: MetadataChanges, call: CallInfo, backend: string): CallEdits {
+  const compiled = known.get(changes) ?? compile(changes)
+  if (compiled.same !== undefined) return compiled.same
+  const of = (part: CompiledPart) => (typeof part === 'function' ? part(call, backend) : part)
+  return { request: of(compiled.request), response: of(compiled.response), trailers: of(compiled.trailers) }
+}
+
+function compile(changes: MetadataChanges): Compiled {
+  const [request, response, trailers] = PARTS.map(part => compilePart(part, changes[part]))
+  const depends = [request, response, trailers].some(part => typeof part === 'function')
+  return { request, response, trailers, same: depends ? undefined : ({ request, response, trailers } as CallEdits) }
+}
+
+function compilePart(part: Part, changes: FieldChanges | undefined): CompiledPart {
+  if (changes === undefined) return undefined
+  const { set = {}, add = {}, remove = [] } = changes
+  const names = new Set([...Object.keys(set), ...remove])
+  for (const name of [...names, ...Object.keys(add)]) checkName(part, name)
+  const makers = [...Object.entries(set), ...Object.entries(add)].flatMap(([name, values]) =>
+    [values].flat().map(value => makerOf(part, name, value)),
+  )
+  if (makers.every(maker => typeof maker !== 'function')) return { names, fields: makers }
+  return (call, backend) => {
+    const fields: Field[] = []
+    for (const maker of makers) {
+      const made = typeof maker === 'function' ? maker(call, backend) : maker
+      if (made !== undefined) fields.push(made)
+    }
+    return { names, fields }
+  }
+}
+
+function checkName(part: Part, name: string): void {
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new TypeError(`${part}: ${JSON.stringify(name)} is not a name of metadata in lower case`)
+  }
+  if (isOfProtocol(name)) throw new TypeError(`${part}: ${name} belongs to the protocol and is not changed`)
+}
+
+function makerOf(
+  part: Part,
+  name: string,
+  value: unknown,
+): Field | ((call: CallInfo, backend: string) => Field | undefined) {
+  const wrong = typeof value === 'string' ? wrongChange(name, value) : 'is a text'
+  if (wrong !== undefined) throw new TypeError(`${part}: the value of ${name} ${wrong}`)
+  const text: string | Template = name.endsWith('-bin') ? (value as string) : templateOf(value as string)
+  if (typeof text === 'string') return field(name, text)
+  const key = nameOf(name)
+  return (call, backend) => {
+    const made = text(call, backend)
+    return made === undefined ? undefined : fieldOnce(key, made)
+  }
+}
