@@ -96,7 +96,16 @@ console.log(JSON.stringify({ api: Object.keys(api).sort(), body, status, path })
 t.test('ESM import, and a call through the proxy', async t => {
   writeFileSync(path.join(project, 'main.js'), PROXIED)
   t.same(JSON.parse(node(project, 'main.js')), {
-    api: ['ConfigError', 'GrpcError', 'Status', 'UnfitChange', 'createProxy', 'defineBackend', 'definePolicy'],
+    api: [
+      'ConfigError',
+      'GrpcError',
+      'Status',
+      'UnfitChange',
+      'createProxy',
+      'defineBackend',
+      'defineChanges',
+      'definePolicy',
+    ],
     body: '\0\0\0\0\x02hi',
     status: '0',
     path: '/pkg.Service/Method',
