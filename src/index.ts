@@ -33,8 +33,9 @@ export type {
   MetadataView,
   Target,
 } from './routing/director.ts'
+export type { FieldChanges, MetadataChanges } from './routing/field-changes.ts'
 export type { Gate } from './routing/gate.ts'
-export { defineChanges, type FieldChanges, type MetadataChanges } from './routing/metadata-changes.ts'
+export { defineChanges } from './routing/metadata-changes.ts'
 export { type CallPolicy, definePolicy } from './routing/policy.ts'
 export type { RetryPolicy } from './routing/retry-policy.ts'
 export type { BoundAddress } from './transport/listening-socket.ts'

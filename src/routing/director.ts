@@ -3,7 +3,7 @@
  * implementation of it; a user's own function is another.
  */
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
-import type { MetadataChanges } from './metadata-changes.ts'
+import type { MetadataChanges } from './field-changes.ts'
 import type { CallPolicy } from './policy.ts'
 
 /** What a director learns about a call. It is valid until the call ends. */

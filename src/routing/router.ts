@@ -8,9 +8,10 @@
 import { hostEndOf, normalAuthority } from '../grpc/authority.ts'
 import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, CallPriority, Director, Target } from './director.ts'
+import type { MetadataChanges } from './field-changes.ts'
 import type { Gate } from './gate.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
-import { changesOf, type MetadataChanges } from './metadata-changes.ts'
+import { changesOf } from './metadata-changes.ts'
 import { type CallPolicy, policyOf } from './policy.ts'
 import type { Services } from './services.ts'
 

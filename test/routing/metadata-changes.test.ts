@@ -2,7 +2,8 @@
 import t from 'tap'
 import { parseConfig } from '../../src/config/load.ts'
 import { ConfigError } from '../../src/config/problems.ts'
-import { defineChanges, editsOf, type FieldChanges } from '../../src/routing/metadata-changes.ts'
+import type { FieldChanges } from '../../src/routing/field-changes.ts'
+import { defineChanges, editsOf } from '../../src/routing/metadata-changes.ts'
 import type { Peer } from '../../src/transport/transport.ts'
 import { type Asked, call, HELLO } from './rig.ts'
 
