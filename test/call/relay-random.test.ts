@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Target } from '../../src/routing/director.ts'
+import { type CallPolicy, definePolicy } from '../../src/routing/policy.ts'
 import { block, type FakeStream } from '../support/fake-transport.ts'
 import { CallRig, CLIENT_CANCELS, lost, RESPONSE, request, resetByPeer, TRAILERS } from './rig.ts'
 
@@ -10,11 +11,22 @@ const EVENTS = [
   ...['client resets', 'client is lost', 'client is slow', 'client is quick', 'client side settles'],
   ...['director answers', 'director fails', 'session ready', 'connect fails', 'no streams', 'streams', 'GOAWAY'],
   ...['interim', 'response headers', 'response headers', 'Trailers-Only', 'response data', 'response data'],
+  ...['UNAVAILABLE alone', 'UNAVAILABLE alone', 'pushback'],
   ...['response end', 'response trailers', 'backend resets', 'backend refuses', 'backend refuses', 'backend is lost'],
   ...['backend never saw it', 'backend is slow', 'backend is quick', 'backend side settles'],
   ...['a little time', 'a long time', 'abort'],
 ] as const
 type Event = (typeof EVENTS)[number]
+
+const UNAVAILABLE = block({ ':status': '200', 'grpc-status': '14' })
+const PUSHBACK = block({ ':status': '200', 'grpc-status': '14', 'grpc-retry-pushback-ms': '20' })
+
+const POLICIES = [
+  undefined,
+  definePolicy({ retry: { maxAttempts: 4, codes: ['UNAVAILABLE', 'INTERNAL'], perAttemptTimeoutMs: 1_000 } }),
+  definePolicy({ timeoutMs: 2_000, responseHeadersTimeoutMs: 500, retry: {} }),
+  definePolicy({ idleTimeoutMs: 2_000, retry: {} }),
+]
 
 class Play {
   readonly rig: CallRig
@@ -28,8 +40,10 @@ class Play {
   /** Of which upstream streams response headers came. */
   readonly #responding = new Set<FakeStream>()
   #piece = 0
+  readonly #target: Target
 
-  constructor(patient: boolean, cold: boolean, timeout: string | undefined) {
+  constructor(patient: boolean, cold: boolean, timeout: string | undefined, policy: CallPolicy | undefined) {
+    this.#target = { backend: 'main', policy }
     const thenable = {
       // biome-ignore lint/suspicious/noThenProperty: a promise that settles within the turn
       then: (ok: (target: Target) => void, ko: (error: unknown) => void) => {
@@ -39,7 +53,7 @@ class Play {
     this.rig = new CallRig({
       cold,
       replayBytes: 12,
-      director: () => (patient ? (thenable as never) : { backend: 'main' }),
+      director: () => (patient ? (thenable as never) : this.#target),
     })
     const { down, relay } = this.rig.open(request(timeout === undefined ? {} : { 'grpc-timeout': timeout }))
     this.down = down
@@ -73,11 +87,11 @@ class Play {
     up.data(text, endStream)
   }
 
-  #responseHeaders(endStream: boolean): void {
+  #responseHeaders(endStream: boolean, fields = endStream ? TRAILERS : RESPONSE): void {
     const up = this.#up
     if (up === undefined || this.#responding.has(up)) return
     this.#responding.add(up)
-    up.headers(endStream ? TRAILERS : RESPONSE, endStream)
+    up.headers(fields, endStream)
   }
 
   #closeUp(end: Parameters<FakeStream['close']>[0]): void {
@@ -98,7 +112,7 @@ class Play {
     'client is quick': () => this.down.ended === undefined && !this.down.writable && this.down.drained(),
     'client side settles': () => this.down.settle(),
     'director answers': () => {
-      this.#answer?.ok({ backend: 'main' })
+      this.#answer?.ok(this.#target)
       this.#answer = undefined
     },
     'director fails': () => {
@@ -116,6 +130,8 @@ class Play {
     },
     'response headers': () => this.#responseHeaders(false),
     'Trailers-Only': () => this.#responseHeaders(true),
+    'UNAVAILABLE alone': () => this.#responseHeaders(true, UNAVAILABLE),
+    pushback: () => this.#responseHeaders(true, PUSHBACK),
     'response data': () => this.#responseData(this.#text(), false),
     'response end': () => this.#responseData('', true),
     'response trailers': () => {
@@ -180,7 +196,7 @@ class Play {
 
 /** Ends that a record may tell of; anything else was made up. */
 const REASONS =
-  /^(|deadline|director-failed|unreachable|queue-timeout|shutting-down|upstream-(reset|lost|refused)|reset-CANCEL|disconnected)$/
+  /^(|deadline|director-failed|unreachable|queue-timeout|shutting-down|upstream-(reset|lost|refused)|idle-timeout|attempt-timeout|response-headers-timeout|reset-CANCEL|disconnected)$/
 
 t.test('random interleavings', async t => {
   const seen = new Map<string, number>()
@@ -189,9 +205,10 @@ t.test('random interleavings', async t => {
       fc.boolean(),
       fc.boolean(),
       fc.constantFrom(undefined, undefined, '50m', '20S'),
+      fc.constantFrom(...POLICIES),
       fc.array(fc.constantFrom(...EVENTS), { minLength: 1, maxLength: 40 }),
-      (patient, cold, timeout, events) => {
-        const play = new Play(patient, cold, timeout)
+      (patient, cold, timeout, policy, events) => {
+        const play = new Play(patient, cold, timeout, policy)
         play.check()
         for (const event of events) {
           play.play[event]()
@@ -207,7 +224,7 @@ t.test('random interleavings', async t => {
         if (status === 0 && endedBy !== 'backend') throw new Error('OK without a backend')
       },
     ),
-    { numRuns: 6_000 },
+    { numRuns: 8_000 },
   )
   for (const end of [
     'backend ',
@@ -215,6 +232,7 @@ t.test('random interleavings', async t => {
     'proxy deadline',
     'client disconnected',
     'backend upstream-lost',
+    'proxy idle-timeout',
   ]) {
     t.ok(seen.has(end), `met: ${end}`)
   }

@@ -21,6 +21,7 @@ import { malformed } from './malformed.ts'
 import { metadataChanges } from './metadata-changes.ts'
 import { mirroring } from './mirroring.ts'
 import { places } from './places.ts'
+import { policyRetries } from './policy-retries.ts'
 import { requestIds } from './request-ids.ts'
 import { resets } from './resets.ts'
 import { retries } from './retries.ts'
@@ -44,6 +45,7 @@ const THEMES = {
   losses,
   goaway,
   retries,
+  'retries by policy': policyRetries,
   deadlines,
   directors,
   routing,
