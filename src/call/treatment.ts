@@ -151,7 +151,7 @@ function copyOf(
   call: Treated,
   context: TreatmentContext,
 ): Copy | undefined {
-  if (share < 1 && Math.random() >= share) return undefined
+  if (share < 1 && (context.random ?? Math.random)() >= share) return undefined
   const { path } = call.parts.request.head
   const backend = context.routes.backend(named)
   if (backend === undefined) {
