@@ -61,17 +61,17 @@ export interface AskedHost {
 }
 
 /**
- * @param denies whether the route denies. Then it takes services and methods in any case, because some servers serve
- * them so (ASP.NET Core), and one value of a list is enough for it
+ * @param guards whether the route denies, or has a gate. Then it takes services and methods in any case, because some
+ * servers serve them so (ASP.NET Core), and one value of a list is enough for it: nobody gets past it by a spelling
  */
-export function compileMatch(match: RouteMatch, denies: boolean): Matcher {
-  const cased = (text: string): string => (denies ? text.toLowerCase() : text)
+export function compileMatch(match: RouteMatch, guards: boolean): Matcher {
+  const cased = (text: string): string => (guards ? text.toLowerCase() : text)
   return {
     authorities: listOf(match.authority)?.map(compileAuthority),
     services: listOf(match.service)?.map(service => compileService(cased(service))),
     methods: listOf(match.method)?.map(cased),
-    metadata: Object.entries(match.metadata ?? {}).map(condition => compileMetadata(condition, denies)),
-    anyCase: denies,
+    metadata: Object.entries(match.metadata ?? {}).map(condition => compileMetadata(condition, guards)),
+    anyCase: guards,
   }
 }
 

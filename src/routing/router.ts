@@ -175,7 +175,7 @@ function compile(route: Route, order: number, random: () => number, services: Se
   const { gate } = route
   return {
     order,
-    matcher: compileMatch(route.match ?? {}, route.deny !== undefined),
+    matcher: compileMatch(route.match ?? {}, route.deny !== undefined || route.gate !== undefined),
     action: gate === undefined ? action : { kind: 'gated', director: gate(() => decide(action, random), services) },
   }
 }
