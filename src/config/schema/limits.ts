@@ -20,10 +20,7 @@ export const limits = section('What bounds the proxy: sizes, counts, times', {
   maxHeaderListBytes: bytes(65_536, 'Largest header list; each field counts as name + value + 32', { min: 1024 }),
   maxHeaderFields: integer(128, 'Most fields in a header list', { min: 8, max: 65_536 }),
   maxConcurrentStreams: integer(1000, 'Most open streams of one client session', { min: 1 }),
-  replayBytes: bytes(
-    65_536,
-    'How much of a request is kept for a transparent retry; a call that sent more is not retried',
-  ),
+  replayBytes: bytes(65_536, 'How much of a request is kept to be sent again; a call that sent more is not retried'),
   prefaceTimeoutMs: milliseconds(10_000, 'A client that connected sends its preface and SETTINGS within this time', {
     min: 1,
   }),
