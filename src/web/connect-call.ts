@@ -94,6 +94,7 @@ export class ConnectCall implements Stream, WebCall {
       this.#down.release(end - start)
       return this.#refuse()
     }
+    this.#requestEnded = endStream
     this.#call.onData(bytes, start, end, endStream)
   }
 
@@ -194,6 +195,8 @@ export class ConnectCall implements Stream, WebCall {
     this.#dropBody()
     this.#answer([], connectEnd([field('grpc-status', '8'), field('grpc-message', TOO_LONG)]))
     this.#end()
+    // What still comes of the request is nobody's.
+    if (!this.#requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
     setImmediate(() => this.#call.onClosed({ kind: 'reset', code: ErrorCode.CANCEL, by: 'peer' }))
   }
 

@@ -1,7 +1,8 @@
 /** The Connect protocol on a client's side, gRPC on the backend's, byte by byte. */
 import t, { type Test } from 'tap'
-import { TRAILERS } from '../contract/rig.ts'
-import { arrived, asked, FRAMES, Http1Client, NATIVE, PAGE, PATH, type WebRig, webRig } from './rig.ts'
+import { field, TRAILERS } from '../contract/rig.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { arrived, asked, FRAMES, Http1Client, NATIVE, PAGE, PATH, type WebRig, webFields, webRig } from './rig.ts'
 
 const UNARY = { 'content-type': 'application/proto', 'connect-protocol-version': '1' }
 const STREAM = { 'content-type': 'application/connect+proto', 'connect-protocol-version': '1' }
@@ -129,6 +130,19 @@ t.test('a unary response that is too long ends, and its backend hears of it; mem
   for (let i = 0; i < 70; i++) backend.data(backendId, Buffer.alloc(16_000))
   t.match(await client.gets('"code":'), 'HTTP/1.1 429 ')
   await backend.next('rst', ({ streamId }) => streamId === backendId)
+})
+
+t.test('the same while the request has not ended: the rest of it is not wanted', async t => {
+  const rig = await webRig(t, FRAMES, { limits: { maxCallBytes: 1_048_576 } })
+  const client = await RawClient.connect(t, rig.port)
+  const id = client.request(webFields({ ...UNARY, 'content-length': '7' }))
+  const { backend, backendId } = await arrived(rig)
+  backend.headers(backendId, ANSWER)
+  for (let i = 0; i < 70; i++) backend.data(backendId, Buffer.alloc(16_000))
+  t.equal(field(await client.next('headers', id), ':status'), '429')
+  t.equal((await client.next('rst', id)).code, 0)
+  await backend.next('rst', ({ streamId }) => streamId === backendId)
+  t.equal(rig.proxy.counts().calls, 0)
 })
 
 t.test('a request longer than 32 KiB says its length, or is refused', async t => {
