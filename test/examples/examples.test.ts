@@ -180,6 +180,56 @@ t.test('web: the script of the page, as a browser would send it', async t => {
   )
 })
 
+t.test("gate: one of one's own, and a limit for each of those that it names", async t => {
+  const [backend] = await grpcServers(t, 1)
+  const { port } = await example<{ port: number }>(t, 'gate.ts', { BACKEND: backend!.address })
+  const client = clientOf(t, port)
+  t.match(await answerTo(client), /^16 .*x-tenant is missing/)
+  for (let i = 0; i < 3; i++) t.equal(await answerTo(client, [['x-tenant', 'one']]), backend!.service.name)
+  t.match(await answerTo(client, [['x-tenant', 'one']]), /^8 /)
+  t.equal(await answerTo(client, [['x-tenant', 'two']]), backend!.service.name)
+})
+
+t.test('edge: TLS, keys, limits, and a call of a page', async t => {
+  const [backend] = await grpcServers(t, 1)
+  const { ca, server } = await certificates()
+  const folder = copyOf(t, 'edge')
+  for (const [name, pem] of Object.entries({ 'cert.pem': server.cert, 'key.pem': server.key }))
+    writeFileSync(path.join(folder, name), pem, { mode: 0o600 })
+  const [, port] = await proxyOfFile(t, path.join(folder, 'proxy.yaml'), {
+    '0.0.0.0:443': '127.0.0.1:0',
+    '127.0.0.1:50051': backend!.address,
+    // `npm run test:acme` has it issued by an authority.
+    'acme: { domains: [api.example.com], agreeToTerms: true, storage: acme }': 'cert: cert.pem, key: key.pem',
+  })
+  const client = new TestServiceClient(`localhost:${port}`, credentials.createSsl(Buffer.from(ca.cert)))
+  t.teardown(() => client.close())
+  t.match(await answerTo(client), /^16 /)
+  t.match(await answerTo(client, [['x-api-key', 'another-key']]), /^16 /)
+  const ours: [string, string][] = [['x-api-key', 'a-long-random-key']]
+  t.equal(await answerTo(client, ours), backend!.service.name)
+
+  const browser = closing(t, http2.connect(`https://localhost:${port}`, { ca: ca.cert }))
+  const call = {
+    ...{ ':method': 'POST', ':path': '/verbatim.testservice.v1.TestService/Ping', origin: 'https://app.example.com' },
+    ...{ 'content-type': 'application/grpc-web+proto', 'x-api-key': 'a-long-random-key' },
+  }
+  const request = browser.request(call).end(Buffer.from([0, 0, 0, 0, 0]))
+  let origin: unknown
+  request.on('response', headers => {
+    origin = headers['access-control-allow-origin']
+  })
+  t.match(await text(request), /grpc-status:0/)
+  t.equal(origin, 'https://app.example.com')
+
+  const many = await Promise.all(Array.from({ length: 300 }, () => answerTo(client, ours)))
+  t.ok(many.includes(backend!.service.name))
+  t.ok(
+    many.some(answer => answer.startsWith('8 ')),
+    'RESOURCE_EXHAUSTED',
+  )
+})
+
 t.test('mtls: a client with a certificate is served, one without is refused', async t => {
   const file = path.join(copyOf(t, 'mtls'), 'proxy.yaml')
   const folder = path.dirname(file)

@@ -4,8 +4,11 @@
  */
 import { registerHooks } from 'node:module'
 
-const SOURCE = new URL('../../src/index.ts', import.meta.url).href
+const SOURCES: ReadonlyMap<string, string> = new Map([
+  ['grpc-verbatim', new URL('../../src/index.ts', import.meta.url).href],
+  ['grpc-verbatim/gates', new URL('../../src/gates/index.ts', import.meta.url).href],
+])
 
 registerHooks({
-  resolve: (specifier, context, next) => next(specifier === 'grpc-verbatim' ? SOURCE : specifier, context),
+  resolve: (specifier, context, next) => next(SOURCES.get(specifier) ?? specifier, context),
 })
