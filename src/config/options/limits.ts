@@ -19,7 +19,7 @@ export interface LimitOptions {
    */
   readonly maxConcurrentStreams?: number
   /**
-   * How much of a request is kept for a transparent retry; a call that sent more is not retried (bytes).
+   * How much of a request is kept to be sent again; a call that sent more is not retried (bytes).
    * @defaultValue `65536`
    */
   readonly replayBytes?: number
