@@ -125,22 +125,21 @@ export interface ConcurrencyGateOptions {
   readonly trustedProxies?: readonly string[]
 }
 
-/** A service that is asked about each call. */
-export interface AskedServiceGateOptions {
+/** What another service says of the call. */
+export interface AuthorizationGateOptions {
   /** The backend that is asked. */
   readonly backend: string
   /** How long an answer may take; default: 200 (milliseconds). */
   readonly timeoutMs?: number
-  /** What happens to a call where there is no answer, or a wrong one: `closed` refuses it, `open` lets it pass; default: `closed`. */
+  /**
+   * What happens to a call where there is no answer, or a wrong one: `closed` refuses it, `open` lets it pass; default:
+   * `closed`.
+   */
   readonly failure?: 'open' | 'closed'
   /** Questions at a time; for a call above that there is no answer; default: 1000. */
   readonly maxAsks?: number
   /** Proxies before this one, whose `x-forwarded-for` says who the client is. */
   readonly trustedProxies?: readonly string[]
-}
-
-/** What another service says of the call. */
-export interface AuthorizationGateOptions extends AskedServiceGateOptions {
   /** The metadata that the service is told; default: all. */
   readonly headers?: readonly string[]
   /** Metadata that the service adds: what clients send under these names never reaches the backend. */
@@ -150,12 +149,25 @@ export interface AuthorizationGateOptions extends AskedServiceGateOptions {
 }
 
 /** A rate that several proxies keep together. */
-export interface GlobalRateLimitGateOptions extends AskedServiceGateOptions {
+export interface GlobalRateLimitGateOptions {
+  /** The backend that is asked. */
+  readonly backend: string
+  /** How long an answer may take; default: 200 (milliseconds). */
+  readonly timeoutMs?: number
+  /**
+   * What happens to a call where there is no answer, or a wrong one: `closed` refuses it, `open` lets it pass; default:
+   * `closed`.
+   */
+  readonly failure?: 'open' | 'closed'
+  /** Questions at a time; for a call above that there is no answer; default: 1000. */
+  readonly maxAsks?: number
+  /** Proxies before this one, whose `x-forwarded-for` says who the client is. */
+  readonly trustedProxies?: readonly string[]
   /** Whose limits the service looks at. */
   readonly domain: string
   /**
-   * What the service is told of a call: each is a list of keys with `client`, `identity`, `authority`, `service`, `method`,
-   * `metadata:NAME` or `text:VALUE`; one with a value that the call does not have is left out.
+   * What the service is told of a call: each is a list of keys with `client`, `identity`, `authority`, `service`,
+   * `method`, `metadata:NAME` or `text:VALUE`; one with a value that the call does not have is left out.
    */
   readonly descriptors: readonly Readonly<Record<string, string>>[]
 }
