@@ -4,6 +4,7 @@ import type { Field } from '../grpc/metadata.ts'
 import { statusOfText } from '../grpc/status.ts'
 import { parseTimeout } from '../grpc/timeout.ts'
 import type { Clock } from '../transport/clock.ts'
+import type { Peer } from '../transport/transport.ts'
 import type { CallParts } from './call-state.ts'
 import { type EndedBy, type Failure, messageOf } from './failure.ts'
 import type { CallLatency } from './latency.ts'
@@ -122,19 +123,28 @@ export class CallRecorder implements CallRecord {
    * The call is over, and its observers are told.
    * @param fields of its request, once it was routed
    */
-  tell(context: Recording, parts: CallParts, request: CallRequest, fields: readonly Field[]): void {
+  tell(
+    context: Recording,
+    request: CallRequest,
+    fields: readonly Field[],
+    peer: Peer,
+    backend: CallParts['backend'],
+    startMs: number,
+  ): void {
     if (!this.told) return
     try {
-      context.observer?.onEnd(this.#finish(parts, request, fields, context.clock.now()))
+      context.observer?.onEnd(this.#finish(request, fields, peer, backend, startMs, context.clock.now()))
     } catch (error) {
       context.onFault('an observer of calls failed', request.head.path, error)
     }
   }
 
   #finish(
-    { peer, backend, startMs }: CallParts,
     { head, retries, id }: CallRequest,
     fields: readonly Field[],
+    peer: Peer,
+    backend: CallParts['backend'],
+    startMs: number,
     nowMs: number,
   ): CallRecord {
     this.startMs = startMs

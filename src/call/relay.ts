@@ -324,6 +324,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
     this.#request.end()
     this.#farewell?.disarm()
     this.#context.live.remove(this)
-    this.#recorder?.tell(this.#context, this.parts, this.#request, this.#call?.fields ?? [])
+    const fields = this.#call?.fields ?? []
+    this.#recorder?.tell(this.#context, this.#request, fields, this.#peer, this.#backend, this.#startMs)
   }
 }
