@@ -3,7 +3,7 @@
  * (envoyproxy/envoy api/envoy/service/auth/v3).
  */
 import { type HeaderToAdd, headersOf } from './header-option.ts'
-import { Message, mapField, messageField, numberField, textField } from './protobuf.ts'
+import { Message, mapField, messageField, numberField, textField, WrongMessage } from './protobuf.ts'
 
 export const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check'
 
@@ -51,6 +51,8 @@ export type CheckAnswer =
 /** @throws WrongMessage */
 export function readCheckResponse(bytes: Buffer): CheckAnswer {
   const response = new Message(bytes)
+  // `error_response`: "the authorization service encounters an internal error", so it has not decided.
+  if (response.message(5) !== undefined) throw new WrongMessage('it says that it failed')
   const status = response.message(1)
   const code = status?.number(1) ?? 0
   const denied = response.message(2)

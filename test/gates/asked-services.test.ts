@@ -118,6 +118,7 @@ const WRONG: Readonly<Record<string, (asked: Awaited<ReturnType<typeof question>
     connection.headers(streamId, GRPC)
     void connection.upload(streamId, Buffer.alloc(1_048_576))
   },
+  'says that it failed': asked => reply(asked, encoded('CheckResponse', { error_response: {} })),
   'adds a pseudo-header': asked => reply(asked, adding(':path', '/a.B/C')),
   'adds what belongs to the protocol': asked => reply(asked, adding('grpc-timeout', '1n')),
   'adds a line break': asked => reply(asked, adding('x-a', 'a\r\nx-b: c')),

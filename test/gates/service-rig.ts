@@ -22,7 +22,10 @@ message HttpRequest {
   string method = 2; map<string, string> headers = 3; string path = 4; string host = 5; string scheme = 6;
   string protocol = 10; string body = 11; bytes raw_body = 12;
 }
-message CheckResponse { Status status = 1; DeniedHttpResponse denied_response = 2; OkHttpResponse ok_response = 3; }
+message CheckResponse {
+  Status status = 1; DeniedHttpResponse denied_response = 2; OkHttpResponse ok_response = 3;
+  DeniedHttpResponse error_response = 5;
+}
 message Status { int32 code = 1; string message = 2; }
 message DeniedHttpResponse { HttpStatus status = 1; string body = 3; }
 message HttpStatus { int32 code = 1; }
