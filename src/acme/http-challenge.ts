@@ -19,7 +19,11 @@ export class HttpChallenges {
   /** @param address to listen on. @throws the system's error where it cannot be had */
   async open(address: { readonly host: string; readonly port: number }): Promise<AddressInfo> {
     const server = createServer(
-      { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES },
+      {
+        ...{ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES },
+        // Node looks at these times every half minute, unless it is told.
+        connectionsCheckingInterval: 1_000,
+      },
       (request, response) => this.#answer(request, response),
     )
     server.maxConnections = MAX_CONNECTIONS

@@ -142,12 +142,15 @@ class Steps {
   async #wait(ms: number): Promise<void> {
     const { clock, signal } = this.#context
     if (clock.now() > this.#untilMs) throw new Error(`no certificate within ${ORDER_TIMEOUT_MS / 60_000} minutes`)
+    signal.throwIfAborted()
     await new Promise<void>(resolve => {
-      const timer = clock.after(ms, resolve)
-      signal.addEventListener('abort', () => {
+      const stop = () => {
         timer.cancel()
+        signal.removeEventListener('abort', stop)
         resolve()
-      })
+      }
+      const timer = clock.after(ms, stop)
+      signal.addEventListener('abort', stop)
     })
     signal.throwIfAborted()
   }

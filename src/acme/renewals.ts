@@ -49,7 +49,11 @@ export class Renewals {
 
   #order(setup: AcmeSetup): Promise<string> {
     const { clock, alpn } = this.#context
-    const ordered = this.#last.then(() => orderCertificate(setup, { clock, alpn, signal: this.#ended.signal }))
+    const { signal } = this.#ended
+    const ordered = this.#last.then(() => {
+      signal.throwIfAborted()
+      return orderCertificate(setup, { clock, alpn, signal })
+    })
     this.#last = ordered.catch(() => {})
     return ordered
   }

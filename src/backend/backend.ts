@@ -148,7 +148,8 @@ export class Backend implements EndpointSetOwner, TurnTask {
     }
     arrivals.length = 0
     this.#spare = arrivals
-    if (this.retired !== undefined && this.calls === 0) this.#onNoCalls?.()
+    // A call that waits for its next attempt has neither a stream nor a place in the queue.
+    if (this.retired !== undefined && this.calls + this.shared.retries === 0) this.#onNoCalls?.()
   }
 
   readonly #placeAgain = (waiter: Waiter, expiresMs: number): void => this.#place(waiter, expiresMs)

@@ -184,8 +184,9 @@ export class ClientShare {
   }
 
   endRetry(): void {
-    this.#all.retries--
     this.#retries--
+    // A backend that is being retired waits for this.
+    if (--this.#all.retries === 0) this.#all.onShareFree()
   }
 
   /** Streams and waiting calls. */

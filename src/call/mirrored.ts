@@ -1,6 +1,7 @@
 /** An attempt whose request goes to a copy, too. The call hears of the attempt alone. */
 import type { HeaderBlock, SendBlock, Stream } from '../transport/transport.ts'
 import type { ErrorCode } from '../wire/errors.ts'
+import { NO_BYTES } from '../wire/no-bytes.ts'
 import type { Attempt } from './attempt.ts'
 import type { Copy } from './copy.ts'
 import type { Failure } from './failure.ts'
@@ -59,6 +60,8 @@ class MirroredStream implements Stream {
   sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
     this.#stream.sendHeaders(block, endStream, more)
     this.#copy.begin(block, endStream, more)
+    // One that began with an earlier attempt has not heard of the end.
+    if (endStream) this.#copy.data(NO_BYTES, 0, 0, true)
   }
 
   /** The attempt is first: a frame that is in hand goes on in place, and the copy gets a copy. */

@@ -84,6 +84,8 @@ function answer(
     checkAuthority(authority)
     priority = target.priority
     if (target.policy !== undefined) policy = definedPolicy(target.policy)
+    // It is opened here, where what that throws is the director's fault, too.
+    if (policy?.mirror !== undefined) context.routes.backend(policy.mirror.backend)
     if (target.changes !== undefined) call.edits = editsOf(target.changes, call, backend?.name ?? '')
     added = context.addedFields(call.peer, head, call.fields, target)
   } catch (cause) {

@@ -59,7 +59,10 @@ export class Retry {
     // An attempt that took too long has no status of the backend's.
     if (!never && failed.reason !== 'attempt-timeout' && !this.#rules.retries(failed.status)) return undefined
     this.#judged = true
-    const allowed = share.budgetOf(this.#rules.budget).failed()
+    const budget = share.budgetOf(this.#rules.budget)
+    // A backend that waits for the rest of a request has not failed, and one client must not spend what all have.
+    const waited = failed.reason === 'attempt-timeout' && !this.#request.ended
+    const allowed = waited ? budget.allows : budget.failed()
     const given = never || pushback === undefined ? undefined : Number(pushback)
     const waitMs = given ?? this.#rules.backoffMs(this.#backoffs, this.#random)
     const denial = this.#denial(never, allowed, waitMs, leftMs)

@@ -5,7 +5,7 @@
 import { CHECK_PATH, checkRequest, readCheckResponse } from '../grpc/check-message.ts'
 import { Status } from '../grpc/status.ts'
 import type { CallInfo } from '../routing/director.ts'
-import { type Gate, onAnswer, type Refusal, refusal, withAdditions } from '../routing/gate.ts'
+import { type Gate, onAnswer, type Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
 import { altNames } from '../transport/alt-names.ts'
 import { AskedService, type AskedServiceOptions, addedBy, given, mayChange } from './asked-service.ts'
 import { clientAddress } from './client-address.ts'
@@ -34,7 +34,7 @@ export function authorization(options: AuthorizationOptions): Gate {
     const remove = answer.remove.map(name => name.toLowerCase()).filter(mayChange)
     return { metadata: addedBy(answer.add), removeMetadata: [...vouchesFor, ...remove] }
   })
-  return (next, services) => {
+  const gate: Gate = (next, services) => {
     const asked = given(services, 'authorization')
     return async call => {
       const { path, authority, peer } = call
@@ -56,6 +56,7 @@ export function authorization(options: AuthorizationOptions): Gate {
       return onAnswer(next(call), target => withAdditions(target, answer ?? { removeMetadata: vouchesFor }))
     }
   }
+  return vouching(gate, vouchesFor)
 }
 
 function headersOf({ metadata }: CallInfo, told: ReadonlySet<string> | undefined): Map<string, string> {

@@ -4,7 +4,7 @@
  */
 import type { JSONWebKeySet, JWTPayload } from 'jose'
 import type { CallInfo, Director } from '../routing/director.ts'
-import { type Gate, onAnswer, Refusal, refusal, withAdditions } from '../routing/gate.ts'
+import { type Gate, onAnswer, Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
 import { type Clock, systemClock } from '../transport/clock.ts'
 import { type CredentialPlace, credentialOf } from './credential.ts'
 import { FetchedKeys, givenKeys, type Jose, type KeySet, type RemoteKeys } from './jwks.ts'
@@ -52,7 +52,7 @@ const BUSY = refusal('rate-limited', `more than ${MAX_VERIFYING} tokens are bein
 
 export function jwt(options: JwtOptions, clock: Clock = systemClock): Gate {
   const gate = new JwtGate(options, clock)
-  return next => call => gate.ask(call, next)
+  return vouching(next => call => gate.ask(call, next), Object.keys(options.claimsToMetadata ?? {}))
 }
 
 class JwtGate {

@@ -8,14 +8,27 @@
  * ```
  */
 import { GrpcError, Status, type StatusCode } from '../grpc/status.ts'
-import type { Director, Target } from './director.ts'
+import type { CallInfo, Director, Target } from './director.ts'
 import type { Services } from './services.ts'
 
 /**
  * A director around another: it calls `next`, or throws.
  * @param services what the proxy around has for gates, where there is one
  */
-export type Gate = (next: Director, services?: Services) => Director
+export interface Gate {
+  (next: Director, services?: Services): Director
+  /** Names of metadata that it vouches for. Beside other gates that may do instead of it, a client must not send them either. */
+  readonly vouchesFor?: readonly string[]
+}
+
+/** Says what a gate vouches for. */
+export function vouching(gate: Gate, vouchesFor: readonly string[]): Gate {
+  return vouchesFor.length === 0 ? gate : Object.assign(gate, { vouchesFor })
+}
+
+function namesOf(gates: readonly Gate[]): readonly string[] {
+  return gates.flatMap(gate => gate.vouchesFor ?? [])
+}
 
 type Answer = ReturnType<Director>
 
@@ -72,7 +85,7 @@ export function refusal(token: RefusalToken, message: string, retryAfterMs?: num
 
 /** A call must pass all of them. */
 export function allOf(gates: readonly Gate[]): Gate {
-  return (next, services) => through(gates, next, services)
+  return vouching((next, services) => through(gates, next, services), namesOf(gates))
 }
 
 /** What a gate adds to the target of a call that it lets pass. */
@@ -86,7 +99,10 @@ const PASSED: Target = Object.freeze({ backend: '' })
  * that of the first which knew the caller, else that of the first.
  */
 export function anyOf(gates: readonly Gate[]): Gate {
-  return (next, services) => {
+  const removeMetadata = namesOf(gates)
+  const gate: Gate = (next, services) => {
+    const pass = (call: CallInfo, passed: Target | undefined): Answer =>
+      onAnswer(next(call), target => withAdditions(withAdditions(target, passed), { removeMetadata }))
     const asked = gates.map(gate => gate(() => PASSED, services))
     return call => {
       const from = (at: number, refusals: readonly unknown[]): Answer => {
@@ -98,9 +114,9 @@ export function anyOf(gates: readonly Gate[]): Gate {
             refusals = [...refusals, thrown]
             continue
           }
-          if (!isPromise(answer)) return onAnswer(next(call), target => withAdditions(target, answer as Target))
+          if (!isPromise(answer)) return pass(call, answer)
           return answer.then(
-            passed => onAnswer(next(call), target => withAdditions(target, passed)),
+            passed => pass(call, passed),
             thrown => from(i + 1, [...refusals, thrown]),
           )
         }
@@ -109,6 +125,7 @@ export function anyOf(gates: readonly Gate[]): Gate {
       return from(0, [])
     }
   }
+  return vouching(gate, removeMetadata)
 }
 
 function mostTelling(refusals: readonly unknown[]): unknown {
@@ -128,7 +145,7 @@ function knewCaller(thrown: Refusal | GrpcError): boolean {
 export function withAdditions(target: Target | undefined, added: Additions | undefined): Target | undefined {
   if (target == null || added === undefined) return target
   const { metadata, removeMetadata } = added
-  if (metadata === undefined && removeMetadata === undefined) return target
+  if (metadata === undefined && !removeMetadata?.length) return target
   return {
     ...target,
     metadata: { ...target.metadata, ...metadata },

@@ -21,8 +21,10 @@ export class Forwarders {
     this.#networks = new Networks(from.filter(network => network !== UNIX))
   }
 
-  has({ remoteAddress }: Socket): boolean {
-    return remoteAddress === undefined ? this.#unix : this.#networks.has(remoteAddress)
+  /** A TCP connection that was reset has no remote address either. */
+  has({ remoteAddress, localAddress }: Socket): boolean {
+    if (remoteAddress === undefined) return this.#unix && localAddress === undefined
+    return this.#networks.has(remoteAddress)
   }
 }
 

@@ -186,6 +186,8 @@ export class ConnectCall implements Stream, WebCall {
     else {
       this.#bodyBytes += length
       this.#body.push(Buffer.from(bytes.subarray(start, end)))
+      // A response that ends without trailers has no status.
+      if (endStream) this.#answer(this.#head ?? [], connectEnd([]))
     }
     return true
   }

@@ -236,6 +236,20 @@ t.test('an attempt that takes too long is reset, and another follows, whatever t
   t.equal(begun.up.resetWith, undefined, 'once the response has begun it may take its time')
 })
 
+t.test('an attempt whose client has not ended its request takes nothing of what all clients may try', async t => {
+  const tokensLeft = (ended: boolean) => {
+    const rig = rigWith({ perAttemptTimeoutMs: 50, maxAttempts: 2, budget: { maxTokens: 3, tokenRatio: 0.1 } })
+    rig.open(request(), ended)
+    rig.clock.advance(50 + TICKS_MS)
+    rig.ups[0]!.settle()
+    rig.clock.advance(BACKOFF_MS + TICKS_MS)
+    rig.clock.advance(50 + TICKS_MS)
+    return rig.backend.shared.budgets!.of({ maxTokens: 3, tokenRatio: 0.1 }).allows
+  }
+  t.equal(tokensLeft(true), false)
+  t.equal(tokensLeft(false), true)
+})
+
 t.test('the deadline bounds it all', async t => {
   const rig = rigWith({}, { timeoutMs: 150 })
   const { down } = rig.open(request(), true)

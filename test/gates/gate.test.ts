@@ -1,7 +1,7 @@
 /** Gates composed: all of them, one of them, and what they add. */
 import t from 'tap'
 import { GrpcError } from '../../src/grpc/status.ts'
-import { allOf, anyOf, type Gate, onAnswer, refusal, through, withAdditions } from '../../src/routing/gate.ts'
+import { allOf, anyOf, type Gate, onAnswer, refusal, through, vouching, withAdditions } from '../../src/routing/gate.ts'
 import { ask, call, TARGET } from './rig.ts'
 
 const passes: Gate = next => next
@@ -109,4 +109,17 @@ t.test('where the director knows no route, there is none', async t => {
 t.test('a refusal has no stack: to make one for each call would help who floods', async t => {
   t.notMatch(refusal('forbidden', 'no').stack, /\n\s+at /)
   t.match(new Error('others do').stack, /\n\s+at /)
+})
+
+t.test('what one of several vouches for, a client that passes another one cannot send', async t => {
+  const vouches = vouching(
+    next => info => onAnswer(next(info), target => withAdditions(target, { metadata: { 'x-user': 'amy' } })),
+    ['x-user'],
+  )
+  const removed = async (gate: Gate) => ((await gate(() => TARGET)(call())) as typeof TARGET & object).removeMetadata
+  const refused = refuses('unauthenticated', 'no')
+  t.same(await removed(anyOf([passes, vouches])), ['x-user'], 'it was not asked')
+  t.same(await removed(anyOf([allOf([refused, vouches]), later])), ['x-user'], 'it has refused')
+  const passed = await anyOf([refused, vouches])(() => TARGET)(call())
+  t.match(passed, { metadata: { 'x-user': 'amy' }, removeMetadata: ['x-user'] }, 'its own goes on')
 })

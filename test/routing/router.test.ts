@@ -55,6 +55,7 @@ t.test('a target has what the route adds, and is made once', async t => {
     metadata: addMetadata,
     priority: 'critical',
     policy: undefined,
+    changes: undefined,
   })
   t.equal(router(call('/x.Y/Z')), target)
 })

@@ -228,9 +228,9 @@ t.test('closed while it looks whether anybody listens: it does not listen', asyn
   const file = path.join(folderOf(t), 'proxy.sock')
   await leaveSocket(file)
   const proxy = proxyOf(t)
-  const listening = proxy.listen({ path: file })
+  const refused = t.rejects(proxy.listen({ path: file }), { message: 'the proxy is closed' })
   await proxy.close()
-  await t.rejects(listening, { message: 'the proxy is closed' })
+  await refused
   t.equal(await answers(file), false)
 })
 

@@ -122,6 +122,17 @@ t.test('what does not fit into a unary call', async t => {
   }
 })
 
+t.test('a unary response that ends without trailers has no status', async t => {
+  const rig = await webRig(t, FRAMES)
+  const client = call(t, rig, UNARY, 'ask')
+  const { backend, backendId } = await arrived(rig)
+  backend.headers(backendId, ANSWER)
+  backend.data(backendId, Buffer.from('\0\0\0\0\x05hello', 'latin1'), { endStream: true })
+  const answer = await client.gets('"code":"unknown"')
+  t.match(answer, 'HTTP/1.1 500 ')
+  t.notMatch(answer, 'hello')
+})
+
 t.test('a unary response that is too long ends, and its backend hears of it; memory is given back', async t => {
   const rig = await webRig(t, FRAMES, { limits: { maxCallBytes: 1_048_576 } })
   const client = call(t, rig, UNARY, 'ask')
