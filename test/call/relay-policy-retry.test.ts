@@ -3,49 +3,19 @@ import t from 'tap'
 import { definePolicy } from '../../src/routing/policy.ts'
 import type { RetryPolicy } from '../../src/routing/retry-policy.ts'
 import { block, type FakeStream } from '../support/fake-transport.ts'
+import { answers, BACKOFF_MS, failed, previous, rigWith, TICKS_MS, UNAVAILABLE } from './policy-retry-rig.ts'
 import {
-  CallRig,
+  type CallRig,
   CLEAN,
   CLIENT_CANCELS,
   lost,
   NOTHING_LEFT,
   ownAnswer,
   RESPONSE,
-  type RigOptions,
   request,
   resetByPeer,
   TRAILERS,
 } from './rig.ts'
-
-const TICKS_MS = 10
-/** The rig's chance is a half: no jitter. */
-const BACKOFF_MS = 100
-
-function failed(status: number, more: Readonly<Record<string, string>> = {}) {
-  return block({ ':status': '200', 'content-type': 'application/grpc', 'grpc-status': String(status), ...more })
-}
-const UNAVAILABLE = failed(14)
-
-function rigWith(retry: RetryPolicy = {}, options: RigOptions & { timeoutMs?: number } = {}): CallRig {
-  const { timeoutMs, ...rest } = options
-  const policy = definePolicy({ timeoutMs, retry: { initialBackoffMs: BACKOFF_MS, ...retry } })
-  const target = { backend: 'main', policy }
-  const rig = new CallRig({ director: () => target, ...rest })
-  rig.context = { ...rig.context, random: () => 0.5 }
-  return rig
-}
-
-function answers(up: FakeStream, fields = UNAVAILABLE): void {
-  up.headers(fields, true)
-  up.settle()
-}
-
-function previous(up: FakeStream): string[] {
-  const [first] = up.sent
-  return first?.kind !== 'headers'
-    ? []
-    : first.block.filter(f => f.name === 'grpc-previous-rpc-attempts').map(f => f.value)
-}
 
 function budgetOf(rig: CallRig): number {
   return rig.backend.shared.budgets!.of({ maxTokens: 100, tokenRatio: 0.1 }).tokens
@@ -339,64 +309,6 @@ t.test('the breaker: only so many calls are tried again at a time', async t => {
   answers(two!)
   t.same([first.down.sent.length, second.down.sent.length], [0, 1])
   t.equal(rig.backend.shared.measures.deniedRetries, 1)
-})
-
-t.test('an outage makes no storm: half of the tokens, and no retry more', async t => {
-  const rig = rigWith({ maxAttempts: 5, initialBackoffMs: 1, budget: { maxTokens: 20, tokenRatio: 0.1 } })
-  for (let i = 0; i < 200; i++) {
-    rig.open(request(), true)
-    for (let attempt = 0; attempt < 5 && !rig.up.endReceived; attempt++) {
-      answers(rig.up)
-      rig.clock.advance(50)
-    }
-  }
-  t.equal(rig.ups.length, 200 + 8, 'the tenth failure leaves half; two before it were the last of their calls')
-  t.equal(rig.records.length, 0)
-})
-
-/** Calls of which the backend fails a part. @returns how many attempts it got, and what callers saw */
-function load(calls: number, fails: (random: number) => boolean): { attempts: number; failures: number } {
-  // The same numbers each time (xorshift).
-  let seed = 2_463_534_242
-  const random = (): number => {
-    seed ^= seed << 13
-    seed ^= seed >>> 17
-    seed ^= seed << 5
-    return (seed >>> 0) / 2 ** 32
-  }
-  const rig = rigWith({ initialBackoffMs: 1 }, { silent: true })
-  let attempts = 0
-  let failures = 0
-  for (let i = 0; i < calls; i++) {
-    const { down } = rig.open(request(), true)
-    while (down.sent.length === 0) {
-      attempts++
-      const fail = fails(random())
-      answers(rig.session.opened.at(-1)!, fail ? UNAVAILABLE : failed(0))
-      if (down.sent.length > 0 && fail) failures++
-      else rig.clock.advance(20)
-    }
-    down.settle()
-    rig.session.opened.length = 0
-  }
-  return { attempts, failures }
-}
-
-t.test('5 % of attempts fail: callers see 0.1 % or less, and the backend gets what the budget allows', async t => {
-  const { attempts, failures } = load(20_000, random => random < 0.05)
-  t.ok(failures <= 20, `${failures} of 20000`)
-  t.ok(attempts <= 20_000 * 1.06, `${attempts} attempts`)
-})
-
-t.test('all fails: the load is 1.2 of normal at most, and in the long run 1', async t => {
-  const { attempts, failures } = load(1_000, () => true)
-  t.equal(failures, 1_000)
-  t.ok(attempts <= 1_050, `${attempts} attempts`)
-})
-
-t.test('half fails: the budget allows a tenth of what succeeds, and half a bucket', async t => {
-  const { attempts } = load(10_000, random => random < 0.5)
-  t.ok(attempts <= 10_000 * 1.1 + 50, `${attempts} attempts`)
 })
 
 t.test('policies that are none', async t => {
