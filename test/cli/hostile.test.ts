@@ -7,6 +7,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { arrival } from '../support/arrival.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
 import type { Scope } from '../support/teardown.ts'
 import { CLI } from './run.ts'
@@ -68,7 +69,7 @@ async function call(place: Place): Promise<unknown> {
         { endStream: true },
       )
       client.on('error', () => {})
-      const [headers] = await once(request, 'response')
+      const [headers] = await arrival(request, 'response')
       return headers['grpc-status']
     } catch (error) {
       if (Date.now() > patienceEnds || place.child.exitCode !== null) throw new Error(`${error}: ${place.said()}`)

@@ -7,6 +7,7 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { arrival } from '../support/arrival.ts'
 import { PATIENCE_MS } from '../support/inbox.ts'
 import type { Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
@@ -93,7 +94,7 @@ async function call(client: ClientHttp2Session, count: number, path = '/a.B/C'):
       { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
       { endStream: true },
     )
-    const [headers] = await once(stream, 'response')
+    const [headers] = await arrival(stream, 'response')
     statuses.add(headers['grpc-status'])
     stream.resume()
     await once(stream, 'close')

@@ -4,6 +4,7 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type ServerHttp
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { arrival } from '../support/arrival.ts'
 import type { Scope } from '../support/teardown.ts'
 import { CLI, type Running, run, start, startNode } from './run.ts'
 
@@ -113,7 +114,7 @@ t.test('a signal drains: GOAWAY, the call in flight finishes, exit 0', async t =
   proxy.child.kill('SIGTERM')
   t.equal((await goaway)[0], http2.constants.NGHTTP2_NO_ERROR)
 
-  const trailers = once(call, 'trailers')
+  const trailers = arrival(call, 'trailers')
   call.resume().end()
   atBackend.on('wantTrailers', () => atBackend.sendTrailers({ 'grpc-status': '0' }))
   atBackend.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
@@ -148,7 +149,7 @@ t.test('signals without a meaning here are told in the log and end nothing; no i
     code: 2,
     stderr: /--watch needs --config FILE/,
   })
-  const trailers = once(call, 'trailers')
+  const trailers = arrival(call, 'trailers')
   call.resume().end()
   atBackend.on('wantTrailers', () => atBackend.sendTrailers({ 'grpc-status': '0' }))
   atBackend.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })

@@ -3,10 +3,10 @@
  * `node test/interop/chatty-go.ts`. An upload of 60,000 messages of 100 bytes, which it takes slower than they are
  * sent, arrives whole; so does a call beside it. The quick test of the same is in test/abuse/honest.test.ts.
  */
-import { once } from 'node:events'
 import { connect } from 'node:http2'
 import path from 'node:path'
 import { createProxy } from '../../src/index.ts'
+import { arrival } from '../support/arrival.ts'
 import { main, scratchFolder, start } from './go-program.ts'
 
 const MESSAGES = 60_000
@@ -27,7 +27,7 @@ async function upload(port: number, count: number): Promise<string> {
     const stream = session.request({ ...HEADERS, ':path': '/chatty.Go/Upload' })
     stream.end(messages(count))
     stream.resume()
-    const [trailers] = await once(stream, 'trailers')
+    const [trailers] = await arrival(stream, 'trailers')
     return `${trailers['grpc-status']} ${trailers['grpc-message']}`
   } finally {
     session.destroy()

@@ -3,10 +3,10 @@
  * test/interop/orca-go.ts`. With `weighted-round-robin` each has calls by what it reports; its report goes on to the
  * client; with another balancer nobody reads it.
  */
-import { once } from 'node:events'
 import { type ClientHttp2Session, connect } from 'node:http2'
 import path from 'node:path'
 import { type BalancerOptions, createProxy } from '../../src/index.ts'
+import { arrival } from '../support/arrival.ts'
 import { build, main, start } from './go-program.ts'
 
 /** The calls that pass before weights hold: with no blackout it is those of one update. */
@@ -31,8 +31,8 @@ async function check(session: ClientHttp2Session): Promise<Answer> {
   const stream = session.request(HEADERS)
   stream.end(EMPTY_MESSAGE)
   stream.resume()
-  const response = once(stream, 'response')
-  const [trailers] = await once(stream, 'trailers')
+  const response = arrival(stream, 'response')
+  const [trailers] = await arrival(stream, 'trailers')
   const [headers] = await response
   const { 'grpc-status': status, 'endpoint-load-metrics-bin': report } = trailers
   return { by: String(headers['served-by']), status: String(status), report: String(report) }

@@ -11,6 +11,7 @@ import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
+import { arrival } from '../support/arrival.ts'
 import { ROOT } from '../support/stranger.ts'
 import { closing, type Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
@@ -112,7 +113,7 @@ export async function useWire(t: Test, project: string): Promise<void> {
     const { port, loops } = await ourServer(t)
     const session = closing(t, http2.connect(`http://127.0.0.1:${port}`))
     const call = session.request(head('POST', '/large'))
-    const [response, trailers] = [once(call, 'response'), once(call, 'trailers')]
+    const [response, trailers] = [arrival(call, 'response'), arrival(call, 'trailers')]
     call.end(LARGE)
     const body = await buffer(call)
     t.ok(body.equals(LARGE), 'the body')
@@ -124,7 +125,7 @@ export async function useWire(t: Test, project: string): Promise<void> {
 
     const cancelled = session.request(head('POST', '/cancelled'))
     cancelled.on('error', () => {})
-    await once(cancelled, 'response')
+    await arrival(cancelled, 'response')
     // node:http2 says INTERNAL_ERROR for it.
     cancelled.destroy(new Error('enough'))
     await until('the reset came', () => loop!.echoes[1]!.end !== undefined)

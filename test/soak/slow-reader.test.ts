@@ -7,6 +7,7 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type ServerHttp
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { createProxy } from '../../src/index.ts'
+import { arrival } from '../support/arrival.ts'
 import { WHOLE } from '../support/whole.ts'
 
 /** A minute shows it; longer soaks are for faults.test.ts. */
@@ -61,7 +62,7 @@ function request(session: ClientHttp2Session, path: string): ClientHttp2Stream {
 
 async function smallCall(session: ClientHttp2Session): Promise<unknown> {
   const stream = request(session, '/soak.Service/Small').resume()
-  const [trailers] = (await once(stream, 'trailers')) as [Record<string, unknown>]
+  const [trailers] = (await arrival(stream, 'trailers')) as [Record<string, unknown>]
   await once(stream, 'close')
   return trailers['grpc-status']
 }
@@ -89,7 +90,7 @@ t.test('readers that stop hold up their own backends and nobody else', { timeout
   slow.setLocalWindowSize(16 * 1024 * 1024)
 
   const stalled = Array.from({ length: STALLED }, () => request(slow, '/soak.Service/Flood'))
-  await Promise.all(stalled.map(stream => once(stream, 'response')))
+  await Promise.all(stalled.map(stream => arrival(stream, 'response')))
   const until = Date.now() + SECONDS * 1000
   let calls = 0
   while (Date.now() < until || calls < 500) {

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Running, start, startNode } from '../cli/run.ts'
+import { arrival } from '../support/arrival.ts'
 import type { Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
 
@@ -107,7 +108,7 @@ export async function connect(t: Scope, address: string): Promise<ClientHttp2Ses
   const session = http2.connect(`http://${address}`)
   session.on('error', () => {})
   t.teardown(() => session.destroy())
-  await once(session, 'remoteSettings')
+  await arrival(session, 'remoteSettings')
   return session
 }
 

@@ -7,6 +7,7 @@ import type { Contender } from '../../../bench/subjects/contender.ts'
 import { nghttpx } from '../../../bench/subjects/nghttpx.ts'
 import { byHand, http2Proxy } from '../../../bench/subjects/node-program.ts'
 import { grpcMessage, SMALL_BYTES, SMALL_PATH, type World } from '../../../bench/subjects/world.ts'
+import { arrival } from '../../support/arrival.ts'
 import { connect } from './one-call.ts'
 
 const SERVER = 'the backend'
@@ -36,7 +37,7 @@ async function seenThrough(t: Test, { start }: Contender): Promise<Seen> {
   const client = await connect(port)
   t.teardown(() => client.destroy())
   const call = client.request({ ':method': 'POST', ':path': SMALL_PATH, 'content-type': 'application/grpc' })
-  const answered = once(call, 'response') as Promise<[http2.IncomingHttpHeaders]>
+  const answered = arrival(call, 'response') as Promise<[http2.IncomingHttpHeaders]>
   call.end(grpcMessage(SMALL_BYTES))
   const [stream, request] = await came
   const session = stream.session as ServerHttp2Session

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
+import { arrival } from '../../support/arrival.ts'
 import { Code, type Settings } from '../../support/frames.ts'
 import type { DecodedField, Field } from '../../support/hpack.ts'
 import type { Carrier } from './client-call.ts'
@@ -92,7 +93,7 @@ export class NodeConnection implements Connection {
       maxSessionMemory: 100,
     })
     const connection = new NodeConnection(socket, session)
-    await once(session, 'remoteSettings')
+    await arrival(session, 'remoteSettings')
     return connection
   }
 
