@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Running, start, startNode } from '../cli/run.ts'
 import { arrival } from '../support/arrival.ts'
+import { PATIENCE_MS } from '../support/inbox.ts'
 import type { Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
 
@@ -48,6 +49,8 @@ export interface Served {
   page(path: string, method?: 'GET' | 'POST'): Promise<string>
   /** Samples of the metrics whose line begins so, by the text up to the value. */
   metrics(begin: string): Promise<Map<string, number>>
+  /** Resolves when this worker serves. */
+  ready(worker: number): Promise<void>
   /** Writes the file again. */
   write(yaml: string): void
   /** Lines of the log so far, as objects. */
@@ -78,14 +81,20 @@ export async function serve(t: Scope, yaml: string, { files = {}, program }: Ser
   })
   const [, address] = await proxy.output(/listening on (127\.0\.0\.1:\d+)/)
   const page = (path: string, method: 'GET' | 'POST' = 'GET') => askUnix(admin, path, method)
+  const metrics = async (begin: string) => {
+    const lines = (await page('/metrics')).split('\n').filter(line => line.startsWith(begin))
+    return new Map(lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
+  }
   return {
-    ...{ proxy, folder, file, write, page },
+    ...{ proxy, folder, file, write, page, metrics },
     address: address!,
-    async metrics(begin) {
-      const lines = (await page('/metrics')).split('\n').filter(line => line.startsWith(begin))
-      return new Map(
-        lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
-      )
+    async ready(worker) {
+      const line = `grpc_verbatim_worker_ready{worker="${worker}"}`
+      const patienceEnds = Date.now() + PATIENCE_MS
+      while ((await metrics(line)).get(line) !== 1) {
+        if (Date.now() > patienceEnds) throw new Error(`worker ${worker} does not become ready`)
+        await new Promise(resolve => setTimeout(resolve, 20))
+      }
     },
     lines: () =>
       log

@@ -122,9 +122,7 @@ workers: 2`
     `of the others those in flight: ${lost}`,
   )
 
-  const isWhole = async () =>
-    (await served.metrics('grpc_verbatim_worker_ready')).get('grpc_verbatim_worker_ready{worker="1"}')
-  while ((await isWhole()) !== 1) await new Promise(resolve => setTimeout(resolve, 20))
+  await served.ready(1)
   const next: ClientHttp2Session[] = []
   for (let i = 0; i < 3; i++) next.push(await connect(t, served.address))
   t.same(await connectionsOf(served), [3, 3], 'the new one gets what comes until it has as many')
@@ -186,10 +184,7 @@ ${more}`
   const [victim] = await pidsOf(served)
   process.kill(victim!, 'SIGKILL')
   await served.proxy.output(/worker 1 was ended by SIGKILL/)
-  while (
-    (await served.metrics('grpc_verbatim_worker_ready{worker="1"}')).get('grpc_verbatim_worker_ready{worker="1"}') !== 1
-  )
-    await new Promise(resolve => setTimeout(resolve, 20))
+  await served.ready(1)
   const late = await connect(t, served.address)
   t.equal(await call(late), '12', 'a worker that is started later has the last good one')
   t.same(await connectionsOf(served), [1, 1])
