@@ -5,7 +5,6 @@
  */
 
 import type { Balancer } from '../../src/backend/balance/balancer.ts'
-import type { CallHash } from '../../src/backend/balance/hash-key.ts'
 import { type BalancerSettings, balancerWatch, hashFor, makerOf } from '../../src/backend/balance/kinds.ts'
 import type { Waiter } from '../../src/backend/client-share.ts'
 import type { Endpoint } from '../../src/backend/endpoint.ts'
@@ -14,6 +13,7 @@ import { Outcomes } from '../../src/backend/outcome.ts'
 import { seededRandom } from '../../src/bench/random.ts'
 import { RoutedCall } from '../../src/call/call-info.ts'
 import { readHead } from '../../src/grpc/metadata.ts'
+import type { CallHash } from '../../src/routing/hash-key.ts'
 import { systemClock } from '../../src/transport/clock.ts'
 import type { HeaderBlock } from '../../src/transport/transport.ts'
 import { turnClock } from '../../src/transport/turn.ts'

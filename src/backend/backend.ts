@@ -5,8 +5,9 @@
  * All of this happens at the end of a turn of the event loop. By then everything that came in the turn is known, and a
  * call that its client has given up is never sent.
  */
+
+import type { CallHash } from '../routing/hash-key.ts'
 import type { TurnTask } from '../transport/turn.ts'
-import type { CallHash } from './balance/hash-key.ts'
 import { hashFor } from './balance/kinds.ts'
 import { SessionCount } from './breaker.ts'
 import { SharedStreams, type Unavailable, type Waiter } from './client-share.ts'

@@ -1,10 +1,10 @@
 /** Asks the director where a call goes. The answer comes now or later, and may be any value that JavaScript has. */
 import type { Backend } from '../backend/backend.ts'
-import type { CallHash } from '../backend/balance/hash-key.ts'
 import type { AddedField, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { CallPriority, Target } from '../routing/director.ts'
 import { isPromise, Refusal } from '../routing/gate.ts'
+import type { CallHash } from '../routing/hash-key.ts'
 import { editsOf } from '../routing/metadata-changes.ts'
 import { type DefinedPolicy, definedPolicy } from '../routing/policy.ts'
 import { checkAuthority } from './added-fields.ts'

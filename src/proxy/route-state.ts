@@ -11,6 +11,8 @@ export interface RouteState {
   readonly match: RouteMatch
   readonly backend?: string
   readonly backends?: readonly WeightedBackend[]
+  /** Which calls go to the same of them; `function` for one of code. */
+  readonly hashKey?: string | { readonly metadata: string }
   readonly deny?: string
   /** How many calls it has decided, since it has been there as it is. */
   readonly hits: number
@@ -25,8 +27,20 @@ export function routeStates(director: Director, { first, most }: Page) {
   }
 }
 
-function stateOfRoute({ match = {}, backend, backends, deny }: Route, order: number, hits: number): RouteState {
-  return { order, match, ...(backend && { backend }), ...(backends && { backends }), ...(deny && { deny }), hits }
+function stateOfRoute(
+  { match = {}, backend, backends, hashKey, deny }: Route,
+  order: number,
+  hits: number,
+): RouteState {
+  return {
+    order,
+    match,
+    ...(backend && { backend }),
+    ...(backends && { backends }),
+    ...(hashKey && { hashKey: typeof hashKey === 'function' ? 'function' : hashKey }),
+    ...(deny && { deny }),
+    hits,
+  }
 }
 
 /** How many calls no route took. */

@@ -10,18 +10,22 @@ import { GrpcError, type StatusName } from '../grpc/status.ts'
 import type { CallInfo, CallPriority, Director, Target } from './director.ts'
 import type { MetadataChanges } from './field-changes.ts'
 import type { Gate } from './gate.ts'
+import type { HashKey } from './hash-key.ts'
 import { type AskedHost, compileMatch, type Matcher, matches, type RouteMatch } from './match.ts'
 import { changesOf } from './metadata-changes.ts'
 import { type CallPolicy, policyOf } from './policy.ts'
 import type { Services } from './services.ts'
+import { WeightedTargets } from './weighted.ts'
 
 /** A rule: what a call must look like (`match`), and exactly one of `backend`, `backends` and `deny`. */
 export interface Route extends CallPolicy, MetadataChanges {
   /** Without it the rule takes every call. */
   readonly match?: RouteMatch
   readonly backend?: string
-  /** Calls are spread at random in proportion to the weights; weights are positive, of any sum. */
+  /** Calls are spread in proportion to the weights, which are positive and of any sum: at random, or by `hashKey`. */
   readonly backends?: readonly WeightedBackend[]
+  /** Calls with the same key go to the same one of `backends`. A call without it may go to any. */
+  readonly hashKey?: HashKey | undefined
   /** The call is refused with this status. */
   readonly deny?: StatusName
   /** The `grpc-message` that goes with `deny`. */
@@ -106,7 +110,7 @@ function directorOf(routes: readonly Route[], hits: Float64Array, options: Route
       return undefined
     }
     hits[route.order]!++
-    return route.action.kind === 'gated' ? route.action.director(call) : decide(route.action, random)
+    return route.action.kind === 'gated' ? route.action.director(call) : decide(route.action, call)
   }
 }
 
@@ -137,14 +141,8 @@ type Action = Ungated | { readonly kind: 'gated'; readonly director: Director }
 
 type Ungated =
   | { readonly kind: 'target'; readonly target: Target }
-  | { readonly kind: 'weighted'; readonly choices: readonly Choice[]; readonly total: number }
+  | { readonly kind: 'weighted'; readonly targets: WeightedTargets }
   | { readonly kind: 'deny'; readonly error: GrpcError }
-
-interface Choice {
-  /** The sum of the weights up to and including this one. */
-  readonly upTo: number
-  readonly target: Target
-}
 
 interface CompiledRoute {
   /** Place in the list. */
@@ -171,16 +169,16 @@ interface RouteIndex {
 }
 
 function compile(route: Route, order: number, random: () => number, services: Services | undefined): CompiledRoute {
-  const action = compileAction(route, order)
+  const action = compileAction(route, order, random)
   const { gate } = route
   return {
     order,
     matcher: compileMatch(route.match ?? {}, route.deny !== undefined || route.gate !== undefined),
-    action: gate === undefined ? action : { kind: 'gated', director: gate(() => decide(action, random), services) },
+    action: gate === undefined ? action : { kind: 'gated', director: gate(call => decide(action, call), services) },
   }
 }
 
-function compileAction(route: Route, order: number): Ungated {
+function compileAction(route: Route, order: number, random: () => number): Ungated {
   const given = [route.backend, route.backends, route.deny].filter(action => action !== undefined).length
   if (given !== 1)
     throw new TypeError(`route ${order} needs exactly one of backend, backends and deny, it has ${given}`)
@@ -191,17 +189,14 @@ function compileAction(route: Route, order: number): Ungated {
   }
   const toTarget = targetsOf(route)
   if (route.backend !== undefined) return { kind: 'target', target: toTarget(route.backend) }
-  const choices: Choice[] = []
-  let total = 0
-  for (const { backend, weight } of route.backends ?? []) {
+  const parts = (route.backends ?? []).map(({ backend, weight }) => {
     if (!(weight > 0 && Number.isFinite(weight))) {
       throw new TypeError(`route ${order}: the weight of ${backend} must be a positive number, it is ${weight}`)
     }
-    total += weight
-    choices.push({ upTo: total, target: toTarget(backend) })
-  }
-  if (choices.length === 0) throw new TypeError(`route ${order}: backends is empty`)
-  return { kind: 'weighted', choices, total }
+    return { name: backend, weight, target: toTarget(backend) }
+  })
+  if (parts.length === 0) throw new TypeError(`route ${order}: backends is empty`)
+  return { kind: 'weighted', targets: new WeightedTargets(parts, route.hashKey, random) }
 }
 
 /** Targets of a route differ in their backends. */
@@ -278,10 +273,8 @@ function orderAt(list: readonly CompiledRoute[], at: number): number {
   return at < list.length ? list[at]!.order : Infinity
 }
 
-function decide(action: Ungated, random: () => number): Target {
+function decide(action: Ungated, call: CallInfo): Target {
   if (action.kind === 'target') return action.target
   if (action.kind === 'deny') throw action.error
-  const point = random() * action.total
-  for (const choice of action.choices) if (point < choice.upTo) return choice.target
-  return action.choices.at(-1)!.target
+  return action.targets.of(call)
 }

@@ -4,6 +4,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import t from 'tap'
 import { freePort } from '../../bench/measure/child.ts'
+import type { PingReply } from '../../src/demo/messages.ts'
 import { createProxy } from '../../src/index.ts'
 import { certificates } from '../support/certs.ts'
 import { Setting } from '../support/frames.ts'
@@ -26,6 +27,40 @@ t.test('routes: the next call goes by the new ones, a call in flight stays where
   t.equal(await ask(by), 'b')
   t.equal(await talk.say('two'), 'a')
   await talk.end()
+})
+
+t.test('a canary gets more: who was there stays there, and the others move only to it', async t => {
+  const [stable, canary] = [await server(t, 'stable'), await server(t, 'canary')]
+  const backends = { stable: { endpoints: [stable.url] }, canary: { endpoints: [canary.url] } }
+  const options = (weight: number) => ({
+    ...SILENT,
+    listeners: LISTENERS,
+    backends,
+    routes: [
+      {
+        backends: [
+          { backend: 'stable', weight: 100 - weight },
+          { backend: 'canary', weight },
+        ],
+        hashKey: { metadata: 'x-user' },
+      },
+    ],
+  })
+  const { proxy, addresses } = await started(t, options(20))
+  const by = client(t, addresses[0]!)
+  const all = () =>
+    Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const reply = await by.unary<PingReply>('Ping', {}, [['x-user', `user-${i}`]])
+        return reply.server
+      }),
+    )
+  const before = await all()
+  t.strictSame(await all(), before)
+  await proxy.apply(options(50))
+  const after = await all()
+  t.ok(after.filter(name => name === 'canary').length > before.filter(name => name === 'canary').length)
+  for (const [i, name] of before.entries()) if (name === 'canary') t.equal(after[i], 'canary', `user-${i}`)
 })
 
 t.test('a director of code follows another', async t => {

@@ -6,12 +6,14 @@
  * With a bound on load ("Consistent Hashing with Bounded Loads", Mirrokni and others, 2017) an endpoint that has more than
  * its part of the calls in flight, times a factor, is passed over, so that a key which is used much cannot bring it down.
  */
+
+import { hashText } from '../../routing/hash.ts'
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { Balancer } from './balancer.ts'
 import type { Circle, MakeCircle } from './circle.ts'
-import { hashText, sorted } from './hash.ts'
 import { callsOf } from './least-loaded.ts'
+import { sorted } from './sorted.ts'
 
 /** A walk looks at so many places for each endpoint, by which it has found nearly all; then it asks the rest as they come. */
 const PLACES_FOR_EACH = 4

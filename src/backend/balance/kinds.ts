@@ -1,9 +1,10 @@
 /** The balancers that a configuration can name. */
+
+import { CallHash, type HashKey } from '../../routing/hash-key.ts'
 import type { EndpointWatch, WatchContext } from '../endpoint-watch.ts'
 import type { BalancerContext, MakeBalancer } from './balancer.ts'
 import type { MakeCircle } from './circle.ts'
 import { ConsistentHash } from './consistent-hash.ts'
-import { CallHash, type HashKey } from './hash-key.ts'
 import { DEFAULT_CHOICES } from './least-loaded.ts'
 import { LeastRequest } from './least-request.ts'
 import { LoadWatch } from './load-watch.ts'

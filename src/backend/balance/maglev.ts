@@ -5,8 +5,9 @@
  *
  * With weights a turn is as many places as the weight is of the mean.
  */
+
+import { mix } from '../../routing/hash.ts'
 import type { Circle } from './circle.ts'
-import { mix } from './hash.ts'
 
 /** It belongs to nobody yet. */
 const FREE = 0xffff_ffff

@@ -6,8 +6,10 @@
  * other key moves. Where there are so many endpoints that the ring reaches its bound, all have fewer points; a change then
  * moves about as many keys again.
  */
+
+import { mix } from '../../routing/hash.ts'
 import type { Circle } from './circle.ts'
-import { mix, sorted } from './hash.ts'
+import { sorted } from './sorted.ts'
 
 /**
  * Most points of a ring. It is made anew when the list changes, while calls wait: that takes about 10 ms then, and the

@@ -15,8 +15,9 @@
  * If no endpoint of the part can take the call, the other parts are asked in their order. Parts without a share come last,
  * and only if no endpoint that was asked may get a session: or calls would go elsewhere each time that one is being dialled.
  */
+
+import { mix } from '../../routing/hash.ts'
 import type { Balancer } from '../balance/balancer.ts'
-import { mix } from '../balance/hash.ts'
 import { partAt } from '../balance/line.ts'
 import type { Waiter } from '../client-share.ts'
 import type { Endpoint } from '../endpoint.ts'

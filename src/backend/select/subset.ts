@@ -10,7 +10,7 @@
  */
 import { hostname } from 'node:os'
 import { threadId } from 'node:worker_threads'
-import { hashText, mix } from '../balance/hash.ts'
+import { hashText, mix } from '../../routing/hash.ts'
 import type { EndpointSpec } from '../endpoint-source.ts'
 
 export interface SubsetSettings {

@@ -97,10 +97,7 @@ export interface MetadataKeyOptions {
 export interface RingHashOptions {
   /** Says that these are the settings of `ring-hash`. */
   readonly kind: 'ring-hash'
-  /**
-   * What decides where a call goes; a call without it may go anywhere. In code also a function `(call) => string |
-   * undefined`.
-   */
+  /** What decides where a call goes; a call without it may go anywhere. In code also a function of the call. */
   readonly key: HashKeyOptions
   /**
    * How many times its part of the calls in flight an endpoint may have before its calls go to the next, such as 1.25;
@@ -118,10 +115,7 @@ export interface RingHashOptions {
 export interface MaglevOptions {
   /** Says that these are the settings of `maglev`. */
   readonly kind: 'maglev'
-  /**
-   * What decides where a call goes; a call without it may go anywhere. In code also a function `(call) => string |
-   * undefined`.
-   */
+  /** What decides where a call goes; a call without it may go anywhere. In code also a function of the call. */
   readonly key: HashKeyOptions
   /**
    * How many times its part of the calls in flight an endpoint may have before its calls go to the next, such as 1.25;

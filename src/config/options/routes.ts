@@ -1,6 +1,7 @@
 /** Which call goes where. */
 import type { StatusName } from '../../grpc/status.ts'
 import type { CallPriority } from '../../routing/director.ts'
+import type { HashKeyOptions } from './balancers.ts'
 import type { FaultsOptions } from './faults.ts'
 import type { RequirementOptions } from './gates.ts'
 import type { MetadataCondition } from './metadata-condition.ts'
@@ -14,6 +15,11 @@ export interface RouteOptions {
   readonly backend?: string
   /** Several backends that share the calls in proportion to their weights. */
   readonly backends?: readonly WeightedBackendOptions[]
+  /**
+   * Calls with the same key go to the same one of `backends`; a call without it may go to any. In code also a function
+   * of the call.
+   */
+  readonly hashKey?: HashKeyOptions
   /** End the calls with this status. */
   readonly deny?: Exclude<StatusName, 'OK'>
   /** The `grpc-message` that goes with `deny`. */

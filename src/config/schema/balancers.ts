@@ -1,9 +1,9 @@
 /** Which endpoint takes the next call. */
 import { z } from 'zod'
-import type { HashKey } from '../../backend/balance/hash-key.ts'
 import { DEFAULTS } from '../../backend/balance/kinds.ts'
 import { MAX_POINTS } from '../../backend/balance/ring.ts'
-import { codeOnly, integer, isFunction, metadataName, milliseconds, strict } from './fields.ts'
+import { integer, milliseconds, strict } from './fields.ts'
+import { hashKey } from './hash-key.ts'
 
 /** Says which kind the settings are of. */
 function kind<const Kind extends string>(name: Kind) {
@@ -62,23 +62,7 @@ const weightedRoundRobin = strict({
     .meta({ description: 'What failed calls add to the load: the part of calls that fail, times this' }),
 })
 
-const key = z
-  .union([
-    z.enum(['client-address', 'authority', 'method']),
-    strict({
-      metadata: metadataName.meta({ description: 'Name of the metadata; several values are one, joined by commas' }),
-    }),
-    codeOnly<Extract<HashKey, (...call: never) => unknown>>(
-      isFunction,
-      '(call: CallInfo) => string | undefined',
-      'a function from a call to its key',
-    ),
-  ])
-  .meta({
-    description:
-      'What decides where a call goes; a call without it may go anywhere. In code also a function `(call) => string | undefined`',
-    'x-type': '`client-address`, `authority`, `method`, or `{ metadata }`',
-  })
+const key = hashKey('What decides where a call goes; a call without it may go anywhere')
 
 const boundedLoad = z.number().min(1.05).max(100).optional().meta({
   description:

@@ -6,6 +6,7 @@ import { AddressError, parseEndpointAddress } from '../address.ts'
 import { faults } from './faults.ts'
 import { metadataName, metadataValue, oneOrMore, strict } from './fields.ts'
 import { requirement } from './gates.ts'
+import { hashKey } from './hash-key.ts'
 import { changes } from './metadata-changes.ts'
 import { metadataConditions } from './metadata-condition.ts'
 import { mirror, retry, times } from './policy.ts'
@@ -77,6 +78,9 @@ export const route = strict({
     .min(1)
     .optional()
     .meta({ description: 'Several backends that share the calls in proportion to their weights' }),
+  hashKey: hashKey(
+    'Calls with the same key go to the [same one](policy.md#weights) of `backends`; a call without it may go to any',
+  ).optional(),
   deny: z.enum(DENIALS).optional().meta({
     description: 'End the calls with this status',
     'x-type': 'status name',
@@ -124,6 +128,9 @@ export const route = strict({
   const refuse = (message: string, path: string[] = []) => context.addIssue({ code: 'custom', path, message })
   if (actions.length === 0) refuse('says nothing about where its calls go: give it backend, backends or deny')
   if (actions.length > 1) refuse(`has ${actions.join(' and ')}: a route has one of backend, backends and deny`)
+  if (given.hashKey !== undefined && given.backends === undefined) {
+    refuse('says which of several backends gets a call: it goes only with backends', ['hashKey'])
+  }
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {

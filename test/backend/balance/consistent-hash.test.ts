@@ -1,9 +1,9 @@
 /** Ring hash and Maglev: which keys move when the list changes, and how calls are bound. Theory stands beside each figure. */
 import t from 'tap'
-import { hashText } from '../../../src/backend/balance/hash.ts'
 import type { BalancerSettings } from '../../../src/backend/balance/kinds.ts'
 import { Maglev } from '../../../src/backend/balance/maglev.ts'
 import { MAX_POINTS, Ring } from '../../../src/backend/balance/ring.ts'
+import { hashText } from '../../../src/routing/hash.ts'
 import { BalancerRig, type FakeCall, type FakeEndpoint } from './fake-endpoints.ts'
 
 const KEYS = 20_000

@@ -1,7 +1,8 @@
 /** The hash of consistent hashing, against another implementation, and whether it spreads what people use as keys. */
 import t from 'tap'
-import { hashText, mix, sorted } from '../../../src/backend/balance/hash.ts'
+import { sorted } from '../../../src/backend/balance/sorted.ts'
 import { seededRandom } from '../../../src/bench/random.ts'
+import { hashText, mix } from '../../../src/routing/hash.ts'
 
 t.test('it is MurmurHash3 x86_32 of UTF-16, as mmh3 5.1 for Python computes it', async t => {
   for (const [text, plain, seeded] of [

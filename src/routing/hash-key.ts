@@ -1,6 +1,7 @@
-/** What of a call decides its place on the circle of consistent hashing. */
-import type { CallInfo } from '../../routing/director.ts'
-import type { HeaderBlock } from '../../transport/transport.ts'
+/** What of a call keeps it together with others: its backend among several, or its place on the circle of consistent hashing. */
+
+import type { HeaderBlock } from '../transport/transport.ts'
+import type { CallInfo } from './director.ts'
 import { hashText } from './hash.ts'
 
 export type HashKey =
@@ -34,7 +35,11 @@ export class CallHash {
   }
 }
 
-function hashBy(key: HashKey): (call: CallInfo) => number | undefined {
+/**
+ * Makes 31 bits of a call, undefined where it has no key.
+ * @throws what a key function throws, with each call
+ */
+export function hashBy(key: HashKey): (call: CallInfo) => number | undefined {
   if (typeof key === 'function') return call => ofText(textOf(key(call)))
   switch (key) {
     case 'client-address':
