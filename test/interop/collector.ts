@@ -1,8 +1,8 @@
 /**
- * The OpenTelemetry Collector behind the proxy: `npm run test:collector`. It writes down the spans of a call with a retry,
- * and what it writes is compared with what the backend was told. Then it is stopped (SIGSTOP) under load: calls go on, what
- * waits is bounded, and what is lost is counted; and it goes on (SIGCONT). It gets metrics too: the last of them, when the
- * proxy has closed, are compared with what the proxy says to Prometheus.
+ * The OpenTelemetry Collector behind the proxy: `npm run test:collector`. It writes down the spans of a call that is sent
+ * again, and of one that its route tries again, and what it writes is compared with what the backends were told. Then it is
+ * stopped (SIGSTOP) under load: calls go on, what waits is bounded, and what is lost is counted; and it goes on (SIGCONT). It
+ * gets metrics too: the last of them, when the proxy has closed, are compared with what the proxy says to Prometheus.
  *
  * Building it takes ten minutes where Go has none of it yet.
  */
@@ -17,6 +17,7 @@ import { build, main, type Running, scratchFolder, start } from './go-program.ts
 
 const BUILD_TIMEOUT_MS = 1_200_000
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const RETRIED_TRACE = '0af7651916cd43dd8448eb211c80319c'
 const CLIENT_SPAN = '00f067aa0ba902b7'
 const HEADERS = {
   ':method': 'POST',
@@ -117,6 +118,73 @@ async function withRetry(scope: Scope, url: string, running: Running): Promise<V
     ['the first was refused', one!['Status code'] === 'Error' && one!['error.type'] === 'upstream-refused'],
     ['the call is OK', server!['rpc.response.status_code'] === 'OK' && server!['Status code'] === 'Unset'],
     ['named by its method', server!.Name === 'pkg.Service/Method' && server!['rpc.method'] === 'pkg.Service/Method'],
+  ]
+}
+
+/** The route tries again: a backend that says UNAVAILABLE, one that takes too long, and one that answers. */
+async function withRetriesOfPolicy(scope: Scope, url: string, running: Running): Promise<Verdict[]> {
+  const backends = await Promise.all([1, 2, 3].map(() => RawServer.listen(scope as never)))
+  const proxy = createProxy({
+    log: { level: 'silent' },
+    backends: { main: { endpoints: backends.map(backend => backend.url) } },
+    routes: [{ backend: 'main', retry: { maxAttempts: 3, initialBackoffMs: 50, perAttemptTimeoutMs: 300 } }],
+    traces: { otlp: { url }, serviceName: 'retried' },
+  })
+  const { port } = await proxy.listen({ host: '127.0.0.1', port: 0 })
+  const session = connect(`http://127.0.0.1:${port}`)
+  const traceparent = `00-${RETRIED_TRACE}-${CLIENT_SPAN}-01`
+  const stream = session.request({ ...HEADERS, traceparent }, { endStream: true }).resume()
+  let status: unknown
+  stream.on('response', headers => {
+    status = headers['grpc-status']
+  })
+  const closed = new Promise(resolve => stream.once('close', resolve))
+  const waiting = backends.map(async backend => ({ backend, ...(await backend.request()) }))
+  const seen: string[] = []
+  // A retry prefers an endpoint that was not tried yet: each gets one.
+  for (const answer of ['14', undefined, '0']) {
+    const arrived = await Promise.race(waiting)
+    waiting.splice(backends.indexOf(arrived.backend), 1)
+    backends.splice(backends.indexOf(arrived.backend), 1)
+    const { connection, streamId, headers } = arrived
+    seen.push(headers.fields.find(({ name }) => name === 'traceparent')!.value)
+    if (answer === undefined) continue
+    const trailersOnly = [
+      [':status', '200'],
+      ['content-type', 'application/grpc'],
+      ['grpc-status', answer],
+    ] as const
+    connection.headers(streamId, trailersOnly, { endStream: true })
+  }
+  await closed
+  session.close()
+  await proxy.drain()
+  const last = /service\.name: Str\(retried\)[\s\S]*Span #3[\s\S]*?ended_by: Str\(\w+\)/
+  const [output] = await running.line(last)
+  const spans = output
+    .split(/Span #\d/)
+    .slice(1)
+    .map(spanIn)
+  const [server, ...tries] = spans as [Record<string, string>, ...Record<string, string>[]]
+  const said = (name: string) => tries.map(span => span[name] ?? '').join()
+  const at = (span: Record<string, string>, which: 'Start time' | 'End time') =>
+    Date.parse(span[which]!.replace(/ \+0000 UTC$/, 'Z').replace(' ', 'T'))
+  return [
+    ['a retry of policy: the call is OK', status === '0' && server['rpc.response.status_code'] === 'OK'],
+    ['… with three attempts in its trace', spans.length === 4 && spans.every(of => of['Trace ID'] === RETRIED_TRACE)],
+    [
+      "… that are children of the call's",
+      tries.every(span => span['Parent ID'] === server.ID && span.Kind === 'Client'),
+    ],
+    ['… each backend was told its own', seen.join() === tries.map(of => `00-${RETRIED_TRACE}-${of.ID}-01`).join()],
+    ['… numbered', said('grpc_verbatim.attempt') === '1,2,3'],
+    ['… each with its end', said('rpc.response.status_code') === 'UNAVAILABLE,DEADLINE_EXCEEDED,OK'],
+    ['… and why', said('error.type') === 'UNAVAILABLE,attempt-timeout,'],
+    ['… and who ended it', said('grpc_verbatim.ended_by') === 'backend,proxy,backend'],
+    [
+      '… one after the other',
+      tries.every((span, i) => i === 0 || at(span, 'Start time') >= at(tries[i - 1]!, 'End time')),
+    ],
   ]
 }
 
@@ -249,6 +317,7 @@ async function run(): Promise<boolean> {
   const { running, url } = await collector()
   const verdicts = [
     ...(await withRetry(scope, url, running)),
+    ...(await withRetriesOfPolicy(scope, url, running)),
     ...(await metrics(scope, url, running)),
     ...(await frozen(scope, url, running)),
   ]

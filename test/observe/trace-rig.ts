@@ -5,7 +5,7 @@ import { Propagation, type TraceFormat } from '../../src/observe/propagation.ts'
 import type { SampleRules } from '../../src/observe/sampling.ts'
 import { Tracer } from '../../src/observe/tracer.ts'
 import { WallClock } from '../../src/observe/wall-clock.ts'
-import { CallRig, PATH, RESPONSE, request, TRAILERS } from '../call/rig.ts'
+import { CallRig, PATH, RESPONSE, type RigOptions, request, TRAILERS } from '../call/rig.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { block, type FakeStream } from '../support/fake-transport.ts'
 
@@ -36,6 +36,7 @@ interface Options {
   readonly formats?: readonly TraceFormat[]
   readonly methods?: readonly string[]
   readonly random?: () => number
+  readonly director?: RigOptions['director']
 }
 
 export class TraceRig {
@@ -43,7 +44,7 @@ export class TraceRig {
   readonly traces: (CallTrace | undefined)[] = []
   readonly rig: CallRig
 
-  constructor({ sample = ALL, formats = ['w3c'], methods = [PATH], random }: Options = {}) {
+  constructor({ sample = ALL, formats = ['w3c'], methods = [PATH], random, director }: Options = {}) {
     let chance = 1
     const tracer = new Tracer({
       propagation: new Propagation(formats),
@@ -56,6 +57,7 @@ export class TraceRig {
       sink: spans => this.spans.push(...spans.map(span => JSON.parse(span))),
     })
     this.rig = new CallRig({
+      ...(director && { director }),
       observer: {
         trace: tracer.trace,
         onEnd: record => {
