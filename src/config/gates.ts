@@ -13,6 +13,7 @@ import { type GlobalRateLimitOptions, globalRateLimit } from '../gates/global-ra
 import { jwt } from '../gates/jwt.ts'
 import { network } from '../gates/network.ts'
 import { rateLimit } from '../gates/rate-limit.ts'
+import { PassedCounts, RunningCounts, type SharedCounts } from '../gates/shared-counts.ts'
 import type { GatesSetup, ProxySetup } from '../proxy/setup.ts'
 import { allOf, anyOf, type Gate } from '../routing/gate.ts'
 import type { GateOptions, RequirementOptions } from './options/gates.ts'
@@ -81,21 +82,31 @@ export function gatesSetup({ gates, require }: GatesConfig, keyFiles: KeyFiles):
 interface Made {
   readonly text: string
   readonly gate: Gate
+  /** Where other processes keep its limit with this one. */
+  readonly counts?: SharedCounts
 }
 
 /** The gates of a proxy, by name. One that is defined as it was before is the same. */
 export class GateSet {
   readonly #made = new Map<string, Made>()
 
-  /** @param setup of gates; undefined: there are none */
-  constructor(setup: GatesSetup | undefined, before?: GateSet) {
+  /**
+   * @param setup of gates; undefined: there are none
+   * @param onCounted other processes keep the same limits: some gate has something to tell them
+   */
+  constructor(setup: GatesSetup | undefined, before?: GateSet, onCounted?: () => void) {
     for (const [name, definition] of Object.entries(setup?.definitions ?? {})) {
       const keys = setup!.keyFiles.get(name) as JSONWebKeySet | undefined
-      this.#made.set(
-        name,
-        madeOf(definition as GateOptions | Gate, keys, before === undefined ? undefined : before.#of(name)),
-      )
+      const madeBefore = before === undefined ? undefined : before.#of(name)
+      this.#made.set(name, madeOf(definition as GateOptions | Gate, keys, madeBefore, onCounted))
     }
+  }
+
+  /** What gates count that other processes count too, by what they are: one that is defined in another way is another. */
+  get sharedCounts(): Map<string, SharedCounts> {
+    const shared = new Map<string, SharedCounts>()
+    for (const [name, { text, counts }] of this.#made) if (counts !== undefined) shared.set(`${name} ${text}`, counts)
+    return shared
   }
 
   #of(name: string): Made | undefined {
@@ -133,23 +144,37 @@ function isList<T, Other>(value: readonly T[] | Other): value is readonly T[] {
   return Array.isArray(value)
 }
 
-function madeOf(definition: GateOptions | Gate, keys: JSONWebKeySet | undefined, before: Made | undefined): Made {
+function madeOf(
+  definition: GateOptions | Gate,
+  keys: JSONWebKeySet | undefined,
+  before: Made | undefined,
+  onCounted: (() => void) | undefined,
+): Made {
   if (typeof definition === 'function') return { text: '', gate: definition }
   const text = JSON.stringify([definition, keys])
-  return before?.text === text ? before : { text, gate: makeGate(definition, keys) }
+  if (before?.text === text) return before
+  const { rateLimit: rate, concurrency: running } = definition
+  if (rate !== undefined) {
+    const counts = onCounted && new PassedCounts(onCounted)
+    const gate = rateLimit({ ...rate, key: rate.key as CallKeys | undefined }, undefined, counts)
+    return { text, gate, ...(counts && { counts }) }
+  }
+  if (running !== undefined) {
+    const counts = onCounted && new RunningCounts(onCounted)
+    const gate = concurrency({ ...running, key: running.key as CallKeys | undefined }, undefined, counts)
+    return { text, gate, ...(counts && { counts }) }
+  }
+  return { text, gate: makeGate(definition, keys) }
 }
 
+/** Of those that count nothing which other processes count too. */
 function makeGate(definition: GateOptions, keys: JSONWebKeySet | undefined): Gate {
-  const { jwt: token, rateLimit: rate } = definition
+  const { jwt: token } = definition
   if (token !== undefined) return jwt({ ...token, jwks: 'url' in token.jwks ? token.jwks : (keys as JSONWebKeySet) })
   if (definition.apiKeys !== undefined) return apiKeys(definition.apiKeys)
   if (definition.certificate !== undefined) return certificate(definition.certificate)
   if (definition.claims !== undefined) return claims(definition.claims)
   if (definition.network !== undefined) return network(definition.network)
   if (definition.authorization !== undefined) return authorization(definition.authorization)
-  if (definition.globalRateLimit !== undefined)
-    return globalRateLimit(definition.globalRateLimit as GlobalRateLimitOptions)
-  if (definition.concurrency !== undefined)
-    return concurrency({ ...definition.concurrency, key: definition.concurrency.key as CallKeys | undefined })
-  return rateLimit({ ...rate!, key: rate!.key as CallKeys | undefined })
+  return globalRateLimit(definition.globalRateLimit as GlobalRateLimitOptions)
 }

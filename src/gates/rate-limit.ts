@@ -8,6 +8,7 @@ import { refusal } from '../routing/gate.ts'
 import { type Clock, systemClock } from '../transport/clock.ts'
 import { type CallKeys, callKey } from './call-key.ts'
 import { Kept } from './kept.ts'
+import type { PassedCounts } from './shared-counts.ts'
 
 export interface RateLimitOptions {
   readonly perSecond: number
@@ -29,9 +30,10 @@ const MAX_KEYS = 100_000
 const EARLY = 0.5
 /**
  * Refuses with RESOURCE_EXHAUSTED and says in `grpc-retry-pushback-ms` when there is room again.
+ * @param together where other processes keep the rate with this one
  * @throws RangeError for a rate or a burst that is not positive
  */
-export function rateLimit(options: RateLimitOptions, clock: Clock = systemClock): Gate {
+export function rateLimit(options: RateLimitOptions, clock: Clock = systemClock, together?: PassedCounts): Gate {
   const { perSecond, burst = Math.max(1, perSecond), key, maxKeys = MAX_KEYS, trustedProxies } = options
   if (!(perSecond > 0) || !(burst >= 1)) throw new RangeError('a rate is more than 0, and a burst at least 1')
   const intervalMs = 1_000 / perSecond
@@ -39,6 +41,11 @@ export function rateLimit(options: RateLimitOptions, clock: Clock = systemClock)
   const due = new Kept<number>(maxKeys)
   const keyOf = callKey(key, trustedProxies)
   const why = `more than ${perSecond} calls a second`
+  if (together !== undefined) {
+    together.onElsewhere = (name, calls, ageMs) =>
+      // They came one after the other in that time, and their rate may have been free then.
+      due.set(name, Math.max(due.get(name) ?? 0, clock.now() - ageMs) + calls * intervalMs)
+  }
   return next => call => {
     const now = clock.now()
     const name = keyOf(call)
@@ -46,6 +53,7 @@ export function rateLimit(options: RateLimitOptions, clock: Clock = systemClock)
     const earlyMs = at - toleranceMs - now
     if (earlyMs > 0) throw refusal('rate-limited', why, earlyMs)
     due.set(name, at + intervalMs)
+    together?.passed(name)
     return next(call)
   }
 }

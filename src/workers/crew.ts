@@ -7,41 +7,18 @@
  *      └──────────────────────── after a pause, longer each time ◀─────────────────────────┘
  * ```
  */
-import type { Logger } from 'pino'
 import { type BackoffOptions, backoffDelayMs } from '../backend/backoff.ts'
 import { ConfigError } from '../config/problems.ts'
 import type { Reading } from '../observe/registry.ts'
-import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
-import type { Clock, Timer } from '../transport/clock.ts'
+import type { Timer } from '../transport/clock.ts'
+import type { CrewChange, CrewOptions, Member } from './crew-options.ts'
 import { Handover } from './handover.ts'
 import type { Notice, QuestionName, Questions } from './messages.ts'
 import { dataOf, type SetupData } from './setup-data.ts'
 import { shareOf } from './shares.ts'
 import { prepareInAll } from './two-phases.ts'
 import { type Connection, WorkerGone, WorkerHandle, type WorkerOwner } from './worker-handle.ts'
-
-export interface CrewOptions {
-  readonly count: number
-  /** Options of Node's and V8's for each of them. */
-  readonly execArgv: readonly string[]
-  readonly log: Logger
-  readonly clock: Clock
-  /** A number from 0 up to 1. */
-  readonly random: () => number
-  /** A worker ended before its time. */
-  readonly onGone?: (worker: number) => void
-  /** So many seconds without an answer, and a worker is ended. */
-  readonly hungAfterLooks?: number
-}
-
-/** The next configuration is ready in all workers; one of the two is called. */
-export interface CrewChange {
-  readonly summary: ChangeSummary
-  /** Resolves when it holds in all of them. */
-  commit(): Promise<void>
-  discard(): Promise<void>
-}
 
 /** Short at first: a worker that died by an accident of one call is missed. A worker that cannot live costs little. */
 const RESTART: BackoffOptions = { initialMs: 100, multiplier: 2, maxMs: 10_000, jitter: 0.2 }
@@ -57,16 +34,6 @@ const HUNG_AFTER_LOOKS = 10
 const STARTING_LOOKS = 60
 /** A process that was told to drain ends so much later at most, or is ended. */
 const DRAIN_SLACK_MS = 5_000
-
-/** A place for a worker, as it is told. */
-export interface Member {
-  readonly number: number
-  readonly pid: number | undefined
-  readonly isReady: boolean
-  readonly load: number
-  /** How often whoever had it ended before its time. */
-  readonly ends: number
-}
 
 /** A place for a worker. The number stays, whoever has it. */
 interface Slot {
@@ -196,6 +163,10 @@ export class Crew implements WorkerOwner {
     clock.after(pauseMs, () => {
       if (!this.#draining) this.#start(slot).catch(() => {})
     })
+  }
+
+  onCounted(): void {
+    this.#options.onCounted?.()
   }
 
   onLost(worker: WorkerHandle, connections: number): void {

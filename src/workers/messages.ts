@@ -8,6 +8,7 @@
  * ```
  */
 import type { ProfileKind } from '../admin/profile.ts'
+import type { KeyCounts, SharedCounts } from '../gates/shared-counts.ts'
 import type { Reading } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxyState, StateOptions } from '../proxy/state.ts'
@@ -26,6 +27,8 @@ export interface Questions {
   /** Why it should get no new connections. */
   notReady: { given: undefined; answer: readonly string[] }
   state: { given: StateOptions; answer: ProxyState }
+  /** What gates of the other workers count; the answer is what its own do. */
+  gateCounts: { given: readonly GateCounts[]; answer: CountsAnswer }
   metrics: { given: undefined; answer: readonly Reading[] }
   /** Undefined: another one is being taken. */
   profile: { given: { readonly profile: ProfileKind; readonly seconds: number }; answer: string | undefined }
@@ -52,10 +55,31 @@ export type ToPrimary =
   | { readonly kind: 'refusal'; readonly id: number; readonly message: string }
   /** Whenever one of the two is another number. */
   | ({ readonly kind: 'connections' } & ConnectionCounts)
+  /** Its gates have counted something, after a pause. */
+  | { readonly kind: 'counted' }
 
 export interface ConnectionCounts {
   /** Connections that it was handed since it began. */
   readonly taken: number
   /** Those of them that are open. */
   readonly open: number
+}
+
+/** What the gate of this name and definition counts in the other workers together. */
+export interface GateCounts {
+  readonly gate: string
+  readonly counts: KeyCounts
+  /** Numbers that were told before hold no longer. */
+  readonly isAnew: boolean
+}
+
+/** What has changed in a worker, of each gate that it has. */
+export interface CountsAnswer {
+  /** Numbers that it told before hold no longer. */
+  readonly isAnew: boolean
+  readonly gates: readonly {
+    readonly gate: string
+    readonly kind: SharedCounts['kind']
+    readonly counts: KeyCounts
+  }[]
 }

@@ -26,7 +26,9 @@ import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { systemClock, type Timer } from '../transport/clock.ts'
 import type { BoundAddress } from '../transport/listening-socket.ts'
 import { newTicketSecret } from '../transport/ticket-keys.ts'
-import { Crew, type CrewChange } from './crew.ts'
+import { CountExchange } from './count-exchange.ts'
+import { Crew } from './crew.ts'
+import type { CrewChange } from './crew-options.ts'
 import { Doors, type DoorsChange } from './doors.ts'
 import { Readings } from './readings.ts'
 import { askedOfEach, type StateTogether, stateTogether } from './state-together.ts'
@@ -42,6 +44,7 @@ export class Primary implements Administered {
   setup: ProxySetup
   readonly log: Logger
   readonly #crew: Crew
+  readonly #counts: CountExchange
   readonly #doors: Doors
   readonly #count: number
   readonly #admin: AdminSlot
@@ -66,8 +69,14 @@ export class Primary implements Administered {
     this.#crew = new Crew({
       ...{ count: this.#count, execArgv, log: this.log, ...(hungAfterLooks && { hungAfterLooks }) },
       ...{ clock: systemClock, random: Math.random },
-      onGone: worker => this.#readings.gone(worker),
+      onGone: worker => {
+        this.#readings.gone(worker)
+        this.#counts.gone(worker)
+      },
+      // One worker alone has nobody to tell.
+      ...(this.#count > 1 && { onCounted: () => this.#counts.counted() }),
     })
+    this.#counts = new CountExchange(this.#crew, systemClock)
     this.#admin = new AdminSlot(this)
     this.#readings = new Readings(config.metrics?.maxMethods ?? 0)
     this.#export = new MetricsExport(this.log, () => this.readMetrics())
@@ -273,6 +282,7 @@ export class Primary implements Administered {
     this.#ticketTimer?.cancel()
     this.log.info({ workers: this.#count, graceMs }, 'draining')
     const ended = await this.#crew.drain(graceMs, (worker, readings) => this.#readings.told(worker, readings))
+    this.#counts.close()
     await Promise.all([this.#admin.close(), this.#export.close()])
     this.#process?.close()
     this.log.flush()

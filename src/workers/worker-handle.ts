@@ -24,6 +24,8 @@ export interface Connection {
 export interface WorkerOwner {
   /** Once, when the process is gone. @param how a sentence without its subject */
   onGone(worker: WorkerHandle, how: string): void
+  /** Its gates have counted something, after a pause. */
+  onCounted(): void
   /** The worker could not receive a connection: it is closed. */
   onLost(worker: WorkerHandle, connections: number): void
 }
@@ -169,6 +171,7 @@ export class WorkerHandle {
       this.#counted(message)
       return
     }
+    if (message.kind === 'counted') return this.#owner.onCounted()
     const asked = this.#asked.get(message.id)
     this.#asked.delete(message.id)
     if (message.kind === 'answer') asked?.resolve(message.value)

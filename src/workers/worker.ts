@@ -5,8 +5,10 @@ import { lastLinesWritten, reopenLogFiles } from '../observe/outputs.ts'
 import { type Change, prepareChange } from '../proxy/change.ts'
 import { VerbatimProxy } from '../proxy/proxy.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
+import { systemClock } from '../transport/clock.ts'
 import type { ConnectionCounts, QuestionName, Questions, ToPrimary, ToWorker } from './messages.ts'
 import { setupOf } from './setup-data.ts'
+import { WorkerCounts } from './worker-counts.ts'
 
 /** What of the process a worker needs. */
 export interface Channel {
@@ -21,7 +23,10 @@ export class Worker {
   readonly #channel: Channel
   #proxy: VerbatimProxy | undefined
   #change: Change | undefined
+  /** What they know stays while their definitions stay. */
   #gates: GateSet | undefined
+  #nextGates: GateSet | undefined
+  readonly #counts: WorkerCounts
   #connections: ConnectionCounts = { taken: 0, open: 0 }
   #telling = false
   #ending = false
@@ -30,6 +35,7 @@ export class Worker {
 
   constructor(channel: Channel) {
     this.#channel = channel
+    this.#counts = new WorkerCounts(systemClock, () => channel.tell({ kind: 'counted' }))
   }
 
   hear(message: ToWorker, socket: Socket | undefined): void {
@@ -53,6 +59,7 @@ export class Worker {
     start: async data => {
       this.#proxy = new VerbatimProxy(await this.#withGates(await setupOf(data)))
       await this.#proxy.start()
+      this.#gatesChanged()
       return undefined
     },
     prepare: async data => {
@@ -62,6 +69,7 @@ export class Worker {
     commit: async () => {
       this.#change?.commit()
       this.#change = undefined
+      this.#gatesChanged()
       return undefined
     },
     discard: async () => {
@@ -72,6 +80,7 @@ export class Worker {
     alive: async () => this.#connections,
     notReady: async () => this.#running.notReady,
     state: async options => this.#running.state(options),
+    gateCounts: async told => this.#counts.answer(told),
     metrics: async () => this.#running.readMetrics(),
     profile: async ({ profile, seconds }) => {
       const { profileOf } = await import('../admin/profile.ts')
@@ -85,12 +94,18 @@ export class Worker {
     },
   }
 
-  /** With the gates that a configuration describes. What they know stays while their definitions stay. */
+  /** With the gates that a configuration describes. */
   async #withGates(setup: ProxySetup): Promise<ProxySetup> {
+    this.#nextGates = undefined
     if (setup.gates === undefined) return setup
     const { GateSet } = await import('../config/gates.ts')
-    this.#gates = new GateSet(setup.gates, this.#gates)
-    return this.#gates.in(setup)
+    this.#nextGates = new GateSet(setup.gates, this.#gates, this.#counts.onCounted)
+    return this.#nextGates.in(setup)
+  }
+
+  #gatesChanged(): void {
+    this.#gates = this.#nextGates
+    this.#counts.shared = this.#gates?.sharedCounts ?? new Map()
   }
 
   get #running(): VerbatimProxy {

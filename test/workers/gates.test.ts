@@ -1,9 +1,12 @@
 /** Gates of a proxy of several processes: each worker asks them. */
+import type { ClientHttp2Session } from 'node:http2'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { backend, call, connect, serve } from './rig.ts'
+import { backend, call, connect, connectionsOf, ended, pidsOf, serve } from './rig.ts'
 
 const UNAUTHENTICATED = '16'
 const PERMISSION_DENIED = '7'
+const RESOURCE_EXHAUSTED = '8'
 
 t.test('a call that does not pass a gate passes in no worker, also after a change', async t => {
   const { url, calls } = await backend(t)
@@ -34,3 +37,78 @@ workers: 2`
   t.match(await served.page('/reload', 'POST'), /applied/)
   t.same(await all('/x.Y/Z'), [PERMISSION_DENIED, PERMISSION_DENIED], 'a gate of the listener')
 })
+
+/** So slow that nothing but the burst passes during a test, however slow the machine is. */
+const SLOW = 'perSecond: 0.001'
+
+t.test('a rate is one of all workers: what one has let pass, the other knows', async t => {
+  const { url } = await backend(t)
+  const served = await serve(
+    t,
+    `listeners: [{ address: "127.0.0.1:0" }]
+backends: { greeter: { endpoints: ["${url}"] } }
+gates:
+  often: { rateLimit: { ${SLOW}, burst: 100 } }
+  steady: { rateLimit: { perSecond: 50, burst: 1 } }
+routes:
+  - { match: { service: r.R }, backend: greeter, require: steady }
+  - { backend: greeter, require: often }
+workers: 2`,
+  )
+  const [one, other] = [await connect(t, served.address), await connect(t, served.address)]
+  t.same(await connectionsOf(served), [1, 1])
+  const first = await Promise.all(Array.from({ length: 100 }, () => call(one)))
+  t.ok(first.every(status => status === '0'))
+  t.equal(await call(one), RESOURCE_EXHAUSTED)
+  t.ok((await passesUntilRefused(other)) < 100, 'the other worker alone would have let pass a hundred')
+  const share = await shareOfRate([one, other], 50)
+  t.ok(share > 0.4 && share < 1.6, `under load at both they pass the rate, and not twice as many: ${share}`)
+})
+
+t.test('calls at a time are those of all workers, but not of one that was killed', async t => {
+  const { url } = await backend(t)
+  const served = await serve(
+    t,
+    `listeners: [{ address: "127.0.0.1:0" }]
+backends: { greeter: { endpoints: ["${url}"] } }
+gates: { few: { concurrency: { max: 3 } } }
+routes: [{ backend: greeter, require: few }]
+workers: 2`,
+  )
+  const one = await connect(t, served.address)
+  // Its worker is the one that has a connection.
+  const holder = (await connectionsOf(served)).indexOf(1)
+  const other = await connect(t, served.address)
+  const held = Array.from({ length: 3 }, () => call(one, '/a.B/Hold'))
+  await passesUntilRefused(other)
+  const pid = (await pidsOf(served))[holder]!
+  process.kill(pid, 'SIGKILL')
+  await ended(pid)
+  t.same(await Promise.all(held), ['lost', 'lost', 'lost'])
+  for (let status = ''; status !== '0'; ) status = await call(other)
+  t.pass('its calls do not count any more')
+})
+
+/** For two seconds more calls than may pass, at each: those that passed, by those that a rate lets pass in the time it took. */
+async function shareOfRate(sessions: readonly ClientHttp2Session[], perSecond: number): Promise<number> {
+  const begunMs = performance.now()
+  let passed = 0
+  const hammer = async (session: ClientHttp2Session) => {
+    while (performance.now() < begunMs + 2_000) {
+      if ((await call(session, '/r.R/C')) === '0') passed++
+      await setTimeout(5)
+    }
+  }
+  await Promise.all(sessions.flatMap(session => [hammer(session), hammer(session)]))
+  return passed / (((performance.now() - begunMs) / 1_000) * perSecond)
+}
+
+/** Calls, one after the other with a pause, up to the first that is refused. A message between workers takes less than two. */
+async function passesUntilRefused(session: ClientHttp2Session): Promise<number> {
+  for (let passed = 0; ; passed++) {
+    const status = await call(session)
+    if (status === RESOURCE_EXHAUSTED) return passed
+    if (status !== '0') throw new Error(`a call ended with ${status}`)
+    await setTimeout(100)
+  }
+}

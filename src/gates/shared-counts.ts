@@ -1,0 +1,148 @@
+/**
+ * What a gate counts of its calls where several processes keep its limit together: each tells what has changed, and is told
+ * of the others. Between two exchanges each goes by what it knows, so a limit may be passed by what comes in that time.
+ *
+ * ```
+ *   gate ── passed(key), changed(key) ─▶ counts ── take ─▶ others
+ *   gate ◀── elsewhere ───────────────── counts ◀─ hear ── others
+ * ```
+ */
+
+/** Calls by key. */
+export type KeyCounts = readonly (readonly [key: string, calls: number])[]
+
+export interface SharedCounts {
+  /** `passed`: calls since the last time. `running`: calls that there are now; 0 where there are none any more. */
+  readonly kind: 'passed' | 'running'
+  /** What has changed since it was last taken, of so many keys as a message may have. */
+  take(): KeyCounts
+  /**
+   * What the others count.
+   * @param isAnew what was heard before holds no longer
+   */
+  hear(counts: KeyCounts, isAnew: boolean): void
+  /** Nobody tells of the others: what they counted holds no longer, and they know nothing of what is counted here. */
+  forget(): void
+}
+
+/** Of one gate in one message: some 100 KiB, as a key has 96 characters at most. */
+export const MAX_TOLD_KEYS = 1_000
+/**
+ * Keys that wait until they are told. Who has more keys than this in the time of an exchange has a rate of its own in each
+ * process for those that do not fit.
+ */
+export const MAX_WAITING_KEYS = 10_000
+/** How often processes tell each other, while there is something to tell. */
+export const EXCHANGE_MS = 50
+/** So long ago others may have counted what is heard now: it was told to a third, and then by that one. */
+const AGE_MS = 2 * EXCHANGE_MS
+
+/** Calls that a gate by rate has let pass. */
+export class PassedCounts implements SharedCounts {
+  readonly kind = 'passed'
+  readonly #onCounted: () => void
+  readonly #waiting = new Map<string, number>()
+  /** The gate's: other processes have let so many calls pass, within so long before now. */
+  onElsewhere: (key: string, calls: number, ageMs: number) => void = () => {}
+
+  /** @param onCounted there is something to take */
+  constructor(onCounted: () => void) {
+    this.#onCounted = onCounted
+  }
+
+  /** A call has passed here. */
+  passed(key: string): void {
+    const before = this.#waiting.get(key)
+    if (before === undefined && this.#waiting.size >= MAX_WAITING_KEYS) return
+    this.#waiting.set(key, (before ?? 0) + 1)
+    if (this.#waiting.size === 1) this.#onCounted()
+  }
+
+  take(): KeyCounts {
+    return takeFirst(this.#waiting)
+  }
+
+  hear(counts: KeyCounts): void {
+    for (const [key, calls] of counts) this.onElsewhere(key, calls, AGE_MS)
+  }
+
+  /** What others have let pass has passed. */
+  forget(): void {}
+}
+
+/** Calls that are under way. What is kept is bounded by calls: a key is known while some process has calls of it. */
+export class RunningCounts implements SharedCounts {
+  readonly kind = 'running'
+  readonly #onCounted: () => void
+  /** The gate's: its calls. */
+  readonly here = new Map<string, number>()
+  readonly #elsewhere = new Map<string, number>()
+  /** Keys whose number the others do not know. */
+  readonly #changed = new Set<string>()
+  /** Keys of which the others were told that there are calls. */
+  readonly #told = new Set<string>()
+
+  /** @param onCounted there is something to take */
+  constructor(onCounted: () => void) {
+    this.#onCounted = onCounted
+  }
+
+  elsewhere(key: string): number {
+    return this.#elsewhere.get(key) ?? 0
+  }
+
+  /** A call is refused because of calls elsewhere: whoever tells of them is to show that they are there still. */
+  doubt(): void {
+    this.#onCounted()
+  }
+
+  /** A call of this key has begun or ended here. */
+  changed(key: string): void {
+    if (!this.here.has(key) && !this.#told.has(key)) {
+      // It came and went between two exchanges.
+      this.#changed.delete(key)
+      return
+    }
+    this.#changed.add(key)
+    if (this.#changed.size === 1) this.#onCounted()
+  }
+
+  take(): KeyCounts {
+    const taken: [string, number][] = []
+    for (const key of this.#changed) {
+      if (taken.length === MAX_TOLD_KEYS) break
+      this.#changed.delete(key)
+      const calls = this.here.get(key) ?? 0
+      if (calls === 0) this.#told.delete(key)
+      else this.#told.add(key)
+      taken.push([key, calls])
+    }
+    return taken
+  }
+
+  hear(counts: KeyCounts, isAnew: boolean): void {
+    if (isAnew) this.#elsewhere.clear()
+    for (const [key, calls] of counts) {
+      if (calls === 0) this.#elsewhere.delete(key)
+      else this.#elsewhere.set(key, calls)
+    }
+  }
+
+  forget(): void {
+    this.#elsewhere.clear()
+    this.#told.clear()
+    this.#changed.clear()
+    for (const key of this.here.keys()) this.#changed.add(key)
+  }
+}
+
+/** Takes the oldest out of a map, as many as a message may have. */
+export function takeFirst(waiting: Map<string, number>): KeyCounts {
+  const taken: [string, number][] = []
+  for (const one of waiting) {
+    if (taken.length === MAX_TOLD_KEYS) break
+    waiting.delete(one[0])
+    taken.push(one)
+  }
+  return taken
+}
