@@ -11,6 +11,7 @@ import { CONTENDERS } from './subjects/all.ts'
 import { BALANCED } from './subjects/balancers.ts'
 import type { Contender } from './subjects/contender.ts'
 import { OBSERVED_ONES } from './subjects/observed.ts'
+import { TREATED } from './subjects/treated.ts'
 import { verbatim } from './subjects/verbatim.ts'
 import { audienceOf } from './suite/audience.ts'
 import { catalogue, select } from './suite/catalogue.ts'
@@ -68,7 +69,7 @@ function treeContender({ name, folder, pair }: RunOptions['trees'][number]): Con
 
 /** All subjects that can take part. Where none are named there are fewer, and in the short form fewer still. */
 function subjectsOf(options: RunOptions): readonly Contender[] {
-  if (options.subjects.length > 0 || options.list) return [...CONTENDERS, ...BALANCED, ...OBSERVED_ONES]
+  if (options.subjects.length > 0 || options.list) return [...CONTENDERS, ...BALANCED, ...OBSERVED_ONES, ...TREATED]
   return isShort(options) ? CONTENDERS.filter(({ name }) => !NOT_SHORT.includes(name)) : CONTENDERS
 }
 

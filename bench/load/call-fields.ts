@@ -33,8 +33,11 @@ const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 /** RFC 7541 Appendix A: POST, http and https. */
 const STATIC: Readonly<Record<string, number>> = { POST: 3, http: 6, https: 7 }
 
-/** @throws RangeError for a number of bytes that no token can have */
-export function freshnessOf({ headers = 'same', headerBytes }: LoadOptions): Freshness {
+/** @throws RangeError for a number of bytes that no token can have, and for what does not go together */
+export function freshnessOf({ headers = 'same', headerBytes, tokens }: LoadOptions): Freshness {
+  if (tokens !== undefined && (headers !== 'same' || headerBytes !== undefined)) {
+    throw new RangeError("tokens go with headers 'same' only, and without headerBytes")
+  }
   if (headerBytes === undefined) return { kind: headers, tokenBytes: 0 }
   const least = SCHEME.length + UNIQUE
   if (headers !== 'same') throw new RangeError(`headerBytes goes with headers 'same' only, not with '${headers}'`)
@@ -51,6 +54,8 @@ export class CallFields {
   readonly #ring: number
   readonly #random: () => number
   readonly #text: string
+  readonly #tokens: readonly string[]
+  #connections = 0
 
   constructor(plan: CallPlan, options: LoadOptions, random: () => number) {
     this.#freshness = freshnessOf(options)
@@ -68,6 +73,7 @@ export class CallFields {
     const bytes = this.#freshness.tokenBytes || TOKEN_BYTES
     const most = Math.min(MAX_RING, DIFFERENT_CALLS / options.connections, MAX_RING_BYTES / options.connections / bytes)
     this.#ring = Math.max(MIN_RING, Math.floor(most))
+    this.#tokens = options.tokens ?? []
     this.#text = this.#differs ? pick(LETTERS, 2 * Math.max(bytes, TOKEN_BYTES), random) : ''
   }
 
@@ -78,7 +84,7 @@ export class CallFields {
   /** The lists of one connection. */
   lists(): CallLists {
     const { kind, tokenBytes } = this.#freshness
-    if (!this.#differs) return [this.#constant]
+    if (!this.#differs) return [this.#tokens.length === 0 ? this.#constant : [...this.#constant, this.#nextToken()]]
     const ring = Array.from({ length: this.#ring })
     if (kind === 'same') return ring.map(() => [...this.#constant, this.#token(tokenBytes)])
     const own = this.#token(TOKEN_BYTES)
@@ -88,6 +94,12 @@ export class CallFields {
       indexed('traceparent', `00-${this.#hex(32)}-${this.#hex(16)}-01`),
       kind === 'token' ? own : this.#token(TOKEN_BYTES),
     ])
+  }
+
+  /** The next one of the tokens that were given. */
+  #nextToken(): HeaderField {
+    const token = this.#tokens[this.#connections++ % this.#tokens.length]!
+    return indexed('authorization', `${SCHEME}${token}`)
   }
 
   #token(bytes: number): HeaderField {

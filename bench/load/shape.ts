@@ -30,6 +30,8 @@ export interface LoadOptions {
   readonly headers?: HeaderKind
   /** Each call has a new `authorization` of this many bytes. Only with `headers: 'same'`. */
   readonly headerBytes?: number
+  /** The `authorization` of all calls of a connection is one of these tokens, in turn. Only with `headers: 'same'`. */
+  readonly tokens?: readonly string[]
   readonly mode: ClosedMode | OpenMode | ConnectMode
   /** Each call's reader takes no more than this: other bytes wait at the sender. */
   readonly readBytesPerSecond?: number

@@ -19,6 +19,6 @@ const OBSERVED: Readonly<Record<string, object>> = {
 
 /** They take part only where they are named. */
 export const OBSERVED_ONES: readonly Contender[] = Object.entries(OBSERVED).map(([name, options]) => ({
-  ...verbatim(`with-${name}`, PAIRS.frames!, THIS_TREE, {}, options),
+  ...verbatim(`with-${name}`, PAIRS.frames!, THIS_TREE, {}, () => options),
   title: `grpc-verbatim, frames on both sides, with ${name}`,
 }))

@@ -26,14 +26,14 @@ export const PAIRS: Readonly<Record<string, Transports>> = {
 
 /**
  * @param more what its backend has beside endpoints and transport
- * @param options of the proxy, beside or instead of the usual ones
+ * @param optionsIn of the proxy, beside or instead of the usual ones
  */
 export function verbatim(
   name: string,
   transports: Transports,
   tree = THIS_TREE,
   more: object = {},
-  options: object = {},
+  optionsIn: (world: World) => object = () => ({}),
 ): Contender {
   const { downstream, upstream } = transports
   const carried =
@@ -55,7 +55,7 @@ export function verbatim(
     async start(world) {
       const port = await freePort()
       const config = join(world.folder, `${name}-${port}.yaml`)
-      writeFileSync(config, stringify({ ...verbatimConfiguration(world, port, transports, more), ...options }))
+      writeFileSync(config, stringify({ ...verbatimConfiguration(world, port, transports, more), ...optionsIn(world) }))
       const child = new Child({
         command: NODE,
         args: ['src/cli.ts', 'serve', '--config', config],

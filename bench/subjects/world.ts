@@ -6,6 +6,7 @@ import { certificates } from '../../test/support/certs.ts'
 import { startBackend } from '../load/backend-process.ts'
 import { Child, freePort } from '../measure/child.ts'
 import { commandOf, type Program, requireCommand } from './installed.ts'
+import { type Issued, issueTokens } from './issuer.ts'
 
 /** gRPC's five bytes of prefix, then the message. */
 export const SMALL_BYTES = 39
@@ -28,6 +29,8 @@ export interface World {
   readonly tls?: TlsFiles
   /** The same as `WorldOptions.routes`. */
   readonly routes?: number
+  /** The tokens that its calls carry, with what it takes to verify them, where `WorldOptions.signed`. */
+  readonly issued?: Issued
   /** A file with a small message. */
   readonly message: string
   /** Says what is not a subject's fault: that a backend is gone. */
@@ -42,6 +45,8 @@ export interface WorldOptions {
   readonly tls: boolean
   /** Routes that this project's proxy is configured with; the calls take the last. Default: none but the default. */
   readonly routes?: number
+  /** Calls carry tokens of an issuer, so that gates by token can be configured. */
+  readonly signed?: boolean
   /** nghttpd, or the suite's own. Default: nghttpd where it is installed. */
   readonly backend?: BackendKind
 }
@@ -96,7 +101,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       { length: options.endpoints ?? backends.length },
       (_, i) => backends[i % backends.length]!,
     )
-    return { folder, backends: endpoints, tls, routes: options.routes, message, lost, close }
+    const issued = options.signed === true ? await issueTokens(folder) : undefined
+    return { folder, backends: endpoints, tls, routes: options.routes, issued, message, lost, close }
   } catch (error) {
     await close()
     throw error

@@ -13,6 +13,7 @@ import {
   ownLoad,
   SMALL,
   SMALL_DOWNLOAD,
+  tokenLoad,
 } from './load.ts'
 import { idle, slowReader } from './memory.ts'
 import { connections, latency } from './open-loop.ts'
@@ -51,6 +52,7 @@ export function catalogue(sources: Sources): Scenario[] {
       'grpc-timeout and traceparent new in each, 900-byte authorization of the connection',
       own,
     ),
+    signed(own),
     ...headerSizes(own),
     ...streams(own),
     throughput(own),
@@ -146,6 +148,13 @@ function sizes(world: WorldOptions): Scenario[] {
 
 function headers(kind: LoadOptions['headers'], prefix: string, text: string, world: WorldOptions): Scenario[] {
   return M.map(m => own(smallOf(`${prefix}m${m}`, `; ${text}`, world, m), { headers: kind }))
+}
+
+/** `m100` with a token of the connection, for the subjects that verify it. */
+function signed(world: WorldOptions): Scenario {
+  const text = '; authorization is a JSON Web Token of the connection'
+  const { crowd, shape, download: _, ...base } = smallOf('signed-m100', text, { ...world, signed: true }, 100)
+  return closedLoop({ ...base, load: 'own', make: tokenLoad(shape, crowd) })
 }
 
 function headerSizes(world: WorldOptions): Scenario[] {

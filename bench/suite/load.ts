@@ -55,6 +55,11 @@ export function ownLoad(shape: Shape, { connections, streams }: Crowd, more: Par
     generate({ ...addressOf(target), connections, shape, ...more, mode: { kind: 'closed', streams, calls } })
 }
 
+/** Calls with the tokens of the world. */
+export function tokenLoad(shape: Shape, crowd: Crowd): Load {
+  return (target, calls) => ownLoad(shape, crowd, { tokens: target.world.issued?.tokens })(target, calls)
+}
+
 /** Each call on a connection of its own. */
 export function connectLoad(shape: Shape, connections: number): Load {
   return (target, calls) => generate({ ...addressOf(target), connections, shape, mode: { kind: 'connect', calls } })

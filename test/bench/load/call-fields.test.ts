@@ -51,6 +51,16 @@ t.test('fresh, token, and so many bytes', async t => {
   t.equal(fieldsOf({ headers: 'fresh', connections: 1_000 }).lists().length, 40)
 })
 
+t.test('tokens that are given: one for each connection, in turn', async t => {
+  const fields = fieldsOf({ tokens: ['a', 'b'] })
+  const connections = [fields.lists(), fields.lists(), fields.lists()]
+  t.same(
+    connections.map(lists => valuesOf(lists, 'authorization')),
+    [['Bearer a'], ['Bearer b'], ['Bearer a']],
+  )
+  t.throws(() => fieldsOf({ tokens: ['a'], headers: 'fresh' }), { name: 'RangeError' })
+})
+
 t.test('images are decoded to their lists, the second time round too', async t => {
   for (const headers of ['same', 'fresh', 'token'] as const) {
     const lists = fieldsOf({ headers, connections: 1_000 }).lists()

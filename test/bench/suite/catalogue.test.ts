@@ -1,6 +1,8 @@
 import t from 'tap'
 import { CONTENDERS } from '../../../bench/subjects/all.ts'
 import { BALANCED } from '../../../bench/subjects/balancers.ts'
+import { TREATED } from '../../../bench/subjects/treated.ts'
+import type { WorldOptions } from '../../../bench/subjects/world.ts'
 import { catalogue, select } from '../../../bench/suite/catalogue.ts'
 import { durationText, estimateSeconds } from '../../../bench/suite/estimate.ts'
 import { NOT_SHORT, parseRunOptions } from '../../../bench/suite/options.ts'
@@ -66,6 +68,17 @@ t.test('the balancers are compared with each other only', async t => {
     t.ok(CONTENDERS.every(contender => scenario.unfit!(contender) !== undefined))
   }
   t.ok(names(BALANCED).includes('by-round-robin'), 'beside it the others are compared')
+})
+
+t.test('gates by token are measured with calls that carry them, all else of it with any', async t => {
+  const [plain, signed] = select(ALL, ['m100', 'signed-m100'])
+  const taking = (world: WorldOptions) => names(TREATED.filter(one => one.unfit?.(world) === undefined))
+  const asking = ['with-jwt', 'with-jwt-limit-timeout']
+  t.strictSame(
+    taking(plain!.world),
+    names(TREATED).filter(name => !asking.includes(name)),
+  )
+  t.strictSame(taking(signed!.world), names(TREATED))
 })
 
 t.test('the estimate adds up', async t => {
