@@ -20,12 +20,35 @@ const TOO_LONG = refusal('unauthenticated', 'the credential is longer than one t
  * backend reads.
  * @throws Refusal
  */
-export function credentialOf({ metadata }: CallInfo, { header, scheme, maxCharacters }: CredentialPlace): string {
-  const values = metadata.getAll(header)
-  if (values.length === 0) throw NONE
-  const value = values[0]!
+export function credentialOf(call: CallInfo, place: CredentialPlace): string {
+  return secretOf(credentialValue(call, place), place)
+}
+
+/**
+ * The one value of the metadata in which it stands, as it came. Nothing is made for it: the value of a call of before is the
+ * same string mostly, which is found without a look at its characters.
+ * @throws Refusal where there is none, or more than one
+ */
+export function credentialValue(
+  { metadata: { fields } }: CallInfo,
+  { header, scheme, maxCharacters }: CredentialPlace,
+): string {
+  let value: string | undefined
+  let several = false
+  for (let i = 0; i < fields.length; i++) {
+    if (fields[i]!.name !== header) continue
+    if (value === undefined) value = fields[i]!.value
+    else several = true
+  }
+  if (value === undefined) throw NONE
   if (value.length > maxCharacters + scheme.length + 1) throw TOO_LONG
-  if (values.length > 1 || value.includes(',')) throw SEVERAL
+  if (several) throw SEVERAL
+  return value
+}
+
+/** The secret in such a value. @throws Refusal */
+export function secretOf(value: string, { scheme }: CredentialPlace): string {
+  if (value.includes(',')) throw SEVERAL
   if (scheme === '') return value
   const space = value.indexOf(' ')
   if (space === -1 || value.slice(0, space).toLowerCase() !== scheme.toLowerCase()) throw OTHER_SCHEME

@@ -3,10 +3,11 @@
  * expires: a call with it costs one look, and no promise.
  */
 import type { JSONWebKeySet, JWTPayload } from 'jose'
-import type { CallInfo, Director } from '../routing/director.ts'
+import type { CallerIdentity, CallInfo, Director } from '../routing/director.ts'
 import { type Gate, onAnswer, Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
-import { type Clock, systemClock } from '../transport/clock.ts'
-import { type CredentialPlace, credentialOf } from './credential.ts'
+import type { Clock } from '../transport/clock.ts'
+import { loopClock } from '../transport/turn.ts'
+import { type CredentialPlace, credentialValue, secretOf } from './credential.ts'
 import { FetchedKeys, givenKeys, type Jose, type KeySet, type RemoteKeys } from './jwks.ts'
 import { Kept } from './kept.ts'
 
@@ -36,7 +37,7 @@ const MAX_TOKEN_CHARACTERS = 16_384
 const MAX_TOKENS = 10_000
 /** To verify costs about 0.3 ms of the loop's threads: more at a time would only wait longer. */
 const MAX_VERIFYING = 256
-/** Longer ones are verified each time: what is known of tokens has a bound in bytes. */
+/** Longer ones are verified again: what is known of tokens has a bound in bytes. */
 const MAX_KNOWN_CHARACTERS = 4_096
 /** So that the clock may be set meanwhile. */
 const MAX_KNOWN_MS = 3_600_000
@@ -44,13 +45,21 @@ const CLOCK_TOLERANCE_MS = 30_000
 
 interface Verified {
   readonly claims: JWTPayload
+  /** The same object for all calls with the token. */
+  readonly identity: CallerIdentity
   /** By the clock that does not jump. */
   readonly untilMs: number
 }
 
+interface Signed {
+  readonly claims: JWTPayload
+  /** Of the keys, whose number it is. */
+  readonly keySet: number
+}
+
 const BUSY = refusal('rate-limited', `more than ${MAX_VERIFYING} tokens are being verified`, 1_000)
 
-export function jwt(options: JwtOptions, clock: Clock = systemClock): Gate {
+export function jwt(options: JwtOptions, clock: Clock = loopClock): Gate {
   const gate = new JwtGate(options, clock)
   return vouching(next => call => gate.ask(call, next), Object.keys(options.claimsToMetadata ?? {}))
 }
@@ -59,10 +68,13 @@ class JwtGate {
   readonly #options: JwtOptions
   readonly #place: CredentialPlace
   readonly #clock: Clock
+  /** By the value of the metadata, as it came. */
   readonly #known = new Kept<Verified>(MAX_TOKENS)
+  /** In the same way, those that are being verified. Calls that come meanwhile wait for the same. */
+  readonly #verifying = new Map<string, Promise<Verified>>()
   readonly #names: readonly string[]
   #keys: Promise<{ jose: Jose; keys: KeySet }> | undefined
-  #verifying = 0
+  #keySets = 0
 
   constructor(options: JwtOptions, clock: Clock) {
     this.#options = options
@@ -74,30 +86,36 @@ class JwtGate {
   }
 
   ask(call: CallInfo, next: Director): ReturnType<Director> {
-    const token = credentialOf(call, this.#place)
-    const known = this.#known.get(token)
-    if (known !== undefined && this.#clock.now() < known.untilMs) return this.#pass(call, known.claims, next)
-    if (this.#verifying >= MAX_VERIFYING) throw BUSY
-    return this.#verified(token).then(claims => this.#pass(call, claims, next))
+    const value = credentialValue(call, this.#place)
+    const known = value.length <= MAX_KNOWN_CHARACTERS ? this.#known.get(value) : undefined
+    if (known !== undefined && this.#clock.now() < known.untilMs) return this.#pass(call, known, next)
+    const token = secretOf(value, this.#place)
+    const verifying = this.#verifying.get(value) ?? this.#begin(value, token)
+    return verifying.then(verified => this.#pass(call, verified, next))
   }
 
-  #pass(call: CallInfo, claims: JWTPayload, next: Director): ReturnType<Director> {
-    call.notes.identity = { name: claims.sub ?? '', by: 'jwt', claims }
+  #pass(call: CallInfo, { identity, claims }: Verified, next: Director): ReturnType<Director> {
+    call.notes.identity = identity
     if (this.#names.length === 0) return next(call)
     const added = { metadata: metadataOf(claims, this.#options.claimsToMetadata ?? {}), removeMetadata: this.#names }
     return onAnswer(next(call), target => withAdditions(target, added))
   }
 
-  async #verified(token: string): Promise<JWTPayload> {
-    this.#verifying++
-    try {
-      const { jose, keys } = await this.#load()
-      const claims = await this.#verify(token, jose, keys)
-      if (token.length <= MAX_KNOWN_CHARACTERS) this.#known.set(token, { claims, untilMs: this.#untilMs(claims) })
-      return claims
-    } finally {
-      this.#verifying--
-    }
+  #begin(value: string, token: string): Promise<Verified> {
+    if (this.#verifying.size >= MAX_VERIFYING) throw BUSY
+    const verifying = this.#verified(value, token).finally(() => this.#verifying.delete(value))
+    this.#verifying.set(value, verifying)
+    return verifying
+  }
+
+  async #verified(value: string, token: string): Promise<Verified> {
+    const { jose, keys } = await this.#load()
+    const { claims, keySet } = await this.#verify(token, jose, keys)
+    const identity: CallerIdentity = Object.freeze({ name: claims.sub ?? '', by: 'jwt', claims })
+    const verified = { claims, identity, untilMs: this.#untilMs(claims) }
+    // Of other keys it is not known what they say of it.
+    if (value.length <= MAX_KNOWN_CHARACTERS && keySet === this.#keySets) this.#known.set(value, verified)
+    return verified
   }
 
   #untilMs({ exp = 0 }: JWTPayload): number {
@@ -109,10 +127,12 @@ class JwtGate {
     return this.#options.clockToleranceMs ?? CLOCK_TOLERANCE_MS
   }
 
-  async #verify(token: string, jose: Jose, keys: KeySet, again = false): Promise<JWTPayload> {
+  async #verify(token: string, jose: Jose, keys: KeySet, again = false): Promise<Signed> {
     const { issuer, audience, algorithms = ALGORITHMS } = this.#options
     try {
-      const { payload } = await jose.jwtVerify(token, await keys.get(), {
+      const key = await keys.get()
+      const keySet = this.#keySets
+      const { payload } = await jose.jwtVerify(token, key, {
         issuer,
         audience: [audience].flat(),
         algorithms: [...algorithms],
@@ -120,7 +140,7 @@ class JwtGate {
         // One that never ends cannot be taken back.
         requiredClaims: ['exp'],
       })
-      return payload
+      return { claims: payload, keySet }
     } catch (error) {
       if (error instanceof Refusal) throw error
       const isNewKey = error instanceof jose.errors.JWKSNoMatchingKey
@@ -132,7 +152,10 @@ class JwtGate {
   #load(): Promise<{ jose: Jose; keys: KeySet }> {
     this.#keys ??= import('jose').then(jose => {
       const { jwks } = this.#options
-      const onChanged = () => this.#known.clear()
+      const onChanged = () => {
+        this.#keySets++
+        this.#known.clear()
+      }
       const keys =
         'url' in jwks
           ? new FetchedKeys(jose, jwks as RemoteKeys, onChanged, this.#clock)

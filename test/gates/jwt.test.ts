@@ -72,6 +72,28 @@ t.test('a token that was verified costs no promise', async t => {
   t.equal(director(info), TARGET)
 })
 
+t.test('many calls with a token that is new are verified once, and none of them is refused', async t => {
+  const key = await keyOf('a')
+  const gate = jwt({ issuer: ISSUER, audience: AUDIENCE, jwks: await jwksOf(key) })
+  const token = await sign(key)
+  const calls = Array.from({ length: 1_000 }, () => bearing(token))
+  const asked = await Promise.all(calls.map(info => ask(gate, info)))
+  t.ok(asked.every(answer => answer === TARGET))
+  t.equal(new Set(calls.map(({ notes }) => notes.identity)).size, 1, 'all of them have what one verification found')
+  const bad = await Promise.all(calls.map(() => ask(gate, bearing(`${token}x`))))
+  t.ok(bad.every(answer => /^unauthenticated/.test(String(answer))))
+})
+
+t.test('more new tokens at a time than are verified: the others are told to come again', async t => {
+  const key = await keyOf('a')
+  const gate = jwt({ issuer: ISSUER, audience: AUDIENCE, jwks: await jwksOf(key) })
+  const tokens = await Promise.all(Array.from({ length: 300 }, (_, i) => sign(key, { sub: `${i}` })))
+  const asked = await Promise.all(tokens.map(token => ask(gate, bearing(token))))
+  t.equal(asked.filter(answer => answer === TARGET).length, 256)
+  t.equal(asked.filter(answer => /^rate-limited: more than 256/.test(String(answer))).length, 44)
+  t.equal(await ask(gate, bearing(tokens[299]!)), TARGET, 'later')
+})
+
 t.test('the usual attacks', async t => {
   const key = await keyOf('a')
   const rsa = await keyOf('r', 'RS256')
