@@ -86,7 +86,9 @@ export class RoutedCall implements CallInfo, MetadataView {
   }
 
   getAll(name: string): string[] {
-    return this.fields.filter(field => field.name === name).map(field => field.value)
+    const values: string[] = []
+    for (let i = 0; i < this.fields.length; i++) if (this.fields[i]!.name === name) values.push(this.fields[i]!.value)
+    return values
   }
 
   has(name: string): boolean {

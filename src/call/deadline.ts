@@ -5,7 +5,7 @@
 import { formatTimeout, parseTimeout } from '../grpc/timeout.ts'
 import type { CallPolicy } from '../routing/policy.ts'
 import type { Clock } from '../transport/clock.ts'
-import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
+import { type TimerWheel, WheelEntry } from '../transport/timer-wheel.ts'
 import { type Failure, failureOf } from './failure.ts'
 
 interface DeadlineContext {
@@ -13,33 +13,33 @@ interface DeadlineContext {
   readonly wheel: TimerWheel
 }
 
+/** The call, which is told at most once: when its time is over, unless `disarm` comes first. */
+interface Timed {
+  fail(failure: Failure): void
+}
+
 /** Whose time it is, by the name of what says it. */
 type Whose = 'grpc-timeout' | 'timeoutMs' | 'defaultTimeoutMs'
 
-export class Deadline {
+/** It is the entry of the wheel itself: one object for each call that has a deadline. */
+export class Deadline extends WheelEntry {
   readonly #clock: Clock
   readonly #wheel: TimerWheel
+  readonly #call: Timed
   #atMs: number
   #whose: Whose
-  readonly #timer: WheelTimer
 
   /**
    * @param text the value of `grpc-timeout`
-   * @param onPassed called at most once: now where the text is malformed or no time is left, else when the time is
-   * over, unless `disarm` comes first
-   * @returns undefined where it was called now
+   * @param call is told now where the text is malformed or no time is left
+   * @returns undefined where it was told now
    */
-  static start(
-    text: string,
-    startMs: number,
-    context: DeadlineContext,
-    onPassed: (failure: Failure) => void,
-  ): Deadline | undefined {
+  static start(text: string, startMs: number, context: DeadlineContext, call: Timed): Deadline | undefined {
     const timeoutMs = parseTimeout(text)
     if (timeoutMs !== undefined && timeoutMs > 0) {
-      return new Deadline(startMs + timeoutMs, 'grpc-timeout', context, onPassed)
+      return new Deadline(startMs + timeoutMs, 'grpc-timeout', context, call)
     }
-    onPassed(timeoutMs === undefined ? failureOf('bad-timeout') : passed('grpc-timeout'))
+    call.fail(timeoutMs === undefined ? failureOf('bad-timeout') : passed('grpc-timeout'))
     return undefined
   }
 
@@ -51,7 +51,7 @@ export class Deadline {
     { timeoutMs, defaultTimeoutMs }: CallPolicy,
     client: Deadline | undefined,
     context: DeadlineContext,
-    onPassed: (failure: Failure) => void,
+    call: Timed,
   ): Deadline | undefined {
     const byDefault =
       client === undefined && defaultTimeoutMs !== undefined && defaultTimeoutMs < (timeoutMs ?? Infinity)
@@ -59,29 +59,29 @@ export class Deadline {
     if (ms === undefined) return client
     const whose = byDefault ? 'defaultTimeoutMs' : 'timeoutMs'
     const atMs = context.clock.now() + ms
-    if (client === undefined) return new Deadline(atMs, whose, context, onPassed)
+    if (client === undefined) return new Deadline(atMs, whose, context, call)
     if (atMs < client.#atMs) client.#move(atMs, whose)
     return client
   }
 
-  private constructor(
-    atMs: number,
-    whose: Whose,
-    { clock, wheel }: DeadlineContext,
-    onPassed: (failure: Failure) => void,
-  ) {
+  private constructor(atMs: number, whose: Whose, { clock, wheel }: DeadlineContext, call: Timed) {
+    super()
     this.#clock = clock
     this.#wheel = wheel
+    this.#call = call
     this.#atMs = atMs
     this.#whose = whose
-    this.#timer = new WheelTimer(() => onPassed(this.failure))
-    wheel.arm(this.#timer, atMs)
+    wheel.arm(this, atMs)
+  }
+
+  fire(): void {
+    this.#call.fail(this.failure)
   }
 
   #move(atMs: number, whose: Whose): void {
     this.#atMs = atMs
     this.#whose = whose
-    this.#wheel.arm(this.#timer, atMs)
+    this.#wheel.arm(this, atMs)
   }
 
   /** How a call ends that has no time left. */
@@ -101,7 +101,7 @@ export class Deadline {
   }
 
   disarm(): void {
-    this.#wheel.disarm(this.#timer)
+    this.#wheel.disarm(this)
   }
 }
 

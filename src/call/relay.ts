@@ -114,7 +114,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
     const wrong = unable ? failureOf(unable) : checkHead(head, this.#peer.encrypted, context.acceptNonGrpc)
     if (wrong !== undefined) return this.fail(wrong)
     if (head.timeout !== undefined) {
-      this.#deadline = Deadline.start(head.timeout, this.#startMs, context, failure => this.fail(failure))
+      this.#deadline = Deadline.start(head.timeout, this.#startMs, context, this)
       if (this.#deadline === undefined) return
     }
     this.#call = new RoutedCall(head, block, this.#peer, this.#request.id)
@@ -174,9 +174,9 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
     this.#backend = backend
     this.#request.routed(authority, added, this.#call!.edits)
     if (policy !== undefined) {
-      this.#deadline = Deadline.under(policy, this.#deadline, this.#context, failure => this.fail(failure))
+      this.#deadline = Deadline.under(policy, this.#deadline, this.#context, this)
       if (policy.counts) this.#recorder ??= counting()
-      this.#treatment = new Treatment(policy, this, this.#request, this.#context)
+      if (policy.treats) this.#treatment = new Treatment(policy, this, this.#request, this.#context)
     }
     this.#enter('waiting')
   }

@@ -20,6 +20,7 @@ import type { CallEdits } from '../routing/metadata-changes.ts'
 import { CALL_BYTES, type CallMemory, type MemoryHolder } from '../transport/call-memory.ts'
 import { copyOf } from '../transport/lent.ts'
 import type { DialAddress, HeaderBlock, Stream, StreamEnd } from '../transport/transport.ts'
+import { fieldOnce, nameOf } from '../wire/hpack/interning.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { Pieces } from '../wire/pieces.ts'
 import { fieldOf, type RequestId, type RequestIds, withId } from './request-id.ts'
@@ -230,8 +231,11 @@ export class CallRequest {
     const without = own !== undefined && (own.replaces || more) ? own.names : undefined
     const ownId = id && fieldOf(id, edits === undefined ? added : [...added, ...edits.fields])
     const withoutName = ownId !== undefined && (id!.replaces || more) ? ownId.name : undefined
-    const block = editRequest(came, { scheme, authority, timeout, added, without, withoutName })
-    const last = ownId === undefined ? own?.fields : [...(own?.fields ?? NO_FIELDS), ownId]
+    // A field that the client did not send comes behind its own, whose list stays one that was encoded before.
+    const ownTimeout = timeout !== undefined && this.head.timeout === undefined ? timeoutField(timeout) : undefined
+    const inPlace = ownTimeout === undefined ? timeout : undefined
+    const block = editRequest(came, { scheme, authority, timeout: inPlace, added, without, withoutName })
+    const last = joined(joined(own?.fields, ownId), ownTimeout)
     stream.sendHeaders(block, ended && this.bytes === 0, last)
     if (this.bytes === 0) return true
     const pieces = this.#more
@@ -265,6 +269,17 @@ export class CallRequest {
     slabAt += length
     this.#end = slabAt
   }
+}
+
+const TIMEOUT_NAME = nameOf('grpc-timeout')
+
+function timeoutField(timeout: string): Field {
+  return fieldOnce(TIMEOUT_NAME, timeout)
+}
+
+function joined(fields: readonly Field[] | undefined, more: Field | undefined): readonly Field[] | undefined {
+  if (more === undefined) return fields
+  return fields === undefined ? [more] : [...fields, more]
 }
 
 function sendPieces(stream: Stream, pieces: Pieces, ended: boolean): boolean {

@@ -35,7 +35,7 @@ export function callKey(key: CallKeys | undefined, trusted: readonly string[] | 
 export function partOf(key: CallKey, addressOf: (call: CallInfo) => string): (call: CallInfo) => string {
   switch (key) {
     case 'client':
-      return call => prefixOf(addressOf(call), CLIENT_BITS)
+      return clientOf(addressOf)
     case 'identity':
       return ({ notes }) => notes.identity?.name ?? ''
     case 'authority':
@@ -48,6 +48,20 @@ export function partOf(key: CallKey, addressOf: (call: CallInfo) => string): (ca
       const name = key.slice('metadata:'.length)
       return ({ metadata }) => metadata.getAll(name).join(',')
     }
+  }
+}
+
+/** Calls of one connection have one address mostly: so the last one is remembered with what it is as a key. */
+function clientOf(addressOf: (call: CallInfo) => string): (call: CallInfo) => string {
+  let asked = ''
+  let client = ''
+  return call => {
+    const address = addressOf(call)
+    if (address !== asked) {
+      asked = address
+      client = prefixOf(address, CLIENT_BITS)
+    }
+    return client
   }
 }
 

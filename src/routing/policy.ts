@@ -25,6 +25,8 @@ export interface DefinedPolicy extends CallPolicy {
   readonly rules?: RetryRules | undefined
   /** It looks at how much of the call has come. */
   readonly counts?: boolean
+  /** It asks for more than a deadline. */
+  readonly treats?: boolean
 }
 
 /** The fields of a route that are its policy. */
@@ -55,7 +57,8 @@ export function definedPolicy(policy: CallPolicy): DefinedPolicy {
   const rules = retry === undefined ? undefined : new RetryRules(retry)
   const times = { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs }
   const counts = mirror !== undefined || idleTimeoutMs !== undefined
-  const made = Object.freeze({ ...times, mirror, retry, rules, counts })
+  const treats = counts || rules !== undefined || responseHeadersTimeoutMs !== undefined
+  const made = Object.freeze({ ...times, mirror, retry, rules, counts, treats })
   definedBefore.add(made)
   return made
 }

@@ -90,10 +90,10 @@ function directorOf(routes: readonly Route[], hits: Float64Array, options: Route
   const { random = Math.random, services } = options
   const compiled = routes.map((route, order) => compile(route, order, random, services))
   const first = compiled[0]?.action
-  if (first?.kind === 'target' && takesEveryCall(routes[0]!)) {
-    return () => {
+  if (first !== undefined && takesEveryCall(routes[0]!)) {
+    return call => {
       hits[0]!++
-      return first.target
+      return actOn(first, call)
     }
   }
   const index = buildIndex(compiled)
@@ -110,7 +110,7 @@ function directorOf(routes: readonly Route[], hits: Float64Array, options: Route
       return undefined
     }
     hits[route.order]!++
-    return route.action.kind === 'gated' ? route.action.director(call) : decide(route.action, call)
+    return actOn(route.action, call)
   }
 }
 
@@ -271,6 +271,10 @@ function firstMatch(index: RouteIndex, call: CallInfo, asked: GivenHost): Compil
 
 function orderAt(list: readonly CompiledRoute[], at: number): number {
   return at < list.length ? list[at]!.order : Infinity
+}
+
+function actOn(action: Action, call: CallInfo): ReturnType<Director> {
+  return action.kind === 'gated' ? action.director(call) : decide(action, call)
 }
 
 function decide(action: Ungated, call: CallInfo): Target {

@@ -8,23 +8,35 @@ import type { Clock, Timer } from './clock.ts'
 const SLOTS = 512
 const TICK_MS = 5
 
-/** One entry of a wheel; it belongs to whoever waits. */
-export class WheelTimer {
-  readonly fire: () => void
+/** One entry of a wheel. Only the wheel uses its fields. */
+export abstract class WheelEntry {
   /** The tick at which it fires. */
   tick = 0
-  previous: WheelTimer | undefined
-  next: WheelTimer | undefined
+  previous: WheelEntry | undefined
+  next: WheelEntry | undefined
   armed = false
 
+  /** Its time is over. */
+  abstract fire(): void
+}
+
+/** An entry that belongs to whoever waits. */
+export class WheelTimer extends WheelEntry {
+  readonly #fire: () => void
+
   constructor(fire: () => void) {
-    this.fire = fire
+    super()
+    this.#fire = fire
+  }
+
+  fire(): void {
+    this.#fire()
   }
 }
 
 export class TimerWheel {
   readonly #clock: Clock
-  readonly #slots: (WheelTimer | undefined)[] = new Array(SLOTS).fill(undefined)
+  readonly #slots: (WheelEntry | undefined)[] = new Array(SLOTS).fill(undefined)
   readonly #startMs: number
   #tick = 0
   #size = 0
@@ -41,7 +53,7 @@ export class TimerWheel {
   }
 
   /** It fires at `atMs` of the clock or up to a tick later, never earlier. Arming it again moves it. */
-  arm(timer: WheelTimer, atMs: number): void {
+  arm(timer: WheelEntry, atMs: number): void {
     this.disarm(timer)
     if (this.#size === 0) this.#tick = this.#tickOf(this.#clock.now())
     timer.tick = Math.max(this.#tick + 1, Math.ceil((atMs - this.#startMs) / TICK_MS))
@@ -56,7 +68,7 @@ export class TimerWheel {
     this.#turning ??= this.#untilNextTick()
   }
 
-  disarm(timer: WheelTimer): void {
+  disarm(timer: WheelEntry): void {
     if (!timer.armed) return
     timer.armed = false
     this.#size--
@@ -89,7 +101,7 @@ export class TimerWheel {
   }
 
   #fireSlot(slot: number, now: number): void {
-    const due: WheelTimer[] = []
+    const due: WheelEntry[] = []
     for (let timer = this.#slots[slot]; timer !== undefined; timer = timer.next) {
       if (timer.tick <= now) due.push(timer)
     }
