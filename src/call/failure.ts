@@ -1,4 +1,5 @@
 /** A call's end as the proxy makes it, of one of the kinds in `failure-table.ts`. */
+import type { Field } from '../grpc/metadata.ts'
 import { encodeMessage, Status, type StatusCode } from '../grpc/status.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { FAILURES, type FailureKind, type FailureToken } from './failure-table.ts'
@@ -22,6 +23,8 @@ export interface Failure {
   readonly retryAfterMs: number | undefined
   /** The request is not gRPC: the answer is this HTTP status and nothing else. */
   readonly http: number | undefined
+  /** For the client besides, from a service that was asked about the call. Only of failures before a response. */
+  readonly fields: readonly Field[] | undefined
 }
 
 /** What a failure has that its kind does not say, or says otherwise. */
@@ -43,6 +46,7 @@ export function failureOf(token: FailureToken, details: FailureDetails = NO_DETA
     cause: details.cause ?? '',
     retryAfterMs: details.retryAfterMs,
     http: details.http ?? kind.http,
+    fields: details.fields,
   }
 }
 

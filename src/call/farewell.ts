@@ -17,6 +17,8 @@ export function answer(down: Stream, failure: Failure, request: CallRequest): vo
   try {
     down.sendHeaders(request.responseOf(answerTo(failure, request.head.contentType), true), true)
   } catch {
+    // Without what a service said besides it may be no longer than its client takes.
+    if (failure.fields !== undefined) return answer(down, { ...failure, fields: undefined }, request)
     return down.reset(ErrorCode.INTERNAL_ERROR)
   }
   if (!request.ended) down.reset(ErrorCode.NO_ERROR)
@@ -30,7 +32,13 @@ export function answer(down: Stream, failure: Failure, request: CallRequest): vo
 function answerTo(failure: Failure, contentType: string): Field[] {
   const mark = field('x-grpc-verbatim-error', failure.token)
   if (failure.http !== undefined) return [field(':status', String(failure.http)), field('content-length', '0'), mark]
-  return [field(':status', '200'), field('content-type', answerContentType(contentType)), ...ownTrailers(failure)]
+  const said = failure.fields ?? []
+  return [
+    field(':status', '200'),
+    field('content-type', answerContentType(contentType)),
+    ...ownTrailers(failure),
+    ...said,
+  ]
 }
 
 /** The end of a response that has begun, marked as the proxy's own. */

@@ -203,7 +203,9 @@ export class CallRequest {
   /** The headers of its response, as the client gets them. At the end of the stream they are its trailers too. */
   responseOf(block: HeaderBlock, endStream: boolean): HeaderBlock {
     if (this.#edits !== undefined) {
-      if (this.#edits.response !== undefined) block = editFields(block, this.#edits.response)
+      const { response, answered } = this.#edits
+      if (response !== undefined) block = editFields(block, response)
+      if (answered !== undefined) for (const edits of answered) block = editFields(block, edits)
       if (endStream) block = this.trailersOf(block)
     }
     return this.id?.responds ? withId(block, this.id) : block

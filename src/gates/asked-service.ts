@@ -1,6 +1,10 @@
 /** A service that a gate asks about each call: with a bound on time, on bytes and on questions at a time. */
+import type { ResponseHeader } from '../grpc/header-option.ts'
+import { editFields, type Field, type FieldEdits, field } from '../grpc/metadata.ts'
 import type { BackendDefinition, CallInfo } from '../routing/director.ts'
+import type { MetadataChanges } from '../routing/field-changes.ts'
 import { refusal } from '../routing/gate.ts'
+import { answering } from '../routing/metadata-changes.ts'
 import type { Services } from '../routing/services.ts'
 
 export interface AskedServiceOptions {
@@ -104,14 +108,55 @@ RESERVED.add('content-length')
 export function addedBy(headers: readonly (readonly [string, string])[]): Record<string, string[]> {
   const metadata = Object.create(null) as Record<string, string[]>
   for (const [name, value] of headers) {
-    if (!mayChange(name)) throw new Error(`it adds ${JSON.stringify(name.slice(0, 64))}, which no service may say`)
-    if (!/^(?:[!-~](?:[ -~]*[!-~])?)?$/.test(value))
-      throw new Error(`what it adds as ${name} is no text that metadata has`)
+    checkAdded(name, value)
     metadata[name] = [...(metadata[name] ?? []), value]
   }
   return metadata
 }
 
+function checkAdded(name: string, value: string): void {
+  if (!mayChange(name)) throw new Error(`it adds ${JSON.stringify(name.slice(0, 64))}, which no service may say`)
+  if (!isText(value)) throw new Error(`what it adds as ${name} is no text that metadata has`)
+}
+
+function isText(value: string): boolean {
+  return /^(?:[!-~](?:[ -~]*[!-~])?)?$/.test(value)
+}
+
+/** What the proxy itself says begins with `x-grpc-verbatim-`. */
 export function mayChange(name: string): boolean {
-  return /^[0-9a-z_.-]+$/.test(name) && !name.startsWith('grpc-') && !RESERVED.has(name)
+  if (name.startsWith('grpc-') || name.startsWith('x-grpc-verbatim-')) return false
+  return /^[0-9a-z_.-]+$/.test(name) && !RESERVED.has(name)
+}
+
+/** Each is looked for in the headers of a response. Envoy lets a response have so many in all. */
+const MAX_RESPONSE_HEADERS = 100
+
+const NO_NAMES: ReadonlySet<string> = new Set()
+
+function editOf({ name, value, action }: ResponseHeader): FieldEdits {
+  const fields = [field(name, value)]
+  if (action === 'append') return { names: NO_NAMES, fields }
+  return { names: new Set([name]), fields, only: action === 'replace' ? undefined : action }
+}
+
+/**
+ * What a service wants the client of a call that passes to get, beside what the backend answers.
+ * @throws Error for what metadata cannot be
+ */
+export function answeredBy(headers: readonly ResponseHeader[]): MetadataChanges | undefined {
+  if (headers.length === 0) return undefined
+  if (headers.length > MAX_RESPONSE_HEADERS) throw new Error(`it adds more than ${MAX_RESPONSE_HEADERS} headers`)
+  for (const { name, value } of headers) checkAdded(name, value)
+  return answering(headers.map(editOf))
+}
+
+/**
+ * The same for a call that it refuses. What metadata cannot be is left out: a refusal is one whatever else is said, and what
+ * services say for HTTP (`content-type`) has no place in an answer of gRPC.
+ */
+export function refusedWith(headers: readonly ResponseHeader[]): readonly Field[] | undefined {
+  const sendable = headers.filter(({ name, value }) => mayChange(name) && isText(value)).slice(0, MAX_RESPONSE_HEADERS)
+  if (sendable.length === 0) return undefined
+  return sendable.map(editOf).reduce<readonly Field[]>((fields, edits) => editFields(fields, edits), [])
 }

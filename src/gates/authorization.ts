@@ -2,12 +2,28 @@
  * A gate by the word of another service: Envoy's `envoy.service.auth.v3.Authorization/Check`. It is told who calls what with
  * which metadata, and nothing of the messages.
  */
-import { CHECK_PATH, checkRequest, readCheckResponse } from '../grpc/check-message.ts'
+import { CHECK_PATH, type CheckAnswer, checkRequest, readCheckResponse } from '../grpc/check-message.ts'
 import { Status } from '../grpc/status.ts'
 import type { CallInfo } from '../routing/director.ts'
-import { type Gate, onAnswer, type Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
+import {
+  type Gate,
+  onAnswer,
+  type Refusal,
+  type RefusalToken,
+  refusal,
+  vouching,
+  withAdditions,
+} from '../routing/gate.ts'
 import { altNames } from '../transport/alt-names.ts'
-import { AskedService, type AskedServiceOptions, addedBy, given, mayChange } from './asked-service.ts'
+import {
+  AskedService,
+  type AskedServiceOptions,
+  addedBy,
+  answeredBy,
+  given,
+  mayChange,
+  refusedWith,
+} from './asked-service.ts'
 import { clientAddress } from './client-address.ts'
 
 export interface AuthorizationOptions extends AskedServiceOptions {
@@ -32,7 +48,8 @@ export function authorization(options: AuthorizationOptions): Gate {
     const answer = readCheckResponse(bytes)
     if (!answer.allowed) return { refused: refusedBy(answer) }
     const remove = answer.remove.map(name => name.toLowerCase()).filter(mayChange)
-    return { metadata: addedBy(answer.add), removeMetadata: [...vouchesFor, ...remove] }
+    const changes = answeredBy(answer.respond)
+    return { metadata: addedBy(answer.add), removeMetadata: [...vouchesFor, ...remove], changes }
   })
   const gate: Gate = (next, services) => {
     const asked = given(services, 'authorization')
@@ -77,9 +94,13 @@ function principalOf({ peer: { certificate } }: CallInfo): string {
   return name?.name ?? certificate.subject
 }
 
-function refusedBy({ status, http, text }: { status: number; http: number; text: string }): Refusal {
-  const why = `the service refuses it: ${JSON.stringify(text.slice(0, MAX_TEXT_CHARACTERS))}`
-  if (http === 401 || (http === 0 && status === Status.UNAUTHENTICATED)) return refusal('unauthenticated', why)
-  if (http === 429 || (http === 0 && status === Status.RESOURCE_EXHAUSTED)) return refusal('rate-limited', why)
-  return refusal('forbidden', why)
+function refusedBy(answer: Extract<CheckAnswer, { allowed: false }>): Refusal {
+  const why = `the service refuses it: ${JSON.stringify(answer.text.slice(0, MAX_TEXT_CHARACTERS))}`
+  return refusal(tokenOf(answer), why, undefined, undefined, refusedWith(answer.respond))
+}
+
+function tokenOf({ status, http }: { readonly status: number; readonly http: number }): RefusalToken {
+  if (http === 401 || (http === 0 && status === Status.UNAUTHENTICATED)) return 'unauthenticated'
+  if (http === 429 || (http === 0 && status === Status.RESOURCE_EXHAUSTED)) return 'rate-limited'
+  return 'forbidden'
 }

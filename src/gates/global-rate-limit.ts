@@ -10,7 +10,7 @@ import {
 } from '../grpc/rate-limit-message.ts'
 import type { CallInfo } from '../routing/director.ts'
 import { type Gate, onAnswer, refusal, withAdditions } from '../routing/gate.ts'
-import { AskedService, type AskedServiceOptions, addedBy, given } from './asked-service.ts'
+import { AskedService, type AskedServiceOptions, addedBy, answeredBy, given, refusedWith } from './asked-service.ts'
 import { type CallKey, partOf } from './call-key.ts'
 import { clientAddress } from './client-address.ts'
 
@@ -36,8 +36,10 @@ export function globalRateLimit(options: GlobalRateLimitOptions): Gate {
     Object.entries(descriptor).map(([key, value]) => ({ key, read: readerOf(value, addressOf) })),
   )
   const service = new AskedService(SHOULD_RATE_LIMIT_PATH, options, bytes => {
-    const { over, resetMs, add } = readRateLimitResponse(bytes)
-    return over ? { pushbackMs: resetMs || RETRY_AFTER_MS } : { metadata: addedBy(add) }
+    const { over, resetMs, add, respond } = readRateLimitResponse(bytes)
+    if (!over) return { metadata: addedBy(add), changes: answeredBy(respond) }
+    const why = `a limit of the domain ${domain} is reached`
+    return { refused: refusal('rate-limited', why, resetMs || RETRY_AFTER_MS, undefined, refusedWith(respond)) }
   })
   return (next, services) => {
     const asked = given(services, 'globalRateLimit')
@@ -47,8 +49,7 @@ export function globalRateLimit(options: GlobalRateLimitOptions): Gate {
         .filter(entries => entries.every(([, value]) => value !== ''))
       if (descriptors.length === 0) return next(call)
       return service.about(call, rateLimitRequest(domain, descriptors), asked).then(answer => {
-        if (answer?.pushbackMs !== undefined)
-          throw refusal('rate-limited', `a limit of the domain ${domain} is reached`, answer.pushbackMs)
+        if (answer?.refused !== undefined) throw answer.refused
         return onAnswer(next(call), target => withAdditions(target, answer))
       })
     }

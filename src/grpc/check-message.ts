@@ -2,7 +2,7 @@
  * What is used of the messages of `envoy.service.auth.v3.Authorization/Check`, by the numbers of their fields
  * (envoyproxy/envoy api/envoy/service/auth/v3).
  */
-import { type HeaderToAdd, headersOf } from './header-option.ts'
+import { type HeaderToAdd, headersOf, type ResponseHeader, responseHeaders } from './header-option.ts'
 import { Message, mapField, messageField, numberField, textField, WrongMessage } from './protobuf.ts'
 
 export const CHECK_PATH = '/envoy.service.auth.v3.Authorization/Check'
@@ -43,10 +43,25 @@ export function checkRequest(call: CheckedCall): Buffer {
   )
 }
 
-export type CheckAnswer =
-  | { readonly allowed: true; readonly add: readonly HeaderToAdd[]; readonly remove: readonly string[] }
-  /** `http` is 0 where the service named no status of HTTP. */
-  | { readonly allowed: false; readonly status: number; readonly http: number; readonly text: string }
+export type CheckAnswer = Allowed | Denied
+
+interface Allowed {
+  readonly allowed: true
+  readonly add: readonly HeaderToAdd[]
+  readonly remove: readonly string[]
+  /** For the client. */
+  readonly respond: readonly ResponseHeader[]
+}
+
+interface Denied {
+  readonly allowed: false
+  readonly status: number
+  /** 0: the service named no status of HTTP. */
+  readonly http: number
+  readonly text: string
+  /** For the client. */
+  readonly respond: readonly ResponseHeader[]
+}
 
 /** @throws WrongMessage */
 export function readCheckResponse(bytes: Buffer): CheckAnswer {
@@ -58,8 +73,10 @@ export function readCheckResponse(bytes: Buffer): CheckAnswer {
   const denied = response.message(2)
   if (code === 0 && denied === undefined) {
     const ok = response.message(3)
-    return { allowed: true, add: headersOf(ok?.messages(2) ?? []), remove: ok?.texts(5) ?? [] }
+    const respond = responseHeaders(ok?.messages(6) ?? [])
+    return { allowed: true, add: headersOf(ok?.messages(2) ?? []), remove: ok?.texts(5) ?? [], respond }
   }
   const http = denied?.message(1)?.number(1) ?? 0
-  return { allowed: false, status: code, http, text: denied?.text(3) || (status?.text(2) ?? '') }
+  const text = denied?.text(3) || (status?.text(2) ?? '')
+  return { allowed: false, status: code, http, text, respond: responseHeaders(denied?.messages(2) ?? []) }
 }

@@ -140,10 +140,14 @@ export function removed(name: string): AddedField {
 export interface FieldEdits {
   readonly names: ReadonlySet<string>
   readonly fields: readonly Field[]
+  /** Nothing is changed unless some field has one of the names, or none has. */
+  readonly only?: 'if-present' | 'if-absent' | undefined
 }
 
 /** All others stay as they are, in their order. */
-export function editFields<F extends Field>(block: readonly F[], { names, fields }: FieldEdits): (F | Field)[] {
+export function editFields<F extends Field>(block: readonly F[], edits: FieldEdits): readonly (F | Field)[] {
+  const { names, fields, only } = edits
+  if (only !== undefined && block.some(({ name }) => names.has(name)) !== (only === 'if-present')) return block
   const out: (F | Field)[] = []
   for (let i = 0; i < block.length; i++) if (!names.has(block[i]!.name)) out.push(block[i]!)
   for (let i = 0; i < fields.length; i++) out.push(fields[i]!)

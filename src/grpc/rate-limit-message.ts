@@ -2,7 +2,7 @@
  * What is used of the messages of `envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit`, by the numbers of their
  * fields (envoyproxy/envoy api/envoy/service/ratelimit/v3).
  */
-import { type HeaderToAdd, headerValues } from './header-option.ts'
+import { type HeaderToAdd, headerValues, type ResponseHeader, responseValues } from './header-option.ts'
 import { Message, messageField, textField, WrongMessage } from './protobuf.ts'
 
 export const SHOULD_RATE_LIMIT_PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit'
@@ -26,6 +26,8 @@ export interface RateLimitAnswer {
   readonly resetMs: number
   /** To the request. */
   readonly add: readonly HeaderToAdd[]
+  /** To the response, also where the limit is reached. */
+  readonly respond: readonly ResponseHeader[]
 }
 
 /** @throws WrongMessage */
@@ -35,7 +37,8 @@ export function readRateLimitResponse(bytes: Buffer): RateLimitAnswer {
   if (code !== OK && code !== OVER_LIMIT) throw new WrongMessage(`its code is ${code}`)
   const reached = response.messages(2).filter(status => status.number(1) === OVER_LIMIT)
   const resetMs = Math.max(0, ...reached.map(status => durationMs(status.message(4))))
-  return { over: code === OVER_LIMIT, resetMs, add: headerValues(response.messages(4)) }
+  const respond = responseValues(response.messages(3))
+  return { over: code === OVER_LIMIT, resetMs, add: headerValues(response.messages(4)), respond }
 }
 
 /** `google.protobuf.Duration` */

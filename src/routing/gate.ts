@@ -7,8 +7,10 @@
  *              └─ GrpcError      └─ GrpcError, undefined
  * ```
  */
+import type { Field } from '../grpc/metadata.ts'
 import { GrpcError, Status, type StatusCode } from '../grpc/status.ts'
 import type { CallInfo, Director, Target } from './director.ts'
+import { withAnswering } from './metadata-changes.ts'
 import type { Services } from './services.ts'
 
 /**
@@ -60,12 +62,21 @@ export class Refusal extends Error {
   readonly retryAfterMs: number | undefined
   /** Where the token does not say it. */
   readonly status: StatusCode | undefined
+  /** What a service that was asked tells the client. */
+  readonly fields: readonly Field[] | undefined
 
-  constructor(token: RefusalToken, message: string, retryAfterMs?: number, status?: StatusCode) {
+  constructor(
+    token: RefusalToken,
+    message: string,
+    retryAfterMs?: number,
+    status?: StatusCode,
+    fields?: readonly Field[],
+  ) {
     super(message)
     this.token = token
     this.retryAfterMs = retryAfterMs
     this.status = status
+    this.fields = fields
   }
 }
 
@@ -73,11 +84,11 @@ export class Refusal extends Error {
  * A refusal without a stack: to find out where it was made costs more than all else of a refused call, and that would help
  * who floods us.
  */
-export function refusal(token: RefusalToken, message: string, retryAfterMs?: number, status?: StatusCode): Refusal {
+export function refusal(...given: ConstructorParameters<typeof Refusal>): Refusal {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
   try {
-    return new Refusal(token, message, retryAfterMs, status)
+    return new Refusal(...given)
   } finally {
     Error.stackTraceLimit = stackTraceLimit
   }
@@ -89,7 +100,7 @@ export function allOf(gates: readonly Gate[]): Gate {
 }
 
 /** What a gate adds to the target of a call that it lets pass. */
-type Additions = Pick<Target, 'metadata' | 'removeMetadata'>
+type Additions = Pick<Target, 'metadata' | 'removeMetadata' | 'changes'>
 
 /** The end of a gate that is asked by itself: whoever comes here has passed. */
 const PASSED: Target = Object.freeze({ backend: '' })
@@ -134,20 +145,26 @@ function mostTelling(refusals: readonly unknown[]): unknown {
   if (told.length < refusals.length) return refusals.find(thrown => !told.includes(thrown as Refusal))
   const most = told.find(knewCaller) ?? told[0]
   if (told.length === 1 || !(most instanceof Refusal)) return most
-  return refusal(most.token, told.map(({ message }) => message).join('; '), most.retryAfterMs, most.status)
+  const message = told.map(({ message }) => message).join('; ')
+  return refusal(most.token, message, most.retryAfterMs, most.status, most.fields)
 }
 
 function knewCaller(thrown: Refusal | GrpcError): boolean {
   return thrown instanceof Refusal ? thrown.token !== 'unauthenticated' : thrown.status !== Status.UNAUTHENTICATED
 }
 
-/** A target with what a gate vouches for. It takes the place of what a client sent under these names. */
+/**
+ * A target with what a gate vouches for, which takes the place of what a client sent under these names, and with what it has
+ * made by `answering`.
+ */
 export function withAdditions(target: Target | undefined, added: Additions | undefined): Target | undefined {
   if (target == null || added === undefined) return target
   const { metadata, removeMetadata } = added
-  if (metadata === undefined && !removeMetadata?.length) return target
+  const changes = withAnswering(target.changes, added.changes)
+  if (metadata === undefined && !removeMetadata?.length && changes === target.changes) return target
   return {
     ...target,
+    ...(changes !== undefined && { changes }),
     metadata: { ...target.metadata, ...metadata },
     removeMetadata: [...(target.removeMetadata ?? []), ...(removeMetadata ?? [])],
   }

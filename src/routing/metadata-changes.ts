@@ -13,6 +13,8 @@ export interface CallEdits {
   readonly request: FieldEdits | undefined
   readonly response: FieldEdits | undefined
   readonly trailers: FieldEdits | undefined
+  /** What gates have added to the response's headers, behind all else and in their order. */
+  readonly answered?: readonly FieldEdits[] | undefined
 }
 
 /** Hop-by-hop fields (RFC 9113 §8.2.2), and those that say what the body is. */
@@ -48,7 +50,11 @@ type Part = keyof MetadataChanges
 const PARTS: readonly Part[] = ['request', 'response', 'trailers']
 
 type CompiledPart = FieldEdits | ((call: CallInfo, backend: string) => FieldEdits) | undefined
-type Compiled = Readonly<Record<Part, CompiledPart>> & { readonly same: CallEdits | undefined }
+type Compiled = Readonly<Record<Part, CompiledPart>> & {
+  /** Where they are the same for each call. */
+  readonly same: CallEdits | undefined
+  readonly answered?: readonly FieldEdits[] | undefined
+}
 
 /** Changes that were read and cannot change any more. */
 const known = new WeakMap<MetadataChanges, Compiled>()
@@ -58,10 +64,7 @@ const known = new WeakMap<MetadataChanges, Compiled>()
  * @throws TypeError for a name or value that is not allowed
  */
 export function defineChanges(changes: MetadataChanges): MetadataChanges {
-  const { request, response, trailers } = changes
-  const frozen = Object.freeze({ request, response, trailers })
-  known.set(frozen, compile(changes))
-  return frozen
+  return remembered(changes, compile(changes))
 }
 
 /** @returns undefined where a route changes nothing */
@@ -77,7 +80,41 @@ export function editsOf(changes: MetadataChanges, call: CallInfo, backend: strin
   const compiled = known.get(changes) ?? compile(changes)
   if (compiled.same !== undefined) return compiled.same
   const of = (part: CompiledPart) => (typeof part === 'function' ? part(call, backend) : part)
-  return { request: of(compiled.request), response: of(compiled.response), trailers: of(compiled.trailers) }
+  const { answered } = compiled
+  return { request: of(compiled.request), response: of(compiled.response), trailers: of(compiled.trailers), answered }
+}
+
+const NO_CHANGES: Compiled = {
+  request: undefined,
+  response: undefined,
+  trailers: undefined,
+  same: { request: undefined, response: undefined, trailers: undefined },
+}
+
+/** What a gate has added to the headers of one response. Values are as they are: nothing in them is a variable. */
+export function answering(answered: readonly FieldEdits[]): MetadataChanges {
+  return remembered({}, { ...NO_CHANGES, answered, same: { ...NO_CHANGES.same!, answered } })
+}
+
+/**
+ * Changes with what the second ones have of `answering`.
+ * @throws TypeError for a name or value that is not allowed
+ */
+export function withAnswering(
+  changes: MetadataChanges | undefined,
+  added: MetadataChanges | undefined,
+): MetadataChanges | undefined {
+  const more = added && known.get(added)?.answered
+  if (more === undefined) return changes
+  const before = changes === undefined ? NO_CHANGES : (known.get(changes) ?? compile(changes))
+  const answered = [...(before.answered ?? []), ...more]
+  return remembered(changes ?? {}, { ...before, answered, same: before.same && { ...before.same, answered } })
+}
+
+function remembered({ request, response, trailers }: MetadataChanges, compiled: Compiled): MetadataChanges {
+  const frozen = Object.freeze({ request, response, trailers })
+  known.set(frozen, compiled)
+  return frozen
 }
 
 function compile(changes: MetadataChanges): Compiled {

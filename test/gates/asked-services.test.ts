@@ -1,9 +1,12 @@
 /** Services that gates ask about each call: what they are told, what their answers do, and what none of them can do. */
 import t from 'tap'
-import type { ProxyOptions } from '../../src/index.ts'
-import { answer, answered, arrived, field, refused, requestFields } from '../contract/rig.ts'
-import { Code } from '../support/frames.ts'
+import type { Gate } from '../../src/gates/index.ts'
+import { GrpcError, type ProxyOptions } from '../../src/index.ts'
+import { answer, answered, arrived, field, pairs, RESPONSE, refused, requestFields, TRAILERS } from '../contract/rig.ts'
+import { Code, Setting } from '../support/frames.ts'
 import type { Field } from '../support/hpack.ts'
+import { RawClient } from '../support/raw-client.ts'
+import type { ReceivedHeaders } from '../support/received.ts'
 import { type AskedRig, askedRig, decoded, encoded, question, reply } from './service-rig.ts'
 
 /** So long that no machine is too slow for it. */
@@ -103,6 +106,115 @@ t.test('a refusal has a status, and nothing else of what the service says', asyn
   t.equal(rig.backend.requests.length, 0)
 })
 
+/** Fields of a response, those of the protocol left out. */
+function own(incoming: Parameters<typeof field>[0]): string[] {
+  if (incoming?.kind !== 'headers') return []
+  return incoming.fields.filter(({ name }) => name.startsWith('x-')).map(({ name, value }) => `${name}: ${value}`)
+}
+
+const say = (key: string, value: string, action: object = {}) => ({ header: { key, value }, ...action })
+
+t.test('what the service says for the client goes beside the answer of the backend, by its action', async t => {
+  const gate = { authorization: { ...CHECK } } as never
+  const routes = [{ backend: 'main', response: { set: { 'x-route': 'route' } } }]
+  const rig = await askedRig(t, { ...gated(gate), routes })
+  const id = begin(rig)
+  const response_headers_to_add = [
+    say('X-Append', 'service'),
+    say('x-append', 'once more', { append: { value: true } }),
+    say('x-replaced', 'service', { append: { value: false } }),
+    say('x-overwritten', 'service', { append_action: 2 }),
+    say('x-absent', 'service', { append_action: 1 }),
+    say('x-there', 'service', { append_action: 1 }),
+    say('x-if-there', 'service', { append_action: 3 }),
+    say('x-if-not', 'service', { append_action: 3 }),
+    say('x-later', 'a', { append_action: 9 }),
+    say('x-later', '{peer.host}', { append_action: 9 }),
+    say('x-route', 'service', { append_action: 2 }),
+  ]
+  reply(await question(rig), encoded('CheckResponse', { ok_response: { response_headers_to_add } }))
+  const call = await arrived(rig, id)
+  const [status, type] = RESPONSE
+  const theirs = ['append', 'replaced', 'there', 'if-there'].map((name): Field => [`x-${name}`, 'backend'])
+  call.backend.headers(call.backendId, [status!, type!, ...theirs])
+  call.backend.headers(call.backendId, TRAILERS, { endStream: true })
+  const [headers, trailers] = await rig.client.ended(id)
+  t.same(own(headers), [
+    'x-append: backend',
+    'x-there: backend',
+    'x-append: service',
+    'x-append: once more',
+    'x-replaced: service',
+    'x-overwritten: service',
+    'x-absent: service',
+    'x-if-there: service',
+    'x-later: {peer.host}',
+    'x-route: service',
+  ])
+  t.same(own(trailers), [])
+})
+
+t.test('a refusal takes what the service says for the client, and nothing that belongs to the protocol', async t => {
+  const rig = await askedRig(t, authorized({ failure: 'open' }))
+  const headers = [
+    say('X-Reason', 'quota'),
+    say('x-reason', 'plan'),
+    say('x-one', 'a', { append_action: 2 }),
+    say('x-one', 'b', { append_action: 2 }),
+    say('www-authenticate', 'Bearer'),
+    say('content-type', 'text/plain'),
+    say('content-length', '5'),
+    say(':status', '200'),
+    say('grpc-status', '0'),
+    say('x-grpc-verbatim-error', 'no-route'),
+    say('x-break', 'a\r\nb: c'),
+    say('', 'a'),
+  ]
+  const denied_response = { status: { code: 403 }, headers }
+  const id = begin(rig)
+  reply(await question(rig), encoded('CheckResponse', { status: { code: 7 }, denied_response }))
+  const came = await rig.client.ended(id)
+  t.equal(came.length, 1)
+  t.same(pairs((came[0] as ReceivedHeaders).fields), [
+    [':status', '200'],
+    ['content-type', 'application/grpc'],
+    ['grpc-status', '7'],
+    ['grpc-message', 'the call is not permitted'],
+    ['x-grpc-verbatim-error', 'forbidden'],
+    ['x-reason', 'quota'],
+    ['x-reason', 'plan'],
+    ['x-one', 'b'],
+    ['www-authenticate', 'Bearer'],
+  ])
+  t.equal(rig.backend.requests.length, 0)
+})
+
+t.test('a refusal with more than its client takes is a refusal without it', async t => {
+  const rig = await askedRig(t, authorized())
+  const client = await RawClient.connect(t, rig.port, { settings: { [Setting.MAX_HEADER_LIST_SIZE]: 1_000 } })
+  const id = client.request(requestFields(), { endStream: true })
+  const headers = [say('x-long', 'a'.repeat(2_000))]
+  reply(await question(rig), encoded('CheckResponse', { status: { code: 7 }, denied_response: { headers } }))
+  await refused(t, client, id, 7)
+})
+
+t.test('one gate of several that may let a call pass: its word for the client counts', async t => {
+  const { authorization, anyOf } = await import('../../src/gates/index.ts')
+  const never: Gate = () => () => {
+    throw new GrpcError('UNAUTHENTICATED', 'no')
+  }
+  const rig = await askedRig(t, { routes: [{ backend: 'main', require: anyOf([never, authorization(CHECK)]) }] })
+  const id = begin(rig)
+  reply(
+    await question(rig),
+    encoded('CheckResponse', { ok_response: { response_headers_to_add: [say('x-plan', 'free')] } }),
+  )
+  const call = await arrived(rig, id)
+  answer(call)
+  const [first] = await rig.client.ended(id)
+  t.equal(field(first, 'x-plan'), 'free')
+})
+
 /** What a service may do instead of answering. */
 const WRONG: Readonly<Record<string, (asked: Awaited<ReturnType<typeof question>>) => void>> = {
   dies: ({ connection }) => connection.destroy(),
@@ -123,11 +235,16 @@ const WRONG: Readonly<Record<string, (asked: Awaited<ReturnType<typeof question>
   'adds what belongs to the protocol': asked => reply(asked, adding('grpc-timeout', '1n')),
   'adds a line break': asked => reply(asked, adding('x-a', 'a\r\nx-b: c')),
   'adds no name': asked => reply(asked, adding('', 'a')),
+  'says to the client what belongs to the protocol': asked => reply(asked, saying([say('grpc-status', '0')])),
+  'says to the client a line break': asked => reply(asked, saying([say('x-a', 'a\r\nx-b: c')])),
+  'says to the client 101 headers': asked => reply(asked, saying(Array(101).fill(say('x-a', 'a')))),
 }
 const GRPC: readonly Field[] = [
   [':status', '200'],
   ['content-type', 'application/grpc'],
 ]
+const saying = (response_headers_to_add: readonly object[]) =>
+  encoded('CheckResponse', { ok_response: { response_headers_to_add } })
 const adding = (key: string, value: string) =>
   encoded('CheckResponse', { ok_response: { headers: [{ header: { key, value } }] } })
 
@@ -208,12 +325,20 @@ t.test('a rate limit service is told what a call is, and adds to the request', a
       },
     ],
   })
+  const respond = [{ key: 'x-limit', value: '10' }]
   const add = [
     { key: 'x-left', value: '7' },
     { key: 'x-raw', raw_value: Buffer.from('r') },
   ]
-  reply(asked, encoded('RateLimitResponse', { overall_code: 1, request_headers_to_add: add }))
-  const headers = await passes(t, rig, id)
+  reply(
+    asked,
+    encoded('RateLimitResponse', { overall_code: 1, request_headers_to_add: add, response_headers_to_add: respond }),
+  )
+  const call = await arrived(rig, id)
+  answer(call)
+  const { headers } = call
+  const [response] = await rig.client.ended(id)
+  t.equal(field(response, 'x-limit'), '10')
   t.same([field(headers, 'x-left'), field(headers, 'x-raw')], ['7', 'r'])
   const without = begin(rig)
   const second = await question(rig)
@@ -229,12 +354,14 @@ t.test('over the limit: RESOURCE_EXHAUSTED, until the limit begins anew', async 
     [[reset(2, 3, 500_000_000), reset(1, 60), reset(2, 1)], '3500'],
     [[], '1000'],
   ] as const
+  const response_headers_to_add = [{ key: 'x-limit', value: '10' }]
   for (const [statuses, pushback] of rows) {
     const id = begin(rig)
-    reply(await question(rig), encoded('RateLimitResponse', { overall_code: 2, statuses }))
+    reply(await question(rig), encoded('RateLimitResponse', { overall_code: 2, statuses, response_headers_to_add }))
     const [only] = await rig.client.ended(id)
     t.equal(field(only, 'grpc-status'), '8')
     t.equal(field(only, 'grpc-retry-pushback-ms'), pushback)
+    t.equal(field(only, 'x-limit'), '10')
   }
 })
 

@@ -27,16 +27,21 @@ message CheckResponse {
   DeniedHttpResponse error_response = 5;
 }
 message Status { int32 code = 1; string message = 2; }
-message DeniedHttpResponse { HttpStatus status = 1; string body = 3; }
+message DeniedHttpResponse { HttpStatus status = 1; repeated HeaderValueOption headers = 2; string body = 3; }
 message HttpStatus { int32 code = 1; }
-message OkHttpResponse { repeated HeaderValueOption headers = 2; repeated string headers_to_remove = 5; }
-message HeaderValueOption { HeaderValue header = 1; }
+message OkHttpResponse {
+  repeated HeaderValueOption headers = 2; repeated string headers_to_remove = 5;
+  repeated HeaderValueOption response_headers_to_add = 6;
+}
+message HeaderValueOption { HeaderValue header = 1; BoolValue append = 2; uint32 append_action = 3; }
+message BoolValue { bool value = 1; }
 message HeaderValue { string key = 1; string value = 2; bytes raw_value = 3; }
 message RateLimitRequest { string domain = 1; repeated Descriptor descriptors = 2; uint32 hits_addend = 3; }
 message Descriptor { repeated Entry entries = 1; }
 message Entry { string key = 1; string value = 2; }
 message RateLimitResponse {
-  int32 overall_code = 1; repeated DescriptorStatus statuses = 2; repeated HeaderValue request_headers_to_add = 4;
+  int32 overall_code = 1; repeated DescriptorStatus statuses = 2;
+  repeated HeaderValue response_headers_to_add = 3; repeated HeaderValue request_headers_to_add = 4;
 }
 message DescriptorStatus { int32 code = 1; uint32 limit_remaining = 3; Duration duration_until_reset = 4; }
 message Duration { int64 seconds = 1; int32 nanos = 2; }
