@@ -18,11 +18,11 @@ import { PemIndex, type PemsBefore } from './pem-index.ts'
 import { ConfigError, type Finding, formatPath, type Problem } from './problems.ts'
 import { mapOf } from './raw.ts'
 import { metricsSettings } from './schema/metrics.ts'
-import { webSettings } from './schema/web.ts'
 import { type BackendConfig, type Config, configSchema, type ListenerConfig } from './schema.ts'
 import { sourceSetup } from './source.ts'
 import { checkTelemetry, resolveMetricsExport, resolveTraces } from './telemetry.ts'
 import { readToken } from './token.ts'
+import { checkWebFolders, webOf } from './web.ts'
 
 export interface ResolveOptions {
   /** Relative paths start here; default: the working directory. */
@@ -78,6 +78,7 @@ export function resolveConfig(input: unknown, options: ResolveOptions = {}): Res
     ...keys.findings,
     ...checkLogFiles(mapOf(input), folder),
     ...checkAcme(mapOf(input), folder),
+    ...checkWebFolders(mapOf(input), folder),
   ]
   const wrong = findings.filter(finding => !finding.warning)
   const before = options.problems ?? []
@@ -224,7 +225,7 @@ interface ListenerPlace {
 
 function resolveListener({ tls, socketMode, web, ...listener }: ListenerConfig, place: ListenerPlace): ListenerSetup {
   // The checks say that a mode is for unix sockets only.
-  const at = { ...placeOf(listener.address, place.folder), ...modeOf(socketMode), ...webOf(web) }
+  const at = { ...placeOf(listener.address, place.folder), ...modeOf(socketMode), ...webOf(web, place.folder) }
   const setup = { ...listener, ...at }
   return tls === undefined ? setup : { ...setup, tls: resolveListenerTls(tls, place) }
 }
@@ -280,11 +281,6 @@ function placeOf(address: string, folder: string): { host: string; port: number;
 
 function modeOf(socketMode: string | undefined): { socketMode?: number } {
   return socketMode === undefined ? {} : { socketMode: Number.parseInt(socketMode, 8) }
-}
-
-function webOf(web: ListenerConfig['web']): Pick<ListenerSetup, 'web'> {
-  if (web === undefined || web === false) return {}
-  return { web: web === true ? webSettings.parse({}) : web }
 }
 
 function resolveBackend(

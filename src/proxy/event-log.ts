@@ -54,6 +54,10 @@ export class EventLog {
     this.#often('info', 'connection refused', { refusal }, { peer, detail: shownCause(plainReason(detail)), advice })
   }
 
+  get ofFront() {
+    return { onListening: this.listening, onNotWeb: this.notWeb, onFileFault: this.fileFault }
+  }
+
   /** What a client may cause as often as it likes. @param kind what lines have in common that are counted together */
   #often(level: LineLevel, message: string, kind: LineKind['fields'], fields: object): void {
     if (!this.#log.isLevelEnabled(level)) return
@@ -70,6 +74,12 @@ export class EventLog {
 
   readonly notWeb = ({ peer }: ServerSession, detail: string): void =>
     this.#often('info', 'a request over HTTP/1.1 is not gRPC-Web', { detail }, { peer: peer.address })
+
+  /** The folder of a listener with `web.static`. */
+  readonly fileFault = (error: unknown): void => {
+    const { code, message } = error as NodeJS.ErrnoException
+    this.#often('error', 'a file cannot be served', { code }, { detail: shownCause(message) })
+  }
 
   readonly endpoint = (event: string, endpoint: string, detail: string): void => {
     const advice = event === 'connect-failed' ? connectAdvice(detail) : undefined

@@ -89,7 +89,7 @@ export class VerbatimProxy implements Live {
       owner,
       http1: () => this.#carriers.http1(this.#events.malformed),
       isReady: () => this.notReady.length === 0,
-      ...{ memory: this.#carriers.memory, onNotWeb: this.#events.notWeb, onListening: this.#events.listening },
+      ...{ memory: this.#carriers.memory, ...this.#events.ofFront },
     })
     this.#relayContext = this.#contextOf(setup, setup.director ?? createRouter(setup.routes, { services: this.fleet }))
     this.#serve = this.#carriers.streamHandler(owner)

@@ -37,8 +37,8 @@ export interface ListenerSetup extends ListenAddress {
   readonly tls?: ListenTls
   /** Another process listens there, and hands over what it accepts (`Front.take`). */
   readonly bound?: BoundAddress
-  /** Takes gRPC-Web too. */
-  readonly web?: WebRules
+  /** Takes gRPC-Web too; `static` is a folder whose files are given out beside it. */
+  readonly web?: WebRules & { readonly static?: string }
   /** Answers probes over HTTP/1.1 and HTTP/2. */
   readonly probes?: ProbeRules
   readonly proxyProtocol?: ProxyProtocolRules

@@ -3,6 +3,7 @@ import type { AcceptorOwner } from '../transport/acceptor.ts'
 import type { Http1Transport } from '../transport/http1/server.ts'
 import type { ServerSession, Stream } from '../transport/transport.ts'
 import type { WebRules } from '../web/cors.ts'
+import type { FileContext } from '../web/file-answer.ts'
 import type { ProbeRules } from '../web/probe.ts'
 import type { WebCall } from '../web/web-call.ts'
 import type { WebContext } from '../web/web-stream.ts'
@@ -18,6 +19,7 @@ export interface WebFrontContext {
   readonly isReady: () => boolean
   readonly memory: WebContext['memory']
   readonly onNotWeb: WebContext['onNotWeb']
+  readonly onFileFault: FileContext['onFault']
 }
 
 export interface WebFront {
@@ -29,19 +31,21 @@ export interface WebFront {
 }
 
 export interface WebFrontRules {
-  readonly web?: WebRules
+  readonly web?: WebRules & { readonly static?: string }
   readonly probes?: ProbeRules
 }
 
 /** @returns undefined where the listener takes nothing but gRPC */
 export async function webFront(options: WebFrontRules, context: WebFrontContext): Promise<WebFront | undefined> {
   if (options.web === undefined && options.probes === undefined) return undefined
-  const { owner, http1, isReady, memory, onNotWeb } = context
+  const { owner, http1, isReady, memory, onNotWeb, onFileFault } = context
   const { Cors } = await import('../web/cors.ts')
   const { WebStream } = await import('../web/web-stream.ts')
+  const { Folder } = await import('../web/folder.ts')
   const open = (stream: Stream, session: ServerSession) => owner.onStream(stream, session)
   const contextOf = ({ web, probes }: WebFrontRules): WebContext => ({
     ...{ cors: web && new Cors(web), probes },
+    files: web?.static === undefined ? undefined : { folder: new Folder(web.static), memory, onFault: onFileFault },
     ...{ open, isReady, memory, onNotWeb },
   })
   let shared = contextOf(options)

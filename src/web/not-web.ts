@@ -31,12 +31,13 @@ export function notGrpc(method: string): Explanation {
   }
 }
 
-export function plainAnswer(status: number, sentence: string): HeaderBlock {
+/** @param allowed the methods that are served */
+export function plainAnswer(status: number, sentence: string, allowed: string): HeaderBlock {
   const block = [
     field(':status', String(status)),
     field('content-type', 'text/plain; charset=utf-8'),
     field('content-length', String(sentence.length)),
   ]
   // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405 response".
-  return status === 405 ? [...block, field('allow', 'POST, OPTIONS')] : block
+  return status === 405 ? [...block, field('allow', allowed)] : block
 }

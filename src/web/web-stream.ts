@@ -22,6 +22,7 @@ import { unsendable } from '../wire/message-rules.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import { ConnectCall } from './connect-call.ts'
 import { type Allowed, type Cors, exposing, isPreflight } from './cors.ts'
+import { FileAnswer, type FileContext } from './file-answer.ts'
 import { notGrpc, notWeb, plainAnswer } from './not-web.ts'
 import { isProbe, type ProbeRules, probeHead, probeText } from './probe.ts'
 import type { WebCall } from './web-call.ts'
@@ -32,6 +33,8 @@ export interface WebContext {
   readonly cors: Cors | undefined
   /** Undefined: probes are not answered. */
   readonly probes: ProbeRules | undefined
+  /** Undefined: no files are given out. */
+  readonly files: FileContext | undefined
   readonly isReady: () => boolean
   /** For responses that wait here. */
   readonly memory: CallMemory
@@ -76,10 +79,15 @@ export class WebStream implements Stream, StreamOwner {
   }
 
   #begin(block: HeaderBlock, endStream: boolean, oversized: boolean): void {
-    const { cors, probes, open } = this.#context
+    const { cors, probes, files, open } = this.#context
     const { method, contentType, authority, path } = readHead(block)
-    if (probes !== undefined && (method === 'GET' || method === 'HEAD') && isProbe(probes, path))
-      return this.#answerProbe(method, endStream)
+    if (method === 'GET' || method === 'HEAD') {
+      if (probes !== undefined && isProbe(probes, path)) return this.#answerProbe(method, endStream)
+      if (files !== undefined) {
+        this.#call = new FileAnswer(files, this.#down, this.#session)
+        return oversized ? this.#call.onOversized(block, endStream) : this.#call.onHeaders(block, endStream)
+      }
+    }
     if (cors !== undefined && isPreflight(method, block))
       return this.#answer(cors.preflight(block, authority), endStream)
     if (cors !== undefined && method === 'POST') {
@@ -118,10 +126,11 @@ export class WebStream implements Stream, StreamOwner {
   }
 
   #answerNotWeb(method: string, contentType: string, requestEnded: boolean): void {
-    const { cors, onNotWeb } = this.#context
+    const { cors, files, onNotWeb } = this.#context
     const { status, sentence } = cors === undefined ? notGrpc(method) : notWeb(method, contentType)
     onNotWeb(this.#session, `HTTP ${status}: ${sentence}`)
-    this.#answer(plainAnswer(status, sentence), requestEnded, method === 'HEAD' ? '' : sentence)
+    const answer = plainAnswer(status, sentence, files === undefined ? CALLS : `GET, HEAD, ${CALLS}`)
+    this.#answer(answer, requestEnded, method === 'HEAD' ? '' : sentence)
   }
 
   /** Without a call. */
@@ -231,6 +240,9 @@ export class WebStream implements Stream, StreamOwner {
     this.#down.mute()
   }
 }
+
+/** The methods of calls, and of what browsers ask before them. */
+const CALLS = 'POST, OPTIONS'
 
 /** The same request as gRPC. */
 function requestOf(block: HeaderBlock, type: WebType): HeaderBlock {

@@ -163,14 +163,19 @@ t.test('web: the script of the page, as a browser would send it', async t => {
     '127.0.0.1:8080': '127.0.0.1:0',
     '127.0.0.1:50051': backend!.address,
   })
-  const page = readFileSync(path.join(folder, 'page.html'), 'utf8').replace('127.0.0.1:8080', `127.0.0.1:${port}`)
+  const site = `http://127.0.0.1:${port}`
+  const served = await fetch(site)
+  t.equal(served.headers.get('content-type'), 'text/html; charset=utf-8')
+  const page = await served.text()
   const script = /<script type="module">([\s\S]*)<\/script>/.exec(page)![1]!
   const out = { textContent: '' }
   const fromPage = async (url: string, options: RequestInit) => {
-    const headers = { ...options.headers, origin: 'http://localhost:5173' }
-    const response = await fetch(url, { ...options, headers })
-    t.equal(response.headers.get('access-control-allow-origin'), 'http://localhost:5173')
-    return response
+    const from = async (origin: string) => {
+      const response = await fetch(new URL(url, site), { ...options, headers: { ...options.headers, origin } })
+      return { response, allowed: response.headers.get('access-control-allow-origin') }
+    }
+    t.match(await from('http://localhost:5173'), { response: { status: 200 }, allowed: 'http://localhost:5173' })
+    return (await from(site)).response
   }
   const run = new Function('fetch', 'document', `return (async () => {${script}})()`)
   await run(fromPage, { querySelector: () => out })

@@ -55,6 +55,7 @@ function open(http1?: true) {
   const context = {
     cors: new Cors(RULES),
     probes: undefined,
+    files: undefined,
     isReady: () => true,
     memory: new CallMemory(1_000_000),
     open: (stream: Stream) => {

@@ -16,4 +16,9 @@ export interface WebOptions {
    * @defaultValue `7200000`
    */
   readonly maxAgeMs?: number
+  /**
+   * A folder whose files are given out at the same address by GET and HEAD, to everybody; relative to the configuration
+   * file.
+   */
+  readonly static?: string
 }

@@ -34,6 +34,10 @@ export const webSettings = strict({
     7_200_000,
     'Browsers need not ask again for this time; some of them remember for two hours at most',
   ),
+  static: z.string().min(1).optional().meta({
+    description:
+      'A folder whose [files](edge.md#files) are given out at the same address by GET and HEAD, to everybody; relative to the configuration file',
+  }),
 }).superRefine(({ origins, credentials }, context) => {
   if (!credentials || !origins.includes('*')) return
   const message = 'cannot be with the origin "*": any page could call as the user that its visitor is. Name the origins'
@@ -47,5 +51,5 @@ export const web = z
     description:
       'Take gRPC-Web too, over HTTP/2 and HTTP/1.1: `true` for pages of the same origin, or which [others](edge.md#browsers) ' +
       'may call; default: false',
-    'x-type': 'boolean, or `{ origins, credentials, maxAgeMs }`',
+    'x-type': 'boolean, or `{ origins, credentials, maxAgeMs, static }`',
   })
