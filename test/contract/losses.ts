@@ -11,6 +11,7 @@ import {
   arrived,
   broken,
   goesOn,
+  isReady,
   message,
   neverEnded,
   open,
@@ -116,7 +117,9 @@ export function losses(t: Test, pairing: Pairing): void {
   })
 
   t.test('no address of a backend in what a client reads of a lost or refused connection', async t => {
-    const here = await rig(t, pairing, { upstream: { queue: { maxCalls: 1, timeoutMs: 50 }, sessions: { max: 1 } } })
+    const upstream = { queue: { maxCalls: 1, timeoutMs: 50 }, sessions: { max: 1, ready: 1 } }
+    const here = await rig(t, pairing, { upstream })
+    await isReady(here)
     const [call, other] = [await open(here, { endStream: true }), await open(here, { endStream: true })]
     const { port } = here.backend
     await here.backend.refuse()

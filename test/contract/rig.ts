@@ -7,6 +7,7 @@ import { type ClientOptions, RawClient } from '../support/raw-client.ts'
 import type { RawConnection } from '../support/raw-connection.ts'
 import { RawServer, type ServerOptions } from '../support/raw-server.ts'
 import type { Received, ReceivedHeaders } from '../support/received.ts'
+import { until } from '../support/until.ts'
 
 /** Which transports the proxy uses on its two sides. */
 export interface Pairing {
@@ -60,6 +61,12 @@ export async function rig(t: Test, pairing: Pairing, options: RigOptions = {}): 
   const { proxy, port } = await running(t, pairing, { backends: { main }, ...options.proxy }, options.certificates)
   const client = await RawClient.connect(t, port, options.client)
   return { proxy, port, backend, client }
+}
+
+/** With `sessions.ready`: the first session is there, so that no call waits for it in a queue with a short time. */
+export function isReady({ backend }: Rig): Promise<void> {
+  const acknowledged = () => backend.connections[0]?.log.some(item => item.kind === 'settings' && item.ack) ?? false
+  return until('a session to the backend', acknowledged, () => backend.describe())
 }
 
 /** A proxy whose one backend is at an address where nobody of ours listens; and a client. */

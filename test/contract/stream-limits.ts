@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import { Code, Setting } from '../support/frames.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { answer, answered, arrived, goesOn, open, type Pairing, refused, requestFields, rig } from './rig.ts'
+import { answer, answered, arrived, goesOn, isReady, open, type Pairing, refused, requestFields, rig } from './rig.ts'
 
 const limited = (streams: number) => ({ settings: { [Setting.MAX_CONCURRENT_STREAMS]: streams } })
 const sessions = (max: number) => ({ sessions: { max } })
@@ -144,8 +144,9 @@ export function streamLimits(t: Test, pairing: Pairing): void {
   })
 
   t.test('waiting too long: UNAVAILABLE', async t => {
-    const upstream = { ...sessions(1), queue: { timeoutMs: 50 } }
+    const upstream = { sessions: { max: 1, ready: 1 }, queue: { timeoutMs: 50 } }
     const here = await rig(t, pairing, { backend: limited(1), upstream })
+    await isReady(here)
     const first = await open(here, { endStream: true })
     await refused(t, here.client, here.client.request(requestFields(), { endStream: true }), 14)
     answer(first)
