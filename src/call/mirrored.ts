@@ -1,5 +1,6 @@
 /** An attempt whose request goes to a copy, too. The call hears of the attempt alone. */
-import type { HeaderBlock, SendBlock, Stream } from '../transport/transport.ts'
+import { PassedStream } from '../transport/passed-stream.ts'
+import type { HeaderBlock, Stream } from '../transport/transport.ts'
 import type { ErrorCode } from '../wire/errors.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
 import type { Attempt } from './attempt.ts'
@@ -46,58 +47,29 @@ export class Mirrored {
   }
 }
 
-class MirroredStream implements Stream {
-  readonly #stream: Stream
+class MirroredStream extends PassedStream {
   readonly #copy: Copy
   /** Bytes that this attempt got. A later one gets again what the copy has. */
   #sentBytes = 0
 
   constructor(stream: Stream, copy: Copy) {
-    this.#stream = stream
+    super(stream)
     this.#copy = copy
   }
 
-  sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
-    this.#stream.sendHeaders(block, endStream, more)
+  override sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
+    super.sendHeaders(block, endStream, more)
     this.#copy.begin(block, endStream, more)
     // One that began with an earlier attempt has not heard of the end.
     if (endStream) this.#copy.data(NO_BYTES, 0, 0, true)
   }
 
   /** The attempt is first: a frame that is in hand goes on in place, and the copy gets a copy. */
-  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
-    const writable = this.#stream.sendData(bytes, start, end, endStream)
+  override sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    const writable = super.sendData(bytes, start, end, endStream)
     const known = Math.min(Math.max(this.#copy.receivedBytes - this.#sentBytes, 0), end - start)
     this.#sentBytes += end - start
     if (known < end - start || endStream) this.#copy.data(bytes, start + known, end, endStream)
     return writable
-  }
-
-  get queuedBytes(): number {
-    return this.#stream.queuedBytes
-  }
-
-  get heldBackBy(): SendBlock | undefined {
-    return this.#stream.heldBackBy
-  }
-
-  sendTrailers(block: HeaderBlock): void {
-    this.#stream.sendTrailers(block)
-  }
-
-  reset(code: ErrorCode): void {
-    this.#stream.reset(code)
-  }
-
-  resetWhenSent(code: ErrorCode): void {
-    this.#stream.resetWhenSent(code)
-  }
-
-  release(bytes: number): void {
-    this.#stream.release(bytes)
-  }
-
-  mute(): void {
-    this.#stream.mute()
   }
 }

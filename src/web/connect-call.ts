@@ -7,6 +7,7 @@ import { type ConnectEnd, type ConnectType, connectEnd, connectFields, endFrame,
 import { PREFIX_BYTES } from '../grpc/message.ts'
 import { field, firstValue, isGrpcContentType } from '../grpc/metadata.ts'
 import type { CallMemory } from '../transport/call-memory.ts'
+import { PassedStream } from '../transport/passed-stream.ts'
 import type { HeaderBlock, HeaderField, ServerSession, Stream, StreamEnd } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
@@ -24,10 +25,9 @@ const MAX_WAITING_BYTES = 32_768
 /** A unary response waits for its trailers. gRPC's libraries take no longer message unless they are told to. */
 const MAX_RESPONSE_BYTES = 4_194_304
 
-export class ConnectCall implements Stream, WebCall {
+export class ConnectCall extends PassedStream implements WebCall {
   readonly #context: ConnectContext
   readonly #type: ConnectType
-  readonly #down: Stream
   readonly #session: ServerSession
   readonly #call: WebCall
   /** Bytes that the call gets and that its client has not sent: those of the prefix. */
@@ -49,9 +49,9 @@ export class ConnectCall implements Stream, WebCall {
   #over = false
 
   constructor(context: ConnectContext, type: ConnectType, down: Stream, session: ServerSession) {
+    super(down)
     this.#context = context
     this.#type = type
-    this.#down = down
     this.#session = session
     this.#call = context.open(this, session)
   }
@@ -85,13 +85,13 @@ export class ConnectCall implements Stream, WebCall {
   }
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
-    if (this.#unfit) return this.#down.release(end - start)
+    if (this.#unfit) return this.below.release(end - start)
     if (this.#type.streams) return this.#call.onData(bytes, start, end, endStream)
-    if (this.#requestEnded) return this.#down.release(end - start)
+    if (this.#requestEnded) return this.below.release(end - start)
     if (this.#lengthLeft === undefined) return this.#wait(bytes, start, end, endStream)
     this.#lengthLeft -= end - start
     if (this.#lengthLeft < 0 || (endStream && this.#lengthLeft > 0)) {
-      this.#down.release(end - start)
+      this.below.release(end - start)
       return this.#refuse()
     }
     this.#requestEnded = endStream
@@ -101,7 +101,7 @@ export class ConnectCall implements Stream, WebCall {
   #wait(bytes: Buffer, start: number, end: number, endStream: boolean): void {
     this.#waitingBytes += end - start
     if (this.#waitingBytes > MAX_WAITING_BYTES) {
-      this.#down.release(this.#waitingBytes)
+      this.below.release(this.#waitingBytes)
       this.#waiting = []
       return this.#refuse()
     }
@@ -151,9 +151,9 @@ export class ConnectCall implements Stream, WebCall {
 
   // ---- what the call answers
 
-  sendHeaders(block: HeaderBlock, endStream: boolean): void {
+  override sendHeaders(block: HeaderBlock, endStream: boolean): void {
     this.#framed = isGrpcContentType(firstValue(block, 'content-type') ?? '') && block[0]?.value === '200'
-    if (!this.#framed) return this.#down.sendHeaders(this.#withCors(block), endStream)
+    if (!this.#framed) return this.below.sendHeaders(this.#withCors(block), endStream)
     const { streams, codec } = this.#type
     if (!streams) {
       this.#head = block
@@ -163,7 +163,7 @@ export class ConnectCall implements Stream, WebCall {
     }
     const status = field(':status', '200')
     const type = field('content-type', `application/connect+${codec}`)
-    this.#down.sendHeaders(
+    this.below.sendHeaders(
       this.#withCors([status, type, ...(endStream ? [] : connectFields(block, this.#type))]),
       false,
     )
@@ -174,8 +174,8 @@ export class ConnectCall implements Stream, WebCall {
     return [...block, ...this.#context.cors(block)]
   }
 
-  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
-    if (!this.#framed || this.#type.streams) return this.#down.sendData(bytes, start, end, endStream)
+  override sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    if (!this.#framed || this.#type.streams) return this.below.sendData(bytes, start, end, endStream)
     if (this.#over) return true
     const length = end - start
     if (
@@ -198,12 +198,12 @@ export class ConnectCall implements Stream, WebCall {
     this.#answer([], connectEnd([field('grpc-status', '8'), field('grpc-message', TOO_LONG)]))
     this.#end()
     // What still comes of the request is nobody's.
-    if (!this.#requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
+    if (!this.#requestEnded) this.below.reset(ErrorCode.NO_ERROR)
     setImmediate(() => this.#call.onClosed({ kind: 'reset', code: ErrorCode.CANCEL, by: 'peer' }))
   }
 
-  sendTrailers(block: HeaderBlock): void {
-    if (!this.#framed) return this.#down.sendTrailers(block)
+  override sendTrailers(block: HeaderBlock): void {
+    if (!this.#framed) return this.below.sendTrailers(block)
     if (this.#over) return
     if (this.#type.streams) return this.#sendEnd(block)
     this.#answer(this.#head ?? [], connectEnd(block))
@@ -212,7 +212,7 @@ export class ConnectCall implements Stream, WebCall {
   #sendEnd(block: HeaderBlock): void {
     const trailers = block.filter(({ name }) => !name.startsWith(':') && name !== 'content-type')
     const frame = endFrame(connectEnd(trailers))
-    this.#down.sendData(frame, 0, frame.length, true)
+    this.below.sendData(frame, 0, frame.length, true)
   }
 
   #answer(head: HeaderBlock, end: ConnectEnd): void {
@@ -231,34 +231,14 @@ export class ConnectCall implements Stream, WebCall {
       ...[field(':status', String(httpStatus)), field('content-type', type)],
       ...[field('content-length', String(body.length)), ...fields, ...trailers],
     ]
-    this.#down.sendHeaders(this.#withCors(response), body.length === 0)
-    if (body.length > 0) this.#down.sendData(body, 0, body.length, true)
+    this.below.sendHeaders(this.#withCors(response), body.length === 0)
+    if (body.length > 0) this.below.sendData(body, 0, body.length, true)
   }
 
-  get queuedBytes(): number {
-    return this.#down.queuedBytes
-  }
-
-  get knowsResets(): boolean | undefined {
-    return this.#down.knowsResets
-  }
-
-  reset(code: ErrorCode): void {
-    this.#down.reset(code)
-  }
-
-  resetWhenSent(code: ErrorCode): void {
-    this.#down.resetWhenSent(code)
-  }
-
-  release(bytes: number): void {
+  override release(bytes: number): void {
     const own = Math.min(bytes, this.#added)
     this.#added -= own
-    if (bytes > own) this.#down.release(bytes - own)
-  }
-
-  mute(): void {
-    this.#down.mute()
+    if (bytes > own) this.below.release(bytes - own)
   }
 }
 

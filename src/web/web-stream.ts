@@ -8,6 +8,7 @@ import { field, firstValue, readHead } from '../grpc/metadata.ts'
 import { Base64Reader, toBase64, trailersFrame } from '../grpc/web-frame.ts'
 import { answersInText, grpcType, type WebType, webTypeFor, webTypeOf } from '../grpc/web-type.ts'
 import type { CallMemory } from '../transport/call-memory.ts'
+import { PassedStream } from '../transport/passed-stream.ts'
 import {
   type HeaderBlock,
   type HeaderField,
@@ -43,9 +44,8 @@ export interface WebContext {
   readonly onNotWeb: (session: ServerSession, detail: string) => void
 }
 
-export class WebStream implements Stream, StreamOwner {
+export class WebStream extends PassedStream implements StreamOwner {
   readonly #context: WebContext
-  readonly #down: Stream
   readonly #session: ServerSession
   /** None for what is answered here. */
   #call: WebCall | undefined
@@ -62,8 +62,8 @@ export class WebStream implements Stream, StreamOwner {
   #unfit = false
 
   constructor(context: WebContext, down: Stream, session: ServerSession) {
+    super(down)
     this.#context = context
-    this.#down = down
     this.#session = session
   }
 
@@ -84,7 +84,7 @@ export class WebStream implements Stream, StreamOwner {
     if (method === 'GET' || method === 'HEAD') {
       if (probes !== undefined && isProbe(probes, path)) return this.#answerProbe(method, endStream)
       if (files !== undefined) {
-        this.#call = new FileAnswer(files, this.#down, this.#session)
+        this.#call = new FileAnswer(files, this.below, this.#session)
         return oversized ? this.#call.onOversized(block, endStream) : this.#call.onHeaders(block, endStream)
       }
     }
@@ -97,7 +97,7 @@ export class WebStream implements Stream, StreamOwner {
     const type = method === 'POST' ? webTypeOf(contentType) : undefined
     if (cors === undefined || type === undefined) {
       if (this.#session.http1) return this.#answerNotWeb(method, contentType, endStream)
-      this.#call = open(this.#down, this.#session)
+      this.#call = open(this.below, this.#session)
       return oversized ? this.#call.onOversized(block, endStream) : this.#call.onHeaders(block, endStream)
     }
     this.#type = type
@@ -115,7 +115,7 @@ export class WebStream implements Stream, StreamOwner {
     const allowed = cors.allows(firstValue(block, 'origin'), readHead(block).authority)
     const fields = allowed?.fields ?? []
     const corsOf = (response: HeaderBlock) => (fields.length === 0 ? [] : [...fields, ...exposing(response)])
-    this.#call = new ConnectCall({ open, memory, cors: corsOf }, type, this.#down, this.#session)
+    this.#call = new ConnectCall({ open, memory, cors: corsOf }, type, this.below, this.#session)
     if (oversized) this.#call.onOversized(block, endStream)
     else this.#call.onHeaders(block, endStream, allowed === undefined ? 'web-origin' : undefined)
   }
@@ -136,14 +136,14 @@ export class WebStream implements Stream, StreamOwner {
   /** Without a call. */
   #answer(block: HeaderBlock, requestEnded: boolean, body = ''): void {
     const bytes = Buffer.from(body, 'latin1')
-    this.#down.sendHeaders(block, bytes.length === 0)
-    if (bytes.length > 0) this.#down.sendData(bytes, 0, bytes.length, true)
-    if (!requestEnded) this.#down.reset(ErrorCode.NO_ERROR)
+    this.below.sendHeaders(block, bytes.length === 0)
+    if (bytes.length > 0) this.below.sendData(bytes, 0, bytes.length, true)
+    if (!requestEnded) this.below.reset(ErrorCode.NO_ERROR)
   }
 
   onData(bytes: Buffer, start: number, end: number, endStream: boolean): void {
     const call = this.#call
-    if (call === undefined || this.#unfit) return this.#down.release(end - start)
+    if (call === undefined || this.#unfit) return this.below.release(end - start)
     if (this.#reader === undefined) return call.onData(bytes, start, end, endStream)
     this.#decode(call, this.#reader, bytes, start, end, endStream)
   }
@@ -178,10 +178,10 @@ export class WebStream implements Stream, StreamOwner {
 
   // ---- what the call answers
 
-  sendHeaders(block: HeaderBlock, endStream: boolean): void {
+  override sendHeaders(block: HeaderBlock, endStream: boolean): void {
     const type = webTypeFor(firstValue(block, 'content-type') ?? '', this.#type!, this.#text)
     this.#framed = type !== undefined && !endStream
-    this.#down.sendHeaders(this.#responseOf(block, type), endStream)
+    this.below.sendHeaders(this.#responseOf(block, type), endStream)
   }
 
   #responseOf(block: HeaderBlock, type: string | undefined): HeaderBlock {
@@ -197,15 +197,15 @@ export class WebStream implements Stream, StreamOwner {
     return cors.length === 0 ? response : [...response, ...cors, ...exposing(response)]
   }
 
-  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
-    if (!this.#framed || !this.#text) return this.#down.sendData(bytes, start, end, endStream)
+  override sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    if (!this.#framed || !this.#text) return this.below.sendData(bytes, start, end, endStream)
     // Each piece by itself, padded: two bytes that waited for a third would hold back the end of a message.
     const text = toBase64(bytes, start, end)
-    return this.#down.sendData(text, 0, text.length, endStream)
+    return this.below.sendData(text, 0, text.length, endStream)
   }
 
-  sendTrailers(block: HeaderBlock): void {
-    if (!this.#framed) return this.#down.sendTrailers(block)
+  override sendTrailers(block: HeaderBlock): void {
+    if (!this.#framed) return this.below.sendTrailers(block)
     // A line break in a value would make another trailer of its rest.
     const reason = unsendable(block)
     if (reason !== undefined) throw new HeadersRefused(reason)
@@ -213,31 +213,15 @@ export class WebStream implements Stream, StreamOwner {
     this.sendData(frame, 0, frame.length, true)
   }
 
-  get queuedBytes(): number {
-    const { queuedBytes } = this.#down
+  override get queuedBytes(): number {
+    const { queuedBytes } = this.below
     return this.#framed && this.#text ? Math.ceil((queuedBytes * 3) / 4) : queuedBytes
   }
 
-  get knowsResets(): boolean | undefined {
-    return this.#down.knowsResets
-  }
-
-  reset(code: ErrorCode): void {
-    this.#down.reset(code)
-  }
-
-  resetWhenSent(code: ErrorCode): void {
-    this.#down.resetWhenSent(code)
-  }
-
-  release(bytes: number): void {
+  override release(bytes: number): void {
     const early = Math.min(bytes, this.#ahead)
     this.#ahead -= early
-    this.#down.release(bytes - early)
-  }
-
-  mute(): void {
-    this.#down.mute()
+    this.below.release(bytes - early)
   }
 }
 
