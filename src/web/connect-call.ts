@@ -43,6 +43,7 @@ export class ConnectCall extends PassedStream implements WebCall {
   /** Of a unary response. */
   #head: HeaderBlock | undefined
   #body: Buffer[] = []
+  /** Counted in the client's memory. */
   #bodyBytes = 0
   /** It is gRPC. */
   #framed = false
@@ -217,7 +218,8 @@ export class ConnectCall extends PassedStream implements WebCall {
 
   #answer(head: HeaderBlock, end: ConnectEnd): void {
     const all = Buffer.concat(this.#body)
-    this.#dropBody()
+    // It counts until the client has taken it.
+    this.#body = []
     const isWhole = all.length >= PREFIX_BYTES && all.readUInt32BE(1) === all.length - PREFIX_BYTES
     if (end.error === undefined && !isWhole)
       return this.#answer(head, connectEnd([field('grpc-status', '12'), field('grpc-message', NOT_ONE)]))
