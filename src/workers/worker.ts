@@ -94,10 +94,10 @@ export class Worker {
     },
   }
 
-  /** With the gates that a configuration describes. */
+  /** With the gates that a configuration describes. Faults of routes are gates too. */
   async #withGates(setup: ProxySetup): Promise<ProxySetup> {
     this.#nextGates = undefined
-    if (setup.gates === undefined) return setup
+    if (setup.gates === undefined && !setup.routes.some(route => 'faults' in route)) return setup
     const { GateSet } = await import('../config/gates.ts')
     this.#nextGates = new GateSet(setup.gates, this.#gates, this.#counts.onCounted)
     return this.#nextGates.in(setup)

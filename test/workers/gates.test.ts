@@ -112,3 +112,20 @@ async function passesUntilRefused(session: ClientHttp2Session): Promise<number> 
     await setTimeout(100)
   }
 }
+
+t.test('faults of a route happen in each worker, where there are no gates beside them too', async t => {
+  const { url, calls } = await backend(t)
+  const yaml = (faults: string) => `listeners: [{ address: 127.0.0.1:0 }]
+backends: { greeter: { endpoints: ["${url}"] } }
+routes: [{ backend: greeter${faults} }]
+allowFaults: true
+workers: 2`
+  const served = await serve(t, yaml(', faults: { abort: { status: UNAUTHENTICATED, share: 1 } }'))
+  const sessions = [await connect(t, served.address), await connect(t, served.address)]
+  const all = () => Promise.all(sessions.map(session => call(session)))
+  t.same(await all(), [UNAUTHENTICATED, UNAUTHENTICATED])
+  t.equal(calls(), 0)
+  served.write(yaml(''))
+  t.match(await served.page('/reload', 'POST'), /applied/)
+  t.same(await all(), ['0', '0'], 'and stop in each')
+})
