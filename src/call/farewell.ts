@@ -41,6 +41,9 @@ function answerTo(failure: Failure, contentType: string): Field[] {
   ]
 }
 
+/** gRFC A6: a signed number of 32 bits. Clients take a larger one for none, and do not try again. */
+const MAX_PUSHBACK_MS = 2 ** 31 - 1
+
 /** The end of a response that has begun, marked as the proxy's own. */
 function ownTrailers(failure: Failure): Field[] {
   const fields = [
@@ -49,7 +52,10 @@ function ownTrailers(failure: Failure): Field[] {
     field('x-grpc-verbatim-error', failure.token),
   ]
   const { retryAfterMs } = failure
-  if (retryAfterMs !== undefined) fields.push(field('grpc-retry-pushback-ms', String(Math.ceil(retryAfterMs))))
+  if (retryAfterMs !== undefined) {
+    const pushbackMs = Math.min(Math.ceil(retryAfterMs), MAX_PUSHBACK_MS)
+    fields.push(field('grpc-retry-pushback-ms', String(pushbackMs)))
+  }
   return fields
 }
 

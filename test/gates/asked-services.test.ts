@@ -353,6 +353,9 @@ t.test('over the limit: RESOURCE_EXHAUSTED, until the limit begins anew', async 
   const rows = [
     [[reset(2, 3, 500_000_000), reset(1, 60), reset(2, 1)], '3500'],
     [[], '1000'],
+    // A limit by year, or what a service made up: the number is one of 32 bits (gRFC A6), else clients never come again.
+    [[reset(2, 31_536_000)], '2147483647'],
+    [[reset(2, Number.MAX_SAFE_INTEGER)], '2147483647'],
   ] as const
   const response_headers_to_add = [{ key: 'x-limit', value: '10' }]
   for (const [statuses, pushback] of rows) {
