@@ -37,7 +37,7 @@ export interface Running {
 }
 
 /** The program is not here and cannot be had, which is no fault of the proxy. */
-class Unavailable extends Error {}
+export class Unavailable extends Error {}
 
 const GO: GoProgram = { name: 'go', package: 'cmd/go' }
 /** Installed programs go into a folder of our own, not among the user's. */
