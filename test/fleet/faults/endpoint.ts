@@ -6,17 +6,19 @@
  * |---------------|----------------------------------------------------------------------------|
  * | `slow`        | answers that take a hundred times as long                                  |
  * | `unavailable` | UNAVAILABLE, at once                                                       |
+ * | `flaky`       | UNAVAILABLE for one attempt of twenty, drawn by the call's name and the number of the attempt |
  * | `silent`      | no answer, ever; the session itself is alive                               |
  * | `frozen`      | SIGSTOP: the kernel still accepts connections and takes bytes, nobody reads |
  * | `killed`      | SIGKILL: connections end, new ones are refused                             |
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { PINS } from '../../../bench/measure/child.ts'
 
-export type Treatment = 'answer' | 'slow' | 'unavailable' | 'silent'
+export type Treatment = 'answer' | 'slow' | 'unavailable' | 'flaky' | 'silent'
 export type Fault = Exclude<Treatment, 'answer'> | 'frozen' | 'killed'
 
 /** A time during which something is wrong with it, by `Date.now()`. */
@@ -26,6 +28,16 @@ export interface Trouble {
   toMs: number
 }
 
+/**
+ * Whether a flaky endpoint fails this attempt: one of twenty, the same ones on each endpoint and in each run.
+ * @param previous as `grpc-previous-rpc-attempts` says; undefined: it is the first
+ */
+export function flakyFails(name: string, previous = '0'): boolean {
+  return createHash('sha256').update(`${previous}/${name}`).digest()[0]! < FLAKY_BYTES
+}
+
+/** Of 256: 5.1 %. */
+const FLAKY_BYTES = 13
 /** What it writes when it ended a session for its age, instead of a call. */
 export const ROTATED = '- rotated'
 const START_MS = 20_000
@@ -154,6 +166,11 @@ export class EndpointProcess {
   received(): Map<string, Treatment> {
     const calls = this.#lines.filter(line => line !== '' && line !== ROTATED)
     return new Map(calls.map(line => line.split(' ') as [string, Treatment]))
+  }
+
+  /** Attempts that it received, each as often as it came. */
+  get attempts(): number {
+    return this.#lines.filter(line => line !== '' && line !== ROTATED).length
   }
 
   /** How often it ended a session for its age. */

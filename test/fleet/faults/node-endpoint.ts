@@ -3,7 +3,7 @@ import { openSync, writeSync } from 'node:fs'
 import http2, { type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
-import { ROTATED, type Treatment } from './endpoint.ts'
+import { flakyFails, ROTATED, type Treatment } from './endpoint.ts'
 
 const SLOW_FACTOR = 100
 const LEAST_USUAL_MS = 2
@@ -15,6 +15,7 @@ const AGE_JITTER = 0.1
 const RESPONSE = { ':status': 200, 'content-type': 'application/grpc' }
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false }
 
+const PREVIOUS = 'grpc-previous-rpc-attempts'
 const HEALTH_PATH = '/grpc.health.v1.Health/Check'
 /** HealthCheckResponse { status }, in gRPC's frame. */
 const SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 1])
@@ -38,7 +39,7 @@ function answer(stream: ServerHttp2Stream, body: Buffer): void {
   stream.end(body)
 }
 
-function serve(stream: ServerHttp2Stream, id: string): void {
+function serve(stream: ServerHttp2Stream, id: string, previous: string | undefined): void {
   const as = treatment
   // One write, at once: what a process that is killed had received is known all the same.
   writeSync(ledger, `${id} ${as}\n`)
@@ -47,7 +48,7 @@ function serve(stream: ServerHttp2Stream, id: string): void {
   stream.on('error', () => {})
   stream.on('end', () => {
     if (as === 'silent' || stream.destroyed) return
-    if (as === 'unavailable')
+    if (as === 'unavailable' || (as === 'flaky' && flakyFails(id, previous)))
       return stream.respond({ ...RESPONSE, 'grpc-status': '14', 'grpc-message': 'told to' }, { endStream: true })
     const ms = usualMs(id) * (as === 'slow' ? SLOW_FACTOR : 1)
     setTimeout(answer, ms, stream, Buffer.concat(chunks))
@@ -77,7 +78,7 @@ const server = http2.createServer({ settings: { maxConcurrentStreams: MAX_CONCUR
 server.on('stream', (anyStream, headers) => {
   const stream = anyStream as ServerHttp2Stream
   if (headers[':path'] === HEALTH_PATH) checked(stream)
-  else serve(stream, headers[':path']!.split('/').at(-1)!)
+  else serve(stream, headers[':path']!.split('/').at(-1)!, headers[PREVIOUS] as string | undefined)
 })
 server.on('sessionError', () => {})
 server.on('session', session => {

@@ -47,8 +47,16 @@ function linesOf(file: string): string[] {
 const addressesOf = (ports: readonly number[]): string[] => ports.map(port => `127.0.0.1:${port}`)
 const portOf = (address: string): number | undefined => Number(/:(\d+)$/.exec(address)?.[1]) || undefined
 
-/** @param backend what its configuration has beside the source of its endpoints */
-export function verbatim(name: string, backend: object, transport: 'frames' | 'native' = 'frames'): Subject {
+/**
+ * @param backend what its configuration has beside the source of its endpoints
+ * @param route what the route of all calls has beside its backend
+ */
+export function verbatim(
+  name: string,
+  backend: object,
+  transport: 'frames' | 'native' = 'frames',
+  route: object = {},
+): Subject {
   return {
     name,
     ours: true,
@@ -65,6 +73,7 @@ export function verbatim(name: string, backend: object, transport: 'frames' | 'n
         stringify({
           listeners: [{ address: `127.0.0.1:${port}`, transport }],
           backends: { main: { source: { file: list }, transport, ...backend } },
+          routes: [{ backend: 'main', ...route }],
           log: { pretty: false },
         }),
       )

@@ -6,6 +6,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
@@ -28,6 +30,7 @@ const (
 	slowFactor    = 100
 	leastUsual    = 2 * time.Millisecond
 	usualSpreadUs = 6000
+	flakyBytes    = 13
 	healthMethod  = "/grpc.health.v1.Health/Check"
 )
 
@@ -42,7 +45,7 @@ func (bytesCodec) Unmarshal(data []byte, v any) error {
 func (bytesCodec) Name() string { return "proto" }
 
 type endpoint struct {
-	// treatment is what calls are treated to: answer, slow, unavailable or silent.
+	// treatment is what calls are treated to: answer, slow, unavailable, flaky or silent.
 	treatment atomic.Value
 	ledger    *os.File
 }
@@ -64,6 +67,15 @@ func usualTime(id string) time.Duration {
 	hash := fnv.New32a()
 	io.WriteString(hash, id)
 	return leastUsual + time.Duration(hash.Sum32()%usualSpreadUs)*time.Microsecond
+}
+
+// flakyFails says whether this attempt fails: the same ones on each kind of endpoint.
+func flakyFails(ctx context.Context, id string) bool {
+	previous := "0"
+	if given := metadata.ValueFromIncomingContext(ctx, "grpc-previous-rpc-attempts"); len(given) > 0 {
+		previous = given[0]
+	}
+	return sha256.Sum256([]byte(previous + "/" + id))[0] < flakyBytes
 }
 
 // checked answers as an endpoint's program would: what keeps it from answering calls keeps it from answering this.
@@ -95,6 +107,9 @@ func (e *endpoint) serve(_ any, stream grpc.ServerStream) error {
 	var message []byte
 	if err := stream.RecvMsg(&message); err != nil {
 		return err
+	}
+	if treatment == "flaky" && flakyFails(stream.Context(), id) {
+		treatment = "unavailable"
 	}
 	switch treatment {
 	case "unavailable":
