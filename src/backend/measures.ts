@@ -36,6 +36,8 @@ export class BackendMeasures {
   readonly retries = new Map<RetryReason, number>()
   /** Calls that were not sent again because so many are already (`breaker.maxRetries`). */
   deniedRetries = 0
+  /** Calls that got no place in the queue, or waited there too long, while `breaker.maxCalls` others had a stream. */
+  refusedByBreaker = 0
   /** By a retry policy. */
   readonly endedRetries = new Map<RetryDenial, number>()
 

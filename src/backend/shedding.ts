@@ -8,15 +8,21 @@ import type { CallQueue } from './call-queue.ts'
 import type { ClientShare, Ticket } from './client-share.ts'
 import type { QueueOptions } from './settings.ts'
 
-/** Puts a call into the queue, if it may have a place. It, or the one that it takes the place of, is told if not. */
-export function enqueue(ticket: Ticket, queue: CallQueue, options: QueueOptions): void {
+/**
+ * Puts a call into the queue, if it may have a place. It, or the one that it takes the place of, is told if not.
+ * @returns false: one of them was told
+ */
+export function enqueue(ticket: Ticket, queue: CallQueue, options: QueueOptions): boolean {
   const { maxCalls } = options
   const { waiter } = ticket
   if (waiter.priority === SHEDDABLE && isLongFor(waiter.share, queue, options)) {
-    return waiter.onUnavailable('shed', `${queue.size} of ${maxCalls} calls wait already`)
+    waiter.onUnavailable('shed', `${queue.size} of ${maxCalls} calls wait already`)
+    return false
   }
-  if (queue.size < maxCalls) queue.push(ticket)
-  else enqueueForAnother(ticket, queue, maxCalls)
+  const isFull = queue.size >= maxCalls
+  if (isFull) enqueueForAnother(ticket, queue, maxCalls)
+  else queue.push(ticket)
+  return !isFull
 }
 
 /** So many calls wait that a sheddable one should not, and its client has its part of them already. */

@@ -83,7 +83,9 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
    */
   push(waiter: Waiter, endpoint: Endpoint | undefined, expiresMs: number | undefined): void {
     const { timeoutMs } = this.#options
-    enqueue(new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + timeoutMs), this.#queue, this.#options)
+    const ticket = new Ticket(waiter, endpoint, expiresMs ?? this.#clock.now() + timeoutMs)
+    const isBroken = this.#measures !== undefined && !waiter.share.mayOpen()
+    if (!enqueue(ticket, this.#queue, this.#options) && isBroken) this.#measures!.refusedByBreaker++
   }
 
   /** The call is over, and does not wait any more. */
@@ -104,7 +106,9 @@ export class WaitingCalls implements EndpointOwner<Endpoint> {
   readonly #expired = (ticket: Ticket): void => {
     const { waiter } = ticket
     this.#over(ticket)
-    const what = waiter.share.mayOpen() ? 'stream' : 'place within breaker.maxCalls'
+    const mayOpen = waiter.share.mayOpen()
+    if (!mayOpen && this.#measures !== undefined) this.#measures.refusedByBreaker++
+    const what = mayOpen ? 'stream' : 'place within breaker.maxCalls'
     waiter.onUnavailable('queue-timeout', `no ${what} was free within ${this.#options.timeoutMs} ms`)
     this.#askForTurn()
   }

@@ -25,6 +25,8 @@ export interface Failure {
   readonly http: number | undefined
   /** For the client besides, from a service that was asked about the call. Only of failures before a response. */
   readonly fields: readonly Field[] | undefined
+  /** Which gate refused it. */
+  readonly gate: string | undefined
 }
 
 /** What a failure has that its kind does not say, or says otherwise. */
@@ -47,6 +49,7 @@ export function failureOf(token: FailureToken, details: FailureDetails = NO_DETA
     retryAfterMs: details.retryAfterMs,
     http: details.http ?? kind.http,
     fields: details.fields,
+    gate: details.gate,
   }
 }
 

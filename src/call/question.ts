@@ -57,8 +57,8 @@ function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: u
   asker.fail(failureOf('director-failed'))
 }
 
-function ofGate({ token, message, retryAfterMs, status, fields }: Refusal): Failure {
-  return failureOf(token, { cause: message, retryAfterMs, fields, ...(status !== undefined && { status }) })
+function ofGate({ token, message, retryAfterMs, status, fields, gate = 'code' }: Refusal): Failure {
+  return failureOf(token, { cause: message, retryAfterMs, fields, gate, ...(status !== undefined && { status }) })
 }
 
 function answer(

@@ -38,6 +38,8 @@ export interface CallRecord {
   readonly reason: string
   /** What the client is not told: which endpoint, and what the system said. Empty where there is no more to tell. */
   readonly cause: string
+  /** The name of the gate that refused the call, `code` for one of code without a name; empty: none did. */
+  readonly gate?: string
   readonly request: MessageCounter
   readonly response: MessageCounter
   /** Attempts after the first. */
@@ -70,6 +72,7 @@ export class CallRecorder implements CallRecord {
   endedBy: EndedBy = 'backend'
   reason = ''
   cause = ''
+  gate = ''
   readonly request = new MessageCounter()
   readonly response = new MessageCounter()
   retries = 0
@@ -116,6 +119,7 @@ export class CallRecorder implements CallRecord {
   failed(by: EndedBy, failure: Failure): void {
     this.message = messageOf(failure)
     this.cause = failure.cause
+    this.gate = failure.gate ?? ''
     this.ended(by, failure.status, failure.token)
   }
 

@@ -15,7 +15,7 @@ import { network } from '../gates/network.ts'
 import { rateLimit } from '../gates/rate-limit.ts'
 import { PassedCounts, RunningCounts, type SharedCounts } from '../gates/shared-counts.ts'
 import type { GatesSetup, ProxySetup } from '../proxy/setup.ts'
-import { allOf, anyOf, type Gate } from '../routing/gate.ts'
+import { allOf, anyOf, type Gate, named } from '../routing/gate.ts'
 import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import { reasonOf } from './pem-source.ts'
 import type { Finding, Path } from './problems.ts'
@@ -98,7 +98,7 @@ export class GateSet {
     for (const [name, definition] of Object.entries(setup?.definitions ?? {})) {
       const keys = setup!.keyFiles.get(name) as JSONWebKeySet | undefined
       const madeBefore = before === undefined ? undefined : before.#of(name)
-      this.#made.set(name, madeOf(definition as GateOptions | Gate, keys, madeBefore, onCounted))
+      this.#made.set(name, madeOf(name, definition as GateOptions | Gate, keys, madeBefore, onCounted))
     }
   }
 
@@ -119,7 +119,8 @@ export class GateSet {
       const { require, faults: wanted } = route as { require?: RequirementOptions; faults?: FaultOptions }
       const gate = require === undefined ? undefined : this.#required(require)
       if (wanted === undefined) return gate === undefined ? route : { ...route, gate }
-      return { ...route, gate: gate === undefined ? faults(wanted) : allOf([gate, faults(wanted)]) }
+      const faulty = named('faults', faults(wanted))
+      return { ...route, gate: gate === undefined ? faulty : allOf([gate, faulty]) }
     })
     const listeners = setup.listeners.map(listener => {
       const { require } = listener as { require?: RequirementOptions }
@@ -145,26 +146,27 @@ function isList<T, Other>(value: readonly T[] | Other): value is readonly T[] {
 }
 
 function madeOf(
+  name: string,
   definition: GateOptions | Gate,
   keys: JSONWebKeySet | undefined,
   before: Made | undefined,
   onCounted: (() => void) | undefined,
 ): Made {
-  if (typeof definition === 'function') return { text: '', gate: definition }
+  if (typeof definition === 'function') return { text: '', gate: named(name, definition) }
   const text = JSON.stringify([definition, keys])
   if (before?.text === text) return before
   const { rateLimit: rate, concurrency: running } = definition
   if (rate !== undefined) {
     const counts = onCounted && new PassedCounts(onCounted)
     const gate = rateLimit({ ...rate, key: rate.key as CallKeys | undefined }, undefined, counts)
-    return { text, gate, ...(counts && { counts }) }
+    return { text, gate: named(name, gate), ...(counts && { counts }) }
   }
   if (running !== undefined) {
     const counts = onCounted && new RunningCounts(onCounted)
     const gate = concurrency({ ...running, key: running.key as CallKeys | undefined }, undefined, counts)
-    return { text, gate, ...(counts && { counts }) }
+    return { text, gate: named(name, gate), ...(counts && { counts }) }
   }
-  return { text, gate: makeGate(definition, keys) }
+  return { text, gate: named(name, makeGate(definition, keys)) }
 }
 
 /** Of those that count nothing which other processes count too. */

@@ -52,6 +52,9 @@ export class FetchedKeys implements KeySet {
   #triedMs = -Infinity
   #problem = ''
   #fetching: Promise<void> | undefined
+  /** How often they were fetched, and how often they could not be had. */
+  fetched = 0
+  failed = 0
 
   /** @param onChanged what the keys before have verified has to be verified again */
   constructor(
@@ -66,6 +69,11 @@ export class FetchedKeys implements KeySet {
     this.#onChanged = onChanged
     this.#clock = clock
     this.#fetch = fetchKeys
+  }
+
+  /** Undefined: there are none. */
+  get ageMs(): number | undefined {
+    return this.#keys && this.#clock.now() - this.#fetchedMs
   }
 
   async get(): Promise<JWTVerifyGetKey> {
@@ -93,6 +101,7 @@ export class FetchedKeys implements KeySet {
     this.#triedMs = now
     this.#fetching = this.#load()
       .catch((error: Error) => {
+        this.failed++
         const { cause } = error as { cause?: Error }
         this.#problem = cause?.message ?? error.message
       })
@@ -113,6 +122,7 @@ export class FetchedKeys implements KeySet {
     const text = await textOf(response)
     const keys = this.#jose.createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)
     this.#fetchedMs = this.#clock.now()
+    this.fetched++
     if (text === this.#text) return
     this.#text = text
     this.#keys = keys

@@ -4,7 +4,7 @@
  */
 import type { JSONWebKeySet, JWTPayload } from 'jose'
 import type { CallerIdentity, CallInfo, Director } from '../routing/director.ts'
-import { type Gate, onAnswer, Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
+import { type Gate, type KeyFetches, onAnswer, Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
 import type { Clock } from '../transport/clock.ts'
 import { loopClock } from '../transport/turn.ts'
 import { type CredentialPlace, credentialValue, secretOf } from './credential.ts'
@@ -61,10 +61,11 @@ const BUSY = refusal('rate-limited', `more than ${MAX_VERIFYING} tokens are bein
 
 export function jwt(options: JwtOptions, clock: Clock = loopClock): Gate {
   const gate = new JwtGate(options, clock)
-  return vouching(next => call => gate.ask(call, next), Object.keys(options.claimsToMetadata ?? {}))
+  const vouched = vouching(next => call => gate.ask(call, next), Object.keys(options.claimsToMetadata ?? {}))
+  return 'url' in options.jwks ? Object.assign(vouched, { fetches: [gate] }) : vouched
 }
 
-class JwtGate {
+class JwtGate implements KeyFetches {
   readonly #options: JwtOptions
   readonly #place: CredentialPlace
   readonly #clock: Clock
@@ -75,6 +76,7 @@ class JwtGate {
   readonly #names: readonly string[]
   #keys: Promise<{ jose: Jose; keys: KeySet }> | undefined
   #keySets = 0
+  #fetchedKeys: FetchedKeys | undefined
 
   constructor(options: JwtOptions, clock: Clock) {
     this.#options = options
@@ -83,6 +85,22 @@ class JwtGate {
     const scheme = header === 'authorization' ? 'Bearer' : ''
     this.#place = { header, scheme, maxCharacters: MAX_TOKEN_CHARACTERS }
     this.#names = [...Object.keys(claimsToMetadata), ...(forward ? [] : [header])]
+  }
+
+  get issuer(): string {
+    return this.#options.issuer
+  }
+
+  get fetched(): number {
+    return this.#fetchedKeys?.fetched ?? 0
+  }
+
+  get failed(): number {
+    return this.#fetchedKeys?.failed ?? 0
+  }
+
+  get ageMs(): number | undefined {
+    return this.#fetchedKeys?.ageMs
   }
 
   ask(call: CallInfo, next: Director): ReturnType<Director> {
@@ -156,11 +174,9 @@ class JwtGate {
         this.#keySets++
         this.#known.clear()
       }
-      const keys =
-        'url' in jwks
-          ? new FetchedKeys(jose, jwks as RemoteKeys, onChanged, this.#clock)
-          : givenKeys(jose, jwks as JSONWebKeySet)
-      return { jose, keys }
+      if (!('url' in jwks)) return { jose, keys: givenKeys(jose, jwks as JSONWebKeySet) }
+      this.#fetchedKeys = new FetchedKeys(jose, jwks as RemoteKeys, onChanged, this.#clock)
+      return { jose, keys: this.#fetchedKeys }
     })
     return this.#keys
   }

@@ -11,6 +11,7 @@ import type { EndedBy } from '../call/failure.ts'
 import type { CallObserver, MirrorRecord } from '../call/observer.ts'
 import type { CallRecord } from '../call/record.ts'
 import { statusName } from '../grpc/status.ts'
+import { FailureCounts } from './failure-counts.ts'
 import { MirrorMetrics } from './mirror-metrics.ts'
 import { type Family, Histogram, type Sample } from './registry.ts'
 
@@ -74,8 +75,7 @@ export class CallMetrics implements CallObserver {
   readonly #backends = new Set<string>()
   /** The one that was used last. */
   #last: Series | undefined
-  /** How the proxy itself ended calls, by token. */
-  readonly #failures = new Map<string, number>()
+  readonly #failures = new FailureCounts()
   readonly #mirrors: MirrorMetrics
 
   /** @param known paths of methods that have series from their first call on */
@@ -98,13 +98,13 @@ export class CallMetrics implements CallObserver {
   }
 
   onEnd(record: CallRecord): void {
-    const { path, backend, endedBy, reason } = record
+    const { path, backend, endedBy } = record
     // Calls of one method come in crowds, and what their client's cache made of the path is one string.
     let last = this.#last
     if (last?.method !== path || last.backend !== backend) this.#last = last = this.#find(record)
     last.add(record)
-    // The tokens are the code's own; how a client ended its call is no failure of ours.
-    if (endedBy === 'proxy') this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1)
+    // How a client ended its call is no failure of ours.
+    if (endedBy === 'proxy') this.#failures.add(record, last.backend)
   }
 
   onMirrored(record: MirrorRecord): void {
@@ -200,12 +200,7 @@ export class CallMetrics implements CallObserver {
         type: 'counter',
         samples: this.#each(({ labels, retries }) => ({ labels, value: retries })),
       },
-      {
-        name: 'grpc_verbatim_call_failures',
-        help: 'Calls that the proxy itself ended, by reason.',
-        type: 'counter',
-        samples: () => [...this.#failures].map(([reason, value]) => ({ labels: { reason }, value })),
-      },
+      ...this.#failures.families,
       ...this.#mirrors.families,
     ]
   }

@@ -146,6 +146,11 @@ function countedFamilies(each: Each, by: By): Family[] {
       each(({ measures }) => measures.deniedRetries),
     ),
     counted(
+      'breaker_refused_calls',
+      'Calls that found no place in the queue, or waited there too long, while so many calls had a stream as breaker.maxCalls allows.',
+      each(({ measures }) => measures.refusedByBreaker),
+    ),
+    counted(
       'ended_retries',
       'Calls that were not tried again though the status is one of their retry policy, by why.',
       by('why', ({ measures }) => measures.endedRetries),

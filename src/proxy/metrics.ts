@@ -14,6 +14,7 @@ import type { Carriers } from './carriers.ts'
 import { certificateFamily } from './certificate-term.ts'
 import type { ClientCounts } from './client-counts.ts'
 import type { ConfigurationRecord } from './configuration-record.ts'
+import { type Gated, gateFamilies } from './gate-families.ts'
 import { sessionFamilies } from './session-families.ts'
 import type { ProxySetup } from './setup.ts'
 import type { OpenCounts } from './state.ts'
@@ -29,7 +30,7 @@ export interface Measured {
   readonly configuration: ConfigurationRecord
   violations(): Readonly<Record<string, number>>
   droppedLogLines(): number
-  readonly setup: Pick<ProxySetup, 'certificates'>
+  readonly setup: Pick<ProxySetup, 'certificates'> & Gated
 }
 
 export class ProxyMetrics {
@@ -58,7 +59,7 @@ export class ProxyMetrics {
         ...openFamilies(proxy, live, proxy.counts()),
         ...sessionFamilies(proxy.clients, carriers),
       ]),
-      ...readTogether([backends]),
+      ...readTogether([backends, readingOf(gateFamilies(proxy.setup))]),
       ...readingOf([
         ...configurationFamilies(proxy.configuration),
         certificateFamily(proxy.setup.certificates),

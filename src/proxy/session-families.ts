@@ -1,6 +1,7 @@
 /** Sessions and connections of both sides as metrics, and what they hold in memory. */
 import { byLabel, counter, gauge } from '../observe/families.ts'
 import type { Family, Sample } from '../observe/registry.ts'
+import { systemClock } from '../transport/clock.ts'
 import { byCode, type FrameCounts } from '../wire/frame-counts.ts'
 import type { Carriers } from './carriers.ts'
 import type { ClientCounts } from './client-counts.ts'
@@ -60,6 +61,12 @@ function frameFamilies(toClients: FrameCounts, toBackends: FrameCounts): Family[
         of => of.goawaysSent,
         of => of.goawaysReceived,
       ),
+    ),
+    gauge(
+      'grpc_verbatim_flood_allowance_used',
+      'Which part of an allowance against floods (limits.floods) any session has used in the last minute or two: at 1 it was ended. Of `frames` only.',
+      () => both.flatMap(([side, { floods }]) => byLabel('of', floods.read(systemClock.now()), { side })),
+      'greatest',
     ),
   ]
 }

@@ -21,11 +21,53 @@ export interface Gate {
   (next: Director, services?: Services): Director
   /** Names of metadata that it vouches for. Beside other gates that may do instead of it, a client must not send them either. */
   readonly vouchesFor?: readonly string[]
+  /** The keys of issuers that it fetches. */
+  readonly fetches?: readonly KeyFetches[]
+}
+
+/** How the keys of an issuer are fetched. It is looked at when somebody reads. */
+export interface KeyFetches {
+  readonly issuer: string
+  /** How often it went well, and how often not. */
+  readonly fetched: number
+  readonly failed: number
+  /** Since it went well. Undefined: it never did. */
+  readonly ageMs: number | undefined
 }
 
 /** Says what a gate vouches for. */
 export function vouching(gate: Gate, vouchesFor: readonly string[]): Gate {
   return vouchesFor.length === 0 ? gate : Object.assign(gate, { vouchesFor })
+}
+
+/** A gate that is made of others, with what they say of themselves. */
+function madeOf(gate: Gate, parts: readonly Gate[]): Gate {
+  const fetches = parts.flatMap(part => part.fetches ?? [])
+  return Object.assign(vouching(gate, namesOf(parts)), fetches.length > 0 && { fetches })
+}
+
+/** A gate whose refusals have its name: of several, one within the other, that of the innermost. */
+export function named(name: string, gate: Gate): Gate {
+  const attribute = (thrown: unknown): never => {
+    throw thrown instanceof Refusal && thrown.gate === undefined ? ofGate(thrown, name) : thrown
+  }
+  const wrapped: Gate = (next, services) => {
+    const director = gate(next, services)
+    return call => {
+      try {
+        const answer = director(call)
+        return isPromise(answer) ? answer.catch(attribute) : answer
+      } catch (thrown) {
+        return attribute(thrown)
+      }
+    }
+  }
+  return madeOf(wrapped, [gate])
+}
+
+/** Another one: gates share what they refuse with. */
+function ofGate({ token, message, retryAfterMs, status, fields }: Refusal, gate: string): Refusal {
+  return refusal(token, message, retryAfterMs, status, fields, gate)
 }
 
 function namesOf(gates: readonly Gate[]): readonly string[] {
@@ -64,6 +106,8 @@ export class Refusal extends Error {
   readonly status: StatusCode | undefined
   /** What a service that was asked tells the client. */
   readonly fields: readonly Field[] | undefined
+  /** The name of the gate that refuses, if it has one. */
+  readonly gate: string | undefined
 
   constructor(
     token: RefusalToken,
@@ -71,12 +115,14 @@ export class Refusal extends Error {
     retryAfterMs?: number,
     status?: StatusCode,
     fields?: readonly Field[],
+    gate?: string,
   ) {
     super(message)
     this.token = token
     this.retryAfterMs = retryAfterMs
     this.status = status
     this.fields = fields
+    this.gate = gate
   }
 }
 
@@ -96,7 +142,7 @@ export function refusal(...given: ConstructorParameters<typeof Refusal>): Refusa
 
 /** A call must pass all of them. */
 export function allOf(gates: readonly Gate[]): Gate {
-  return vouching((next, services) => through(gates, next, services), namesOf(gates))
+  return madeOf((next, services) => through(gates, next, services), gates)
 }
 
 /** What a gate adds to the target of a call that it lets pass. */
@@ -136,7 +182,7 @@ export function anyOf(gates: readonly Gate[]): Gate {
       return from(0, [])
     }
   }
-  return vouching(gate, removeMetadata)
+  return madeOf(gate, gates)
 }
 
 function mostTelling(refusals: readonly unknown[]): unknown {
@@ -146,7 +192,7 @@ function mostTelling(refusals: readonly unknown[]): unknown {
   const most = told.find(knewCaller) ?? told[0]
   if (told.length === 1 || !(most instanceof Refusal)) return most
   const message = told.map(({ message }) => message).join('; ')
-  return refusal(most.token, message, most.retryAfterMs, most.status, most.fields)
+  return refusal(most.token, message, most.retryAfterMs, most.status, most.fields, most.gate)
 }
 
 function knewCaller(thrown: Refusal | GrpcError): boolean {

@@ -12,6 +12,7 @@
  * resets and ignored HEADERS earn at least that much. Another bound limits what they may cost others: a connection
  * has its part of a turn and no more, whatever it sends.
  */
+import type { FloodPeaks } from './flood-peaks.ts'
 import { type ConnectionToken, connectionError } from './protocol-error.ts'
 
 export interface FloodLimit {
@@ -74,7 +75,7 @@ const EARNED_BY_BYTE = 1 / 2
  */
 const MOST_EARNED = 262_144
 
-const NAMES = Object.keys(FLOOD_LIMITS) as FloodName[]
+export const FLOOD_NAMES: readonly FloodName[] = Object.keys(FLOOD_LIMITS) as FloodName[]
 const TOKENS: readonly ConnectionToken[] = [
   'reset-flood',
   'ping-flood',
@@ -95,12 +96,15 @@ export class Allowance {
   readonly #limits: readonly FloodLimit[]
   readonly #left: Float64Array
   /** `#useful` or `#ended` when `#left` was brought up to date. */
-  readonly #seen: Float64Array = new Float64Array(NAMES.length)
-  readonly #counts: Float64Array = new Float64Array(NAMES.length)
+  readonly #seen: Float64Array = new Float64Array(FLOOD_NAMES.length)
+  readonly #counts: Float64Array = new Float64Array(FLOOD_NAMES.length)
   #tickedAt = -1
+  readonly #peaks: FloodPeaks | undefined
 
-  constructor(limits: FloodLimits = {}) {
-    this.#limits = NAMES.map(name => ({ ...FLOOD_LIMITS[name], ...limits[name] }))
+  /** @param peaks of all connections of its side; undefined: nobody reads them */
+  constructor(limits: FloodLimits = {}, peaks?: FloodPeaks) {
+    this.#peaks = peaks
+    this.#limits = FLOOD_NAMES.map(name => ({ ...FLOOD_LIMITS[name], ...limits[name] }))
     this.#left = Float64Array.from(this.#limits, limit => limit.burst)
   }
 
@@ -129,6 +133,7 @@ export class Allowance {
     const most = flood === Flood.RESETS ? limit.burst : limit.burst + MOST_EARNED
     const left = Math.min(most, this.#left[flood]! + earned) - 1
     this.#left[flood] = left
+    if (left < limit.burst) this.#peaks?.used(flood, Math.min(1, (limit.burst - left) / limit.burst))
     if (left < 0) throw connectionError(TOKENS[flood]!, `${this.#counts[flood]} in all`)
   }
 
@@ -136,7 +141,8 @@ export class Allowance {
   tick(nowMs: number): void {
     const seconds = this.#tickedAt < 0 ? 0 : Math.max(0, nowMs - this.#tickedAt) / 1_000
     this.#tickedAt = nowMs
-    for (let i = 0; i < NAMES.length; i++) {
+    this.#peaks?.tick(nowMs)
+    for (let i = 0; i < FLOOD_NAMES.length; i++) {
       const limit = this.#limits[i]!
       const left = this.#left[i]!
       if (left < limit.burst) this.#left[i] = Math.min(limit.burst, left + limit.perSecond * seconds)
@@ -145,6 +151,6 @@ export class Allowance {
 
   /** How many frames of each kind came so far. */
   get counts(): Readonly<Record<FloodName, number>> {
-    return Object.fromEntries(NAMES.map((name, i) => [name, this.#counts[i]!])) as Record<FloodName, number>
+    return Object.fromEntries(FLOOD_NAMES.map((name, i) => [name, this.#counts[i]!])) as Record<FloodName, number>
   }
 }

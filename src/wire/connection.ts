@@ -76,7 +76,7 @@ export class Connection implements InboundOwner {
     this.#owner = owner
     this.#limits = limits
     this.#local = new LocalSettings(role)
-    this.floods = new Allowance(limits.floods)
+    this.floods = new Allowance(limits.floods, options.counts?.floods)
     this.#outbound = new Outbound(peer, this.floods, limits.maxOutputBytes, refuse, () => owner.onPending())
     this.#outbound.counts = options.counts
     const both = { peer, ours: this.#local.acknowledged }

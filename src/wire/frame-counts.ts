@@ -1,5 +1,7 @@
 /** How often the frames that end something were sent and came, by their error code (RFC 9113 §7). */
+import { FLOOD_NAMES } from './allowance.ts'
 import { ErrorCode, errorCodeName } from './errors.ts'
+import { FloodPeaks } from './flood-peaks.ts'
 
 /** The place of all codes that the RFC does not name: a peer may send any number. */
 const OTHER = Object.keys(ErrorCode).length
@@ -10,6 +12,7 @@ export class FrameCounts {
   readonly resetsReceived: Float64Array = new Float64Array(OTHER + 1)
   readonly goawaysSent: Float64Array = new Float64Array(OTHER + 1)
   readonly goawaysReceived: Float64Array = new Float64Array(OTHER + 1)
+  readonly floods: FloodPeaks = new FloodPeaks(FLOOD_NAMES)
 }
 
 export function countCode(counts: Float64Array, code: number): void {

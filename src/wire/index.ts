@@ -17,6 +17,7 @@ export { Connection } from './connection.ts'
 export type { ConnectionLimits, ConnectionOptions, ConnectionOwner } from './connection-options.ts'
 export { CONNECTION_LIMITS } from './connection-options.ts'
 export { ErrorCode, errorCodeName } from './errors.ts'
+export type { FloodPeaks } from './flood-peaks.ts'
 export {
   CLIENT_PREFACE,
   DEFAULT_MAX_FRAME_SIZE,

@@ -58,7 +58,7 @@ t.test('a call is counted once, by method, backend, status and who ended it', as
     [`grpc_verbatim_messages_total{${of},direction="request"}`]: 5,
     [`grpc_verbatim_message_bytes_total{${of},direction="request"}`]: 35,
     [`grpc_verbatim_call_retries_total{${of}}`]: 2,
-    'grpc_verbatim_call_failures_total{reason="unreachable"}': 1,
+    'grpc_verbatim_call_failures_total{reason="unreachable",backend="greeter"}': 1,
   })
 })
 

@@ -140,6 +140,43 @@ t.test('connects that fail, by kind; what waits, and how long; the breaker', asy
   client.rst(second, Code.CANCEL)
 })
 
+t.test('calls that found no place because the breaker is open', async t => {
+  const backend = await RawServer.listen(t)
+  const { proxy, client } = await rig(t, {
+    proxy: {
+      metrics: true,
+      backends: { main: { endpoints: [backend.url], breaker: { maxCalls: 1 }, queue: { maxCalls: 1, timeoutMs: 50 } } },
+    },
+  })
+  const refused = () => value(proxy, 'backend_breaker_refused_calls_total{backend="main"}')
+  client.request(requestFields(), { endStream: true })
+  await backend.request()
+  t.equal(refused(), 0)
+  const waiting = client.request(requestFields(), { endStream: true })
+  await becomes(proxy, 'backend_queued_calls{backend="main"}', 1)
+  await client.ended(client.request(requestFields(), { endStream: true }))
+  t.equal(refused(), 1, 'the queue is full')
+  await client.ended(waiting)
+  t.equal(refused(), 2, 'it waited too long')
+  t.equal(value(proxy, 'call_failures_total{reason="queue-full",backend="main"}'), 1)
+})
+
+t.test('how near a peer has come to a limit against floods', async t => {
+  const { proxy, client } = await rig(t, {
+    proxy: { metrics: true, limits: { floods: { maxPings: { burst: 100, perSecond: 1 } } } },
+  })
+  const used = (side: string, of: string) => value(proxy, `flood_allowance_used{side="${side}",of="${of}"}`)!
+  t.equal(used('client', 'maxPings'), 0)
+  for (let i = 0; i < 50; i++) client.ping()
+  await until('half of it is used', () => used('client', 'maxPings') > 0.4)
+  t.ok(used('client', 'maxPings') <= 0.5)
+  t.equal(used('client', 'maxResets'), 0)
+  t.equal(used('backend', 'maxPings'), 0)
+  for (let i = 0; i < 100; i++) client.ping()
+  await client.closed
+  t.equal(used('client', 'maxPings'), 1, 'a session that was ended counts')
+})
+
 t.test('connections of clients: sessions, those that are refused, and handshakes that fail by why', async t => {
   const pem = await certificates()
   const { proxy, client, port } = await rig(t, METRICS)
