@@ -117,7 +117,11 @@ export class Reloader {
     if (verdict.kind === 'rejected') {
       for (const problem of verdict.problems) log.error({ why }, formatProblem(problem))
       log.error({ why }, `${file} is not used: the proxy goes on with the configuration that it has`)
-    } else if (verdict.kind === 'applied') log.info({ why }, `${file} is in force`)
+    } else if (verdict.kind === 'applied') {
+      log.info({ why }, `${file} is in force`)
+      for (const option of verdict.summary.needsRestart)
+        log.warn({ why }, `what ${file} says of ${option} holds from the next start`)
+    }
     // A file that was touched is no news; who asked by a signal, or has mended a mistake, looks for the answer.
     else log[why === CHANGED && !this.#wasRejected ? 'debug' : 'info']({ why }, `${file} is what is in force already`)
     this.#wasRejected = verdict.kind === 'rejected'

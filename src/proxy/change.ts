@@ -66,7 +66,7 @@ export async function prepareChange(live: Live, next: ProxySetup): Promise<Chang
   }
 }
 
-/** The ends of logs are opened once. */
+/** The ends of logs are opened once, and a process becomes no primary. */
 function needsRestart(before: ProxySetup, after: ProxySetup): string[] {
   const differs: [path: string, same: boolean][] = [
     ['log.pretty', before.log.pretty === after.log.pretty],
@@ -74,6 +74,7 @@ function needsRestart(before: ProxySetup, after: ProxySetup): string[] {
     ['log.file', isDeepStrictEqual(before.log.file, after.log.file)],
     ['log.access.file', isDeepStrictEqual(accessFileOf(before), accessFileOf(after))],
     ['logger', before.logger === after.logger],
+    ['workers', before.workers === after.workers],
   ]
   return differs.filter(([, same]) => !same).map(([path]) => path)
 }

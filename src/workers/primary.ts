@@ -65,7 +65,7 @@ export class Primary implements Administered {
     const { config, warnings } = resolution
     this.setup = config
     this.log = config.logger ?? createLogger(config.log)
-    this.#count = countOf(config)
+    this.#count = countOf(config) ?? 1
     this.#crew = new Crew({
       ...{ count: this.#count, execArgv, log: this.log, ...(hungAfterLooks && { hungAfterLooks }) },
       ...{ clock: systemClock, random: Math.random },
@@ -295,6 +295,6 @@ export class Primary implements Administered {
   }
 }
 
-function countOf({ workers = 1 }: ProxySetup): number {
+function countOf({ workers }: ProxySetup): number | undefined {
   return workers === 'auto' ? availableParallelism() : workers
 }

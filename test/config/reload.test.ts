@@ -52,6 +52,18 @@ t.test('what is right replaces what is in force, and a file that says the same c
   t.same(lines, ['proxy.yaml is what is in force already', 'the configuration has changed', 'proxy.yaml is in force'])
 })
 
+t.test('what holds from the next start only is said', async t => {
+  const one = await server(t, 'one')
+  const { reloader, write, said } = await scene(t, to(one.url))
+  write(to(one.url, 'workers: 2\nlog: { maxBufferedBytes: 100000 }'))
+  t.match(await reloader.reload('SIGHUP'), { summary: { needsRestart: ['log.maxBufferedBytes', 'workers'] } })
+  const later = (option: string) => `what proxy.yaml says of ${option} holds from the next start`
+  t.same(said, [
+    ...['the configuration has changed', 'proxy.yaml is in force'],
+    ...[later('log.maxBufferedBytes'), later('workers')],
+  ])
+})
+
 t.test('what is wrong changes nothing, and each mistake is told with its place', async t => {
   const one = await server(t, 'one')
   const { reloader, write, said, address } = await scene(t, to(one.url))
