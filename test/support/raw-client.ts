@@ -8,7 +8,7 @@ import { closing, type Scope } from './teardown.ts'
 
 export interface ClientOptions extends ConnectionOptions {
   /** Over TLS with ALPN `h2`: what to trust, and who we are. */
-  readonly tls?: Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'servername' | 'ALPNProtocols'>
+  readonly tls?: Pick<TlsOptions, 'ca' | 'cert' | 'key' | 'servername' | 'ALPNProtocols' | 'maxVersion' | 'session'>
 }
 
 export class RawClient extends RawConnection {
