@@ -17,6 +17,7 @@ export const PARTS = {
   connection: (): Promise<Part> => import('./connection.ts'),
   router: (): Promise<Part> => import('./router.ts'),
   balancers: (): Promise<Part> => import('./balancers.ts'),
+  treatments: (): Promise<Part> => import('./treatments.ts'),
 } as const satisfies Readonly<Record<string, () => Promise<Part>>>
 export type PartName = keyof typeof PARTS
 export const PART_NAMES: readonly PartName[] = Object.keys(PARTS) as PartName[]
