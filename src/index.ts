@@ -35,6 +35,7 @@ export type {
 } from './routing/director.ts'
 export type { FieldChanges, MetadataChanges } from './routing/field-changes.ts'
 export type { Gate } from './routing/gate.ts'
+export type { HedgePolicy } from './routing/hedge-policy.ts'
 export { defineChanges } from './routing/metadata-changes.ts'
 export { type CallPolicy, definePolicy } from './routing/policy.ts'
 export type { RetryPolicy } from './routing/retry-policy.ts'

@@ -88,6 +88,8 @@ export class SharedStreams {
   clients = 0
   /** Calls that are sent again, and that the backend has not answered. */
   retries = 0
+  /** Attempts of calls that have another attempt already. */
+  hedges = 0
   /** A call was told that no more may have a stream. It waits until one ends. */
   held = false
   readonly measures = new BackendMeasures()
@@ -111,6 +113,7 @@ export class ClientShare {
   lastWaiting: Ticket | undefined
   waiting = 0
   #retries = 0
+  #hedges = 0
   /** Neighbours in the ring of waiting clients. Only the queue uses them. */
   previous: ClientShare | undefined
   next: ClientShare | undefined
@@ -187,6 +190,29 @@ export class ClientShare {
     this.#retries--
     // A backend that is being retired waits for this.
     if (--this.#all.retries === 0) this.#all.onShareFree()
+  }
+
+  /**
+   * One of its calls wants an attempt beside those that it has. So many may be in flight as may fail before nothing is tried
+   * again: where all hang, none of them has failed yet.
+   * @returns whether it may; then it must be ended
+   */
+  beginHedge({ settings }: RetryBudget): boolean {
+    const { hedges, clients } = this.#all
+    if (!hasPlace(Math.ceil(settings.maxTokens / 2), hedges, this.#hedges, clients)) {
+      this.notRetried('hedges-in-flight')
+      return false
+    }
+    if (!this.beginRetry()) return false
+    this.#all.hedges++
+    this.#hedges++
+    return true
+  }
+
+  endHedge(): void {
+    this.#all.hedges--
+    this.#hedges--
+    this.endRetry()
   }
 
   /** Streams and waiting calls. */

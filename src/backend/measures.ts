@@ -9,16 +9,16 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /**
  * Why a call was sent again. The backend had not processed it: it refused its stream, or the session went without it. Or
  * the call's retry policy asked for it: for a status, a stream that broke before an answer, an attempt that took too
- * long, or a backend that could not be reached.
+ * long, or a backend that could not be reached. Or it was hedged: no attempt was answered in time.
  */
-export type RetryReason = 'stream-refused' | 'session-gone' | PolicyRetryReason
+export type RetryReason = 'stream-refused' | 'session-gone' | 'hedged' | PolicyRetryReason
 export type PolicyRetryReason = 'status' | 'broken' | 'attempt-timeout' | 'unreachable'
 
 /**
  * Why a call was not tried again, though its status is one for that: the backend said so, it was tried often enough, its
- * request is not kept, too many fail already, or its time would be over before.
+ * request is not kept, too many fail already, its time would be over before, or so many calls are hedged already.
  */
-export type RetryDenial = 'pushback' | 'attempts' | 'request-too-large' | 'budget' | 'deadline'
+export type RetryDenial = 'pushback' | 'attempts' | 'request-too-large' | 'budget' | 'deadline' | 'hedges-in-flight'
 
 type EndpointLog = (event: EndpointEvent, endpoint: string, detail: string) => void
 

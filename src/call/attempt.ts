@@ -8,7 +8,6 @@ import { type TimerWheel, WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock, Stream, StreamEnd, StreamOwner } from '../transport/transport.ts'
 import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode } from '../wire/errors.ts'
-import type { Failure } from './failure.ts'
 import { ofUpstream } from './stream-end.ts'
 
 /** How long a backend may take for what is left of a request whose response is complete. */
@@ -16,6 +15,11 @@ const LINGER_MS = 5_000
 
 /** What `statusOf` says of a response without one. */
 const NO_STATUS = -1
+
+/** Why the proxy gave it up. */
+export interface ProxyEnd {
+  readonly status: number
+}
 
 /** What an attempt tells its relay. */
 export interface AttemptOwner {
@@ -123,7 +127,7 @@ export class Attempt implements StreamOwner {
    * The call has ended in another way: the stream is reset, and the relay hears no more of it.
    * @param failure why the proxy has ended it; undefined: the client has left
    */
-  abandon(code: ErrorCode, failure?: Failure): void {
+  abandon(code: ErrorCode, failure?: ProxyEnd): void {
     this.#owner = undefined
     if (failure === undefined) this.#observed?.ended('client', Status.CANCELLED)
     else this.#observed?.ended('proxy', failure.status)
@@ -138,7 +142,7 @@ export class Attempt implements StreamOwner {
   replaced(
     requestEnded: boolean,
     context: { readonly clock: Clock; readonly wheel: TimerWheel },
-    failure?: Failure,
+    failure?: ProxyEnd,
   ): void {
     // Both sides have said all: the stream ends by itself.
     if (failure === undefined && requestEnded && this.stream.queuedBytes === 0) this.linger(context)
@@ -170,3 +174,6 @@ function isInterim(block: HeaderBlock): boolean {
   const status = block[0]
   return status !== undefined && status.name === ':status' && status.value.charCodeAt(0) === 0x31 /* 1 */
 }
+
+/** What of it a relay drives, which may also be several, or one with a copy (`upstream.ts`). */
+export type Upstream = Pick<Attempt, 'lease' | 'stream' | 'closed' | 'abandon' | 'replaced' | 'linger'>

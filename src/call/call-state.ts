@@ -81,9 +81,15 @@ export interface CallParts {
       }
     | undefined
   readonly recorder:
-    | { readonly request: Counted; readonly response: Counted; readonly status: number; readonly endedBy: EndedBy }
+    | {
+        readonly request: Counted
+        readonly response: Counted
+        readonly status: number
+        readonly endedBy: EndedBy
+        endpoint: string
+      }
     | undefined
-  readonly deadline: { readonly leftMs: number } | undefined
+  readonly deadline: { readonly leftMs: number; left(): string | undefined } | undefined
   /** 0 where nobody asked the clock. */
   readonly startMs: number
 }

@@ -1,34 +1,31 @@
-/** An attempt whose request goes to a copy, too. The call hears of the attempt alone. */
+/** An upstream whose request goes to a copy, too. The call hears of that alone. */
 import { PassedStream } from '../transport/passed-stream.ts'
 import type { HeaderBlock, Stream } from '../transport/transport.ts'
 import type { ErrorCode } from '../wire/errors.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
-import type { Attempt } from './attempt.ts'
+import type { Upstream } from './attempt.ts'
 import type { Copy } from './copy.ts'
 import type { Failure } from './failure.ts'
 
 /** An `Upstream` (`upstream.ts`). */
 export class Mirrored {
   readonly stream: Stream
-  readonly #attempt: Attempt
+  readonly #attempt: Upstream
   readonly #copy: Copy
 
-  constructor(attempt: Attempt, copy: Copy) {
+  /** @param stream by default that of the attempt, with the copy */
+  constructor(attempt: Upstream, copy: Copy, stream: Stream = new MirroredStream(attempt.stream, copy)) {
     this.#attempt = attempt
     this.#copy = copy
-    this.stream = new MirroredStream(attempt.stream, copy)
+    this.stream = stream
   }
 
-  get lease(): Attempt['lease'] {
+  get lease(): Upstream['lease'] {
     return this.#attempt.lease
   }
 
   get closed(): boolean {
     return this.#attempt.closed
-  }
-
-  get seen(): boolean {
-    return this.#attempt.seen
   }
 
   /** What its backend has ended is still compared. */
@@ -38,16 +35,17 @@ export class Mirrored {
   }
 
   /** The copy goes on: the next attempt brings what it has. */
-  replaced(...by: Parameters<Attempt['replaced']>): void {
+  replaced(...by: Parameters<Upstream['replaced']>): void {
     this.#attempt.replaced(...by)
   }
 
-  linger(context: Parameters<Attempt['linger']>[0]): void {
+  linger(context: Parameters<Upstream['linger']>[0]): void {
     this.#attempt.linger(context)
   }
 }
 
-class MirroredStream extends PassedStream {
+/** A request that goes to a copy, too. Of several attempts that get the same the copy gets it once. */
+export class MirroredStream extends PassedStream {
   readonly #copy: Copy
   /** Bytes that this attempt got. A later one gets again what the copy has. */
   #sentBytes = 0

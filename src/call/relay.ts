@@ -21,7 +21,7 @@ import { wasUnprocessed } from '../transport/unprocessed.ts'
 import { ErrorCode } from '../wire/errors.ts'
 import { listBytesOf } from '../wire/hpack/header-field.ts'
 import { NO_BYTES } from '../wire/no-bytes.ts'
-import { Attempt, type AttemptOwner } from './attempt.ts'
+import type { AttemptOwner } from './attempt.ts'
 import { RoutedCall } from './call-info.ts'
 import type { CallParts, Phase } from './call-state.ts'
 import type { CallSession, RelayContext } from './context.ts'
@@ -210,7 +210,7 @@ export class Relay implements StreamOwner, AttemptOwner, Asker, Waiter, Treated,
     this.#treatment?.forwarded()
     this.#recorder?.forwarded(lease.address.name, this.#startMs)
     const request = this.#request
-    this.#attempt = upstreamOf(new Attempt(lease, this.share, this), this.#treatment)
+    this.#attempt = upstreamOf(lease, this, this.#backend!, this.#treatment)
     try {
       if (request.sendTo(this.#attempt.stream, lease.address, timeout)) this.onRequestWritable()
     } catch (error) {

@@ -164,11 +164,11 @@ export class CallRequest {
   }
 
   /** With how often it was tried before. A client that tries again itself has counted already. */
-  get #fieldsToAdd(): readonly AddedField[] {
-    if (this.previousAttempts === 0) return this.added
+  #fieldsToAdd(previous: number): readonly AddedField[] {
+    if (previous === 0) return this.added
     const clients = firstValue(this.block, PREVIOUS_ATTEMPTS) ?? ''
     const before = /^\d{1,4}$/.test(clients) ? Number(clients) : 0
-    return [...this.added, field(PREVIOUS_ATTEMPTS, String(before + this.previousAttempts))]
+    return [...this.added, field(PREVIOUS_ATTEMPTS, String(before + previous))]
   }
 
   /** The backend has answered, or the call is answered without it. */
@@ -219,12 +219,18 @@ export class CallRequest {
   /**
    * Sends all that has come.
    * @param timeout for `grpc-timeout`; undefined where it has none
+   * @param previous attempts that a backend may have processed
    * @returns false: the stream takes no more for now
    * @throws HeadersRefused
    */
-  sendTo(stream: Stream, address: DialAddress, timeout: string | undefined): boolean {
+  sendTo(
+    stream: Stream,
+    address: DialAddress,
+    timeout: string | undefined,
+    previous: number = this.previousAttempts,
+  ): boolean {
     const { authority, ended, id } = this
-    const added = this.#fieldsToAdd
+    const added = this.#fieldsToAdd(previous)
     const scheme = address.tls === undefined ? 'http' : 'https'
     const own = this.trace?.attempt(address)
     const edits = this.#edits?.request

@@ -4,14 +4,11 @@
  */
 import type { ClientShare } from '../backend/client-share.ts'
 import type { PolicyRetryReason, RetryDenial } from '../backend/measures.ts'
-import { firstValue } from '../grpc/metadata.ts'
 import { Status } from '../grpc/status.ts'
 import type { RetryRules } from '../routing/retry-policy.ts'
 import type { HeaderBlock } from '../transport/transport.ts'
+import { MAX_PUSHBACK_MS, pushbackOf } from './pushback.ts'
 import type { CallRequest } from './request.ts'
-
-/** A backend may not keep a call without a deadline for longer than this: its client is told then, and may wait itself. */
-const MAX_PUSHBACK_MS = 60_000
 
 /** What became of an attempt. */
 export interface FailedAttempt {
@@ -54,8 +51,8 @@ export class Retry {
    * @returns how long the call waits before its next attempt; undefined: there is none
    */
   waitMs(failed: FailedAttempt, share: ClientShare, leftMs: number | undefined): number | undefined {
-    const pushback = failed.answer && firstValue(failed.answer, 'grpc-retry-pushback-ms')
-    const never = pushback !== undefined && !/^(?:0|[1-9]\d{0,9})$/.test(pushback)
+    const pushback = pushbackOf(failed.answer)
+    const never = pushback === Infinity
     // An attempt that took too long has no status of the backend's.
     if (!never && failed.reason !== 'attempt-timeout' && !this.#rules.retries(failed.status)) return undefined
     this.#judged = true
@@ -63,17 +60,16 @@ export class Retry {
     // A backend that waits for the rest of a request has not failed, and one client must not spend what all have.
     const waited = failed.reason === 'attempt-timeout' && !this.#request.ended
     const allowed = waited ? budget.allows : budget.failed()
-    const given = never || pushback === undefined ? undefined : Number(pushback)
-    const waitMs = given ?? this.#rules.backoffMs(this.#backoffs, this.#random)
-    const denial = this.#denial(never, allowed, waitMs, leftMs)
+    const waitMs = pushback ?? this.#rules.backoffMs(this.#backoffs, this.#random)
+    const denial = this.#denial(allowed, waitMs, leftMs)
     if (denial !== undefined) share.notRetried(denial)
     if (denial !== undefined || !this.#request.retry(share, failed.reason)) return undefined
-    this.#backoffs = given === undefined ? this.#backoffs + 1 : 0
+    this.#backoffs = pushback === undefined ? this.#backoffs + 1 : 0
     return waitMs
   }
 
-  #denial(never: boolean, allowed: boolean, waitMs: number, leftMs = Infinity): RetryDenial | undefined {
-    if (never || waitMs > MAX_PUSHBACK_MS) return 'pushback'
+  #denial(allowed: boolean, waitMs: number, leftMs = Infinity): RetryDenial | undefined {
+    if (waitMs > MAX_PUSHBACK_MS) return 'pushback'
     if (this.#request.previousAttempts + 1 >= this.#rules.maxAttempts) return 'attempts'
     if (!this.#request.kept) return 'request-too-large'
     if (!allowed) return 'budget'

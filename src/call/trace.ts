@@ -23,9 +23,10 @@ export interface CallTrace {
    */
   attempt(address: DialAddress): Replacement | undefined
   /**
-   * The attempt is over. Told for each, and also where there is none.
+   * An attempt is over. Told for each, and also where there is none.
    * @param status -1 where the response had none
    * @param reason as in the call's record: empty for a status from the backend
+   * @param place of the attempt, by when it began; undefined: all that are not over
    */
-  attemptEnded(by: EndedBy, status: number, reason: string): void
+  attemptEnded(by: EndedBy, status: number, reason: string, place?: number): void
 }

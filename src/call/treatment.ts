@@ -1,5 +1,4 @@
 /** What a policy asks of one call, beside its deadline. A call without a policy has none. */
-import type { ClientShare } from '../backend/client-share.ts'
 import type { MirrorPolicy } from '../routing/mirror-policy.ts'
 import type { DefinedPolicy } from '../routing/policy.ts'
 import { WheelTimer } from '../transport/timer-wheel.ts'
@@ -8,6 +7,8 @@ import type { CallParts } from './call-state.ts'
 import type { RelayContext } from './context.ts'
 import { Copy, type CopyContext } from './copy.ts'
 import { type Failure, failureOf } from './failure.ts'
+import { Hedge } from './hedge.ts'
+import type { Hedged } from './hedge-runner.ts'
 import type { CallRequest } from './request.ts'
 import { type FailedAttempt, Retry } from './retry.ts'
 import type { Upstream } from './upstream.ts'
@@ -21,10 +22,7 @@ export type { FailedAttempt } from './retry.ts'
 const LOOKS = 8
 
 /** The call, and what it is told. */
-export interface Treated {
-  readonly parts: CallParts
-  /** Of its backend, once it waits for that. */
-  readonly share: ClientShare
+export interface Treated extends Hedged {
   /** Where it was tried. */
   tried: readonly DialAddress[] | undefined
   /** Its time is over. */
@@ -50,6 +48,8 @@ export class Treatment {
   #moved = 0
   #movedMs = 0
   #forwarded = false
+  /** Undefined: it is not hedged. */
+  readonly hedge: Hedge | undefined
   /** Undefined: there is none. */
   readonly copy: Copy | undefined
 
@@ -58,9 +58,10 @@ export class Treatment {
     this.#call = call
     this.#context = context
     this.#request = request
-    const { rules, mirror } = policy
+    const { rules, mirror, hedgeRules } = policy
     this.#retry = rules && new Retry(rules, request, context.random ?? Math.random)
     if (mirror !== undefined) this.copy = copyOf(mirror, call, context)
+    this.hedge = hedgeRules && new Hedge(hedgeRules, call, request, context, this.copy)
   }
 
   /** It goes to an endpoint, perhaps not for the first time. */
@@ -113,6 +114,7 @@ export class Treatment {
   /** The call has this status from its backend. */
   ended(status: number): void {
     this.#retry?.ended(status, this.#call.share)
+    this.hedge?.ended(status)
   }
 
   /** The headers of its response came. */
@@ -142,6 +144,7 @@ export class Treatment {
     if (this.#headers !== undefined) wheel.disarm(this.#headers)
     if (this.#idle !== undefined) wheel.disarm(this.#idle)
     if (this.#attempt !== undefined) wheel.disarm(this.#attempt)
+    this.hedge?.end()
     if (this.copy !== undefined) compare(this.copy, this.#call.parts)
   }
 }

@@ -1,11 +1,28 @@
-/** What a relay drives: an attempt, or one with a copy. */
-import type { Attempt } from './attempt.ts'
+/** What a relay drives: an attempt, several where the call is hedged, or either with a copy. */
+import type { Backend, Lease } from '../backend/backend.ts'
+import { Attempt, type Upstream } from './attempt.ts'
 import type { Copy } from './copy.ts'
+import type { Hedge } from './hedge.ts'
+import type { Hedged } from './hedge-runner.ts'
 import { Mirrored } from './mirrored.ts'
 
-export type Upstream = Pick<Attempt, 'lease' | 'stream' | 'closed' | 'seen' | 'abandon' | 'replaced' | 'linger'>
+export type { Upstream } from './attempt.ts'
 
-/** @param treatment of the call, which may have a copy */
-export function upstreamOf(attempt: Attempt, treatment: { readonly copy: Copy | undefined } | undefined): Upstream {
-  return treatment?.copy === undefined ? attempt : new Mirrored(attempt, treatment.copy)
+/** What of the treatment of a call looks at its attempts. */
+interface Looking {
+  readonly hedge: Hedge | undefined
+  readonly copy: Copy | undefined
+}
+
+/** The call goes to its backend. @param treatment undefined: nobody looks */
+export function upstreamOf(lease: Lease, call: Hedged, backend: Backend, treatment: Looking | undefined): Upstream {
+  if (treatment === undefined) return new Attempt(lease, call.share, call)
+  const { hedge, copy } = treatment
+  if (hedge === undefined) {
+    const attempt = new Attempt(lease, call.share, call)
+    return copy === undefined ? attempt : new Mirrored(attempt, copy)
+  }
+  const hedged = hedge.open(lease, backend)
+  // Each of its attempts has the copy.
+  return copy === undefined ? hedged : new Mirrored(hedged, copy, hedged.stream)
 }

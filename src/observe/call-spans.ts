@@ -22,6 +22,17 @@ export interface TracedAttempt {
   reason: string
 }
 
+/** @param place of the one that ended; undefined: all that have not */
+export function endAttempts(
+  all: readonly TracedAttempt[],
+  place: number | undefined,
+  how: Pick<TracedAttempt, 'endMs' | 'by' | 'status' | 'reason'>,
+): void {
+  for (const [i, attempt] of all.entries()) {
+    if (attempt.endMs === -1 && (place === undefined || i === place)) Object.assign(attempt, how)
+  }
+}
+
 /** What of a call only its trace knows. */
 export interface TracedParts {
   readonly traceId: string

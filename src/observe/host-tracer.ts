@@ -11,7 +11,15 @@ import type { Field, Replacement, RequestHead } from '../grpc/metadata.ts'
 import { SAMPLED } from '../grpc/trace-context.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { DialAddress, HeaderBlock } from '../transport/transport.ts'
-import { errorOfAttempt, errorOfCall, namedBy, ofAttempt, ofCall, type TracedAttempt } from './call-spans.ts'
+import {
+  endAttempts,
+  errorOfAttempt,
+  errorOfCall,
+  namedBy,
+  ofAttempt,
+  ofCall,
+  type TracedAttempt,
+} from './call-spans.ts'
 import type { HostContext, HostSpan, HostTelemetry, HostTracer as Made } from './host-telemetry.ts'
 import type { KnownMethods } from './known-methods.ts'
 import type { Attributes } from './span.ts'
@@ -187,13 +195,9 @@ class HostCall implements CallTrace {
     return this.#tracer.startSpan(name, { kind, attributes, startTime: wallClock.epochMs + startMs }, parent)
   }
 
-  attemptEnded(by: EndedBy, status: number, reason: string): void {
-    const told = this.#attempts.at(-1)?.told
-    if (told === undefined || told.endMs !== -1) return
-    told.endMs = this.#options.clock.now()
-    told.by = by
-    told.status = status
-    told.reason = reason
+  attemptEnded(by: EndedBy, status: number, reason: string, place?: number): void {
+    const all = this.#attempts.map(({ told }) => told)
+    endAttempts(all, place, { endMs: this.#options.clock.now(), by, status, reason })
   }
 
   /** @throws what the host's code throws */

@@ -18,7 +18,7 @@ import type { Replacement, RequestHead } from '../grpc/metadata.ts'
 import { RANDOM, SAMPLED, spanIdOf, type TraceContext, traceIdOf } from '../grpc/trace-context.ts'
 import type { Clock } from '../transport/clock.ts'
 import type { DialAddress, HeaderBlock } from '../transport/transport.ts'
-import { spansOfCall, type TracedAttempt, type TracedParts } from './call-spans.ts'
+import { endAttempts, spansOfCall, type TracedAttempt, type TracedParts } from './call-spans.ts'
 import type { KnownMethods } from './known-methods.ts'
 import type { Incoming, Propagation } from './propagation.ts'
 import { decidesLate, isKeptLate, isSampled, placeOf, type SampleRules } from './sampling.ts'
@@ -166,12 +166,7 @@ class KeptCall implements CallTrace, TracedParts {
     return propagation.write(this.traceId, spanId, this.flags, this.state, this.#came)
   }
 
-  attemptEnded(by: EndedBy, status: number, reason: string): void {
-    const attempt = this.attempts.at(-1)
-    if (attempt === undefined || attempt.endMs !== -1) return
-    attempt.endMs = this.#options.clock.now()
-    attempt.status = status
-    attempt.by = by
-    attempt.reason = reason
+  attemptEnded(by: EndedBy, status: number, reason: string, place?: number): void {
+    endAttempts(this.attempts, place, { endMs: this.#options.clock.now(), by, status, reason })
   }
 }

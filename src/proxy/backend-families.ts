@@ -137,7 +137,7 @@ function countedFamilies(each: Each, by: By): Family[] {
     ),
     counted(
       'retries',
-      'Calls that were sent again, by reason: the backend had not processed them (stream-refused, session-gone), or a retry policy asked for it (status, broken, attempt-timeout, unreachable).',
+      'Calls that were sent again, by reason: the backend had not processed them (stream-refused, session-gone), or a policy asked for it (status, broken, attempt-timeout, unreachable; hedged: no answer within the delay).',
       by('reason', ({ measures }) => measures.retries),
     ),
     counted(
@@ -152,7 +152,7 @@ function countedFamilies(each: Each, by: By): Family[] {
     ),
     counted(
       'ended_retries',
-      'Calls that were not tried again though the status is one of their retry policy, by why.',
+      'Calls that were not sent again though their policy has it, by why.',
       by('why', ({ measures }) => measures.endedRetries),
     ),
     counted(

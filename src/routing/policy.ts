@@ -1,5 +1,5 @@
 /** A policy: how a call is treated on its way. A route makes one for all its calls, once; a director may return one. */
-
+import { type HedgePolicy, HedgeRules } from './hedge-policy.ts'
 import { checkMirror, type MirrorPolicy } from './mirror-policy.ts'
 import { type RetryPolicy, RetryRules } from './retry-policy.ts'
 
@@ -17,20 +17,25 @@ export interface CallPolicy {
   readonly responseHeadersTimeoutMs?: number | undefined
   /** When the call is tried again. Undefined: only where a backend says that it did not process it. */
   readonly retry?: RetryPolicy | undefined
+  /** When it is sent once more before it is answered. A policy has one of `retry` and `hedge` at most. */
+  readonly hedge?: HedgePolicy | undefined
 }
 
 /** A policy that was checked, and cannot change any more. */
 export interface DefinedPolicy extends CallPolicy {
   /** Of `retry`. */
   readonly rules?: RetryRules | undefined
+  /** Of `hedge`. */
+  readonly hedgeRules?: HedgeRules | undefined
   /** It looks at how much of the call has come. */
   readonly counts?: boolean
   /** It asks for more than a deadline. */
   readonly treats?: boolean
 }
 
-/** The fields of a route that are its policy. */
 const TIMES = ['timeoutMs', 'defaultTimeoutMs', 'idleTimeoutMs', 'responseHeadersTimeoutMs'] as const
+/** The fields of a route that are its policy. */
+const ASKS = [...TIMES, 'retry', 'hedge', 'mirror'] as const
 
 /** About 24 days, as all times of the configuration. */
 const MAX_MS = 2 ** 31 - 1
@@ -53,12 +58,16 @@ export function definedPolicy(policy: CallPolicy): DefinedPolicy {
   if (definedBefore.has(policy)) return policy
   if (policy.mirror !== undefined) checkMirror(policy.mirror)
   for (const name of TIMES) checkTime(name, policy[name])
-  const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror, retry } = policy
+  const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror, retry, hedge } = policy
+  // gRFC A6, "Overview": "An individual RPC may be governed by a retry policy or a hedge policy, but not both."
+  if (retry !== undefined && hedge !== undefined) throw new TypeError('a policy has one of retry and hedge, not both')
   const rules = retry === undefined ? undefined : new RetryRules(retry)
+  const hedgeRules = hedge === undefined ? undefined : new HedgeRules(hedge)
   const times = { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs }
   const counts = mirror !== undefined || idleTimeoutMs !== undefined
-  const treats = counts || rules !== undefined || responseHeadersTimeoutMs !== undefined
-  const made = Object.freeze({ ...times, mirror, retry, rules, counts, treats })
+  const attempts = rules !== undefined || hedgeRules !== undefined
+  const treats = counts || attempts || responseHeadersTimeoutMs !== undefined
+  const made = Object.freeze({ ...times, mirror, retry, rules, hedge, hedgeRules, counts, treats })
   definedBefore.add(made)
   return made
 }
@@ -70,6 +79,6 @@ function checkTime(name: string, ms: number | undefined): void {
 
 /** @returns undefined where the route asks for no treatment */
 export function policyOf(route: CallPolicy): CallPolicy | undefined {
-  const asks = route.retry !== undefined || route.mirror !== undefined || TIMES.some(name => route[name] !== undefined)
+  const asks = ASKS.some(name => route[name] !== undefined)
   return asks ? definePolicy(route) : undefined
 }

@@ -1,5 +1,6 @@
 /** When a call is tried again, and how often (gRFC A6). */
-import { Status, type StatusName } from '../grpc/status.ts'
+import type { StatusName } from '../grpc/status.ts'
+import { type AttemptBudget, budgetOf, checkedNumber, MAX_ATTEMPTS, StatusSet, withoutUndefined } from './attempts.ts'
 
 /** What is missing has the default that docs/configuration.md names. */
 export interface RetryPolicy {
@@ -12,12 +13,8 @@ export interface RetryPolicy {
   readonly multiplier?: number | undefined
   /** The longest time of an attempt until its response headers. */
   readonly perAttemptTimeoutMs?: number | undefined
-  /** Per backend: failures take a token, successes give a part of one; at half of them nothing is tried again. */
-  readonly budget?: { readonly maxTokens?: number | undefined; readonly tokenRatio?: number | undefined } | undefined
+  readonly budget?: AttemptBudget | undefined
 }
-
-/** gRFC A6, "Limits on Retries and Hedges": more attempts than this make a storm of a failure. */
-export const MAX_ATTEMPTS = 5
 
 /** About 24 days, as all times of the configuration. */
 const MAX_MS = 2 ** 31 - 1
@@ -28,8 +25,6 @@ export const RETRY_DEFAULTS = {
   initialBackoffMs: 25,
   maxBackoffMs: 1_000,
   multiplier: 2,
-  maxTokens: 100,
-  tokenRatio: 0.1,
 } as const
 
 /** A policy with all its numbers, checked. */
@@ -40,29 +35,27 @@ export class RetryRules {
   readonly multiplier: number
   readonly perAttemptTimeoutMs: number | undefined
   readonly budget: { readonly maxTokens: number; readonly tokenRatio: number }
-  /** A bit for each code. */
-  readonly #codes: number
+  readonly #codes: StatusSet
 
   /** @throws TypeError for a value that is not allowed */
   constructor(policy: RetryPolicy) {
-    const given = { ...RETRY_DEFAULTS, ...defined(policy), ...defined(policy.budget ?? {}) }
-    this.maxAttempts = number('maxAttempts', given.maxAttempts, 2, MAX_ATTEMPTS)
-    this.initialBackoffMs = number('initialBackoffMs', given.initialBackoffMs, 1, MAX_MS)
-    this.maxBackoffMs = number('maxBackoffMs', given.maxBackoffMs, 1, MAX_MS)
-    this.multiplier = number('multiplier', given.multiplier, 1, 1_000)
+    const given = { ...RETRY_DEFAULTS, ...withoutUndefined(policy) }
+    this.maxAttempts = checkedNumber('maxAttempts', given.maxAttempts, 2, MAX_ATTEMPTS)
+    this.initialBackoffMs = checkedNumber('initialBackoffMs', given.initialBackoffMs, 1, MAX_MS)
+    this.maxBackoffMs = checkedNumber('maxBackoffMs', given.maxBackoffMs, 1, MAX_MS)
+    this.multiplier = checkedNumber('multiplier', given.multiplier, 1, 1_000)
     const { perAttemptTimeoutMs } = policy
     this.perAttemptTimeoutMs =
-      perAttemptTimeoutMs === undefined ? undefined : number('perAttemptTimeoutMs', perAttemptTimeoutMs, 1, MAX_MS)
-    this.budget = {
-      maxTokens: number('maxTokens', given.maxTokens, 1, 1_000),
-      tokenRatio: number('tokenRatio', given.tokenRatio, 0.001, 1),
-    }
-    this.#codes = bitsOf(given.codes)
+      perAttemptTimeoutMs === undefined
+        ? undefined
+        : checkedNumber('perAttemptTimeoutMs', perAttemptTimeoutMs, 1, MAX_MS)
+    this.budget = budgetOf(policy.budget)
+    this.#codes = new StatusSet(given.codes)
   }
 
   /** Whether an attempt with this status is tried again. */
   retries(status: number): boolean {
-    return status >= 0 && status < 32 && ((this.#codes >> status) & 1) === 1
+    return this.#codes.has(status)
   }
 
   /**
@@ -74,23 +67,4 @@ export class RetryRules {
     const ms = Math.min(this.initialBackoffMs * this.multiplier ** n, this.maxBackoffMs)
     return ms * (0.8 + 0.4 * random())
   }
-}
-
-function defined<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never
-}
-
-function number(name: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && value >= min && value <= max) return value
-  throw new TypeError(`${name} of a retry policy is a number from ${min} to ${max}, it is ${String(value)}`)
-}
-
-function bitsOf(codes: readonly StatusName[]): number {
-  let bits = 0
-  for (const name of codes) {
-    const code = Status[name] as number | undefined
-    if (code === undefined || code === Status.OK) throw new TypeError(`${String(name)} is no status to try again for`)
-    bits |= 1 << code
-  }
-  return bits
 }

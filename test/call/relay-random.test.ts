@@ -4,6 +4,7 @@ import t from 'tap'
 import type { Target } from '../../src/routing/director.ts'
 import { type CallPolicy, definePolicy } from '../../src/routing/policy.ts'
 import { block, type FakeStream } from '../support/fake-transport.ts'
+import { FakeTurn } from '../support/fake-turn.ts'
 import { CallRig, CLIENT_CANCELS, lost, RESPONSE, request, resetByPeer, TRAILERS } from './rig.ts'
 
 const EVENTS = [
@@ -11,7 +12,7 @@ const EVENTS = [
   ...['client resets', 'client is lost', 'client is slow', 'client is quick', 'client side settles'],
   ...['director answers', 'director fails', 'session ready', 'connect fails', 'no streams', 'streams', 'GOAWAY'],
   ...['interim', 'response headers', 'response headers', 'Trailers-Only', 'response data', 'response data'],
-  ...['UNAVAILABLE alone', 'UNAVAILABLE alone', 'pushback'],
+  ...['UNAVAILABLE alone', 'UNAVAILABLE alone', 'pushback', 'another attempt', 'another attempt'],
   ...['response end', 'response trailers', 'backend resets', 'backend refuses', 'backend refuses', 'backend is lost'],
   ...['backend never saw it', 'backend is slow', 'backend is quick', 'backend side settles'],
   ...['a little time', 'a long time', 'abort'],
@@ -26,6 +27,8 @@ const POLICIES = [
   definePolicy({ retry: { maxAttempts: 4, codes: ['UNAVAILABLE', 'INTERNAL'], perAttemptTimeoutMs: 1_000 } }),
   definePolicy({ timeoutMs: 2_000, responseHeadersTimeoutMs: 500, retry: {} }),
   definePolicy({ idleTimeoutMs: 2_000, retry: {} }),
+  definePolicy({ hedge: { delayMs: 20, maxAttempts: 3, nonFatalCodes: ['UNAVAILABLE', 'INTERNAL'] } }),
+  definePolicy({ idleTimeoutMs: 2_000, timeoutMs: 4_000, hedge: { delayMs: 0, maxAttempts: 5 } }),
 ]
 
 class Play {
@@ -39,8 +42,14 @@ class Play {
   answered = ''
   /** Of which upstream streams response headers came. */
   readonly #responding = new Set<FakeStream>()
+  /** … which were the whole response. */
+  readonly #alone = new Set<FakeStream>()
   #piece = 0
   readonly #target: Target
+  /** A hedged call begins attempts while its own data is being given to others: sessions come at the end of the turn. */
+  readonly #loop = new FakeTurn()
+  /** Which of the attempts that are open plays. */
+  #turn = 0
 
   constructor(patient: boolean, cold: boolean, timeout: string | undefined, policy: CallPolicy | undefined) {
     this.#target = { backend: 'main', policy }
@@ -53,10 +62,12 @@ class Play {
     this.rig = new CallRig({
       cold,
       replayBytes: 12,
+      ...(policy?.hedge && { turn: this.#loop }),
       director: () => (patient ? (thenable as never) : this.#target),
     })
     const { down, relay } = this.rig.open(request(timeout === undefined ? {} : { 'grpc-timeout': timeout }))
     this.down = down
+    this.turnEnds()
     this.abort = () => relay.abort()
   }
 
@@ -64,9 +75,15 @@ class Play {
     return this.down.ended === undefined && !this.down.endReceived
   }
 
-  /** The backend's stream as long as its peer may send on it. */
+  /** The backend's stream that plays; the last one, if none is open. */
+  get #last(): FakeStream | undefined {
+    const open = this.rig.ups.filter(up => !up.over && !up.endReceived)
+    return open[this.#turn % open.length] ?? this.rig.ups.at(-1)
+  }
+
+  /** The same as long as its peer may send on it. */
   get #up(): FakeStream | undefined {
-    const up = this.rig.ups.at(-1)
+    const up = this.#last
     return up === undefined || up.over || up.endReceived ? undefined : up
   }
 
@@ -91,11 +108,12 @@ class Play {
     const up = this.#up
     if (up === undefined || this.#responding.has(up)) return
     this.#responding.add(up)
+    if (endStream) this.#alone.add(up)
     up.headers(fields, endStream)
   }
 
   #closeUp(end: Parameters<FakeStream['close']>[0]): void {
-    const up = this.rig.ups.at(-1)
+    const up = this.#last
     if (up !== undefined && up.ended === undefined && !(up.endSent && up.endReceived)) up.close(end)
   }
 
@@ -143,17 +161,24 @@ class Play {
     'backend is lost': () => this.#closeUp(lost()),
     'backend never saw it': () => this.#closeUp(lost(true)),
     'backend is slow': () => {
-      const up = this.rig.ups.at(-1)
+      const up = this.#last
       if (up !== undefined) up.writable = false
     },
     'backend is quick': () => {
-      const up = this.rig.ups.at(-1)
+      const up = this.#last
       if (up !== undefined && up.ended === undefined && !up.writable) up.drained()
     },
-    'backend side settles': () => this.rig.ups.at(-1)?.settle(),
+    'backend side settles': () => this.#last?.settle(),
+    'another attempt': () => {
+      this.#turn++
+    },
     'a little time': () => this.rig.clock.advance(30),
     'a long time': () => this.rig.clock.advance(3_000),
     abort: () => this.abort(),
+  }
+
+  turnEnds(): void {
+    while (this.#loop.waits) this.#loop.end()
   }
 
   /** True after every event. @throws saying what is not */
@@ -162,18 +187,25 @@ class Play {
     const misuse = [down, ...rig.ups].flatMap(stream => stream.misuse)
     if (misuse.length > 0) throw new Error(misuse.join('; '))
     const open = rig.ups.filter(up => !up.over && !(up.endSent && up.endReceived))
-    if (open.length > 1) throw new Error('two attempts at a time')
-    const up = rig.ups.at(-1)
-    if (up !== undefined && !up.over && down.ended === undefined) {
-      if (up.body !== this.sent) throw new Error(`the backend has ${up.body} of ${this.sent}`)
-      if (up.writable && down.released !== down.received) throw new Error('request window kept')
+    const most = this.#target.policy?.hedge?.maxAttempts ?? 1
+    if (open.length > most) throw new Error(`${open.length} attempts at a time`)
+    for (const up of rig.ups) {
+      if (!this.sent.startsWith(up.body)) throw new Error('a backend has what nobody sent')
+      if (!up.over && down.ended === undefined && up.body !== this.sent)
+        throw new Error(`the backend has ${up.body} of ${this.sent}`)
     }
-    if (up !== undefined && !up.over && !down.over) {
+    if (down.ended === undefined && open.some(up => up.writable) && down.released !== down.received)
+      throw new Error('request window kept')
+    const answering = rig.ups.filter(up => this.#responding.has(up) && !this.#alone.has(up) && !up.over)
+    if (answering.length > 1) throw new Error('two attempts answer')
+    const [up] = answering
+    if (up !== undefined && !down.over) {
       if (down.body !== this.answered) throw new Error(`the client has ${down.body} of ${this.answered}`)
       if (down.writable && up.released !== up.received) throw new Error('response window kept')
     }
-    if (!this.sent.startsWith(up?.body ?? '')) throw new Error('the backend has what nobody sent')
     if (!this.answered.startsWith(down.body)) throw new Error('the client has what nobody sent')
+    const { retries, hedges } = rig.backend.shared
+    if (down.ended !== undefined && retries + hedges > 0) throw new Error('it is still sent again')
     const over = down.ended === undefined ? 0 : 1
     if (rig.records.length !== over || rig.over !== over) throw new Error(`${rig.records.length} records`)
     if (rig.context.live.size !== 1 - over) throw new Error('live')
@@ -185,7 +217,9 @@ class Play {
     this.check()
     this.play['client is lost']()
     this.rig.clock.advance(10_000)
+    this.turnEnds()
     for (const up of this.rig.ups) up.settle()
+    this.turnEnds()
     this.check()
     const { live, waiting, timers, open } = this.rig.left as Record<string, number>
     if (live! + waiting! + timers! + open! > 0) throw new Error(`left: ${JSON.stringify(this.rig.left)}`)
@@ -212,6 +246,7 @@ t.test('random interleavings', async t => {
         play.check()
         for (const event of events) {
           play.play[event]()
+          play.turnEnds()
           play.check()
         }
         play.finish()

@@ -11,6 +11,7 @@ import type { Director } from '../../src/routing/director.ts'
 import { CallMemory } from '../../src/transport/call-memory.ts'
 import { TimerWheel } from '../../src/transport/timer-wheel.ts'
 import type { HeaderBlock, StreamEnd } from '../../src/transport/transport.ts'
+import type { Turn } from '../../src/transport/turn.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { block, type FakeSession, FakeStream, FakeTransport } from '../support/fake-transport.ts'
 import { INSTANT_TURN } from '../support/fake-turn.ts'
@@ -55,6 +56,8 @@ export interface RigOptions
   /** Not connected yet; calls wait. */
   readonly cold?: boolean
   readonly queue?: BackendSettings['queue']
+  /** Default: each turn of the loop ends at once. */
+  readonly turn?: Turn
   readonly breaker?: BackendSettings['breaker']
 }
 
@@ -100,7 +103,7 @@ export class CallRig {
   }
 
   /** A backend of one endpoint. */
-  backendTo(endpoint: string, { queue, breaker }: Pick<RigOptions, 'queue' | 'breaker'> = {}): Backend {
+  backendTo(endpoint: string, { queue, breaker, turn }: Pick<RigOptions, 'queue' | 'breaker' | 'turn'> = {}): Backend {
     const { hostname: host, port } = new URL(endpoint)
     return new Backend(
       {
@@ -127,7 +130,7 @@ export class CallRig {
         transport: this.transport,
         clock: this.clock,
         wheel: this.wheel,
-        turn: INSTANT_TURN,
+        turn: turn ?? INSTANT_TURN,
         clientHeldBytes: () => 1e6,
         random: () => 0.5,
       },

@@ -14,6 +14,7 @@ import { gates } from './gates.ts'
 import { goaway } from './goaway.ts'
 import { headers } from './headers.ts'
 import { healthService } from './health-service.ts'
+import { hedging } from './hedging.ts'
 import { hostile } from './hostile.ts'
 import { lifetimes } from './lifetimes.ts'
 import { losses } from './losses.ts'
@@ -46,6 +47,7 @@ const THEMES = {
   goaway,
   retries,
   'retries by policy': policyRetries,
+  hedging,
   deadlines,
   directors,
   routing,

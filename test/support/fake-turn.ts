@@ -11,6 +11,11 @@ export class FakeTurn implements Turn {
     this.#tasks.push(task)
   }
 
+  /** Something is to be done at its end. */
+  get waits(): boolean {
+    return this.#tasks.length > 0
+  }
+
   end(): void {
     for (const task of this.#tasks.splice(0)) task.atTurnEnd()
   }

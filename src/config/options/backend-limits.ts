@@ -7,8 +7,8 @@ export interface BreakerOptions {
   /** Most sessions to all endpoints together; beyond that an endpoint gets one only if it has none. */
   readonly maxSessions?: number
   /**
-   * Most calls at a time that are sent again, by a retry policy or because a backend did not process them; of the
-   * second kind more end with `upstream-refused`.
+   * Most calls at a time that are sent again, by a policy or because a backend did not process them, each further
+   * attempt of a hedged call being one; of those that were not processed more end with `upstream-refused`.
    */
   readonly maxRetries?: number
 }

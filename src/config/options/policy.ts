@@ -31,6 +31,21 @@ export interface RetryOptions {
   readonly budget?: RetryBudgetOptions
 }
 
+/** When a call is sent once more before its backend has answered. */
+export interface HedgeOptions {
+  /**
+   * Most attempts of a call, with the first.
+   * @defaultValue `2`
+   */
+  readonly maxAttempts?: number
+  /** Wait before each further attempt while none is answered; 0: all at once (milliseconds). */
+  readonly delayMs: number
+  /** The statuses that do not end the call, where no other part of a response came before. */
+  readonly nonFatalCodes?: readonly Exclude<StatusName, 'OK'>[]
+  /** How many attempts a backend gets beyond the first ones of calls. */
+  readonly budget?: RetryBudgetOptions
+}
+
 /** How many attempts a backend gets beyond the first ones of calls. */
 export interface RetryBudgetOptions {
   /**

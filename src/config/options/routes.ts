@@ -5,7 +5,7 @@ import type { HashKeyOptions } from './balancers.ts'
 import type { FaultsOptions } from './faults.ts'
 import type { RequirementOptions } from './gates.ts'
 import type { MetadataCondition } from './metadata-condition.ts'
-import type { RetryOptions } from './policy.ts'
+import type { HedgeOptions, RetryOptions } from './policy.ts'
 
 /** What a call must look like, and one of `backend`, `backends` and `deny`. */
 export interface RouteOptions {
@@ -42,6 +42,8 @@ export interface RouteOptions {
   readonly mirror?: MirrorOptions
   /** When a call is tried again; without it only where the backend has not processed it. */
   readonly retry?: RetryOptions
+  /** When a call is sent once more before its backend has answered. */
+  readonly hedge?: HedgeOptions
   /** Replaces `:authority` on the way to the backend. */
   readonly rewriteAuthority?: string
   /** Added to the request; a name that the client sent too is replaced. */

@@ -22,7 +22,7 @@ export const breaker = strict({
     100_000,
   ),
   maxRetries: bound(
-    'Most calls at a time that are sent again, by a retry policy or because a backend did not process them; of the second kind more end with `upstream-refused`',
+    'Most calls at a time that are sent again, by a policy or because a backend did not process them, each further attempt of a hedged call being one; of those that were not processed more end with `upstream-refused`',
     MOST_CALLS,
   ),
 }).meta({ description: 'What all calls together may use of the backend; a number that is missing is no limit' })

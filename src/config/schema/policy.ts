@@ -1,7 +1,9 @@
 /** How the calls of a route are treated on their way. */
 import { z } from 'zod'
 import { STATUS_NAMES, type StatusName } from '../../grpc/status.ts'
-import { MAX_ATTEMPTS, RETRY_DEFAULTS } from '../../routing/retry-policy.ts'
+import { BUDGET_DEFAULTS, MAX_ATTEMPTS } from '../../routing/attempts.ts'
+import { HEDGE_DEFAULTS } from '../../routing/hedge-policy.ts'
+import { RETRY_DEFAULTS } from '../../routing/retry-policy.ts'
 import { integer, MAX_TIMER_MS, milliseconds, section, strict } from './fields.ts'
 
 const time = (description: string) =>
@@ -28,15 +30,43 @@ export const times = {
 
 const FAILURES = STATUS_NAMES.filter(name => name !== 'OK') as Exclude<StatusName, 'OK'>[]
 
+const statuses = (description: string) =>
+  z.array(z.enum(FAILURES)).min(1).default(['UNAVAILABLE']).meta({ description, 'x-type': 'list of status names' })
+
+const budget = section('How many attempts a backend gets beyond the first ones of calls', {
+  maxTokens: integer(
+    BUDGET_DEFAULTS.maxTokens,
+    'A failure takes one of so many tokens; when half of them are gone nothing is tried again',
+    { min: 1, max: 1_000 },
+  ),
+  tokenRatio: z
+    .number()
+    .min(0.001)
+    .max(1)
+    .default(BUDGET_DEFAULTS.tokenRatio)
+    .meta({ description: 'What a call that succeeds gives back, as a part of a token' }),
+})
+
+export const hedge = strict({
+  maxAttempts: integer(HEDGE_DEFAULTS.maxAttempts, 'Most attempts of a call, with the first', {
+    min: 2,
+    max: MAX_ATTEMPTS,
+  }),
+  delayMs: z
+    .int()
+    .min(0)
+    .max(MAX_TIMER_MS)
+    .meta({ description: 'Wait before each further attempt while none is answered; 0: all at once (milliseconds)' }),
+  nonFatalCodes: statuses('The statuses that do not end the call, where no other part of a response came before'),
+  budget,
+})
+
 export const retry = strict({
   maxAttempts: integer(RETRY_DEFAULTS.maxAttempts, 'Most attempts of a call, with the first', {
     min: 2,
     max: MAX_ATTEMPTS,
   }),
-  codes: z.array(z.enum(FAILURES)).min(1).default(['UNAVAILABLE']).meta({
-    description: 'The statuses to try again for, where no other part of a response came before',
-    'x-type': 'list of status names',
-  }),
+  codes: statuses('The statuses to try again for, where no other part of a response came before'),
   initialBackoffMs: milliseconds(
     RETRY_DEFAULTS.initialBackoffMs,
     'Wait before the second attempt, a fifth more or less',
@@ -52,17 +82,5 @@ export const retry = strict({
     .default(RETRY_DEFAULTS.multiplier)
     .meta({ description: 'How much longer each wait is than the one before' }),
   perAttemptTimeoutMs: time('The longest time of an attempt until its response headers'),
-  budget: section('How many attempts a backend gets beyond the first ones of calls', {
-    maxTokens: integer(
-      RETRY_DEFAULTS.maxTokens,
-      'A failure takes one of so many tokens; when half of them are gone nothing is tried again',
-      { min: 1, max: 1_000 },
-    ),
-    tokenRatio: z
-      .number()
-      .min(0.001)
-      .max(1)
-      .default(RETRY_DEFAULTS.tokenRatio)
-      .meta({ description: 'What a call that succeeds gives back, as a part of a token' }),
-  }),
+  budget,
 })

@@ -9,7 +9,7 @@ import { requirement } from './gates.ts'
 import { hashKey } from './hash-key.ts'
 import { changes } from './metadata-changes.ts'
 import { metadataConditions } from './metadata-condition.ts'
-import { mirror, retry, times } from './policy.ts'
+import { hedge, mirror, retry, times } from './policy.ts'
 
 const authority = z.string().superRefine((pattern, context) => {
   const message = wrongAuthority(pattern, true)
@@ -107,6 +107,9 @@ export const route = strict({
     description:
       'When a call is [tried again](policy.md#retries); without it only where the backend has not processed it',
   }),
+  hedge: hedge.optional().meta({
+    description: 'When a call is sent [once more](policy.md#hedging) before its backend has answered',
+  }),
   rewriteAuthority: z
     .string()
     .superRefine((text, context) => {
@@ -131,11 +134,12 @@ export const route = strict({
   if (given.hashKey !== undefined && given.backends === undefined) {
     refuse('says which of several backends gets a call: it goes only with backends', ['hashKey'])
   }
+  if (given.retry !== undefined && given.hedge !== undefined) refuse('goes not together with retry', ['hedge'])
   if (given.deny === undefined) {
     if (given.message !== undefined) refuse('goes only with deny', ['message'])
   } else {
     const unused = [
-      ...(['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', 'mirror', 'retry'] as const),
+      ...(['require', 'faults', 'rewriteAuthority', 'addMetadata', 'priority', 'mirror', 'retry', 'hedge'] as const),
       ...CHANGES,
       ...TIMES,
     ] as const

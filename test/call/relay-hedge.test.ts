@@ -1,0 +1,498 @@
+/** Hedging (gRFC A6, "Hedging Policy"), and the rules of that, one by one. */
+import t from 'tap'
+import type { HedgePolicy } from '../../src/routing/hedge-policy.ts'
+import { definePolicy } from '../../src/routing/policy.ts'
+import type { FakeStream } from '../support/fake-transport.ts'
+import { failed, previous, TICKS_MS, UNAVAILABLE } from './policy-retry-rig.ts'
+import {
+  CallRig,
+  CLIENT_CANCELS,
+  lost,
+  NOTHING_LEFT,
+  ownAnswer,
+  RESPONSE,
+  type RigOptions,
+  request,
+  resetByPeer,
+  TRAILERS,
+} from './rig.ts'
+
+const DELAY_MS = 100
+const BUDGET = { maxTokens: 100, tokenRatio: 0.1 }
+
+function hedging(hedge: HedgePolicy = {}, options: RigOptions & { timeoutMs?: number } = {}): CallRig {
+  const { timeoutMs, ...rest } = options
+  const policy = definePolicy({ timeoutMs, hedge: { delayMs: DELAY_MS, ...hedge } })
+  return new CallRig({ director: () => ({ backend: 'main', policy }), ...rest })
+}
+
+/** The delay passes, and what the wheel of timers adds to it. */
+function delay(rig: CallRig, ms = DELAY_MS): void {
+  rig.clock.advance(ms + TICKS_MS)
+}
+
+function answers(up: FakeStream): void {
+  up.headers(RESPONSE)
+  up.trailers(TRAILERS)
+  up.settle()
+}
+
+function fails(up: FakeStream, more: Readonly<Record<string, string>> = {}, status = 14): void {
+  up.headers(failed(status, more), true)
+  up.settle()
+}
+
+function headed(up: FakeStream, then: () => void): void {
+  up.headers(RESPONSE)
+  then()
+}
+
+function settle(rig: CallRig, down: FakeStream): void {
+  down.settle()
+  for (const up of rig.ups) up.settle()
+}
+
+function tokens(rig: CallRig, budget = BUDGET): number {
+  return rig.backend.shared.budgets!.of(budget).tokens
+}
+
+/** What a call leaves at its backend. */
+function held(rig: CallRig): number[] {
+  const { retries, hedges } = rig.backend.shared
+  return [retries, hedges]
+}
+
+function misuse(rig: CallRig): string[] {
+  return rig.ups.flatMap(up => up.misuse)
+}
+
+t.test('no answer within the delay: the same request once more, and the first answer is the answer', async t => {
+  for (const wins of [0, 1]) {
+    const rig = hedging()
+    const { down } = rig.open()
+    down.data('hello ')
+    down.data('world', true)
+    rig.clock.advance(DELAY_MS - 1)
+    t.equal(rig.ups.length, 1)
+    rig.clock.advance(1 + TICKS_MS)
+    t.equal(rig.ups.length, 2)
+    const [first, second] = rig.ups as [FakeStream, FakeStream]
+    t.same([second.body, second.endSent, previous(first), previous(second)], ['hello world', true, [], ['1']])
+    t.same(down.sent, [])
+    const [winner, loser] = wins === 0 ? [first, second] : [second, first]
+    winner.headers(RESPONSE)
+    t.equal(loser.resetWith, 8, 'nobody waits for it')
+    winner.data('an answer')
+    winner.trailers(TRAILERS)
+    t.same([down.body, down.kinds], ['an answer', ['headers', 'data', 'trailers']])
+    settle(rig, down)
+    t.match(rig.record, { retries: 1, status: 0, endedBy: 'backend', reason: '' })
+    t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
+    t.equal(winner.released, winner.received)
+  }
+})
+
+t.test('one by one up to maxAttempts, each a delay after the one before', async t => {
+  const rig = hedging({ maxAttempts: 4 })
+  const { down } = rig.open(request({ 'grpc-previous-rpc-attempts': '2' }), true)
+  rig.clock.advance(5)
+  for (let i = 1; i < 4; i++) {
+    rig.clock.advance(DELAY_MS - 10)
+    t.equal(rig.ups.length, i)
+    rig.clock.advance(10)
+    t.equal(rig.ups.length, i + 1)
+    t.same(previous(rig.up), [String(i + 2)], "the client's own attempts count too")
+  }
+  rig.clock.advance(10 * DELAY_MS)
+  t.equal(rig.ups.length, 4)
+  t.same(held(rig), [3, 3])
+  answers(rig.ups[2]!)
+  t.same(
+    rig.ups.map(up => up.resetWith),
+    [8, 8, undefined, 8],
+  )
+  settle(rig, down)
+  t.match(rig.record, { retries: 3, status: 0 })
+  t.same([...rig.backend.shared.measures.retries], [['hedged', 3]])
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('delay 0: all at once; all answer at once', async t => {
+  const rig = hedging({ maxAttempts: 5, delayMs: 0 })
+  const { down } = rig.open(request(), true)
+  t.equal(rig.ups.length, 5)
+  const [first, ...others] = rig.ups
+  first!.headers(RESPONSE)
+  for (const up of others) {
+    // They were on their way already.
+    up.headers(RESPONSE)
+    up.data('too late')
+    up.trailers(TRAILERS)
+  }
+  first!.trailers(TRAILERS)
+  t.same(down.kinds, ['headers', 'trailers'])
+  settle(rig, down)
+  for (const up of others) t.equal(up.released, up.received, 'its window is not kept')
+  t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
+})
+
+t.test('a backend that waits for its client is not slow: the delay counts from the end of the request', async t => {
+  const rig = hedging()
+  const { down } = rig.open()
+  down.data('some')
+  rig.clock.advance(50 * DELAY_MS)
+  t.equal(rig.ups.length, 1)
+  down.data('', true)
+  rig.clock.advance(DELAY_MS - TICKS_MS)
+  t.equal(rig.ups.length, 1)
+  delay(rig)
+  t.equal(rig.ups.length, 2)
+})
+
+t.test('a status that is not fatal: the next at once, and then after the delay again', async t => {
+  const rig = hedging({ maxAttempts: 4, nonFatalCodes: ['UNAVAILABLE', 'INTERNAL'] })
+  const { down } = rig.open(request(), true)
+  rig.clock.advance(30)
+  fails(rig.ups[0]!)
+  t.equal(rig.ups.length, 2)
+  rig.clock.advance(DELAY_MS - TICKS_MS)
+  t.equal(rig.ups.length, 2)
+  rig.clock.advance(2 * TICKS_MS)
+  t.equal(rig.ups.length, 3)
+  fails(rig.ups[1]!, {}, 13)
+  t.equal(rig.ups.length, 4)
+  t.same(down.sent, [])
+  fails(rig.ups[3]!)
+  t.same(down.sent, [], 'one has not said anything')
+  answers(rig.ups[2]!)
+  settle(rig, down)
+  t.match(rig.record, { retries: 3, status: 0 })
+  t.equal(tokens(rig), 97.1)
+  t.same(
+    [...rig.backend.shared.measures.retries],
+    [
+      ['status', 2],
+      ['hedged', 1],
+    ],
+  )
+  t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
+})
+
+t.test('a status that is not fatal before the request has ended: what comes goes to the next', async t => {
+  const rig = hedging()
+  const { down } = rig.open()
+  down.data('half ')
+  fails(rig.ups[0]!)
+  t.equal(rig.ups[0]!.resetWith, 8, 'it needs no more of it')
+  down.data('and half', true)
+  t.equal(rig.up.body, 'half and half')
+  answers(rig.up)
+  settle(rig, down)
+  t.same([rig.left, misuse(rig)], [NOTHING_LEFT, []])
+})
+
+t.test('all fail: the last answer goes to the client as it came', async t => {
+  const rig = hedging({ maxAttempts: 3, delayMs: 0 })
+  const { down } = rig.open(request(), true)
+  fails(rig.ups[1]!)
+  fails(rig.ups[0]!)
+  t.same(down.sent, [])
+  const last = failed(14, { 'grpc-message': 'so be it' })
+  rig.ups[2]!.headers(last, true)
+  t.same(down.sent, [{ kind: 'headers', block: last, endStream: true }])
+  settle(rig, down)
+  t.match(rig.record, { retries: 2, status: 14, endedBy: 'backend', message: 'so be it' })
+  t.equal(tokens(rig), 97)
+  t.same([...rig.backend.shared.measures.endedRetries], [['attempts', 1]])
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('what ends the call at once, and resets the other attempt', async t => {
+  const rows: [what: string, play: (up: FakeStream) => void][] = [
+    ['OK alone', up => fails(up, {}, 0)],
+    ['a status that is fatal', up => fails(up, {}, 3)],
+    ['headers, whatever the trailers say', up => headed(up, () => up.trailers(UNAVAILABLE))],
+    ['headers, then a lost stream', up => headed(up, () => up.close(lost()))],
+    ['a reset whose status is fatal', up => up.close(resetByPeer(2))],
+  ]
+  for (const [what, play] of rows) {
+    const rig = hedging({ maxAttempts: 3 })
+    const { down } = rig.open(request(), true)
+    delay(rig)
+    play(rig.ups[1]!)
+    t.not(down.sent.length, 0, what)
+    t.equal(rig.ups[0]!.resetWith, 8, what)
+    rig.clock.advance(10_000)
+    t.equal(rig.ups.length, 2, what)
+    settle(rig, down)
+    t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]], what)
+  }
+})
+
+t.test('an attempt that ends without an answer, as its status says', async t => {
+  const rig = hedging({ maxAttempts: 3 })
+  const { down } = rig.open(request(), true)
+  rig.ups[0]!.close(lost())
+  t.equal(rig.ups.length, 2, 'a lost session is UNAVAILABLE')
+  delay(rig)
+  rig.ups[1]!.close(lost())
+  t.same([rig.ups.length, down.sent], [3, []])
+  rig.ups[2]!.close(lost())
+  t.match(ownAnswer(down), { status: '14', token: 'upstream-lost' })
+  settle(rig, down)
+  t.match(rig.record, { retries: 2, reason: 'upstream-lost', endedBy: 'backend' })
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('pushback: never', async t => {
+  for (const pushback of ['-1', 'soon', '', '01', '60001']) {
+    const rig = hedging({ maxAttempts: 4 })
+    const { down } = rig.open(request(), true)
+    delay(rig)
+    fails(rig.ups[1]!, { 'grpc-retry-pushback-ms': pushback })
+    t.same(down.sent, [], 'the first may still answer')
+    rig.clock.advance(10 * DELAY_MS)
+    t.equal(rig.ups.length, 2, pushback)
+    t.same([...rig.backend.shared.measures.endedRetries], [['pushback', 1]])
+    answers(rig.ups[0]!)
+    settle(rig, down)
+    t.match(rig.record, { status: 0 })
+    t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+  }
+  const fatal = hedging()
+  fatal.open(request(), true)
+  fails(fatal.up, { 'grpc-retry-pushback-ms': '-1' }, 3)
+  t.equal(tokens(fatal), 99, 'it counts as a failure, whatever the status')
+})
+
+t.test('pushback: the next after that time, and then after the delay again', async t => {
+  for (const others of [false, true]) {
+    const rig = hedging({ maxAttempts: 4 })
+    const { down } = rig.open(request(), true)
+    if (others) delay(rig)
+    const count = rig.ups.length
+    fails(rig.up, { 'grpc-retry-pushback-ms': '450' })
+    rig.clock.advance(450 - TICKS_MS)
+    t.equal(rig.ups.length, count)
+    t.same(down.sent, [])
+    rig.clock.advance(2 * TICKS_MS)
+    t.equal(rig.ups.length, count + 1)
+    delay(rig)
+    t.equal(rig.ups.length, count + 2)
+    answers(rig.up)
+    settle(rig, down)
+    t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+  }
+})
+
+t.test('while pushback has it wait: what the client sends is kept, and its window stays closed', async t => {
+  const rig = hedging()
+  const { down } = rig.open()
+  down.data('one ')
+  fails(rig.up, { 'grpc-retry-pushback-ms': '50' })
+  const { released } = down
+  down.data('two', true)
+  t.equal(down.released, released)
+  t.equal(rig.backend.shared.retries, 1, 'a backend that is being retired waits for it')
+  delay(rig, 50)
+  t.same([rig.up.body, rig.up.endSent, down.released], ['one two', true, 7])
+})
+
+t.test('the budget: failures take tokens, and at half of them no attempt is added', async t => {
+  const budget = { maxTokens: 4, tokenRatio: 0.5 }
+  const rig = hedging({ budget })
+  for (let i = 0; i < 2; i++) {
+    const { down } = rig.open(request(), true)
+    fails(rig.up)
+    answers(rig.up)
+    down.settle()
+  }
+  t.equal(tokens(rig, budget), 3)
+  const failing = rig.open(request(), true)
+  const count = rig.ups.length
+  fails(rig.up)
+  t.equal(rig.ups.length, count, 'two are left: it is not tried again')
+  t.equal(failing.down.sent.length, 1)
+  rig.open(request(), true)
+  delay(rig)
+  t.equal(rig.ups.length, count + 1, 'the first attempt is always made')
+  t.same([...rig.backend.shared.measures.endedRetries], [['budget', 2]])
+})
+
+t.test('all hang: few are in flight, what ends at the deadline counts as failed, and then there are none', async t => {
+  const budget = { maxTokens: 20, tokenRatio: 0.1 }
+  const rig = hedging({ budget }, { timeoutMs: 1_000, silent: true })
+  const round = (): number => {
+    const before = rig.ups.length
+    const calls = Array.from({ length: 20 }, () => rig.open(request(), true))
+    delay(rig)
+    const hedges = rig.ups.length - before - calls.length
+    t.same(held(rig), [hedges, hedges])
+    rig.clock.advance(1_000)
+    for (const { down } of calls) settle(rig, down)
+    return hedges
+  }
+  t.equal(round(), 8, 'as many as may fail are ten, and some of them are for other clients')
+  t.equal(tokens(rig, budget), 12)
+  t.equal(round(), 8)
+  t.equal(round(), 0)
+  t.equal(rig.context.live.size, 0)
+})
+
+t.test('calls whose client leaves take nothing of what all clients may have', async t => {
+  const rig = hedging({ budget: { maxTokens: 4, tokenRatio: 0.1 } })
+  for (let i = 0; i < 10; i++) {
+    const { down } = rig.open(request(), true)
+    delay(rig)
+    t.equal(rig.ups.length, 2 * (i + 1))
+    down.close(CLIENT_CANCELS)
+    t.same(
+      rig.ups.slice(-2).map(up => up.resetWith),
+      [8, 8],
+    )
+    settle(rig, down)
+  }
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('the breaker: only so many calls are sent again at a time', async t => {
+  const rig = hedging({ maxAttempts: 3 }, { breaker: { maxRetries: 1 } })
+  const calls = [rig.open(request(), true), rig.open(request(), true)]
+  delay(rig)
+  t.equal(rig.ups.length, 3)
+  t.equal(rig.backend.shared.measures.deniedRetries, 1)
+  answers(rig.ups[0]!)
+  answers(rig.ups[1]!)
+  for (const { down } of calls) settle(rig, down)
+  t.same(held(rig), [0, 0])
+})
+
+t.test('more of the request than is kept: it goes on with the attempt that has most of it', async t => {
+  const rig = hedging({ maxAttempts: 3, delayMs: 0, nonFatalCodes: ['UNAVAILABLE'] }, { replayBytes: 10 })
+  const { down } = rig.open()
+  down.data('12345')
+  t.equal(rig.ups.length, 1)
+  fails(rig.ups[0]!)
+  fails(rig.ups[1]!)
+  t.equal(rig.ups.length, 3)
+  down.data('6789012345', true)
+  t.same([rig.up.body, rig.up.endSent, down.released], ['123456789012345', true, 15])
+  fails(rig.up)
+  t.equal(down.sent.length, 1, 'it is not tried again')
+  settle(rig, down)
+  t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
+})
+
+t.test('transparent retry comes first, and does not count', async t => {
+  const rig = hedging()
+  const { down } = rig.open(request(), true)
+  rig.ups[0]!.close(resetByPeer(7))
+  t.equal(rig.ups.length, 2, 'at once')
+  t.same(previous(rig.up), [])
+  delay(rig)
+  t.equal(rig.ups.length, 3)
+  t.same(previous(rig.up), ['1'])
+  rig.ups[2]!.close(resetByPeer(7))
+  t.equal(rig.ups.length, 4, 'also that of a later attempt')
+  t.same(previous(rig.up), ['1'])
+  rig.ups[3]!.close(resetByPeer(7))
+  t.equal(rig.ups.length, 4, 'once')
+  rig.ups[1]!.close(resetByPeer(7))
+  t.equal(down.resetWith, 7, 'the client may try again itself')
+  settle(rig, down)
+  t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
+})
+
+t.test('whatever ends the call ends all of its attempts', async t => {
+  const ends: [string, (rig: CallRig, down: FakeStream) => void][] = [
+    ['the client leaves', (_, down) => down.close(CLIENT_CANCELS)],
+    ['its connection is lost', (_, down) => down.close(lost())],
+    ['the grace of a drain is over', rig => rig.context.live.abortAll()],
+    ['its time is over', rig => rig.clock.advance(5_000)],
+  ]
+  for (const [what, end] of ends) {
+    for (const attempts of [1, 2, 3]) {
+      const rig = hedging({ maxAttempts: 4 }, { timeoutMs: 3_000 })
+      const { down } = rig.open(request(), true)
+      for (let i = 1; i < attempts; i++) delay(rig)
+      t.equal(rig.ups.length, attempts)
+      end(rig, down)
+      t.ok(
+        rig.ups.slice(0, attempts).every(up => up.resetWith === 8),
+        what,
+      )
+      settle(rig, down)
+      t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]], what)
+    }
+  }
+})
+
+t.test('an attempt without room waits, and goes with its call', async t => {
+  for (const answered of [true, false]) {
+    const rig = hedging()
+    rig.session.settings(1)
+    const { down } = rig.open(request(), true)
+    delay(rig)
+    t.same([rig.ups.length, rig.backend.waiting], [1, 1])
+    if (answered) answers(rig.up)
+    else down.close(CLIENT_CANCELS)
+    t.equal(rig.backend.waiting, 0)
+    settle(rig, down)
+    t.same([rig.left, held(rig), rig.ups.length], [NOTHING_LEFT, [0, 0], 1])
+  }
+})
+
+t.test('an attempt that finds no place in the queue is none, and the call goes on with the others', async t => {
+  const rig = hedging({}, { queue: { maxCalls: 0, timeoutMs: 1_000 } })
+  rig.session.settings(1)
+  const { down } = rig.open(request(), true)
+  delay(rig)
+  t.same([rig.ups.length, down.sent], [1, []])
+  answers(rig.up)
+  settle(rig, down)
+  t.match(rig.record, { status: 0, retries: 0 })
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('the last failure is the answer where the next attempt finds no session', async t => {
+  const rig = hedging({}, { queue: { maxCalls: 10, timeoutMs: 1_000 } })
+  const { down } = rig.open()
+  down.data('some')
+  rig.session.settings(0)
+  const answer = failed(14, { 'grpc-message': 'said by the backend' })
+  rig.up.headers(answer, true)
+  t.same(down.sent, [])
+  rig.clock.advance(1_100)
+  t.same(down.sent, [
+    { kind: 'headers', block: answer, endStream: true },
+    { kind: 'reset', code: 0 },
+  ])
+  settle(rig, down)
+  t.match(rig.record, { status: 14, endedBy: 'backend', message: 'said by the backend' })
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('one that takes nothing of the request does not hold back the others', async t => {
+  const rig = hedging({ nonFatalCodes: ['UNAVAILABLE'], delayMs: 0, maxAttempts: 3 })
+  const { down } = rig.open()
+  fails(rig.ups[0]!)
+  rig.session.writable = false
+  down.data('never taken')
+  t.equal(down.released, 11, 'the second takes it')
+})
+
+t.test('policies that are none', async t => {
+  const rows: HedgePolicy[] = [
+    {},
+    { delayMs: -1 },
+    { delayMs: Number.NaN },
+    { delayMs: 10, maxAttempts: 1 },
+    { delayMs: 10, maxAttempts: 6 },
+    { delayMs: 10, nonFatalCodes: ['OK'] },
+    { delayMs: 10, nonFatalCodes: ['NOPE' as never] },
+    { delayMs: 10, budget: { maxTokens: 0 } },
+    { delayMs: 10, budget: { tokenRatio: 2 } },
+  ]
+  for (const hedge of rows) t.throws(() => definePolicy({ hedge }), TypeError, JSON.stringify(hedge))
+  t.throws(() => definePolicy({ hedge: { delayMs: 10 }, retry: {} }), { message: /not both/ })
+})
