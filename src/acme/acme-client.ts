@@ -1,18 +1,37 @@
 /** The library that speaks ACME, loaded at its first use, with bounds of ours: an authority may be slow, gone, or lie. */
 import { Agent } from 'node:https'
+import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
 
 export type AcmeLibrary = typeof import('acme-client')
 
 /** Authorities answer within seconds. */
-export const REQUEST_TIMEOUT_MS = 30_000
-/** A chain of certificates has some KiB. */
+const REQUEST_TIMEOUT_MS = 30_000
+/** A chain of certificates has some KiB. It counts what was packed as well. */
 const MAX_BYTES = 1_048_576
 const MAX_REDIRECTS = 0
 
-/** Whose certificate is verified against what else, by origin. */
-const agents = new Map<string, Agent>()
+/** How an authority is asked. */
+export interface Asking {
+  /** What its own certificate is verified against; undefined: what Node trusts. */
+  readonly ca: Buffer | undefined
+  readonly clock: Clock
+  /** Ends all requests. Its reason is an Error. */
+  readonly signal: AbortSignal
+  /** So often. The library asks again by itself, in some cases without an end. */
+  readonly maxRequests: number
+}
+
+/** What was said last of each, by its origin. */
+const askings = new Map<string, Asked>()
+
+interface Asked extends Omit<Asking, 'ca'> {
+  readonly agent: Agent | undefined
+  requests: number
+}
 /** Until when an authority does not want to be asked, by origin. */
 const notBefore = new Map<string, number>()
+/** Of requests under way. */
+const timers = new WeakMap<object, Timer>()
 let loading: Promise<AcmeLibrary> | undefined
 
 export function loadAcmeClient(): Promise<AcmeLibrary> {
@@ -20,23 +39,60 @@ export function loadAcmeClient(): Promise<AcmeLibrary> {
   return loading
 }
 
+/** The parts of a request of axios that are read here. */
+interface Requested {
+  readonly url?: string
+  readonly signal?: AbortSignal
+}
+
 async function load(): Promise<AcmeLibrary> {
   const loaded = await import('acme-client')
   const library = (loaded as unknown as { default?: AcmeLibrary }).default ?? loaded
   const { defaults, interceptors } = library.axios
-  // A timeout of its own counts silence only: the signal counts all of a request.
   Object.assign(defaults, { maxContentLength: MAX_BYTES, maxBodyLength: MAX_BYTES, maxRedirects: MAX_REDIRECTS })
-  // It would wait by itself for as long as the authority says. `renewal.ts` tries again, within bounds.
-  Object.assign((defaults as unknown as { acmeSettings: object }).acmeSettings, { retryMaxAttempts: 0 })
+  // Its own would wait for as long as the authority says, and lose the reason where there is no answer at all. `renewal.ts`
+  // tries again, within bounds.
+  interceptors.request.clear()
+  interceptors.response.clear()
   interceptors.request.use(config => {
-    const agent = agents.get(originOf(config.url))
-    return { ...config, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS), ...(agent && { httpsAgent: agent }) }
+    const { signal, agent } = limitsOf(config.url)
+    return { ...config, signal, ...(agent && { httpsAgent: agent }) }
   })
-  interceptors.response.use(response => {
-    noteRetryAfter(originOf(response.config.url), response.status, response.headers['retry-after'])
-    return response
-  })
+  interceptors.response.use(
+    response => {
+      stopTimer(response.config as Requested)
+      noteRetryAfter(originOf(response.config.url), response.status, response.headers['retry-after'])
+      return response
+    },
+    (error: Error & { readonly config?: Requested }) => {
+      stopTimer(error.config)
+      throw error.config?.signal?.aborted ? error.config.signal.reason : new Error(error.message)
+    },
+  )
   return library
+}
+
+/** A timeout of axios' own counts silence only: this is for all of a request. */
+function limitsOf(url: string | undefined): { readonly signal: AbortSignal; readonly agent: Agent | undefined } {
+  const asked = askings.get(originOf(url)) ?? ELSEWHERE
+  if (++asked.requests > asked.maxRequests) throw new Error(`no certificate after ${asked.maxRequests} requests`)
+  const { clock, signal, agent } = asked
+  const late = new AbortController()
+  const both = AbortSignal.any([signal, late.signal])
+  const reason = `no whole answer within ${REQUEST_TIMEOUT_MS / 1_000} seconds`
+  const timer = clock.after(REQUEST_TIMEOUT_MS, () => late.abort(new Error(reason)))
+  timers.set(both, timer)
+  return { signal: both, agent }
+}
+
+/** Where an authority names URLs of another origin. */
+const ELSEWHERE: Asked = {
+  ...{ clock: systemClock, signal: new AbortController().signal, agent: undefined },
+  ...{ maxRequests: Number.POSITIVE_INFINITY, requests: 0 },
+}
+
+function stopTimer(request: Requested | undefined): void {
+  if (request?.signal !== undefined) timers.get(request.signal)?.cancel()
 }
 
 function originOf(url: string | undefined): string {
@@ -56,8 +112,8 @@ export function mayAskAgainAt(directory: string): number {
   return notBefore.get(originOf(directory)) ?? 0
 }
 
-export function trust(directory: string, ca: Buffer | undefined): void {
-  const origin = originOf(directory)
-  if (ca === undefined) agents.delete(origin)
-  else agents.set(origin, new Agent({ ca, keepAlive: false }))
+/** From now on. */
+export function askAt(directory: string, { ca, ...asking }: Asking): void {
+  const agent = ca && new Agent({ ca, keepAlive: false })
+  askings.set(originOf(directory), { ...asking, agent, requests: 0 })
 }

@@ -1,10 +1,10 @@
 /** One order at an authority (RFC 8555 §7.4): names in, a certificate and its key out. */
-import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import type { Authorization, Client, Order } from 'acme-client'
 import type { AlpnChallenges } from '../transport/alpn-challenges.ts'
 import type { Clock } from '../transport/clock.ts'
-import { namesOf } from '../transport/server-names.ts'
-import { type AcmeLibrary, loadAcmeClient, trust } from './acme-client.ts'
+import { type AcmeLibrary, askAt, loadAcmeClient } from './acme-client.ts'
+import { checkedChain } from './chain.ts'
 import { HttpChallenges } from './http-challenge.ts'
 import type { AcmeSetup } from './setup.ts'
 import { textOf, writePrivate } from './storage.ts'
@@ -14,6 +14,9 @@ const FIRST_LOOK_MS = 1_000
 const MAX_LOOK_MS = 10_000
 /** Authorities validate within seconds, and give up by themselves. */
 const ORDER_TIMEOUT_MS = 300_000
+/** Each look is two requests, and there are some 40 looks in that time; a name takes six or eight more. */
+const MAX_REQUESTS = 200
+const MAX_REQUESTS_BY_NAME = 20
 
 export interface OrderContext {
   readonly clock: Clock
@@ -25,8 +28,27 @@ export interface OrderContext {
 
 /** @returns the key and the chain, as they are stored. @throws Error with what the authority says, or what is wrong here */
 export async function orderCertificate(setup: AcmeSetup, context: OrderContext): Promise<string> {
+  const { clock } = context
   const library = await loadAcmeClient()
-  trust(setup.directory, setup.ca)
+  const late = new AbortController()
+  const reason = new Error(`no certificate within ${ORDER_TIMEOUT_MS / 60_000} minutes`)
+  const timer = clock.after(ORDER_TIMEOUT_MS, () => late.abort(reason))
+  const signal = AbortSignal.any([context.signal, late.signal])
+  const maxRequests = MAX_REQUESTS + MAX_REQUESTS_BY_NAME * setup.domains.length
+  askAt(setup.directory, { ca: setup.ca, clock, signal, maxRequests })
+  try {
+    return await order(library, setup, { ...context, signal })
+  } catch (error) {
+    if (signal.aborted) throw signal.reason
+    // The library takes it for granted that answers are objects with what they should have.
+    if (error instanceof TypeError) throw new Error(`the authority does not answer as ACME says (${error.message})`)
+    throw error
+  } finally {
+    timer.cancel()
+  }
+}
+
+async function order(library: AcmeLibrary, setup: AcmeSetup, context: OrderContext): Promise<string> {
   const accountKey = await accountKeyOf(setup.accountFile)
   const client = new library.Client({ directoryUrl: setup.directory, accountKey })
   await client.createAccount({
@@ -58,14 +80,12 @@ class Steps {
   readonly #setup: AcmeSetup
   readonly #context: OrderContext
   readonly #http = new HttpChallenges()
-  readonly #untilMs: number
 
   constructor(library: AcmeLibrary, client: Client, setup: AcmeSetup, context: OrderContext) {
     this.#library = library
     this.#client = client
     this.#setup = setup
     this.#context = context
-    this.#untilMs = context.clock.now() + ORDER_TIMEOUT_MS
   }
 
   async run(): Promise<string> {
@@ -79,12 +99,11 @@ class Steps {
     if (ready.status === 'ready') await this.#client.finalizeOrder(ready, csr)
     const done = await this.#until(order, ({ status }) => status === 'valid')
     const chain = await this.#client.getCertificate(done)
-    checkChain(chain, key, domains)
-    return `${key.trimEnd()}\n${chain.trim()}\n`
+    return `${key.trimEnd()}\n${checkedChain(chain, key, domains)}`
   }
 
   async #prove(order: Order): Promise<void> {
-    const authorizations = await this.#client.getAuthorizations(order)
+    const authorizations = await this.#authorizations(order)
     const pending = authorizations.filter(({ status }) => status === 'pending')
     const { challenge: how } = this.#setup
     try {
@@ -95,6 +114,20 @@ class Steps {
       this.#http.close()
       for (const { identifier } of pending) this.#context.alpn.forget(identifier.value)
     }
+  }
+
+  /** The library asks for all of them at once. */
+  async #authorizations(order: Order): Promise<Authorization[]> {
+    const { domains } = this.#setup
+    const wanted = order.authorizations?.length ?? 0
+    if (wanted > domains.length) {
+      const were = domains.length === 1 ? '1 was' : `${domains.length} were`
+      throw new Error(`the authority wants proof of ${wanted} names, where ${were} asked for`)
+    }
+    const authorizations = await this.#client.getAuthorizations(order)
+    const isOurs = ({ identifier }: Authorization) => domains.includes(identifier?.value)
+    if (!authorizations.every(isOurs)) throw new Error('the authority wants proof of a name that was not asked for')
+    return authorizations
   }
 
   async #listen({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
@@ -133,6 +166,7 @@ class Steps {
   async #until(order: Order, isDone: (order: Order) => boolean): Promise<Order> {
     for (let waitMs = FIRST_LOOK_MS; ; waitMs = longer(waitMs)) {
       const now = await this.#client.getOrder(order)
+      if (!STATUSES.has(now.status)) throw new Error('the order has no status that ACME knows')
       if (now.status === 'invalid') throw new Error(`the order has failed: ${detailOf(now.error)}`)
       if (isDone(now)) return now
       await this.#wait(waitMs)
@@ -141,7 +175,6 @@ class Steps {
 
   async #wait(ms: number): Promise<void> {
     const { clock, signal } = this.#context
-    if (clock.now() > this.#untilMs) throw new Error(`no certificate within ${ORDER_TIMEOUT_MS / 60_000} minutes`)
     signal.throwIfAborted()
     await new Promise<void>(resolve => {
       const stop = () => {
@@ -156,6 +189,9 @@ class Steps {
   }
 }
 
+/** RFC 8555 §7.1.6. */
+const STATUSES: ReadonlySet<unknown> = new Set(['pending', 'ready', 'processing', 'valid', 'invalid'])
+
 function longer(waitMs: number): number {
   return Math.min(waitMs * 1.5, MAX_LOOK_MS)
 }
@@ -169,18 +205,4 @@ function refusalOf(authorization: Authorization | undefined, name: string): stri
 function detailOf(problem: unknown): string {
   const { detail, type } = (problem ?? {}) as { readonly detail?: unknown; readonly type?: unknown }
   return String(detail ?? type ?? 'it does not say why')
-}
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g
-
-/** What an authority gives is looked at before anybody gets it. @throws Error */
-function checkChain(chain: unknown, key: string, domains: readonly string[]): void {
-  const [first] = String(chain).match(CERTIFICATE) ?? []
-  if (first === undefined) throw new Error('what the authority sent is no certificate')
-  const leaf = new X509Certificate(first)
-  if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate is for another key')
-  const names = new Set(namesOf(leaf))
-  const missing = domains.filter(name => !names.has(name))
-  if (missing.length > 0) throw new Error(`the certificate is not for ${missing.join(', ')}`)
-  if (leaf.validToDate.getTime() < Date.now()) throw new Error(`the certificate has expired on ${leaf.validTo}`)
 }
