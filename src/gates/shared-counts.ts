@@ -45,7 +45,7 @@ export class PassedCounts implements SharedCounts {
   /** The gate's: other processes have let so many calls pass, within so long before now. */
   onElsewhere: (key: string, calls: number, ageMs: number) => void = () => {}
 
-  /** @param onCounted there is something to take */
+  /** @param onCounted hears of each call that there is something to take */
   constructor(onCounted: () => void) {
     this.#onCounted = onCounted
   }
@@ -55,7 +55,7 @@ export class PassedCounts implements SharedCounts {
     const before = this.#waiting.get(key)
     if (before === undefined && this.#waiting.size >= MAX_WAITING_KEYS) return
     this.#waiting.set(key, (before ?? 0) + 1)
-    if (this.#waiting.size === 1) this.#onCounted()
+    this.#onCounted()
   }
 
   take(): KeyCounts {
@@ -82,7 +82,7 @@ export class RunningCounts implements SharedCounts {
   /** Keys of which the others were told that there are calls. */
   readonly #told = new Set<string>()
 
-  /** @param onCounted there is something to take */
+  /** @param onCounted hears of each call that there is something to take */
   constructor(onCounted: () => void) {
     this.#onCounted = onCounted
   }
@@ -104,7 +104,7 @@ export class RunningCounts implements SharedCounts {
       return
     }
     this.#changed.add(key)
-    if (this.#changed.size === 1) this.#onCounted()
+    this.#onCounted()
   }
 
   take(): KeyCounts {

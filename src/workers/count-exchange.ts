@@ -72,9 +72,9 @@ export class CountExchange {
     let isWaited = false
     for (const { number, isReady } of this.#crew.members) {
       if (isReady && !this.#asking.has(number)) this.#exchange(number)
-      // One that begins is asked when it is ready; what does not fit into one message has the next.
+      // One that is not ready is asked when it is; what does not fit into one message has the next.
       const parts = this.#parts.get(number)
-      if (parts === undefined || [...parts.values()].some(({ owed }) => owed.size > 0)) isWaited = true
+      if (!isReady || parts === undefined || [...parts.values()].some(({ owed }) => owed.size > 0)) isWaited = true
     }
     if (isWaited) this.counted()
   }
@@ -86,8 +86,8 @@ export class CountExchange {
     asked
       .then(
         answer => this.#hear(worker, answer),
-        // It is gone, which whoever has it is told.
-        () => {},
+        // It is gone, which whoever has it is told; or it is not known what it has heard.
+        () => this.#tellAnew(worker),
       )
       .finally(() => this.#asking.delete(worker))
   }
@@ -105,6 +105,10 @@ export class CountExchange {
       told.push({ gate, counts, isAnew })
     }
     return told
+  }
+
+  #tellAnew(worker: number): void {
+    for (const part of this.#parts.get(worker)?.values() ?? []) if (part.kind === 'running') part.isAnew = true
   }
 
   #elsewhere(worker: number, gate: string, key: string): number {

@@ -43,6 +43,7 @@ export class WorkerCounts {
     this.#silence?.cancel()
     this.#silence = this.#clock.after(SILENT_MS, () => {
       this.#isAnew = true
+      this.#isTold = false
       for (const counts of this.#shared.values()) counts.forget()
     })
   }

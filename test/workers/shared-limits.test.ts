@@ -58,13 +58,14 @@ class CrewOfGates {
   readonly members: Member[] = []
   /** Rounds so far. */
   asked = 0
-  /** The primary stands still: nobody is asked. */
-  isHung = false
+  /** The primary stands still: what it would do now. */
+  #late: (() => void)[] | undefined
   readonly exchange: CountExchange
 
   constructor() {
     const { clock } = this
-    const after = (delayMs: number, fire: () => void) => clock.after(delayMs, () => this.isHung || fire())
+    const after = (delayMs: number, fire: () => void) =>
+      clock.after(delayMs, () => (this.#late ? this.#late.push(fire) : fire()))
     this.exchange = new CountExchange({ members: this.members, ask: (n, _, given) => this.#ask(n, given) }, {
       ...clock,
       after,
@@ -74,6 +75,16 @@ class CrewOfGates {
   #ask(number: number, given: readonly GateCounts[]): Promise<CountsAnswer> {
     this.asked++
     return Promise.resolve(this.members.find(one => one.number === number)!.answer(structuredClone(given)))
+  }
+
+  standsStill(): void {
+    this.#late = []
+  }
+
+  goesOn(): void {
+    const late = this.#late!
+    this.#late = undefined
+    for (const fire of late) fire()
   }
 
   /** A process more, or one that takes the place of another. */
@@ -116,12 +127,12 @@ t.test('workers keep a rate together: over a minute at ten times the rate, withi
     const crew = await rated(workers, { perSecond, burst })
     const random = seededRandom(workers)
     let passed = -burst
-    for (let ms = 0; ms < 60_000; ms += 5) {
-      for (let i = 0; i < perSecond / 20; i++) {
+    for (let ms = 0; ms < 60_000; ms += STEP_MS) {
+      for (let i = 0; i < perSecond / 10; i++) {
         const worker = crew.members[Math.floor(random() * workers)]!
         if (worker.passes(call())) passed++
       }
-      await crew.pass(5)
+      await crew.pass(STEP_MS)
     }
     const share = passed / (60 * perSecond)
     t.ok(Math.abs(share - 1) <= 0.02, `${workers} workers, ${perSecond} a second, besides one burst: ${share}`)
@@ -201,6 +212,35 @@ t.test('a worker that does not answer holds up no other, and what waits for it h
   const { asked } = crew
   await crew.pass(10_000)
   t.ok(crew.asked - asked <= 450, 'one question at a time')
+})
+
+t.test('a worker that is not ready for a while, as in a change of the configuration, is asked again', async t => {
+  const crew = await rated(2, { perSecond: 0.1, burst: 3 })
+  const [one, other] = crew.members as [Member, Member]
+  t.ok(one.passes(call()))
+  await crew.pass(60)
+  one.isReady = false
+  t.ok(one.passes(call()))
+  await crew.pass(3_000)
+  t.ok(one.passes(call()))
+  one.isReady = true
+  await crew.pass(200)
+  t.notOk(other.passes(call()), 'it has heard of all three')
+})
+
+t.test('a worker that could not answer is told all anew', async t => {
+  const { crew, begin } = limited(2, 2)
+  await crew.pass(200)
+  const second = crew.members[1]!
+  const answer = second.answer.bind(second)
+  second.answer = () => Promise.reject(new Error('it could not')) as never
+  t.ok(begin(1))
+  t.ok(begin(1))
+  await crew.pass(200)
+  second.answer = answer
+  t.ok(begin(2))
+  await crew.pass(200)
+  t.notOk(begin(2))
 })
 
 /** Calls that a test ends, by worker. */
@@ -309,16 +349,14 @@ t.test('a primary that stands still: each worker goes by its own calls, and by a
   await crew.pass(100)
   t.notOk(begin(2))
   await crew.pass(100)
-  crew.isHung = true
+  crew.standsStill()
   for (const end of ends) end!()
   t.notOk(begin(2), 'nobody has told that they are over')
   await crew.pass(2_000)
   const end = begin(2)
   t.ok(end)
   t.ok(begin(1), 'nobody tells of others')
-  crew.isHung = false
-  crew.exchange.close()
-  crew.exchange.counted()
+  crew.goesOn()
   await crew.pass(100)
   t.notOk(begin(1))
   t.notOk(begin(2))
