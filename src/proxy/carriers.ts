@@ -58,6 +58,8 @@ export class Carriers {
   /** Of all sessions that there ever were, on `frames`. */
   readonly counts: FramesContext['counts'] = { server: sideCounts(), client: sideCounts() }
   readonly #context: CarriersContext
+  /** Other limits are no reason for whole handshakes with all endpoints. */
+  readonly #tickets: FramesContext['tickets'] = new WeakMap()
   #limits: CarrierLimits
   #made: Made
 
@@ -89,6 +91,7 @@ export class Carriers {
       wheel,
       budget: this.budget,
       counts: this.counts,
+      tickets: this.#tickets,
       memory: this.memory,
       onViolation,
       onFault: error => log.error({ err: error }, 'a mistake of the proxy cost a connection'),
@@ -121,7 +124,8 @@ export class Carriers {
 
   #clientNow(name: TransportName): ClientTransport {
     const { client, frames } = this.#made
-    client[name] ??= name === 'native' ? nativeClientTransport(this.#limits) : framesClientTransport(frames)
+    client[name] ??=
+      name === 'native' ? nativeClientTransport(this.#limits, this.#tickets) : framesClientTransport(frames)
     return client[name]
   }
 

@@ -11,9 +11,15 @@ import type { Awaited, DialAddress } from './transport.ts'
 /** How often TCP asks a silent endpoint whether it is alive. This finds half-open connections. */
 const TCP_KEEPALIVE_MS = 60_000
 
+/**
+ * The last TLS session of each endpoint, to be resumed. An endpoint whose certificates or authorities change has another
+ * address: what was checked by those before is not resumed.
+ */
+export type Tickets = WeakMap<DialAddress, Buffer>
+
 export interface DialOptions {
-  /** A TLS session to resume. */
-  readonly session?: Buffer
+  /** Of TLS sessions. Undefined: each has a whole handshake. */
+  readonly tickets?: Tickets
   /** Where a socket reads to, instead of emitting `'data'`. A stream of `connect` ignores it. */
   readonly onread?: net.OnReadOpts
   /** What a transport does to a stream made by `connect` before it can use it. */
@@ -24,7 +30,7 @@ export interface DialOptions {
  * Starts connecting; the stream given back emits `'error'` and `'close'` like any other.
  * A host name is looked up anew each time.
  */
-export function dial(address: DialAddress, { session, inProcess, onread }: DialOptions = {}): Duplex {
+export function dial(address: DialAddress, { tickets, inProcess, onread }: DialOptions = {}): Duplex {
   const made = address.connect?.()
   if (address.connect !== undefined && !(made instanceof Duplex)) {
     throw new TypeError(`${address.name}: connect() must return a Duplex, at once`)
@@ -41,7 +47,7 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
     under === undefined
       ? { ...netOptionsOf(address), onread }
       : { socket: under as net.Socket, ...(stream === undefined && { onread }) }
-  return nodeTls().connect({
+  const secure = nodeTls().connect({
     ...where,
     ALPNProtocols: HTTP2_TLS.ALPNProtocols,
     ...tlsOptions(address.tls),
@@ -52,8 +58,10 @@ export function dial(address: DialAddress, { session, inProcess, onread }: DialO
     ...(crl !== undefined && { crl: crlBlocks(crl) }),
     cert,
     key,
-    session,
+    session: tickets?.get(address),
   })
+  if (tickets !== undefined) secure.on('session', (ticket: Buffer) => tickets.set(address, ticket))
+  return secure
 }
 
 /**

@@ -32,7 +32,6 @@ const READ_BYTES = [16_384, 65_536, 262_144] as const
 class FramesClientSession extends FramesSession implements ClientSession {
   readonly #address: DialAddress
   readonly #owner: ClientSessionOwner
-  readonly #tickets: WeakMap<DialAddress, Buffer>
   #draining = false
   answered = false
   /**
@@ -50,17 +49,10 @@ class FramesClientSession extends FramesSession implements ClientSession {
   #spare: Buffer | undefined
   #socket: Duplex | undefined
 
-  constructor(
-    address: DialAddress,
-    owner: ClientSessionOwner,
-    limits: ConnectionLimits,
-    context: FramesContext,
-    tickets: WeakMap<DialAddress, Buffer>,
-  ) {
+  constructor(address: DialAddress, owner: ClientSessionOwner, limits: ConnectionLimits, context: FramesContext) {
     super('client', limits, context)
     this.#address = address
     this.#owner = owner
-    this.#tickets = tickets
     try {
       this.#dial()
     } catch (error) {
@@ -72,15 +64,13 @@ class FramesClientSession extends FramesSession implements ClientSession {
   #dial(): void {
     const { tls } = this.#address
     const socket = dial(this.#address, {
-      session: this.#tickets.get(this.#address),
+      tickets: this.context.tickets,
       onread: { buffer: this.#takeBuffer as () => Uint8Array, callback: this.#onRead },
     })
     this.#socket = socket
     this.watch(socket)
-    if (tls !== undefined) {
-      socket.on('session', (ticket: Buffer) => this.#tickets.set(this.#address, ticket))
-      socket.once('secureConnect', () => this.#secured(socket as TLSSocket))
-    } else if (socket instanceof net.Socket && socket.connecting) socket.once('connect', () => this.attach(socket))
+    if (tls !== undefined) socket.once('secureConnect', () => this.#secured(socket as TLSSocket))
+    else if (socket instanceof net.Socket && socket.connecting) socket.once('connect', () => this.attach(socket))
     else this.attach(socket)
   }
 
@@ -215,9 +205,8 @@ class FramesClientSession extends FramesSession implements ClientSession {
 export function framesClientTransport(context: FramesContext): ClientTransport {
   // The peer limits how many streams there are.
   const limits = connectionLimits(context.limits, MAX_31_BIT)
-  const tickets = new WeakMap<DialAddress, Buffer>()
   return {
     name: 'frames',
-    connect: (address, owner) => new FramesClientSession(address, owner, limits, context, tickets),
+    connect: (address, owner) => new FramesClientSession(address, owner, limits, context),
   }
 }

@@ -7,6 +7,7 @@ import type { ConnectionError, StreamError } from '../../wire/protocol-error.ts'
 import { DEFAULT_WINDOW_SIZE, type Role } from '../../wire/settings.ts'
 import type { CallMemory } from '../call-memory.ts'
 import type { Clock } from '../clock.ts'
+import type { Tickets } from '../dial.ts'
 import type { TimerWheel } from '../timer-wheel.ts'
 import type { Stalls } from './stalls.ts'
 
@@ -47,6 +48,8 @@ export interface FramesContext {
   readonly memory: CallMemory
   /** `server`: the sessions in which we are it, to clients. */
   readonly counts: Readonly<Record<Role, SideCounts>>
+  /** TLS sessions to endpoints. */
+  readonly tickets: Tickets
   /** A peer broke a rule, and lost a stream or the connection. `peer` is its address or the endpoint's name. */
   readonly onViolation: (peer: string, error: ConnectionError | StreamError) => void
   /** The owner of a stream threw. That is a mistake in our code, and costs the connection. */

@@ -1,6 +1,6 @@
 /**
- * The upstream side on `node:http2`. http2-wrapper establishes the session: it waits for the peer's
- * SETTINGS and keeps the TLS session tickets. From then on the plain Node session is ours.
+ * The upstream side on `node:http2`. http2-wrapper establishes the session and waits for the peer's SETTINGS. From then on
+ * the plain Node session is ours.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders, SecureClientSessionOptions } from 'node:http2'
 import { isIPv6, type Socket } from 'node:net'
@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Agent, SecureClientSessionOptions as AgentOptions } from 'http2-wrapper'
 import type { ErrorCode } from '../../wire/errors.ts'
 import { reasonOf } from '../connect-failure.ts'
-import { awaitedBy, dial } from '../dial.ts'
+import { awaitedBy, dial, type Tickets } from '../dial.ts'
 import type {
   Awaited,
   ClientSession,
@@ -24,7 +24,7 @@ import { blockOfRaw, checkBlock, KEEPS_BLANKS, rawOfRequest, sendBlockBytes } fr
 import { inProcessStream } from './in-process.ts'
 import { FLAG_END_STREAM, type NativeSession, NativeStream, refused, SESSION_WINDOW_BYTES } from './native-stream.ts'
 import { nodeHttp2 } from './node-http2.ts'
-import { SessionAgents } from './session-agents.ts'
+import { forSession, loadAgents } from './session-agents.ts'
 
 /** Bounds of an upstream session; see the configuration's `limits`. */
 export interface NativeClientLimits {
@@ -157,16 +157,15 @@ class NativeClientSession implements ClientSession, NativeSession {
   readonly maxHeaderListBytes: number
   peerMaxHeaderListBytes = Number.POSITIVE_INFINITY
 
-  constructor(address: DialAddress, owner: ClientSessionOwner, limits: NativeClientLimits, agents: SessionAgents) {
+  constructor(address: DialAddress, owner: ClientSessionOwner, limits: NativeClientLimits, tickets: Tickets) {
     this.#owner = owner
     this.maxHeaderListBytes = limits.maxHeaderListBytes
     this.#sessionWindowBytes = limits.sessionWindowBytes ?? SESSION_WINDOW_BYTES
     try {
-      const options = this.#options(address, limits)
+      const options = this.#options(address, limits, tickets)
       if (isIPv6(address.tls?.serverName ?? '')) this.#connectAlone(options)
       else {
-        agents.forSession(
-          address,
+        forSession(
           agent => this.#connectBy(agent, address, options),
           error => this.#fail(error),
         )
@@ -192,7 +191,7 @@ class NativeClientSession implements ClientSession, NativeSession {
     node.once('remoteSettings', () => this.#open(node))
   }
 
-  #options(address: DialAddress, limits: NativeClientLimits) {
+  #options(address: DialAddress, limits: NativeClientLimits, tickets: Tickets) {
     return {
       settings: {
         enablePush: false,
@@ -207,12 +206,13 @@ class NativeClientSession implements ClientSession, NativeSession {
       peerMaxConcurrentStreams: EVERY_STREAM,
       strictSingleValueFields: false,
       ...KEEPS_BLANKS,
-      createConnection: (_origin: unknown, { session }: { session?: Buffer }) => {
+      createConnection: () => {
         if (this.#closed) throw new Error('given up before it was dialled')
         // An agent whose session is full at once (MAX_CONCURRENT_STREAMS 0, say) dials another. The
         // pool decides how many sessions there are.
         if (this.#socket !== undefined) throw new Error('one session only')
-        this.#socket = dial(address, { session, inProcess: inProcessStream })
+        // Its own memory of TLS sessions goes by all options, and those change with the limits.
+        this.#socket = dial(address, { tickets, inProcess: inProcessStream })
         this.#socket.once('error', error => {
           this.#error ??= error
           // After a handshake of TLS 1.3 the endpoint may still refuse the certificate, of which the agent does not tell.
@@ -372,11 +372,14 @@ function originOf(address: DialAddress): URL {
   return new URL(`https://${address.tls.serverName}${port}`)
 }
 
-/** @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are. */
-export function nativeClientTransport(limits: NativeClientLimits): ClientTransport {
-  const agents = new SessionAgents()
+/**
+ * @param tickets of TLS sessions to endpoints
+ * @returns a transport whose `:scheme` is the relay's business: it sends blocks as they are.
+ */
+export function nativeClientTransport(limits: NativeClientLimits, tickets: Tickets = new WeakMap()): ClientTransport {
+  loadAgents()
   return {
     name: 'native',
-    connect: (address, owner) => new NativeClientSession(address, owner, limits, agents),
+    connect: (address, owner) => new NativeClientSession(address, owner, limits, tickets),
   }
 }
