@@ -1,6 +1,8 @@
 /** What a policy asks of one call, beside its deadline. A call without a policy has none. */
+import { Status } from '../grpc/status.ts'
 import type { MirrorPolicy } from '../routing/mirror-policy.ts'
 import type { DefinedPolicy } from '../routing/policy.ts'
+import type { RetryRules } from '../routing/retry-policy.ts'
 import { WheelTimer } from '../transport/timer-wheel.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import type { CallParts } from './call-state.ts'
@@ -40,7 +42,8 @@ export class Treatment {
   readonly #call: Treated
   readonly #context: TreatmentContext
   readonly #request: CallRequest
-  readonly #retry: Retry | undefined
+  /** Once an attempt has failed: most calls need none. */
+  #retry: Retry | undefined
   #headers: WheelTimer | undefined
   #idle: WheelTimer | undefined
   /** Of one attempt; then of the time before the next. */
@@ -58,8 +61,7 @@ export class Treatment {
     this.#call = call
     this.#context = context
     this.#request = request
-    const { rules, mirror, hedgeRules } = policy
-    this.#retry = rules && new Retry(rules, request, context.random ?? Math.random)
+    const { mirror, hedgeRules } = policy
     if (mirror !== undefined) this.copy = copyOf(mirror, call, context)
     this.hedge = hedgeRules && new Hedge(hedgeRules, call, request, context, this.copy)
   }
@@ -99,7 +101,9 @@ export class Treatment {
    */
   again(failed: FailedAttempt, attempt: Upstream | undefined, failure?: Failure): boolean {
     const { share, parts, tried } = this.#call
-    const waitMs = this.#retry?.waitMs(failed, share, parts.deadline?.leftMs)
+    const { rules } = this.#policy
+    if (rules === undefined) return false
+    const waitMs = this.#retryBy(rules).waitMs(failed, share, parts.deadline?.leftMs)
     if (waitMs === undefined) return false
     const by = failed.reason === 'status' || failed.reason === 'broken' ? 'backend' : 'proxy'
     this.#request.trace?.attemptEnded(by, failed.status, failure?.token ?? '')
@@ -113,8 +117,17 @@ export class Treatment {
 
   /** The call has this status from its backend. */
   ended(status: number): void {
-    this.#retry?.ended(status, this.#call.share)
     this.hedge?.ended(status)
+    const { rules } = this.#policy
+    if (rules === undefined) return
+    const { share } = this.#call
+    if (this.#retry === undefined && status === Status.OK) share.budgetOf(rules.budget).succeeded()
+    else this.#retryBy(rules).ended(status, share)
+  }
+
+  #retryBy(rules: RetryRules): Retry {
+    this.#retry ??= new Retry(rules, this.#request, this.#context.random ?? Math.random)
+    return this.#retry
   }
 
   /** The headers of its response came. */

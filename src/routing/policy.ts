@@ -40,7 +40,18 @@ const ASKS = [...TIMES, 'retry', 'hedge', 'mirror'] as const
 /** About 24 days, as all times of the configuration. */
 const MAX_MS = 2 ** 31 - 1
 
-const definedBefore = new WeakSet<CallPolicy>()
+/** The mark of a policy that was checked, which nobody else can make: it is looked for in each call. */
+class Checked {
+  readonly #checked = true
+
+  constructor(policy: DefinedPolicy) {
+    Object.freeze(Object.assign(this, policy))
+  }
+
+  static has(policy: CallPolicy): policy is DefinedPolicy {
+    return typeof policy === 'object' && policy !== null && #checked in policy
+  }
+}
 
 /**
  * A policy that can be used for any number of calls, and is checked once.
@@ -55,7 +66,7 @@ export function definePolicy(policy: CallPolicy): CallPolicy {
  * @throws TypeError for a value that is not allowed
  */
 export function definedPolicy(policy: CallPolicy): DefinedPolicy {
-  if (definedBefore.has(policy)) return policy
+  if (Checked.has(policy)) return policy
   if (policy.mirror !== undefined) checkMirror(policy.mirror)
   for (const name of TIMES) checkTime(name, policy[name])
   const { timeoutMs, defaultTimeoutMs, idleTimeoutMs, responseHeadersTimeoutMs, mirror, retry, hedge } = policy
@@ -67,9 +78,7 @@ export function definedPolicy(policy: CallPolicy): DefinedPolicy {
   const counts = mirror !== undefined || idleTimeoutMs !== undefined
   const attempts = rules !== undefined || hedgeRules !== undefined
   const treats = counts || attempts || responseHeadersTimeoutMs !== undefined
-  const made = Object.freeze({ ...times, mirror, retry, rules, hedge, hedgeRules, counts, treats })
-  definedBefore.add(made)
-  return made
+  return new Checked({ ...times, mirror, retry, rules, hedge, hedgeRules, counts, treats }) as DefinedPolicy
 }
 
 function checkTime(name: string, ms: number | undefined): void {
