@@ -1,6 +1,6 @@
 /**
- * Certificates from a real authority, pebble of Let's Encrypt, by both challenges and both transports, and a renewal while
- * clients connect all the time: `npm run test:acme`. It takes some two minutes.
+ * Certificates from a real authority, pebble of Let's Encrypt, by both challenges, both transports, and for several workers,
+ * and renewals while clients connect all the time: `npm run test:acme`. It takes some three minutes.
  */
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,9 @@ import { setTimeout as after } from 'node:timers/promises'
 import tls from 'node:tls'
 import pino from 'pino'
 import { ConfiguredProxy, resolveOptions } from '../../src/config/configured-proxy.ts'
-import type { TransportOption } from '../../src/config/options.ts'
+import type { ProxyOptions, TransportOption } from '../../src/config/options.ts'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import { Primary } from '../../src/workers/primary.ts'
 import { certificates } from '../support/certs.ts'
 import { findOrInstall, main, start } from './go-program.ts'
 
@@ -63,9 +65,28 @@ interface Scene {
   readonly challenge: 'tls-alpn-01' | 'http-01'
   readonly pebble: string
   readonly renews: boolean
+  /** Processes; without it the proxy is this one. */
+  readonly workers?: number
 }
 
-async function scene({ transport, challenge, pebble, renews }: Scene): Promise<void> {
+/** A proxy as this check needs it. */
+interface Secured {
+  start(): Promise<unknown>
+  notReady(): Promise<readonly string[]>
+  close(): Promise<unknown>
+}
+
+function secured(options: ProxyOptions, workers: number | undefined): Secured {
+  if (workers === undefined) {
+    const proxy = new ConfiguredProxy(resolveOptions(options))
+    return { start: () => proxy.start(), notReady: async () => proxy.notReady, close: () => proxy.close() }
+  }
+  // A logger cannot go to another process: workers have their own.
+  const primary = new Primary(resolveConfig({ ...options, log: { level: 'warn' }, workers }))
+  return { start: () => primary.start(), notReady: () => primary.notReady, close: () => primary.drain() }
+}
+
+async function scene({ transport, challenge, pebble, renews, workers }: Scene): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'grpc-verbatim-acme-'))
   const [port, httpPort, caPort, rootPort] = await Promise.all([freePort(), freePort(), freePort(), freePort()])
   const { ca, server } = await certificates()
@@ -98,19 +119,19 @@ async function scene({ transport, challenge, pebble, renews }: Scene): Promise<v
       challenge: challenge === 'http-01' ? { http01: `127.0.0.1:${httpPort}` } : challenge,
     }
     const listeners = [{ address: `127.0.0.1:${port}`, transport, tls: { acme } }]
-    return new ConfiguredProxy(
-      resolveOptions({ listeners, backends: { main: { endpoints: ['127.0.0.1:1'] } }, logger }),
-    )
+    return secured({ listeners, backends: { main: { endpoints: ['127.0.0.1:1'] } }, logger }, workers)
   }
   let proxy = proxyOf()
   try {
     const root = await pageOf(`https://localhost:${rootPort}/roots/0`, ca.cert)
     await proxy.start()
-    if (!proxy.notReady.some(why => why.includes('no certificate yet'))) throw new Error('it is ready at once')
+    if (!(await proxy.notReady()).some(why => why.includes('no certificate yet')))
+      throw new Error('it is ready at once')
     const beganMs = Date.now()
     const first = await firstCertificate(port, root, said)
-    console.log(`${transport}, ${challenge}: a certificate after ${Date.now() - beganMs} ms`)
-    const notReady = proxy.notReady.join()
+    const by = workers === undefined ? '' : `, ${workers} workers`
+    console.log(`${transport}, ${challenge}${by}: a certificate after ${Date.now() - beganMs} ms`)
+    const notReady = (await proxy.notReady()).join()
     if (notReady !== '') throw new Error(`not ready: ${notReady}`)
     checkModes(path.join(folder, 'storage'))
     await proxy.close()
@@ -166,6 +187,8 @@ async function renewal(port: number, root: string, first: string): Promise<void>
     }
   })
   await Promise.all(connecting)
+  // Where there are workers, all have it a moment after the first.
+  await after(500)
   for (let i = 0; i < 100; i++) if ((await handshake(port, root)) !== newest) throw new Error('an older one came again')
   console.log(`renewed under ${handshakes} handshakes, of which none failed`)
 }
@@ -175,5 +198,6 @@ await main('test:acme', async () => {
   await scene({ transport: 'frames', challenge: 'tls-alpn-01', pebble, renews: true })
   await scene({ transport: 'native', challenge: 'tls-alpn-01', pebble, renews: false })
   await scene({ transport: 'frames', challenge: 'http-01', pebble, renews: false })
+  await scene({ transport: 'frames', challenge: 'http-01', pebble, renews: true, workers: 2 })
   return true
 })
