@@ -10,24 +10,14 @@
  * backend, a session what it was made with.
  */
 
-import { isDeepStrictEqual } from 'node:util'
-import type { Changed } from '../backend/changed.ts'
 import type { Fleet } from '../backend/fleet.ts'
-import type { LogFile } from '../observe/outputs.ts'
 import type { Director } from '../routing/director.ts'
 import { createRouter } from '../routing/router.ts'
+import { type ChangeSummary, needsRestart } from './change-summary.ts'
 import type { Front } from './front.ts'
 import type { ProxySetup } from './setup.ts'
 
-/** What a change has done, for logs and for whoever asked for it. */
-export interface ChangeSummary {
-  /** By their addresses as configured. */
-  readonly listeners: Changed
-  /** By name. */
-  readonly backends: Changed
-  /** Which options differ and hold from the next start of the process only. */
-  readonly needsRestart: readonly string[]
-}
+export type { ChangeSummary } from './change-summary.ts'
 
 /** A change that is ready; one of the two is called, once. */
 export interface Change {
@@ -64,22 +54,4 @@ export async function prepareChange(live: Live, next: ProxySetup): Promise<Chang
     },
     discard: () => listeners.discard(),
   }
-}
-
-/** The ends of logs are opened once, and a process becomes no primary. */
-function needsRestart(before: ProxySetup, after: ProxySetup): string[] {
-  const differs: [path: string, same: boolean][] = [
-    ['log.pretty', before.log.pretty === after.log.pretty],
-    ['log.maxBufferedBytes', before.log.maxBufferedBytes === after.log.maxBufferedBytes],
-    ['log.file', isDeepStrictEqual(before.log.file, after.log.file)],
-    ['log.access.file', isDeepStrictEqual(accessFileOf(before), accessFileOf(after))],
-    ['logger', before.logger === after.logger],
-    ['workers', before.workers === after.workers],
-  ]
-  return differs.filter(([, same]) => !same).map(([path]) => path)
-}
-
-/** Where the records of calls go, if not where the log goes. */
-export function accessFileOf({ log: { access } }: ProxySetup): LogFile | undefined {
-  return typeof access === 'object' ? access.file : undefined
 }

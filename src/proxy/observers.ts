@@ -10,7 +10,7 @@ import { type RecentFailure, RecentFailures } from '../observe/recent-failures.t
 import type { Reading } from '../observe/registry.ts'
 import { Repeats } from '../observe/repeats.ts'
 import { systemClock } from '../transport/clock.ts'
-import { accessFileOf } from './change.ts'
+import { accessFileOf } from './change-summary.ts'
 import { methodsOf, ProxyMetrics } from './metrics.ts'
 import { MetricsExport } from './metrics-export.ts'
 import type { ProxySetup } from './setup.ts'

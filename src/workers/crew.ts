@@ -10,6 +10,7 @@
 import { type BackoffOptions, backoffDelayMs } from '../backend/backoff.ts'
 import { ConfigError } from '../config/problems.ts'
 import type { Reading } from '../observe/registry.ts'
+import { changesBetween } from '../proxy/change-summary.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Timer } from '../transport/clock.ts'
 import type { CrewChange, CrewOptions, Member } from './crew-options.ts'
@@ -194,7 +195,11 @@ export class Crew implements WorkerOwner {
 
   /** @throws WorkerRefusal when one of them cannot change; then nothing has changed in any of them */
   async prepare(setup: ProxySetup): Promise<CrewChange> {
-    const { workers, summary, ...prepared } = await prepareInAll(this.#ready, worker => this.#dataFor(worker, setup))
+    const { workers, summary, ...prepared } = await prepareInAll(
+      this.#ready,
+      worker => this.#dataFor(worker, setup),
+      () => changesBetween(this.#setup!, setup),
+    )
     const commit = async () => {
       this.#setup = setup
       this.#level = undefined

@@ -11,11 +11,17 @@ export interface Prepared {
   discard(): Promise<void>
 }
 
-/** @throws WorkerRefusal when one of them cannot change; Error when none is there. Then nothing has changed in any of them */
+/**
+ * @param untried what is said of the change where there is no worker: what a new start takes, nobody has to refuse. Else
+ *   workers that cannot live with a configuration would keep it from being mended
+ * @throws WorkerRefusal when one of them cannot change; Error when all of them end by trying it. Then nothing has changed
+ */
 export async function prepareInAll(
   workers: readonly WorkerHandle[],
   dataFor: (worker: WorkerHandle) => SetupData,
+  untried: () => ChangeSummary,
 ): Promise<Prepared> {
+  if (workers.length === 0) return { workers, summary: untried(), commit: async () => {}, discard: async () => {} }
   const asked = await Promise.allSettled(workers.map(worker => worker.ask('prepare', dataFor(worker))))
   const ready = workers.filter((_, i) => asked[i]!.status === 'fulfilled')
   const all = async (what: 'commit' | 'discard') => {
@@ -25,7 +31,7 @@ export async function prepareInAll(
   const summary = asked.find(one => one.status === 'fulfilled')?.value
   if (refused !== undefined || summary === undefined) {
     await all('discard')
-    throw (refused as PromiseRejectedResult | undefined)?.reason ?? new Error('no worker is there that could try it')
+    throw (refused as PromiseRejectedResult | undefined)?.reason ?? new Error('all workers ended when they tried it')
   }
   return { workers: ready, summary, commit: () => all('commit'), discard: () => all('discard') }
 }

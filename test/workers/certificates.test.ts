@@ -7,10 +7,9 @@ import { join } from 'node:path'
 import tls, { type TLSSocket } from 'node:tls'
 import t from 'tap'
 import { type Certificates, certificates, type Identity, type IssueOptions, issue } from '../support/certs.ts'
-import { PATIENCE_MS } from '../support/inbox.ts'
 import type { Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
-import { call, connectionsOf, pidsOf, type Served, serve } from './rig.ts'
+import { call, connectionsOf, eventually, pidsOf, type Served, serve } from './rig.ts'
 
 const ROTATIONS = 5
 const WORKERS = 2
@@ -135,9 +134,10 @@ workers: ${WORKERS}`,
   for (let number = 1; number <= ROTATIONS; number++) {
     put(served.folder, 'server', shown[number]!)
     put(served.folder, 'proxy', own[number]!)
-    const patienceEnds = Date.now() + PATIENCE_MS
-    for (let all: number[] = []; all.length !== 2 || all.some(one => one !== number); all = await inAll(served))
-      if (Date.now() > patienceEnds) throw new Error(`number ${number} is not in all workers: ${all}; ${wrong}`)
+    await eventually(
+      `number ${number} is in all workers, on both sides`,
+      async () => (await inAll(served)).join() === `${number},${number}`,
+    )
     inForce = number
     const enough = { handshakes: count.handshakes + 10, calls: count.calls + 10 }
     await until(
@@ -156,7 +156,9 @@ workers: ${WORKERS}`,
   process.kill(victim!, 'SIGKILL')
   await served.proxy.output(/worker 1 was ended by SIGKILL/)
   await served.ready(1)
-  while ((await connectionsOf(served)).some(open => open > 0)) await new Promise(resolve => setTimeout(resolve, 5))
+  await eventually('the connections of the load are gone', async () =>
+    (await connectionsOf(served)).every(open => open === 0),
+  )
   const late = await Promise.all(Array.from({ length: 2 * WORKERS }, () => connect(t, served.address, ca)))
   t.same(await connectionsOf(served), [2, 2])
   t.same(new Set(late.map(({ serial }) => serial)), new Set([serials[ROTATIONS]]))

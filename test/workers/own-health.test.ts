@@ -4,6 +4,7 @@ import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import t from 'tap'
 import { healthRequest, readHealthResponse, ServingStatus } from '../../src/grpc/health-message.ts'
 import { prefixed } from '../../src/grpc/message.ts'
+import { until } from '../support/until.ts'
 import { backend, call, connect, pidsOf, serve } from './rig.ts'
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = ServingStatus
@@ -34,15 +35,10 @@ class Asked {
     this.#stream = stream
   }
 
-  /** Its next message, if there are not so many yet. @throws when the call ends without */
-  async hears(count: number): Promise<number | undefined> {
-    while (this.told.length < count) {
-      await Promise.race([
-        once(this.#stream, 'data'),
-        this.ended.then(status => Promise.reject(new Error(`ended with ${status}`))),
-      ])
-    }
-    return this.told[count - 1]
+  /** The message of this number, from 1 on; undefined: the call has ended without. */
+  async hears(number: number): Promise<number | undefined> {
+    await until(`message ${number}`, () => this.told.length >= number || this.#stream.closed)
+    return this.told[number - 1]
   }
 }
 

@@ -88,13 +88,9 @@ export async function serve(t: Scope, yaml: string, { files = {}, program }: Ser
   return {
     ...{ proxy, folder, file, write, page, metrics },
     address: address!,
-    async ready(worker) {
+    ready: worker => {
       const line = `grpc_verbatim_worker_ready{worker="${worker}"}`
-      const patienceEnds = Date.now() + PATIENCE_MS
-      while ((await metrics(line)).get(line) !== 1) {
-        if (Date.now() > patienceEnds) throw new Error(`worker ${worker} does not become ready`)
-        await new Promise(resolve => setTimeout(resolve, 20))
-      }
+      return eventually(`worker ${worker} is ready`, async () => (await metrics(line)).get(line) === 1)
     },
     lines: () =>
       log
@@ -140,6 +136,14 @@ export function call(session: ClientHttp2Session, path = '/a.B/C'): Promise<stri
     stream.on('close', () => resolve(status))
     stream.resume().end(Buffer.from([0, 0, 0, 0, 0]))
   })
+}
+
+/** As `until`, of what has to be asked for. @throws when it does not come to pass */
+export async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const patienceEnds = Date.now() + PATIENCE_MS; !(await holds()); ) {
+    if (Date.now() > patienceEnds) throw new Error(`it did not come to pass: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
 }
 
 /** By worker: its connections. */
