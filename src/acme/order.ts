@@ -1,7 +1,7 @@
 /** One order at an authority (RFC 8555 §7.4): names in, a certificate and its key out. */
 import { generateKeyPairSync } from 'node:crypto'
 import type { Authorization, Client, Order } from 'acme-client'
-import type { AlpnChallenges } from '../transport/alpn-challenges.ts'
+import type { Challenges } from '../transport/alpn-challenges.ts'
 import type { Clock } from '../transport/clock.ts'
 import { type AcmeLibrary, askAt, loadAcmeClient } from './acme-client.ts'
 import { checkedChain } from './chain.ts'
@@ -21,7 +21,7 @@ const MAX_REQUESTS_BY_NAME = 20
 export interface OrderContext {
   readonly clock: Clock
   /** Of the listeners. */
-  readonly alpn: AlpnChallenges
+  readonly alpn: Challenges
   /** The proxy ends. */
   readonly signal: AbortSignal
 }

@@ -1,7 +1,7 @@
 /** All certificates of a proxy that authorities issue: which there are changes with the configuration. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
-import type { AlpnChallenges } from '../transport/alpn-challenges.ts'
+import type { Challenges } from '../transport/alpn-challenges.ts'
 import type { Clock } from '../transport/clock.ts'
 import { orderCertificate } from './order.ts'
 import { Renewal } from './renewal.ts'
@@ -10,7 +10,7 @@ import type { AcmeSetup } from './setup.ts'
 export interface RenewalsContext {
   readonly log: Logger
   readonly clock: Clock
-  readonly alpn: AlpnChallenges
+  readonly alpn: Challenges
   readonly onCertificate: () => void
 }
 

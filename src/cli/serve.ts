@@ -2,9 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
 import type { Logger } from 'pino'
-import { NOT_BY_WORKERS } from '../config/acme.ts'
 import type { LogOptions, TransportOption } from '../config/options.ts'
-import { ConfigError } from '../config/problems.ts'
 import type { ReadConfig } from '../config/reload.ts'
 import { type Resolution, resolveConfig } from '../config/resolve.ts'
 import { systemClock } from '../transport/clock.ts'
@@ -110,9 +108,6 @@ async function readerOf(options: ServeOptions, command: Command): Promise<ReadCo
   const { config, listen = [], backend = [], transport, logLevel, watch, workers } = options
   const withOptions = (resolution: Resolution): Resolution => {
     const { config } = resolution
-    const asked = config.acme?.find(({ challenge }) => challenge.kind === 'tls-alpn-01')
-    if (workers !== undefined && asked !== undefined)
-      throw new ConfigError([{ path: `${asked.option}.challenge`, message: NOT_BY_WORKERS }])
     const log = { ...config.log, level: logLevel ?? config.log.level }
     return { ...resolution, config: { ...config, log, ...(workers !== undefined && { workers }) } }
   }

@@ -78,9 +78,6 @@ function challengeOf(challenge: AcmeConfig['challenge']): Challenge {
   return { kind: 'http-01', host: address.host, port: address.port }
 }
 
-/** An authority asks once, and any of the workers may be the one that takes its connection. */
-export const NOT_BY_WORKERS = 'tls-alpn-01 cannot be answered by several workers: use http01'
-
 /** It has 39 packages and takes 41 MiB of memory: who has no use for it is not to have it. */
 const MISSING = 'needs the package acme-client beside grpc-verbatim: npm install acme-client'
 
@@ -104,10 +101,10 @@ export function checkAcme(root: Readonly<Record<string, unknown>>, folder: strin
     const wrong = typeof storage === 'string' && storage !== '' ? whyNotKept(resolve(folder, storage)) : undefined
     if (wrong !== undefined) findings.push({ path: [...path, 'storage'], message: wrong })
     if (!isInstalled()) findings.push({ path, message: MISSING })
-    if (challenge !== 'tls-alpn-01') return findings
-    const find = (message: string) => findings.push({ path: [...path, 'challenge'], message })
-    if (maxVersion === 'TLSv1.2') find('tls-alpn-01 needs TLS 1.3, and maxVersion is TLSv1.2: use http01')
-    if (root.workers !== undefined) find(NOT_BY_WORKERS)
+    if (challenge === 'tls-alpn-01' && maxVersion === 'TLSv1.2') {
+      const message = 'tls-alpn-01 needs TLS 1.3, and maxVersion is TLSv1.2: use http01'
+      findings.push({ path: [...path, 'challenge'], message })
+    }
     return findings
   })
 }

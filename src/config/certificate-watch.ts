@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { Renewals } from '../acme/renewals.ts'
 import { WatchedFiles } from '../discovery/watched-files.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
-import { AlpnChallenges } from '../transport/alpn-challenges.ts'
+import type { Challenges } from '../transport/alpn-challenges.ts'
 import type { Clock } from '../transport/clock.ts'
 import { ExpiryWarnings } from './expiry-warnings.ts'
 import type { PemsBefore } from './pem-index.ts'
@@ -38,7 +38,7 @@ export class CertificateWatch {
   #told = ''
   /** Undefined: no certificate is issued by an authority, or the listeners are not open yet. */
   #renewals: Promise<Renewals> | undefined
-  #challenges: AlpnChallenges | undefined
+  #challenges: Challenges | undefined
   #closed = false
 
   constructor(inForce: Resolution, owner: CertificateOwner, clock: Clock) {
@@ -60,7 +60,7 @@ export class CertificateWatch {
   }
 
   /** The listeners are open: from now on authorities may ask them. @param challenges which they answer */
-  listening(challenges = new AlpnChallenges()): void {
+  listening(challenges: Challenges): void {
     this.#challenges = challenges
     this.#haveIssued()
   }

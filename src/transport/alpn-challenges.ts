@@ -10,7 +10,13 @@ import { type CertificatePair, canonicalName } from './server-names.ts'
 
 const ACME_TLS = 'acme-tls/1'
 
-export class AlpnChallenges {
+/** What an authority is shown, by the name that it asks for. */
+export interface Challenges {
+  expect(name: string, pair: CertificatePair): void
+  forget(name: string): void
+}
+
+export class AlpnChallenges implements Challenges {
   readonly #contexts = new Map<string, SecureContext>()
   /** In a handshake with an authority. */
   readonly #asked = new WeakSet<TLSSocket>()
@@ -21,6 +27,12 @@ export class AlpnChallenges {
 
   forget(name: string): void {
     this.#contexts.delete(canonicalName(name))
+  }
+
+  /** These and no others. */
+  replace(all: ReadonlyMap<string, CertificatePair>): void {
+    this.#contexts.clear()
+    for (const [name, pair] of all) this.expect(name, pair)
   }
 
   /** Whether the client is an authority that asks for a challenge of ours. §4: else the protocol is not to be chosen. */

@@ -13,6 +13,7 @@ import type { Reading } from '../observe/registry.ts'
 import { changesBetween } from '../proxy/change-summary.ts'
 import type { ProxySetup } from '../proxy/setup.ts'
 import type { Timer } from '../transport/clock.ts'
+import { CrewChallenges } from './crew-challenges.ts'
 import type { CrewChange, CrewOptions, Member } from './crew-options.ts'
 import { Handover } from './handover.ts'
 import type { Notice, QuestionName, Questions } from './messages.ts'
@@ -56,6 +57,7 @@ export class Crew implements WorkerOwner {
   #lookTimer: Timer | undefined
   #level: string | undefined
   readonly #handover: Handover
+  readonly challenges = new CrewChallenges(notice => this.tell(notice))
   #draining = false
   #whenGone: (() => void)[] = []
   /** Those that did not end as they should, in a drain. */
@@ -134,6 +136,7 @@ export class Crew implements WorkerOwner {
     }
     if (this.#draining) return
     if (this.#level !== undefined) worker.tell({ kind: 'log-level', level: this.#level })
+    worker.tell(this.challenges.notice)
     worker.isReady = true
     this.#handover.add(worker)
   }

@@ -12,6 +12,7 @@ import type { KeyCounts, SharedCounts } from '../gates/shared-counts.ts'
 import type { Reading } from '../observe/registry.ts'
 import type { ChangeSummary } from '../proxy/change.ts'
 import type { ProxyState, StateOptions } from '../proxy/state.ts'
+import type { CertificatePair } from '../transport/server-names.ts'
 import type { SetupData } from './setup-data.ts'
 
 /** By what it is about: what is asked, and what is answered. */
@@ -47,6 +48,8 @@ export type ToWorker =
 /** What needs no answer. */
 export type Notice =
   | { readonly kind: 'log-level'; readonly level: string }
+  /** What authorities are shown, instead of what was told before. */
+  | { readonly kind: 'challenges'; readonly all: ReadonlyMap<string, CertificatePair> }
   /** Somebody has moved the files of the logs. */
   | { readonly kind: 'reopen-logs' }
 

@@ -107,7 +107,7 @@ export class Primary implements Administered {
       throw new Error('the proxy is closed')
     }
     doors.commit()
-    this.#certificates.listening()
+    this.#certificates.listening(this.#crew.challenges)
     return this.#doors.addresses
   }
 

@@ -41,6 +41,7 @@ export class Worker {
   hear(message: ToWorker, socket: Socket | undefined): void {
     if (message.kind === 'question') void this.#answer(message.id, message.name, message.given)
     else if (message.kind === 'log-level') this.#running.logLevel = message.level
+    else if (message.kind === 'challenges') this.#running.front.challenges.replace(message.all)
     else if (message.kind === 'reopen-logs') void reopenLogFiles(this.#running.log)
     else if (socket !== undefined) this.#take(message.listener, socket)
   }

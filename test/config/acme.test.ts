@@ -37,7 +37,6 @@ t.test('each mistake has its sentence', async t => {
     [{ ...GOOD, challenge: { http01: 'unix:/x' } }, /^acme\.challenge\.http01: is `host:port`/],
     [GOOD, /^cert: is not for a certificate by acme/, { tls: { cert: 'x' } }],
     [GOOD, /^acme\.challenge: tls-alpn-01 needs TLS 1\.3/, { tls: { maxVersion: 'TLSv1.2' } }],
-    [GOOD, /^acme\.challenge: tls-alpn-01 cannot be answered by several workers/, { workers: 2 }],
   ]
   for (const [given, said, more = {}] of all) {
     const found = problems(folder, given, more)
