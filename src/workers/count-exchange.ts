@@ -74,7 +74,7 @@ export class CountExchange {
       if (isReady && !this.#asking.has(number)) this.#exchange(number)
       // One that is not ready is asked when it is; what does not fit into one message has the next.
       const parts = this.#parts.get(number)
-      if (!isReady || parts === undefined || [...parts.values()].some(({ owed }) => owed.size > 0)) isWaited = true
+      if (!isReady || parts === undefined || [...parts.values()].some(isOwed)) isWaited = true
     }
     if (isWaited) this.counted()
   }
@@ -95,8 +95,8 @@ export class CountExchange {
   #owedTo(worker: number): GateCounts[] {
     const told: GateCounts[] = []
     for (const [gate, part] of this.#parts.get(worker) ?? []) {
+      if (!isOwed(part)) continue
       const { kind, isAnew } = part
-      if (part.owed.size === 0 && !isAnew) continue
       if (isAnew) this.#oweAll(worker, gate, part)
       part.isAnew = false
       const taken = takeFirst(part.owed)
@@ -108,7 +108,11 @@ export class CountExchange {
   }
 
   #tellAnew(worker: number): void {
-    for (const part of this.#parts.get(worker)?.values() ?? []) if (part.kind === 'running') part.isAnew = true
+    for (const part of this.#parts.get(worker)?.values() ?? []) {
+      if (part.kind !== 'running') continue
+      part.isAnew = true
+      this.counted()
+    }
   }
 
   #elsewhere(worker: number, gate: string, key: string): number {
@@ -163,6 +167,10 @@ export class CountExchange {
     for (const [, other] of this.#others(worker, gate)) for (const key of running.keys()) owe(other, key, 0)
     this.counted()
   }
+}
+
+function isOwed({ owed, isAnew }: Part): boolean {
+  return owed.size > 0 || isAnew
 }
 
 function owe(part: Part, key: string, calls: number): void {

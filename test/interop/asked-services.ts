@@ -165,7 +165,7 @@ users := {"alice": "admin", "bob": "user"}
 
 default decision := {"allowed": false, "http_status": 401, "body": "who are you?"}
 
-decision := {"allowed": false, "http_status": 403, "body": "not for you"} if {
+decision := {"allowed": false, "http_status": 403, "body": "not for you", "headers": {"x-why": "role"}} if {
 	users[token] == "user"
 	input.parsed_path == ["demo.Echo", "Admin"]
 } else := {
@@ -206,6 +206,7 @@ async function opa(program: string, transport: Transport): Promise<void> {
       denied.status === PERMISSION_DENIED && !denied.request,
       denied,
     )
+    check('and is told what the service says to those who are', denied.response['x-why'] === 'role', denied.response)
     const passed = await call({ ...bob, 'x-user': 'alice', 'x-role': 'admin', 'x-secret': 's', 'x-own': 'mine' })
     const { request, response } = passed
     const { 'x-user': user, 'x-role': role, 'x-from': from, 'x-context': context, 'x-secret': secret } = request ?? {}
