@@ -2,6 +2,11 @@
 import type { ClientHttp2Session } from 'node:http2'
 import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import type { QuestionName, Questions, ToPrimary } from '../../src/workers/messages.ts'
+import { dataOf } from '../../src/workers/setup-data.ts'
+import { Worker } from '../../src/workers/worker.ts'
+import { until } from '../support/until.ts'
 import { backend, call, connect, connectionsOf, ended, pidsOf, serve } from './rig.ts'
 
 const UNAUTHENTICATED = '16'
@@ -43,11 +48,49 @@ const MAX_CALLS = 600
 /** So slow that nothing but the burst passes during a test, however slow the machine is. */
 const SLOW = 'perSecond: 0.001'
 
+t.test('a worker counts with the gates that hold, also when a change was taken back', async t => {
+  const told: ToPrimary[] = []
+  const worker = new Worker({ tell: message => void told.push(message), end: () => {} })
+  let id = 0
+  const ask = async <N extends QuestionName>(
+    name: N,
+    given: Questions[N]['given'],
+  ): Promise<Questions[N]['answer']> => {
+    const own = ++id
+    worker.hear({ kind: 'question', id: own, name, given }, undefined)
+    const heard = () => told.find(message => 'id' in message && message.id === own)
+    await until(`an answer to ${name}`, () => heard() !== undefined)
+    const answer = heard()!
+    if (answer.kind !== 'answer') throw new Error(JSON.stringify(answer))
+    return answer.value as Questions[N]['answer']
+  }
+  const data = (perSecond: number) =>
+    dataOf(
+      resolveConfig({
+        log: { level: 'silent' },
+        backends: { main: { endpoints: ['127.0.0.1:1'] } },
+        gates: { often: { rateLimit: { perSecond } }, few: { concurrency: { max: 3 } } },
+        require: ['often', 'few'],
+      }).config,
+    )
+  const gates = async () => (await ask('gateCounts', [])).gates.map(({ gate }) => gate.slice(0, 40))
+  await ask('start', data(1))
+  t.ok(told.some(({ kind }) => kind === 'counted'))
+  const first = await gates()
+  t.match(first, [/^often .*"perSecond":1/, /^few .*"max":3/])
+  await ask('prepare', data(2))
+  t.same(await gates(), first)
+  await ask('discard', undefined)
+  t.same(await gates(), first)
+  await ask('prepare', data(3))
+  await ask('commit', undefined)
+  t.match(await gates(), [/^often .*"perSecond":3/, /^few .*"max":3/])
+  await ask('drain', { graceMs: 0 })
+})
+
 t.test('a rate is one of all workers: what one has let pass, the other knows', async t => {
   const { url } = await backend(t)
-  const served = await serve(
-    t,
-    `listeners: [{ address: "127.0.0.1:0" }]
+  const yaml = `listeners: [{ address: "127.0.0.1:0" }]
 backends: { greeter: { endpoints: ["${url}"] } }
 gates:
   often: { rateLimit: { ${SLOW}, burst: 100 } }
@@ -55,14 +98,17 @@ gates:
 routes:
   - { match: { service: r.R }, backend: greeter, require: steady }
   - { backend: greeter, require: often }
-workers: 2`,
-  )
+workers: 2`
+  const served = await serve(t, yaml)
   const [one, other] = [await connect(t, served.address), await connect(t, served.address)]
   t.same(await connectionsOf(served), [1, 1])
   const first = await Promise.all(Array.from({ length: 100 }, () => call(one)))
   t.ok(first.every(status => status === '0'))
   t.equal(await call(one), RESOURCE_EXHAUSTED)
   t.ok((await callsUntil(other, RESOURCE_EXHAUSTED)) <= 100, 'the other worker alone would have let pass a hundred')
+  served.write(yaml.replace('routes:', 'routes:\n  - { match: { service: new.New }, deny: NOT_FOUND }'))
+  t.match(await served.page('/reload', 'POST'), /applied/)
+  t.same([await call(one), await call(other)], [RESOURCE_EXHAUSTED, RESOURCE_EXHAUSTED], 'also after another change')
   const share = await shareOfRate([one, other], 50)
   t.ok(share > 0.4 && share < 1.6, `under load at both they pass the rate, and not twice as many: ${share}`)
 })
