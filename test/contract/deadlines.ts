@@ -75,6 +75,31 @@ export function deadlines(t: Test, pairing: Pairing): void {
     t.same(pairs(call.headers.fields), requestFields())
   })
 
+  for (const added of [{}, { addMetadata: { 'x-added': '1' } }]) {
+    t.test(
+      `the time of a route: one grpc-timeout for each call, beside what ${added.addMetadata ? 'is added' : 'came'}`,
+      async t => {
+        const routes = [{ backend: 'main', timeoutMs: 3_600_000, ...added }]
+        const here = await rig(t, pairing, { proxy: { routes } })
+        // The second and the third find what was encoded for the first.
+        for (let i = 0; i < 3; i++) {
+          const call = await open(here)
+          const sent = [...call.headers.fields].sort(
+            (a, b) => Number(a.name === 'grpc-timeout') - Number(b.name === 'grpc-timeout'),
+          )
+          const more: Field[] = added.addMetadata ? [['x-added', '1']] : []
+          t.same(pairs(sent.slice(0, -1)), [...requestFields(), ...more])
+          const { name, value } = sent.at(-1)!
+          t.equal(name, 'grpc-timeout')
+          t.match(value, /^[0-9]{1,8}[HMSmun]$/)
+          const left = inNanoseconds(value)
+          t.ok(left <= inNanoseconds('3600S') && left > inNanoseconds('1800S'), value)
+        }
+        await goesOn(t, here)
+      },
+    )
+  }
+
   t.test('the deadline passes before a response: DEADLINE_EXCEEDED, and CANCEL to the backend', async t => {
     const here = await rig(t, pairing)
     const call = await inTime(here)
