@@ -3,7 +3,7 @@ import type { Backend } from '../backend/backend.ts'
 import type { AddedField, RequestHead } from '../grpc/metadata.ts'
 import { GrpcError } from '../grpc/status.ts'
 import type { CallPriority, Target } from '../routing/director.ts'
-import { isPromise, Refusal } from '../routing/gate.ts'
+import { isPromise, NAMELESS, Refusal } from '../routing/gate.ts'
 import type { CallHash } from '../routing/hash-key.ts'
 import { editsOf } from '../routing/metadata-changes.ts'
 import { type DefinedPolicy, definedPolicy } from '../routing/policy.ts'
@@ -57,7 +57,7 @@ function refuse(context: RelayContext, call: RoutedCall, asker: Asker, thrown: u
   asker.fail(failureOf('director-failed'))
 }
 
-function ofGate({ token, message, retryAfterMs, status, fields, gate = 'code' }: Refusal): Failure {
+function ofGate({ token, message, retryAfterMs, status, fields, gate = NAMELESS }: Refusal): Failure {
   return failureOf(token, { cause: message, retryAfterMs, fields, gate, ...(status !== undefined && { status }) })
 }
 

@@ -15,7 +15,7 @@ import { network } from '../gates/network.ts'
 import { rateLimit } from '../gates/rate-limit.ts'
 import { PassedCounts, RunningCounts, type SharedCounts } from '../gates/shared-counts.ts'
 import type { GatesSetup, ProxySetup } from '../proxy/setup.ts'
-import { allOf, anyOf, type Gate, named } from '../routing/gate.ts'
+import { allOf, anyOf, type Gate, NAMELESS, named } from '../routing/gate.ts'
 import type { GateOptions, RequirementOptions } from './options/gates.ts'
 import { reasonOf } from './pem-source.ts'
 import type { Finding, Path } from './problems.ts'
@@ -128,12 +128,17 @@ export class GateSet {
     })
     const all = { ...setup, routes, listeners }
     const required = setup.gates?.required as RequirementOptions | undefined
-    return required === undefined ? all : { ...all, gate: this.#required(required) }
+    if (required === undefined) return all
+    const { director } = setup
+    // A refusal that a director throws is its own, too.
+    const own = director && { director: named(NAMELESS, next => next)(director) }
+    return { ...all, ...own, gate: this.#required(required) }
   }
 
   /** What a call must pass, as one gate. Names have been checked before. */
   #required(requirement: RequirementOptions): Gate {
-    if (typeof requirement === 'function') return requirement
+    // A name of its own, so that what it refuses does not count as of a gate around it.
+    if (typeof requirement === 'function') return named(NAMELESS, requirement)
     if (typeof requirement === 'string') return this.#of(requirement)!.gate
     if (isList(requirement)) return allOf(requirement.map(one => this.#required(one)))
     if ('any' in requirement) return anyOf(requirement.any.map(one => this.#required(one)))

@@ -46,6 +46,9 @@ function madeOf(gate: Gate, parts: readonly Gate[]): Gate {
   return Object.assign(vouching(gate, namesOf(parts)), fetches.length > 0 && { fetches })
 }
 
+/** What gates of code are called that have no name in a configuration. */
+export const NAMELESS = 'code'
+
 /** A gate whose refusals have its name: of several, one within the other, that of the innermost. */
 export function named(name: string, gate: Gate): Gate {
   const attribute = (thrown: unknown): never => {
@@ -56,7 +59,7 @@ export function named(name: string, gate: Gate): Gate {
     return call => {
       try {
         const answer = director(call)
-        return isPromise(answer) ? answer.catch(attribute) : answer
+        return isPromise(answer) ? answer.then(target => target, attribute) : answer
       } catch (thrown) {
         return attribute(thrown)
       }

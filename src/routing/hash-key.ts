@@ -1,4 +1,7 @@
-/** What of a call keeps it together with others: its backend among several, or its place on the circle of consistent hashing. */
+/**
+ * What of a call keeps it together with others: the key by which it goes to one of several backends of a route, or to its
+ * place on the circle of consistent hashing.
+ */
 
 import type { HeaderBlock } from '../transport/transport.ts'
 import type { CallInfo } from './director.ts'

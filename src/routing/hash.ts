@@ -1,5 +1,6 @@
 /**
- * The hash by which calls with the same key stay together: MurmurHash3 for 32 bits (Austin Appleby, public domain), of a text in UTF-16.
+ * The hash by which calls with the same key stay together: MurmurHash3 for 32 bits (Austin Appleby, public domain), of a
+ * text in UTF-16.
  *
  * It is spread well over all its bits, and the same in each process, so that several proxies send a key to the same
  * endpoint. It keeps nobody from choosing keys: a client that may choose its key may choose the endpoint. Its loop fits

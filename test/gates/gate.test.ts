@@ -1,7 +1,18 @@
 /** Gates composed: all of them, one of them, and what they add. */
 import t from 'tap'
 import { GrpcError } from '../../src/grpc/status.ts'
-import { allOf, anyOf, type Gate, onAnswer, refusal, through, vouching, withAdditions } from '../../src/routing/gate.ts'
+import {
+  allOf,
+  anyOf,
+  type Gate,
+  named,
+  onAnswer,
+  type Refusal,
+  refusal,
+  through,
+  vouching,
+  withAdditions,
+} from '../../src/routing/gate.ts'
 import { ask, call, TARGET } from './rig.ts'
 
 const passes: Gate = next => next
@@ -122,4 +133,41 @@ t.test('what one of several vouches for, a client that passes another one cannot
   t.same(await removed(anyOf([allOf([refused, vouches]), later])), ['x-user'], 'it has refused')
   const passed = await anyOf([refused, vouches])(() => TARGET)(call())
   t.match(passed, { metadata: { 'x-user': 'amy' }, removeMetadata: ['x-user'] }, 'its own goes on')
+})
+
+t.test(
+  'a refusal has the name of the gate that refuses, now or later, and gates share what they refuse with',
+  async t => {
+    const refused = refusal('forbidden', 'no', 5)
+    const shared: Gate = () => () => {
+      throw refused
+    }
+    const thrownBy = async (gate: Gate): Promise<unknown> => {
+      try {
+        return await gate(() => TARGET)(call())
+      } catch (thrown) {
+        return thrown
+      }
+    }
+    const nameOf = async (gate: Gate) => ((await thrownBy(gate)) as Refusal).gate
+    t.equal(await nameOf(named('a', shared)), 'a')
+    t.equal(await nameOf(named('b', shared)), 'b')
+    t.equal(await nameOf(named('later', refusesLater('forbidden', 'no'))), 'later')
+    t.equal(await nameOf(allOf([named('outer', later), named('inner', shared)])), 'inner')
+    t.equal(await nameOf(anyOf([named('a', refuses('unauthenticated', 'no')), named('b', shared)])), 'b')
+    t.equal(refused.gate, undefined)
+    t.match(await thrownBy(named('a', shared)), { token: 'forbidden', message: 'no', retryAfterMs: 5 })
+    const broken: Gate = () => () => {
+      throw new TypeError('a mistake')
+    }
+    t.type(await thrownBy(named('a', broken)), TypeError)
+  },
+)
+
+t.test('a gate with a name is what it was: no promise where there was none, and any promise of a director', async t => {
+  t.equal(named('a', passes)(() => TARGET)(call()), TARGET)
+  // biome-ignore lint/suspicious/noThenProperty: a director of plain JavaScript may answer so
+  const thenable = { then: (use: (target: typeof TARGET) => unknown) => use(TARGET) }
+  t.equal(await named('a', passes)(() => thenable as never)(call()), TARGET)
+  t.same(named('a', vouching(passes, ['x-user'])).vouchesFor, ['x-user'])
 })

@@ -23,6 +23,7 @@ t.test('refusals by the name of the gate and by reason', async t => {
     allowFaults: true,
     gates: {
       lan: { network: { deny: ['127.0.0.0/8'] } },
+      wan: { network: { allow: ['127.0.0.0/8'] } },
       keys: { apiKeys: { keys: [{ name: 'ci', sha256: '0'.repeat(64) }] } },
       partners: { apiKeys: { keys: [{ name: 'a', sha256: '1'.repeat(64) }], header: 'x-partner' } },
     },
@@ -33,6 +34,11 @@ t.test('refusals by the name of the gate and by reason', async t => {
       { match: { method: 'Fault' }, backend: 'main', faults: { abort: { status: 'ABORTED', share: 1 } } },
       { match: { method: 'Code' }, backend: 'main', require: rateLimit({ perSecond: 0.001, burst: 1 }) as never },
       { match: { method: 'Gone' }, backend: 'gone' },
+      {
+        match: { method: 'Within' },
+        backend: 'main',
+        require: ['wan', rateLimit({ perSecond: 0.001, burst: 1 })] as never,
+      },
     ],
   }
   const here = await rig(t, {
@@ -41,7 +47,8 @@ t.test('refusals by the name of the gate and by reason', async t => {
   const ask = async (method: string, extra: readonly Field[] = []) => {
     await here.client.ended(here.client.request(requestFields(extra, `/p.S/${method}`), { endStream: true }))
   }
-  for (const method of ['Lan', 'Lan', 'Any', 'All', 'Fault', 'Code', 'Code', 'Code', 'Gone', 'None']) await ask(method)
+  for (const method of ['Lan', 'Lan', 'Any', 'All', 'Fault', 'Code', 'Code', 'Gone', 'None']) await ask(method)
+  for (const method of ['Within', 'Within']) await ask(method)
   t.same(samples(here.proxy, 'gate_refusals_total'), {
     'reason="forbidden",gate="lan"': 3,
     'reason="unauthenticated",gate="partners"': 1,
@@ -52,11 +59,30 @@ t.test('refusals by the name of the gate and by reason', async t => {
     'reason="forbidden",backend=""': 3,
     'reason="unauthenticated",backend=""': 1,
     'reason="fault-injected",backend=""': 1,
-    'reason="unreachable",backend="main"': 1,
+    'reason="unreachable",backend="main"': 2,
     'reason="rate-limited",backend=""': 2,
     'reason="unreachable",backend="gone"': 1,
     'reason="no-route",backend=""': 1,
   })
+})
+
+t.test('what a director refuses is no refusal of the gates before it', async t => {
+  const { refusal } = await import('../../src/gates/index.ts')
+  for (const late of [false, true]) {
+    const director = () => {
+      throw refusal('forbidden', 'not you')
+    }
+    const here = await rig(t, {
+      proxy: {
+        metrics: true,
+        gates: { lan: { network: { allow: ['127.0.0.0/8'] } } },
+        require: 'lan',
+        director: late ? async () => director() : director,
+      },
+    })
+    await here.client.ended(here.client.request(requestFields(), { endStream: true }))
+    t.same(samples(here.proxy, 'gate_refusals_total'), { 'reason="forbidden",gate="code"': 1 })
+  }
 })
 
 t.test('the keys of issuers: how often they were fetched well and not, and how old they are', async t => {
