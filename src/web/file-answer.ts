@@ -79,6 +79,7 @@ export class FileAnswer implements WebCall {
 
   onClosed(): void {
     this.#closed = true
+    turns.leave(this.#session, this)
     this.#context.memory.give(this.#session, this.#heldBytes)
     this.#wake?.()
   }
@@ -96,7 +97,7 @@ export class FileAnswer implements WebCall {
     await this.#send(head, found.file, body)
   }
 
-  /** Undefined: it was answered that it cannot be looked for. */
+  /** Undefined: it was answered that the file cannot be looked for. */
   async #find(path: string): Promise<Found | undefined> {
     try {
       return await this.#read(() => this.#context.folder.find(path))
@@ -107,9 +108,9 @@ export class FileAnswer implements WebCall {
     }
   }
 
-  /** Undefined: the client has gone before it was its turn, too. */
-  #read<Result>(read: () => Promise<Result>): Promise<Result | undefined> {
-    return turns.in(this.#session, async () => (this.#closed ? undefined : await read()))
+  /** It does not resolve where the client leaves before it is its turn. */
+  #read<Result>(read: () => Promise<Result>): Promise<Result> {
+    return turns.in(this.#session, this, read)
   }
 
   /** The head waits for the first part: until then a failure can be told. */

@@ -20,8 +20,10 @@ interface FileVersion {
   readonly device: bigint
   readonly inode: bigint
   readonly bytes: bigint
-  readonly modifiedNs: bigint
-  /** Of the inode: no program can set it, as packages do with the time of their contents, which is the same in each release. */
+  /**
+   * When anything of it changed, its contents too. No program can set it, as packages do with the time of the contents, which
+   * is the same in each release.
+   */
   readonly changedNs: bigint
 }
 
@@ -102,8 +104,8 @@ function isAbsent(error: unknown): boolean {
   return ABSENT.has((error as NodeJS.ErrnoException).code)
 }
 
-function versionOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileVersion {
-  return { device: dev, inode: ino, bytes: size, modifiedNs: mtimeNs, changedNs: ctimeNs }
+function versionOf({ dev, ino, size, ctimeNs }: BigIntStats): FileVersion {
+  return { device: dev, inode: ino, bytes: size, changedNs: ctimeNs }
 }
 
 /**
@@ -149,6 +151,6 @@ function isSame(now: FileVersion, then: FileVersion): boolean {
     now.device === then.device &&
     now.inode === then.inode &&
     now.bytes === then.bytes &&
-    now.modifiedNs === then.modifiedNs
+    now.changedNs === then.changedNs
   )
 }

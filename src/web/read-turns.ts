@@ -1,6 +1,6 @@
 /**
  * Who may read files now. Node reads them with four threads, which resolve host names and verify tokens too: so files never
- * have more than two of them, and clients have turns, however many files one of them asks for.
+ * have more than two of them, and connections have turns, however many files one of them asks for.
  */
 
 const MAX_AT_ONCE = 2
@@ -8,17 +8,21 @@ const MAX_AT_ONCE = 2
 export class ReadTurns {
   readonly #maxAtOnce: number
   #running = 0
-  /** By who asks, in the order of their turns. */
-  readonly #waiting = new Map<object, (() => void)[]>()
+  /** Readers and how they begin, by the connection, in the order of their turns. */
+  readonly #waiting = new Map<object, Map<object, () => void>>()
 
   constructor(maxAtOnce = MAX_AT_ONCE) {
     this.#maxAtOnce = maxAtOnce
   }
 
-  /** @param who whose requests are one after the other. @param read is begun when it is their turn */
-  async in<Result>(who: object, read: () => Promise<Result>): Promise<Result> {
+  /**
+   * @param connection whose readers are one after the other
+   * @param reader who reads one thing at a time
+   * @param read is begun when it is their turn; never, if the reader leaves before
+   */
+  async in<Result>(connection: object, reader: object, read: () => Promise<Result>): Promise<Result> {
     if (this.#running < this.#maxAtOnce) this.#running++
-    else await this.#turnOf(who)
+    else await this.#turnOf(connection, reader)
     try {
       return await read()
     } finally {
@@ -26,12 +30,18 @@ export class ReadTurns {
     }
   }
 
-  #turnOf(who: object): Promise<void> {
+  #turnOf(connection: object, reader: object): Promise<void> {
     return new Promise(resolve => {
-      const others = this.#waiting.get(who)
-      if (others === undefined) this.#waiting.set(who, [resolve])
-      else others.push(resolve)
+      const others = this.#waiting.get(connection)
+      if (others === undefined) this.#waiting.set(connection, new Map([[reader, resolve]]))
+      else others.set(reader, resolve)
     })
+  }
+
+  /** It does not wait any more: where a drive does not answer, turns do not come. */
+  leave(connection: object, reader: object): void {
+    const readers = this.#waiting.get(connection)
+    if (readers?.delete(reader) && readers.size === 0) this.#waiting.delete(connection)
   }
 
   /** The place of one that has read goes to the next. */
@@ -41,9 +51,11 @@ export class ReadTurns {
       this.#running--
       return
     }
-    const [who, begin] = first
-    this.#waiting.delete(who)
-    begin.shift()!()
-    if (begin.length > 0) this.#waiting.set(who, begin)
+    const [connection, readers] = first
+    const [reader, begin] = readers.entries().next().value!
+    this.#waiting.delete(connection)
+    readers.delete(reader)
+    if (readers.size > 0) this.#waiting.set(connection, readers)
+    begin()
   }
 }

@@ -6,8 +6,8 @@ import { ReadTurns } from '../../src/web/read-turns.ts'
 function reading(turns: ReadTurns) {
   const begun: string[] = []
   const ends: (() => void)[] = []
-  const read = (who: object, name: string) =>
-    turns.in(who, () => {
+  const read = (who: object, name: string, reader = {}) =>
+    turns.in(who, reader, () => {
       begun.push(name)
       return new Promise<string>(resolve => ends.push(() => resolve(name)))
     })
@@ -33,9 +33,26 @@ t.test('one that asks for a hundred files has two at once, and another one is ne
 
 t.test('one that fails gives its place to the next', async t => {
   const turns = new ReadTurns(1)
-  const failed = turns.in({}, () => Promise.reject(new Error('EIO')))
-  const next = turns.in({}, async () => 'read')
+  const failed = turns.in({}, {}, () => Promise.reject(new Error('EIO')))
+  const next = turns.in({}, {}, async () => 'read')
   await t.rejects(failed, { message: 'EIO' })
   t.equal(await next, 'read')
-  t.equal(await turns.in({}, async () => 'again'), 'again')
+  t.equal(await turns.in({}, {}, async () => 'again'), 'again')
+})
+
+t.test('who leaves waits no more, and the turns of the others go on', async t => {
+  const turns = new ReadTurns(1)
+  const { begun, read, end } = reading(turns)
+  const [one, other, first, second] = [{}, {}, {}, {}]
+  void read(one, 'first', first)
+  void read(one, 'left', second)
+  void read(other, 'left too', second)
+  void read(other, 'last')
+  turns.leave(one, second)
+  turns.leave(other, second)
+  turns.leave(one, first)
+  await end()
+  t.same(begun, ['first', 'last'])
+  await end()
+  t.equal(await turns.in(one, first, async () => 'free'), 'free')
 })
