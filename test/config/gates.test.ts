@@ -26,6 +26,20 @@ function problemsOf(options: unknown, folder?: string): string[] {
 
 const JWT = { issuer: 'https://a', audience: 'b' }
 
+t.test('a backend that a gate asks is of use without a route', t => {
+  const asks = (backend: string) => ({
+    backends: { ...BACKENDS, authz: { endpoints: ['127.0.0.1:2'] } },
+    gates: { a: { authorization: { backend } } },
+    require: 'a',
+    routes: [{ backend: 'main' }],
+  })
+  t.same(problemsOf(asks('authz')), [])
+  t.same(problemsOf(asks('main')), ['warning: backends.authz: no route leads to this backend'])
+  const inCode = { ...asks('main'), gates: [(next: unknown) => next], require: undefined }
+  t.same(problemsOf(inCode), [], 'a gate in code may ask any')
+  t.end()
+})
+
 t.test('what is wrong is told, with what to write', async t => {
   const rows: readonly [unknown, string[]][] = [
     [

@@ -24,14 +24,22 @@ export function checkGates(root: RawMap): Finding[] {
 }
 
 /** A gate asks a backend that there is. */
-function askedBackends({ gates, backends }: RawMap): Finding[] {
-  const known = Object.keys(mapOf(backends))
-  return Object.entries(mapOf(gates)).flatMap(([name, gate]) =>
+function askedBackends(root: RawMap): Finding[] {
+  const known = Object.keys(mapOf(root.backends))
+  return backendsOfGates(root)
+    .filter(({ name }) => !known.includes(name))
+    .map(({ name, path }) => ({
+      path,
+      message: `there is no backend ${JSON.stringify(name)}${didYouMean(name, known)}`,
+    }))
+}
+
+/** Backends that gates ask. */
+export function backendsOfGates({ gates }: RawMap): Named[] {
+  return Object.entries(mapOf(gates)).flatMap(([gate, definition]) =>
     (['authorization', 'globalRateLimit'] as const).flatMap(kind => {
-      const { backend } = mapOf(mapOf(gate)[kind])
-      if (typeof backend !== 'string' || known.includes(backend)) return []
-      const message = `there is no backend ${JSON.stringify(backend)}${didYouMean(backend, known)}`
-      return [{ path: ['gates', name, kind, 'backend'], message }]
+      const { backend } = mapOf(mapOf(definition)[kind])
+      return typeof backend === 'string' ? [{ name: backend, path: ['gates', gate, kind, 'backend'] }] : []
     }),
   )
 }

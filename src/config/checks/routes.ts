@@ -1,14 +1,16 @@
 /** Routes against backends, and against the routes before them. */
 import { didYouMean, type Finding, type Path } from '../problems.ts'
 import { isMap, listOf, mapOf, type RawMap } from '../raw.ts'
+import { backendsOfGates } from './gates.ts'
 
 export function checkRoutes(root: RawMap): Finding[] {
   const routes = listOf(root.routes)
   const known = Object.keys(mapOf(root.backends))
   const named = routes.flatMap(namesIn)
   const findings = [...named.flatMap(one => checkName(one, known)), ...checkReach(routes), ...checkFaults(root, routes)]
-  if (root.director !== undefined || routes.length === 0) return findings
-  const used = new Set(named.map(({ name }) => name))
+  // Gates in code may ask any.
+  if (root.director !== undefined || Array.isArray(root.gates) || routes.length === 0) return findings
+  const used = new Set([...named, ...backendsOfGates(root)].map(({ name }) => name))
   return [...findings, ...known.filter(name => !used.has(name)).map(unused)]
 }
 
