@@ -82,10 +82,10 @@ export class RecentFailures implements CallObserver {
   }
 
   #clientOf(peer: string): string {
-    const host = peer.slice(0, Math.max(0, peer.lastIndexOf(':')))
+    const host = hostOf(peer)
     if (host !== this.#host) {
       this.#host = host
-      this.#client = host.startsWith('[') ? prefixOf(host.slice(1, -1), CLIENT_BITS) : host
+      this.#client = clientOf(peer)
     }
     return this.#client
   }
@@ -109,6 +109,27 @@ export class RecentFailures implements CallObserver {
       .map(shown)
       .reverse()
   }
+}
+
+function hostOf(peer: string): string {
+  return peer.slice(0, Math.max(0, peer.lastIndexOf(':')))
+}
+
+function clientOf(peer: string): string {
+  const host = hostOf(peer)
+  return host.startsWith('[') ? prefixOf(host.slice(1, -1), CLIENT_BITS) : host
+}
+
+/** What several proxies have kept, the latest first: the same failure in two of them is one. */
+export function failuresTogether(all: readonly RecentFailure[]): RecentFailure[] {
+  const byKind = new Map<string, RecentFailure>()
+  for (const one of all.toSorted((a, b) => b.atMs - a.atMs)) {
+    const { peer, reason, status, path, backend, endpoint, times } = one
+    const kind = JSON.stringify([clientOf(peer), reason, status, path, backend, endpoint])
+    const latest = byKind.get(kind)
+    byKind.set(kind, latest === undefined ? one : { ...latest, times: latest.times + times })
+  }
+  return [...byKind.values()]
 }
 
 function keptOf(record: CallRecord): Kept {

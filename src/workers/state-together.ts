@@ -1,5 +1,6 @@
 /** What goes on in several workers, as that of one proxy. */
 import { type BackendState, type EndpointState, MOST_SESSIONS } from '../backend/backend-state.ts'
+import { failuresTogether } from '../observe/recent-failures.ts'
 import type { ListenerState } from '../proxy/front-state.ts'
 import type { ProxyState, StateOptions } from '../proxy/state.ts'
 import { MOST_ENDPOINTS, MOST_ON_A_PAGE } from '../proxy/state-page.ts'
@@ -41,7 +42,7 @@ export function stateTogether(states: readonly [Told, ...Told[]], options: State
   const [first] = states
   const sessions = states.flatMap(state => state.sessions)
   const calls = states.flatMap(state => state.calls).sort((a, b) => (b.ageMs ?? 0) - (a.ageMs ?? 0))
-  const failures = states.flatMap(state => state.failures).sort((a, b) => b.atMs - a.atMs)
+  const failures = failuresTogether(states.flatMap(state => state.failures))
   return {
     counts: states.map(({ counts }) => counts).reduce(sumOf),
     listeners: joined(

@@ -68,8 +68,14 @@ workers: 4`
   t.teardown(() => secure.destroy())
   t.equal(await call(secure), '0', 'TLS begins at the worker')
   t.equal(await call(secure, 'no path'), '12')
+  for (const session of sessions) await call(session, 'no path')
   const { failures } = JSON.parse(await served.page('/state'))
-  t.match(failures, [{ times: 1 }], 'workers keep failures for the admin address')
+  t.match(
+    failures,
+    [{ times: 8 }, { times: 1 }],
+    'the same failure is one, whichever worker had it; of another client not',
+  )
+  t.equal(failures.length, 2)
   secure.destroy()
   const pids = await pidsOf(served)
   // Ctrl-C in a terminal goes to all of them.
@@ -79,13 +85,13 @@ workers: 4`
   t.match(await served.proxy.exit, { code: 0, stderr: '' })
   await ended(...pids)
   const records = served.lines().filter(({ msg }) => msg === 'call')
-  t.equal(records.length, 27, 'whole lines of the log')
+  t.equal(records.length, 35, 'whole lines of the log')
   t.same(new Set(records.map(({ worker }) => worker)), new Set([1, 2, 3, 4]), 'that say whose they are')
   t.equal(gets.requests.length, 1, 'the primary sends metrics, once')
   const lines = [...linesIn(gets.requests[0]!.body)]
   const sum = (name: string) => lines.reduce((sum, [line, value]) => sum + (line.startsWith(name) ? value : 0), 0)
-  t.equal(sum('grpc_verbatim_calls_ended_total{'), 27, 'of all workers, with what they counted last')
-  t.equal(sum('grpc_verbatim_call_duration_seconds_count{'), 27)
+  t.equal(sum('grpc_verbatim_calls_ended_total{'), 35, 'of all workers, with what they counted last')
+  t.equal(sum('grpc_verbatim_call_duration_seconds_count{'), 35)
   t.match(lines.map(([line]) => line).join(), /process_cpu_seconds_total\{worker="4"\}/)
 })
 
