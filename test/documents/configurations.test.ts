@@ -9,8 +9,8 @@ const ROOT = path.join(import.meta.dirname, '../..')
 const GUIDES = readdirSync(path.join(ROOT, 'docs')).filter(name => name.endsWith('.md'))
 const PAGES = ['README.md', ...GUIDES.map(name => `docs/${name}`)]
 
-/** Files of certificates are not there. */
-const NO_FILE = /^cannot (read .*|be read): no such file$/
+/** Files of certificates and folders of pages are not there. */
+const NO_FILE = /^(cannot (read .*|be read)|the folder .* cannot be used): no such file$/
 
 function problemsOf(yaml: string): string[] {
   try {
