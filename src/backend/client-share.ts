@@ -6,7 +6,8 @@ import type { Clock } from '../transport/clock.ts'
 import type { DialAddress } from '../transport/transport.ts'
 import { hasFew, hasPlace } from './breaker.ts'
 import type { Lease } from './lease.ts'
-import { BackendMeasures, type RetryDenial, type RetryReason } from './measures.ts'
+import { BackendMeasures, type HedgeOutcome, type RetryDenial, type RetryReason } from './measures.ts'
+import { MethodLatencies } from './method-latency.ts'
 import { type BudgetSettings, type RetryBudget, RetryBudgets } from './retry-budget.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
@@ -93,6 +94,8 @@ export class SharedStreams {
   /** A call was told that no more may have a stream. It waits until one ends. */
   held = false
   readonly measures = new BackendMeasures()
+  /** Of methods whose policy asks for it. */
+  readonly latencies = new MethodLatencies()
   /** Undefined: no policy has tried anything again. */
   budgets: RetryBudgets | undefined
 
@@ -186,6 +189,10 @@ export class ClientShare {
     return this.#all.budgets.of(settings)
   }
 
+  get latencies(): MethodLatencies {
+    return this.#all.latencies
+  }
+
   endRetry(): void {
     this.#retries--
     // A backend that is being retired waits for this.
@@ -209,7 +216,8 @@ export class ClientShare {
     return true
   }
 
-  endHedge(): void {
+  endHedge(outcome: HedgeOutcome): void {
+    this.#all.measures.hedged(outcome)
     this.#all.hedges--
     this.#hedges--
     this.endRetry()

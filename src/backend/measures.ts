@@ -20,6 +20,13 @@ export type PolicyRetryReason = 'status' | 'broken' | 'attempt-timeout' | 'unrea
  */
 export type RetryDenial = 'pushback' | 'attempts' | 'request-too-large' | 'budget' | 'deadline' | 'hedges-in-flight'
 
+/**
+ * What became of an attempt beside those that a call had: its answer went to the client; that of another did; it failed, and
+ * another was left; nobody waited any more, as the client left or the time was over; or it was not sent, as there was no room
+ * for it or its call was answered before.
+ */
+export type HedgeOutcome = 'answered' | 'too-late' | 'failed' | 'given-up' | 'unsent'
+
 type EndpointLog = (event: EndpointEvent, endpoint: string, detail: string) => void
 
 interface Logging {
@@ -40,6 +47,7 @@ export class BackendMeasures {
   refusedByBreaker = 0
   /** By a retry policy. */
   readonly endedRetries = new Map<RetryDenial, number>()
+  readonly hedges = new Map<HedgeOutcome, number>()
 
   /** What a backend is given, with which everything is counted here before the log is told. */
   within({ log }: Logging): Required<Logging> & { readonly measures: BackendMeasures } {
@@ -53,6 +61,10 @@ export class BackendMeasures {
 
   retried(reason: RetryReason): void {
     add(this.retries, reason)
+  }
+
+  hedged(outcome: HedgeOutcome): void {
+    add(this.hedges, outcome)
   }
 
   notRetried(why: RetryDenial): void {

@@ -2,7 +2,7 @@
 import type { Lease, Unavailable, Waiter } from '../backend/backend.ts'
 import { SHEDDABLE } from '../backend/call-priority.ts'
 import type { ClientShare, Ticket } from '../backend/client-share.ts'
-import type { RetryReason } from '../backend/measures.ts'
+import type { HedgeOutcome, RetryReason } from '../backend/measures.ts'
 import type { RetryBudget } from '../backend/retry-budget.ts'
 import type { DialAddress, HeaderBlock, Stream, StreamEnd } from '../transport/transport.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
@@ -27,11 +27,9 @@ export interface Left {
 /** What a runner tells its hedge. */
 interface RunnerOwner {
   readonly tried: readonly DialAddress[]
-  isWinner(runner: Runner): boolean
   onLease(runner: Runner, lease: Lease): void
   onUnavailable(runner: Runner, why: Unavailable, detail: string): void
   onResponseHeaders(runner: Runner, block: HeaderBlock, endStream: boolean): void
-  onRequestWritable(runner: Runner): void
   onAttemptClosed(runner: Runner, end: StreamEnd): void
 }
 
@@ -43,8 +41,8 @@ export class Runner implements Waiter, AttemptOwner {
   readonly priority: number
   /** How many began before it. */
   readonly number: number
-  /** `over`: it has no part in the call any more. */
-  state: 'begun' | 'waiting' | 'open' | 'over' = 'begun'
+  /** `answers`: the call is committed to it. `over`: it has no part in the call any more. */
+  state: 'begun' | 'waiting' | 'open' | 'answers' | 'over' = 'begun'
   attempt: Attempt | undefined
   /** What the request goes to: that of the attempt, perhaps with a copy. */
   stream: Stream | undefined
@@ -90,8 +88,8 @@ export class Runner implements Waiter, AttemptOwner {
     return true
   }
 
-  giveBack(): void {
-    if (this.#holds === 'hedge') this.share.endHedge()
+  giveBack(outcome: HedgeOutcome): void {
+    if (this.#holds === 'hedge') this.share.endHedge(outcome)
     else if (this.#holds === 'retry') this.share.endRetry()
     this.#holds = 'nothing'
   }
@@ -127,15 +125,15 @@ export class Runner implements Waiter, AttemptOwner {
   }
 
   get responseWaitingBytes(): number {
-    return this.#hedge.isWinner(this) ? this.#call.responseWaitingBytes : 0
+    return this.state === 'answers' ? this.#call.responseWaitingBytes : 0
   }
 
   onResponseOverdue(): void {
-    if (this.#hedge.isWinner(this)) this.#call.onResponseOverdue()
+    if (this.state === 'answers') this.#call.onResponseOverdue()
   }
 
   onRequestWritable(): void {
-    this.#hedge.onRequestWritable(this)
+    this.#call.onRequestWritable()
   }
 
   onAttemptClosed(end: StreamEnd): void {

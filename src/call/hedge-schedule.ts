@@ -35,6 +35,9 @@ export class HedgeSchedule {
   /** With the first. */
   #begun = 1
   #frozen = false
+  /** When the first attempt was sent, or more of the request after it: since then the backend is waited for. */
+  #movedMs = 0
+  #measured = false
 
   constructor(
     rules: HedgeRules,
@@ -54,17 +57,39 @@ export class HedgeSchedule {
     return this.#call.share.budgetOf(this.#rules.budget)
   }
 
-  /**
-   * The attempts that have begun are sent. The next one begins after the delay. That counts from when all of the request had
-   * come and the last attempt began: a backend that waits for its client is not slow.
-   */
+  /** The attempts that have begun are sent. The next one begins after the delay. */
   sent(): void {
-    const { delayMs, maxAttempts } = this.#rules
-    if (!this.#request.ended || this.#timer.armed) return
-    while (!this.#frozen && this.#begun < maxAttempts) {
+    if (this.#movedMs === 0) this.#movedMs = this.#context.clock.now()
+    if (this.#timer.armed) return
+    while (!this.#frozen && this.#begun < this.#rules.maxAttempts) {
+      const delayMs = this.#delayMs
       if (delayMs > 0) return this.#arm(delayMs)
       this.#begin('hedged')
     }
+  }
+
+  /** More of the request has come. A backend that waits for its client is not slow. */
+  moved(): void {
+    this.#movedMs = this.#context.clock.now()
+  }
+
+  get #delayMs(): number {
+    const { delayMs, percentile } = this.#rules
+    if (percentile === undefined) return delayMs
+    const known = this.#call.share.latencies.of(this.#request.head.path)
+    return Math.min(delayMs, known?.percentileMs(percentile, this.#context.clock.now()) ?? delayMs)
+  }
+
+  /**
+   * The first attempt has begun to answer, or nobody waits for it any more: then it would have taken longer still.
+   * @param answered the call has an answer; without one it counts only if it took longer than usual
+   */
+  measured(answered: boolean): void {
+    if (this.#rules.percentile === undefined || this.#measured) return
+    this.#measured = true
+    const nowMs = this.#context.clock.now()
+    const ms = nowMs - this.#movedMs
+    if (answered || ms > this.#delayMs) this.#call.share.latencies.add(this.#request.head.path, ms, nowMs)
   }
 
   /**
@@ -116,8 +141,10 @@ export class HedgeSchedule {
   #onTime(): void {
     const send = this.#send
     this.#send = undefined
-    if (send === undefined) this.#begin('hedged')
-    else send()
+    if (send !== undefined) return send()
+    const leftMs = this.#movedMs + this.#delayMs - this.#context.clock.now()
+    if (leftMs > 0) this.#arm(leftMs)
+    else this.#begin('hedged')
   }
 
   /** @param afterMs undefined: at once */

@@ -5,8 +5,10 @@ import type { CallRequest } from './request.ts'
 
 /** What the stream tells its hedge. */
 interface FanOwner {
-  /** All that was to be sent so far is sent. */
+  /** All that has come is sent. */
   sent(): void
+  /** More of the request has come. */
+  moved(): void
   /** More of the request is there than is kept. */
   commitToFurthest(): void
 }
@@ -16,6 +18,8 @@ export class FannedStream implements Stream {
   readonly #request: CallRequest
   /** Once the call is committed there is one. */
   readonly streams: Stream[] = []
+  /** Of what came before there was an attempt, what the first one has not been given yet. */
+  #keptBytes = 0
 
   constructor(hedge: FanOwner, request: CallRequest) {
     this.#hedge = hedge
@@ -27,25 +31,34 @@ export class FannedStream implements Stream {
     if (at !== -1) this.streams.splice(at, 1)
   }
 
-  /** Only of the first attempt: the others get their own. */
+  /** With what has come of its data it goes to the first attempt: the others get their own. */
   sendHeaders(block: HeaderBlock, endStream: boolean, more?: HeaderBlock): void {
+    this.#keptBytes = this.#request.bytes
     this.streams[0]!.sendHeaders(block, endStream, more)
-    if (endStream) this.#hedge.sent()
+    if (this.#keptBytes === 0) this.#hedge.sent()
+  }
+
+  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+    if (this.#keptBytes === 0) return this.#sendToAll(bytes, start, end, endStream)
+    const writable = this.streams[0]!.sendData(bytes, start, end, endStream)
+    this.#keptBytes -= end - start
+    if (this.#keptBytes === 0) this.#hedge.sent()
+    return writable
   }
 
   /**
    * The client may go on as soon as one attempt takes more: one that hangs must not hold back the others. What it has not
    * taken is bounded by what is kept of a request, and counted as memory of the call.
    */
-  sendData(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
+  #sendToAll(bytes: Buffer, start: number, end: number, endStream: boolean): boolean {
     if (!this.#request.kept) this.#hedge.commitToFurthest()
+    this.#hedge.moved()
     let slow = 0
     for (const stream of this.streams) if (!stream.sendData(bytes, start, end, endStream)) slow++
     const writable = slow < this.streams.length
     // Where none takes more, the bytes of one of them have the window of the client as their bound.
     const copies = writable ? slow : slow - 1
     if (copies > 0) this.#request.charge(copies * (end - start))
-    if (endStream) this.#hedge.sent()
     return writable
   }
 

@@ -8,7 +8,7 @@
  * of it and have a status that is not fatal. A request that grows beyond what is kept commits it, too.
  */
 import type { Backend, Lease, Unavailable } from '../backend/backend.ts'
-import type { RetryReason } from '../backend/measures.ts'
+import type { HedgeOutcome, RetryReason } from '../backend/measures.ts'
 import { Status, statusOfAnswer } from '../grpc/status.ts'
 import type { HedgeRules } from '../routing/hedge-policy.ts'
 import type { DialAddress, HeaderBlock, StreamEnd } from '../transport/transport.ts'
@@ -80,13 +80,14 @@ export class Hedge {
 
   abandon(code: ErrorCode, failure?: Failure): void {
     if (this.#winner !== undefined) return this.#winner.attempt!.abandon(code, failure)
+    if (this.#runners[0]!.state === 'open') this.#schedule.measured(false)
     const late = failure?.status === Status.DEADLINE_EXCEEDED && this.#request.ended
     for (const runner of this.#runners) {
       if (runner.state !== 'open') continue
       // The first would have been there in any case.
       if (late && runner.number > 0) this.#schedule.budget.failed()
       runner.attempt!.abandon(code, failure)
-      this.#leave(runner)
+      this.#leave(runner, 'given-up')
     }
   }
 
@@ -109,8 +110,8 @@ export class Hedge {
   end(): void {
     this.#schedule.freeze()
     for (const runner of this.#runners) {
-      if (runner.state !== 'open') this.#cancel(runner)
-      runner.giveBack()
+      if (runner.state === 'open') runner.giveBack('given-up')
+      else this.#cancel(runner)
     }
   }
 
@@ -121,6 +122,10 @@ export class Hedge {
     if (this.#winner !== undefined) return
     const furthest = furthestOf(this.#runners)
     if (furthest !== undefined) this.#commit(furthest)
+  }
+
+  moved(): void {
+    this.#schedule.moved()
   }
 
   /** What has come of the request is sent. */
@@ -165,7 +170,7 @@ export class Hedge {
 
   /** It was not sent. @param say how the call ends if that was its last chance, and no backend has said more */
   #lost(runner: Runner, say?: () => void): void {
-    this.#leave(runner)
+    this.#leave(runner, 'unsent')
     if (this.#goesOn()) return
     if (this.#left !== undefined) this.#tell(this.#left)
     else say?.()
@@ -174,6 +179,8 @@ export class Hedge {
   onResponseHeaders(runner: Runner, block: HeaderBlock, endStream: boolean): void {
     if (this.#winner === undefined) {
       if (endStream && this.#failed(runner, statusOfAnswer(block), 'status', { by: runner, answer: block })) return
+      // Refusals are quick, and say nothing of how long answers take.
+      if (!endStream && this.#runners[0]!.state === 'open') this.#schedule.measured(true)
       this.#commit(runner)
     }
     this.#call.onResponseHeaders(block, endStream)
@@ -188,14 +195,6 @@ export class Hedge {
       this.#commit(runner)
     }
     this.#call.onAttemptClosed(end)
-  }
-
-  onRequestWritable(runner: Runner): void {
-    if (this.#winner === undefined || this.#winner === runner) this.#call.onRequestWritable()
-  }
-
-  isWinner(runner: Runner): boolean {
-    return this.#winner === runner
   }
 
   /** The backend did not process it: it is the same attempt once more, which counts nowhere (A6, "Transparent Retries"). */
@@ -221,7 +220,7 @@ export class Hedge {
     this.#left = left
     this.#told(runner, status, left.end === undefined ? '' : ofUpstream(left.end).token)
     runner.attempt!.replaced(this.#request.ended, this.#context)
-    this.#leave(runner)
+    this.#leave(runner, 'failed')
     return true
   }
 
@@ -260,10 +259,11 @@ export class Hedge {
       if (runner.state === 'open') {
         this.#told(runner, HEDGED.status, HEDGED.token, 'proxy')
         runner.attempt!.abandon(ErrorCode.CANCEL, HEDGED)
-        this.#leave(runner)
+        this.#leave(runner, 'too-late')
       } else this.#cancel(runner)
     }
-    winner.giveBack()
+    winner.state = 'answers'
+    winner.giveBack('answered')
     this.#lease = winner.attempt!.lease
     this.#answeredBy(winner)
   }
@@ -287,13 +287,13 @@ export class Hedge {
   /** It is not sent. */
   #cancel(runner: Runner): void {
     if (runner.state === 'waiting') this.#backend.cancel(runner)
-    this.#leave(runner)
+    this.#leave(runner, 'unsent')
   }
 
   /** It has no part in the call any more. */
-  #leave(runner: Runner): void {
+  #leave(runner: Runner, outcome: HedgeOutcome): void {
     if (runner.state === 'open') this.stream.remove(runner.stream!)
     runner.state = 'over'
-    runner.giveBack()
+    runner.giveBack(outcome)
   }
 }

@@ -156,6 +156,11 @@ function countedFamilies(each: Each, by: By): Family[] {
       by('why', ({ measures }) => measures.endedRetries),
     ),
     counted(
+      'hedges',
+      'Further attempts of hedged calls by outcome: the answer went to the client (answered), another did (too-late), it failed and another was left (failed), the client left or the time was over (given-up), it was not sent (unsent).',
+      by('outcome', ({ measures }) => measures.hedges),
+    ),
+    counted(
       'connects',
       'Sessions that became ready.',
       each(({ totals }) => totals.connects),

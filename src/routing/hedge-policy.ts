@@ -8,6 +8,8 @@ export interface HedgePolicy {
   readonly maxAttempts?: number | undefined
   /** From one attempt to the next, while none is answered. 0: all at once. */
   readonly delayMs?: number | undefined
+  /** Less than `delayMs`: so many of 100 calls of the method were answered before. */
+  readonly percentile?: number | undefined
   /** An answer with such a status alone leaves the others their chance, and the next attempt begins at once. */
   readonly nonFatalCodes?: readonly StatusName[] | undefined
   readonly budget?: AttemptBudget | undefined
@@ -22,13 +24,16 @@ export const HEDGE_DEFAULTS = { maxAttempts: 2, nonFatalCodes: ['UNAVAILABLE'] a
 export class HedgeRules {
   readonly maxAttempts: number
   readonly delayMs: number
+  readonly percentile: number | undefined
   readonly nonFatal: StatusSet
   readonly budget: { readonly maxTokens: number; readonly tokenRatio: number }
 
   /** @throws TypeError for a value that is not allowed */
-  constructor({ maxAttempts, delayMs, nonFatalCodes, budget }: HedgePolicy) {
+  constructor({ maxAttempts, delayMs, percentile, nonFatalCodes, budget }: HedgePolicy) {
     this.maxAttempts = checkedNumber('maxAttempts', maxAttempts ?? HEDGE_DEFAULTS.maxAttempts, 2, MAX_ATTEMPTS)
     this.delayMs = checkedNumber('delayMs', delayMs, 0, MAX_MS)
+    this.percentile = percentile === undefined ? undefined : checkedNumber('percentile', percentile, 50, 99.9)
+    if (percentile !== undefined && delayMs === 0) throw new TypeError('a percentile goes not together with delayMs: 0')
     this.nonFatal = new StatusSet(nonFatalCodes ?? HEDGE_DEFAULTS.nonFatalCodes)
     this.budget = budgetOf(budget)
   }

@@ -3,68 +3,9 @@ import t from 'tap'
 import type { HedgePolicy } from '../../src/routing/hedge-policy.ts'
 import { definePolicy } from '../../src/routing/policy.ts'
 import type { FakeStream } from '../support/fake-transport.ts'
+import { answers, DELAY_MS, delay, fails, headed, hedging, held, misuse, settle, tokens } from './hedge-rig.ts'
 import { failed, previous, TICKS_MS, UNAVAILABLE } from './policy-retry-rig.ts'
-import {
-  CallRig,
-  CLIENT_CANCELS,
-  lost,
-  NOTHING_LEFT,
-  ownAnswer,
-  RESPONSE,
-  type RigOptions,
-  request,
-  resetByPeer,
-  TRAILERS,
-} from './rig.ts'
-
-const DELAY_MS = 100
-const BUDGET = { maxTokens: 100, tokenRatio: 0.1 }
-
-function hedging(hedge: HedgePolicy = {}, options: RigOptions & { timeoutMs?: number } = {}): CallRig {
-  const { timeoutMs, ...rest } = options
-  const policy = definePolicy({ timeoutMs, hedge: { delayMs: DELAY_MS, ...hedge } })
-  return new CallRig({ director: () => ({ backend: 'main', policy }), ...rest })
-}
-
-/** The delay passes, and what the wheel of timers adds to it. */
-function delay(rig: CallRig, ms = DELAY_MS): void {
-  rig.clock.advance(ms + TICKS_MS)
-}
-
-function answers(up: FakeStream): void {
-  up.headers(RESPONSE)
-  up.trailers(TRAILERS)
-  up.settle()
-}
-
-function fails(up: FakeStream, more: Readonly<Record<string, string>> = {}, status = 14): void {
-  up.headers(failed(status, more), true)
-  up.settle()
-}
-
-function headed(up: FakeStream, then: () => void): void {
-  up.headers(RESPONSE)
-  then()
-}
-
-function settle(rig: CallRig, down: FakeStream): void {
-  down.settle()
-  for (const up of rig.ups) up.settle()
-}
-
-function tokens(rig: CallRig, budget = BUDGET): number {
-  return rig.backend.shared.budgets!.of(budget).tokens
-}
-
-/** What a call leaves at its backend. */
-function held(rig: CallRig): number[] {
-  const { retries, hedges } = rig.backend.shared
-  return [retries, hedges]
-}
-
-function misuse(rig: CallRig): string[] {
-  return rig.ups.flatMap(up => up.misuse)
-}
+import { lost, NOTHING_LEFT, ownAnswer, RESPONSE, request, resetByPeer, TRAILERS } from './rig.ts'
 
 t.test('no answer within the delay: the same request once more, and the first answer is the answer', async t => {
   for (const wins of [0, 1]) {
@@ -136,17 +77,25 @@ t.test('delay 0: all at once; all answer at once', async t => {
   t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
 })
 
-t.test('a backend that waits for its client is not slow: the delay counts from the end of the request', async t => {
+t.test('a backend that waits for its client is not slow: the delay counts from the last data that came', async t => {
   const rig = hedging()
   const { down } = rig.open()
-  down.data('some')
-  rig.clock.advance(50 * DELAY_MS)
+  for (let i = 0; i < 20; i++) {
+    down.data('.')
+    rig.clock.advance(DELAY_MS / 2)
+  }
   t.equal(rig.ups.length, 1)
-  down.data('', true)
-  rig.clock.advance(DELAY_MS - TICKS_MS)
-  t.equal(rig.ups.length, 1)
-  delay(rig)
+  delay(rig, DELAY_MS / 2)
   t.equal(rig.ups.length, 2)
+  down.data('and more', true)
+  t.same(
+    rig.ups.map(up => [up.body, up.endSent]),
+    [0, 1].map(() => [`${'.'.repeat(20)}and more`, true]),
+    'what comes goes to both',
+  )
+  answers(rig.ups[1]!)
+  settle(rig, down)
+  t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
 })
 
 t.test('a status that is not fatal: the next at once, and then after the delay again', async t => {
@@ -285,104 +234,6 @@ t.test('pushback: the next after that time, and then after the delay again', asy
   }
 })
 
-t.test('while pushback has it wait: what the client sends is kept, and its window stays closed', async t => {
-  const rig = hedging()
-  const { down } = rig.open()
-  down.data('one ')
-  fails(rig.up, { 'grpc-retry-pushback-ms': '50' })
-  const { released } = down
-  down.data('two', true)
-  t.equal(down.released, released)
-  t.equal(rig.backend.shared.retries, 1, 'a backend that is being retired waits for it')
-  delay(rig, 50)
-  t.same([rig.up.body, rig.up.endSent, down.released], ['one two', true, 7])
-})
-
-t.test('the budget: failures take tokens, and at half of them no attempt is added', async t => {
-  const budget = { maxTokens: 4, tokenRatio: 0.5 }
-  const rig = hedging({ budget })
-  for (let i = 0; i < 2; i++) {
-    const { down } = rig.open(request(), true)
-    fails(rig.up)
-    answers(rig.up)
-    down.settle()
-  }
-  t.equal(tokens(rig, budget), 3)
-  const failing = rig.open(request(), true)
-  const count = rig.ups.length
-  fails(rig.up)
-  t.equal(rig.ups.length, count, 'two are left: it is not tried again')
-  t.equal(failing.down.sent.length, 1)
-  rig.open(request(), true)
-  delay(rig)
-  t.equal(rig.ups.length, count + 1, 'the first attempt is always made')
-  t.same([...rig.backend.shared.measures.endedRetries], [['budget', 2]])
-})
-
-t.test('all hang: few are in flight, what ends at the deadline counts as failed, and then there are none', async t => {
-  const budget = { maxTokens: 20, tokenRatio: 0.1 }
-  const rig = hedging({ budget }, { timeoutMs: 1_000, silent: true })
-  const round = (): number => {
-    const before = rig.ups.length
-    const calls = Array.from({ length: 20 }, () => rig.open(request(), true))
-    delay(rig)
-    const hedges = rig.ups.length - before - calls.length
-    t.same(held(rig), [hedges, hedges])
-    rig.clock.advance(1_000)
-    for (const { down } of calls) settle(rig, down)
-    return hedges
-  }
-  t.equal(round(), 8, 'as many as may fail are ten, and some of them are for other clients')
-  t.equal(tokens(rig, budget), 12)
-  t.equal(round(), 8)
-  t.equal(round(), 0)
-  t.equal(rig.context.live.size, 0)
-})
-
-t.test('calls whose client leaves take nothing of what all clients may have', async t => {
-  const rig = hedging({ budget: { maxTokens: 4, tokenRatio: 0.1 } })
-  for (let i = 0; i < 10; i++) {
-    const { down } = rig.open(request(), true)
-    delay(rig)
-    t.equal(rig.ups.length, 2 * (i + 1))
-    down.close(CLIENT_CANCELS)
-    t.same(
-      rig.ups.slice(-2).map(up => up.resetWith),
-      [8, 8],
-    )
-    settle(rig, down)
-  }
-  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
-})
-
-t.test('the breaker: only so many calls are sent again at a time', async t => {
-  const rig = hedging({ maxAttempts: 3 }, { breaker: { maxRetries: 1 } })
-  const calls = [rig.open(request(), true), rig.open(request(), true)]
-  delay(rig)
-  t.equal(rig.ups.length, 3)
-  t.equal(rig.backend.shared.measures.deniedRetries, 1)
-  answers(rig.ups[0]!)
-  answers(rig.ups[1]!)
-  for (const { down } of calls) settle(rig, down)
-  t.same(held(rig), [0, 0])
-})
-
-t.test('more of the request than is kept: it goes on with the attempt that has most of it', async t => {
-  const rig = hedging({ maxAttempts: 3, delayMs: 0, nonFatalCodes: ['UNAVAILABLE'] }, { replayBytes: 10 })
-  const { down } = rig.open()
-  down.data('12345')
-  t.equal(rig.ups.length, 1)
-  fails(rig.ups[0]!)
-  fails(rig.ups[1]!)
-  t.equal(rig.ups.length, 3)
-  down.data('6789012345', true)
-  t.same([rig.up.body, rig.up.endSent, down.released], ['123456789012345', true, 15])
-  fails(rig.up)
-  t.equal(down.sent.length, 1, 'it is not tried again')
-  settle(rig, down)
-  t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
-})
-
 t.test('transparent retry comes first, and does not count', async t => {
   const rig = hedging()
   const { down } = rig.open(request(), true)
@@ -401,84 +252,6 @@ t.test('transparent retry comes first, and does not count', async t => {
   t.equal(down.resetWith, 7, 'the client may try again itself')
   settle(rig, down)
   t.same([rig.left, held(rig), misuse(rig)], [NOTHING_LEFT, [0, 0], []])
-})
-
-t.test('whatever ends the call ends all of its attempts', async t => {
-  const ends: [string, (rig: CallRig, down: FakeStream) => void][] = [
-    ['the client leaves', (_, down) => down.close(CLIENT_CANCELS)],
-    ['its connection is lost', (_, down) => down.close(lost())],
-    ['the grace of a drain is over', rig => rig.context.live.abortAll()],
-    ['its time is over', rig => rig.clock.advance(5_000)],
-  ]
-  for (const [what, end] of ends) {
-    for (const attempts of [1, 2, 3]) {
-      const rig = hedging({ maxAttempts: 4 }, { timeoutMs: 3_000 })
-      const { down } = rig.open(request(), true)
-      for (let i = 1; i < attempts; i++) delay(rig)
-      t.equal(rig.ups.length, attempts)
-      end(rig, down)
-      t.ok(
-        rig.ups.slice(0, attempts).every(up => up.resetWith === 8),
-        what,
-      )
-      settle(rig, down)
-      t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]], what)
-    }
-  }
-})
-
-t.test('an attempt without room waits, and goes with its call', async t => {
-  for (const answered of [true, false]) {
-    const rig = hedging()
-    rig.session.settings(1)
-    const { down } = rig.open(request(), true)
-    delay(rig)
-    t.same([rig.ups.length, rig.backend.waiting], [1, 1])
-    if (answered) answers(rig.up)
-    else down.close(CLIENT_CANCELS)
-    t.equal(rig.backend.waiting, 0)
-    settle(rig, down)
-    t.same([rig.left, held(rig), rig.ups.length], [NOTHING_LEFT, [0, 0], 1])
-  }
-})
-
-t.test('an attempt that finds no place in the queue is none, and the call goes on with the others', async t => {
-  const rig = hedging({}, { queue: { maxCalls: 0, timeoutMs: 1_000 } })
-  rig.session.settings(1)
-  const { down } = rig.open(request(), true)
-  delay(rig)
-  t.same([rig.ups.length, down.sent], [1, []])
-  answers(rig.up)
-  settle(rig, down)
-  t.match(rig.record, { status: 0, retries: 0 })
-  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
-})
-
-t.test('the last failure is the answer where the next attempt finds no session', async t => {
-  const rig = hedging({}, { queue: { maxCalls: 10, timeoutMs: 1_000 } })
-  const { down } = rig.open()
-  down.data('some')
-  rig.session.settings(0)
-  const answer = failed(14, { 'grpc-message': 'said by the backend' })
-  rig.up.headers(answer, true)
-  t.same(down.sent, [])
-  rig.clock.advance(1_100)
-  t.same(down.sent, [
-    { kind: 'headers', block: answer, endStream: true },
-    { kind: 'reset', code: 0 },
-  ])
-  settle(rig, down)
-  t.match(rig.record, { status: 14, endedBy: 'backend', message: 'said by the backend' })
-  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
-})
-
-t.test('one that takes nothing of the request does not hold back the others', async t => {
-  const rig = hedging({ nonFatalCodes: ['UNAVAILABLE'], delayMs: 0, maxAttempts: 3 })
-  const { down } = rig.open()
-  fails(rig.ups[0]!)
-  rig.session.writable = false
-  down.data('never taken')
-  t.equal(down.released, 11, 'the second takes it')
 })
 
 t.test('policies that are none', async t => {

@@ -117,18 +117,60 @@ export function hedging(t: Test, pairing: Pairing): void {
     await goesOn(t, here)
   })
 
-  t.test('two attempts are open while the request comes: both get all of it', async t => {
-    const here = await hedged(t, pairing, { delayMs: NEVER_MS, maxAttempts: 4 })
-    const first = await open(here, { extra: [['x-a', '1']] })
-    first.client.data(first.id, 'one ')
-    fails(first, [['grpc-retry-pushback-ms', '0']])
+  t.test(
+    'two attempts are open while the request comes: both get all of it, also frames that are forwarded in place',
+    async t => {
+      const here = await hedged(t, pairing, {}, { limits: { replayBytes: 1_000_000 } })
+      const first = await open(here)
+      const second = await arrived(here, first.id)
+      const body = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251))
+      for (let at = 0; at < body.length; at += 10_000) {
+        const endStream = at + 10_000 === body.length
+        first.client.data(first.id, body.subarray(at, at + 10_000), { endStream })
+        if (at === 50_000) await first.backend.received(first.backendId, 60_000)
+      }
+      for (const { backend, backendId } of [first, second]) {
+        await backend.ended(backendId)
+        t.ok(backend.body(backendId).equals(body))
+      }
+      answer(second)
+      await answered(t, second)
+      t.match(await reset(first), { code: Code.CANCEL })
+      await goesOn(t, here)
+    },
+  )
+
+  t.test('with a copy at a second backend: that gets the request once', async t => {
+    const mirror = await RawServer.listen(t)
+    const backend = await RawServer.listen(t)
+    const { port } = await running(t, pairing, {
+      backends: {
+        main: { endpoints: [backend.url], transport: pairing.upstream },
+        next: { endpoints: [mirror.url], transport: pairing.upstream },
+      },
+      routes: [{ backend: 'main', hedge: { delayMs: 0, maxAttempts: 3 }, mirror: { backend: 'next' } }],
+    })
+    const client = await RawClient.connect(t, port)
+    const here = { backend, client } as Rig
+    const first = await open(here)
     const second = await arrived(here, first.id)
-    second.client.data(first.id, 'two ', { endStream: true })
-    await second.backend.ended(second.backendId)
-    t.equal(second.backend.body(second.backendId).toString(), 'one two ')
-    answer(second)
-    await answered(t, second)
-    await goesOn(t, here)
+    client.data(first.id, 'one ')
+    await second.backend.received(second.backendId, 4)
+    fails(first)
+    const third = await arrived(here, first.id)
+    client.data(first.id, 'two', { endStream: true })
+    for (const one of [second, third]) {
+      await one.backend.ended(one.backendId)
+      t.equal(one.backend.body(one.backendId).toString(), 'one two')
+    }
+    const copy = await mirror.request()
+    await copy.connection.ended(copy.streamId)
+    t.equal(copy.connection.body(copy.streamId).toString(), 'one two')
+    answer(third)
+    answer({ backend: copy.connection, backendId: copy.streamId })
+    await answered(t, third)
+    await client.roundTrip()
+    t.equal(mirror.requests.length, 1)
   })
 
   t.test('a fatal status: it goes to the client, and the other is reset', async t => {

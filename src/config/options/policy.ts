@@ -40,6 +40,8 @@ export interface HedgeOptions {
   readonly maxAttempts?: number
   /** Wait before each further attempt while none is answered; 0: all at once (milliseconds). */
   readonly delayMs: number
+  /** Wait less than `delayMs`: until so many of 100 calls of the method were answered, as they were lately. */
+  readonly percentile?: number
   /** The statuses that do not end the call, where no other part of a response came before. */
   readonly nonFatalCodes?: readonly Exclude<StatusName, 'OK'>[]
   /** How many attempts a backend gets beyond the first ones of calls. */

@@ -57,8 +57,15 @@ export const hedge = strict({
     .min(0)
     .max(MAX_TIMER_MS)
     .meta({ description: 'Wait before each further attempt while none is answered; 0: all at once (milliseconds)' }),
+  percentile: z.number().min(50).max(99.9).optional().meta({
+    description:
+      'Wait less than `delayMs`: until so many of 100 calls of the method were answered, as they were lately',
+  }),
   nonFatalCodes: statuses('The statuses that do not end the call, where no other part of a response came before'),
   budget,
+}).superRefine(({ delayMs, percentile }, context) => {
+  if (percentile === undefined || delayMs > 0) return
+  context.addIssue({ code: 'custom', path: ['percentile'], message: 'makes a delay shorter: give delayMs more than 0' })
 })
 
 export const retry = strict({
