@@ -1,12 +1,16 @@
 /** Real clients of gRPC-Web in a real browser: @connectrpc/connect-web and grpc-web in Chromium, where that is there. */
+import { join } from 'node:path'
 import t from 'tap'
 import { certificates } from '../support/certs.ts'
 import { chromiumPath, IN_CONTAINER } from '../support/chromium.ts'
+import { idle } from '../support/until.ts'
 import { EXPECTED } from './page/messages.ts'
 import { descriptors, servePages } from './pages.ts'
 import { scene } from './scene.ts'
 
 const TYPES = descriptors()
+/** Its page calls the test service by hand. */
+const EXAMPLE = join(import.meta.dirname, '../../examples/web/public')
 /** In binary grpc-web has no streams. */
 const WITHOUT_STREAMS = { stream: null, brokenStream: null, cancelled: null }
 
@@ -45,6 +49,21 @@ t.test('in a browser', { skip: browser === undefined && 'no Chromium on this mac
       const slow = `readSlowly('${url}', types, { count: 100, payloadSize: 100_000 }, async () => {})`
       t.equal(await run(slow), 100, 'a long stream')
       await page.close()
+    })
+  }
+
+  for (const tls of [undefined, await certificates()]) {
+    await t.test(`a page that the proxy serves itself, ${tls === undefined ? 'HTTP/1.1' : 'HTTP/2'}`, async t => {
+      const { url, proxy } = await scene(t, { static: EXAMPLE }, tls)
+      const page = await launched.newPage({ ignoreHTTPSErrors: true })
+      const out = 'document.querySelector("#out").textContent'
+      for (const visit of [() => page.goto(url), () => page.reload()]) {
+        t.equal((await visit())?.headers()['content-type'], 'text/html; charset=utf-8')
+        await page.waitForFunction(`${out} !== '…'`)
+        t.match(await page.evaluate(out), /^a message of \d+ bytes, whose value is hello\n[\s\S]*grpc-status:0/)
+      }
+      await page.close()
+      await idle(proxy)
     })
   }
 
