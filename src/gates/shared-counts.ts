@@ -14,8 +14,8 @@ export type KeyCounts = readonly (readonly [key: string, calls: number])[]
 export interface SharedCounts {
   /** `passed`: calls since the last time. `running`: calls that there are now; 0 where there are none any more. */
   readonly kind: 'passed' | 'running'
-  /** What has changed since it was last taken, of so many keys as a message may have. */
-  take(): KeyCounts
+  /** What has changed since it was last taken, of so many keys at most. */
+  take(most: number): KeyCounts
   /**
    * What the others count.
    * @param isAnew what was heard before holds no longer
@@ -25,12 +25,9 @@ export interface SharedCounts {
   forget(): void
 }
 
-/** Of one gate in one message: some 100 KiB, as a key has 96 characters at most. */
-export const MAX_TOLD_KEYS = 1_000
-/**
- * Keys that wait until they are told. Who has more keys than this in the time of an exchange has a rate of its own in each
- * process for those that do not fit.
- */
+/** What one process is told of one gate at a time, in keys: 200 KiB at most, as a key has 96 characters at most. */
+export const MAX_TOLD_KEYS = 2_000
+/** Keys that wait until they are told. Those that find no place have a rate of their own in each process. */
 export const MAX_WAITING_KEYS = 10_000
 /** How often processes tell each other, while there is something to tell. */
 export const EXCHANGE_MS = 50
@@ -58,8 +55,8 @@ export class PassedCounts implements SharedCounts {
     this.#onCounted()
   }
 
-  take(): KeyCounts {
-    return takeFirst(this.#waiting)
+  take(most: number): KeyCounts {
+    return takeFirst(this.#waiting, most)
   }
 
   hear(counts: KeyCounts): void {
@@ -107,10 +104,10 @@ export class RunningCounts implements SharedCounts {
     this.#onCounted()
   }
 
-  take(): KeyCounts {
+  take(most: number): KeyCounts {
     const taken: [string, number][] = []
     for (const key of this.#changed) {
-      if (taken.length === MAX_TOLD_KEYS) break
+      if (taken.length === most) break
       this.#changed.delete(key)
       const calls = this.here.get(key) ?? 0
       if (calls === 0) this.#told.delete(key)
@@ -136,11 +133,11 @@ export class RunningCounts implements SharedCounts {
   }
 }
 
-/** Takes the oldest out of a map, as many as a message may have. */
-export function takeFirst(waiting: Map<string, number>): KeyCounts {
+/** Takes the oldest out of a map. */
+export function takeFirst(waiting: Map<string, number>, most: number): KeyCounts {
   const taken: [string, number][] = []
   for (const one of waiting) {
-    if (taken.length === MAX_TOLD_KEYS) break
+    if (taken.length === most) break
     waiting.delete(one[0])
     taken.push(one)
   }

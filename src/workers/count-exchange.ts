@@ -10,14 +10,21 @@
  * The primary keeps no limit. It adds up calls that run, and hands on calls that have passed. What waits here for a worker
  * that does not answer has a bound.
  */
-import { EXCHANGE_MS, type KeyCounts, MAX_WAITING_KEYS, type SharedCounts, takeFirst } from '../gates/shared-counts.ts'
+import {
+  EXCHANGE_MS,
+  type KeyCounts,
+  MAX_TOLD_KEYS,
+  MAX_WAITING_KEYS,
+  type SharedCounts,
+  takeFirst,
+} from '../gates/shared-counts.ts'
 import type { Clock, Timer } from '../transport/clock.ts'
-import type { CountsAnswer, GateCounts } from './messages.ts'
+import type { CountsAnswer, CountsQuestion, GateCounts } from './messages.ts'
 
 /** Who is asked. */
 export interface Counting {
   readonly members: readonly { readonly number: number; readonly isReady: boolean }[]
-  ask(worker: number, name: 'gateCounts', given: readonly GateCounts[]): Promise<CountsAnswer> | undefined
+  ask(worker: number, name: 'gateCounts', given: CountsQuestion): Promise<CountsAnswer> | undefined
 }
 
 /** A gate in one worker. */
@@ -70,8 +77,9 @@ export class CountExchange {
 
   #round(): void {
     let isWaited = false
-    for (const { number, isReady } of this.#crew.members) {
-      if (isReady && !this.#asking.has(number)) this.#exchange(number)
+    const { members } = this.#crew
+    for (const { number, isReady } of members) {
+      if (isReady && !this.#asking.has(number)) this.#exchange(number, members.length - 1)
       // One that is not ready is asked when it is; what does not fit into one message has the next.
       const parts = this.#parts.get(number)
       if (!isReady || parts === undefined || [...parts.values()].some(isOwed)) isWaited = true
@@ -79,8 +87,10 @@ export class CountExchange {
     if (isWaited) this.counted()
   }
 
-  #exchange(worker: number): void {
-    const asked = this.#crew.ask(worker, 'gateCounts', this.#owedTo(worker))
+  #exchange(worker: number, others: number): void {
+    // All together tell as much as each of them can be told: whoever chooses keys must not keep the primary busy.
+    const question = { told: this.#owedTo(worker), most: Math.ceil(MAX_TOLD_KEYS / others) }
+    const asked = this.#crew.ask(worker, 'gateCounts', question)
     if (asked === undefined) return
     this.#asking.add(worker)
     asked
@@ -99,7 +109,7 @@ export class CountExchange {
       const { kind, isAnew } = part
       if (isAnew) this.#oweAll(worker, gate, part)
       part.isAnew = false
-      const taken = takeFirst(part.owed)
+      const taken = takeFirst(part.owed, MAX_TOLD_KEYS)
       const counts =
         kind === 'passed' ? taken : taken.map(([key]) => [key, this.#elsewhere(worker, gate, key)] as const)
       told.push({ gate, counts, isAnew })

@@ -29,7 +29,7 @@ export interface Questions {
   notReady: { given: undefined; answer: readonly string[] }
   state: { given: StateOptions; answer: ProxyState }
   /** What gates of the other workers count; the answer is what its own do. */
-  gateCounts: { given: readonly GateCounts[]; answer: CountsAnswer }
+  gateCounts: { given: CountsQuestion; answer: CountsAnswer }
   metrics: { given: undefined; answer: readonly Reading[] }
   /** Undefined: another one is being taken. */
   profile: { given: { readonly profile: ProfileKind; readonly seconds: number }; answer: string | undefined }
@@ -74,6 +74,12 @@ export interface GateCounts {
   readonly counts: KeyCounts
   /** Numbers that were told before hold no longer. */
   readonly isAnew: boolean
+}
+
+export interface CountsQuestion {
+  readonly told: readonly GateCounts[]
+  /** Of so many keys of a gate the answer may tell. */
+  readonly most: number
 }
 
 /** What has changed in a worker, of each gate that it has. */

@@ -1,7 +1,7 @@
 /** What the gates of a worker count, as its primary asks for it and tells of the others. */
 import type { SharedCounts } from '../gates/shared-counts.ts'
 import type { Clock, Timer } from '../transport/clock.ts'
-import type { CountsAnswer, GateCounts } from './messages.ts'
+import type { CountsAnswer, CountsQuestion } from './messages.ts'
 
 /**
  * A primary asks some 50 ms after it was told that there is something. One that stands still tells nothing of other workers:
@@ -49,10 +49,10 @@ export class WorkerCounts {
   }
 
   /** The primary asks, and tells. */
-  answer(told: readonly GateCounts[]): CountsAnswer {
+  answer({ told, most }: CountsQuestion): CountsAnswer {
     this.#silence?.cancel()
     for (const { gate, counts, isAnew } of told) this.#shared.get(gate)?.hear(counts, isAnew)
-    const gates = [...this.#shared].map(([gate, shared]) => ({ gate, kind: shared.kind, counts: shared.take() }))
+    const gates = [...this.#shared].map(([gate, shared]) => ({ gate, kind: shared.kind, counts: shared.take(most) }))
     const isAnew = this.#isAnew
     this.#isAnew = false
     // Who gets something asks again.

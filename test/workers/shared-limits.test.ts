@@ -7,7 +7,7 @@ import { MAX_TOLD_KEYS, MAX_WAITING_KEYS, PassedCounts, RunningCounts } from '..
 import type { CallInfo, Director } from '../../src/routing/director.ts'
 import { Refusal } from '../../src/routing/gate.ts'
 import { CountExchange } from '../../src/workers/count-exchange.ts'
-import type { CountsAnswer, GateCounts } from '../../src/workers/messages.ts'
+import type { CountsAnswer, CountsQuestion } from '../../src/workers/messages.ts'
 import { WorkerCounts } from '../../src/workers/worker-counts.ts'
 import { call, TARGET } from '../gates/rig.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -45,9 +45,9 @@ class Member {
     }
   }
 
-  answer(told: readonly GateCounts[]): CountsAnswer {
-    for (const { counts } of told) this.mostTold = Math.max(this.mostTold, counts.length)
-    const answer = this.counts.answer(told)
+  answer(question: CountsQuestion): CountsAnswer {
+    for (const { counts } of question.told) this.mostTold = Math.max(this.mostTold, counts.length)
+    const answer = this.counts.answer(question)
     for (const { counts } of answer.gates) this.mostTold = Math.max(this.mostTold, counts.length)
     return answer
   }
@@ -72,7 +72,7 @@ class CrewOfGates {
     } as never)
   }
 
-  #ask(number: number, given: readonly GateCounts[]): Promise<CountsAnswer> {
+  #ask(number: number, given: CountsQuestion): Promise<CountsAnswer> {
     this.asked++
     return Promise.resolve(this.members.find(one => one.number === number)!.answer(structuredClone(given)))
   }
@@ -195,9 +195,27 @@ t.test('keys without end: a message has a bound, and so has what waits', async t
   const waiting = new PassedCounts(() => {})
   for (let i = 0; i < 3 * MAX_WAITING_KEYS; i++) waiting.passed(String(i))
   let taken = 0
-  for (let some = waiting.take(); some.length > 0; some = waiting.take()) taken += some.length
+  for (let some = waiting.take(MAX_TOLD_KEYS); some.length > 0; some = waiting.take(MAX_TOLD_KEYS)) taken += some.length
   t.equal(taken, MAX_WAITING_KEYS)
   for (let i = 0; i < 100; i++) await crew.pass(50)
+  t.equal(crew.clock.pending, 0, 'all was told in the end')
+})
+
+t.test('of many workers each tells a part: together no more than each of them is told', async t => {
+  const crew = await rated(5, { perSecond: 1, burst: 1, key: 'metadata:x-a' })
+  let key = 0
+  let most = 0
+  for (const member of crew.members) {
+    const answer = member.answer.bind(member)
+    member.answer = question => {
+      const told = answer(question)
+      most = Math.max(most, ...told.gates.map(({ counts }) => counts.length))
+      return told
+    }
+    for (let i = 0; i < 3_000; i++) member.passes(call({ metadata: [['x-a', String(key++)]] }))
+  }
+  await crew.pass(2_000)
+  t.equal(most, MAX_TOLD_KEYS / 4)
   t.equal(crew.clock.pending, 0, 'all was told in the end')
 })
 
