@@ -14,14 +14,22 @@ import type { CallRequest } from './request.ts'
 /** Before there are response headers. A client whose call nobody has processed is told that it may try again. */
 export function answer(down: Stream, failure: Failure, request: CallRequest): void {
   if (failure.token === 'upstream-refused' && down.knowsResets !== false) return down.reset(ErrorCode.REFUSED_STREAM)
-  try {
-    down.sendHeaders(request.responseOf(answerTo(failure, request.head.contentType), true), true)
-  } catch {
-    // Without what a service said besides it may be no longer than its client takes.
-    if (failure.fields !== undefined) return answer(down, { ...failure, fields: undefined }, request)
-    return down.reset(ErrorCode.INTERNAL_ERROR)
-  }
+  const own = answerTo(failure, request.head.contentType)
+  const { fields } = failure
+  const whole = request.responseOf(fields === undefined ? own : [...own, ...fields], true)
+  // Without what routes and services add it may be no longer than its client takes.
+  if (!sends(down, whole) && !sends(down, own)) return down.reset(ErrorCode.INTERNAL_ERROR)
   if (!request.ended) down.reset(ErrorCode.NO_ERROR)
+}
+
+/** @returns false: the client takes no header list as large as this */
+function sends(down: Stream, fields: HeaderBlock): boolean {
+  try {
+    down.sendHeaders(fields, true)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**
@@ -32,13 +40,7 @@ export function answer(down: Stream, failure: Failure, request: CallRequest): vo
 function answerTo(failure: Failure, contentType: string): Field[] {
   const mark = field('x-grpc-verbatim-error', failure.token)
   if (failure.http !== undefined) return [field(':status', String(failure.http)), field('content-length', '0'), mark]
-  const said = failure.fields ?? []
-  return [
-    field(':status', '200'),
-    field('content-type', answerContentType(contentType)),
-    ...ownTrailers(failure),
-    ...said,
-  ]
+  return [field(':status', '200'), field('content-type', answerContentType(contentType)), ...ownTrailers(failure)]
 }
 
 /** gRFC A6: a signed number of 32 bits. Clients take a larger one for none, and do not try again. */

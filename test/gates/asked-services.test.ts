@@ -189,14 +189,31 @@ t.test('a refusal takes what the service says for the client, and nothing that b
   t.equal(rig.backend.requests.length, 0)
 })
 
-t.test('a refusal with more than its client takes is a refusal without it', async t => {
-  const rig = await askedRig(t, authorized())
-  const client = await RawClient.connect(t, rig.port, { settings: { [Setting.MAX_HEADER_LIST_SIZE]: 1_000 } })
-  const id = client.request(requestFields(), { endStream: true })
-  const headers = [say('x-long', 'a'.repeat(2_000))]
-  reply(await question(rig), encoded('CheckResponse', { status: { code: 7 }, denied_response: { headers } }))
-  await refused(t, client, id, 7)
-})
+for (const transport of ['frames', 'native'] as const) {
+  t.test(
+    `${transport}: more than the client takes is left out: of a refusal, and of a response that is one then`,
+    async t => {
+      const rig = await askedRig(t, authorized())
+      const { port } = await rig.proxy.listen({ host: '127.0.0.1', port: 0, transport })
+      const client = await RawClient.connect(t, port, { settings: { [Setting.MAX_HEADER_LIST_SIZE]: 1_000 } })
+      const long = [say('x-long', 'a'.repeat(2_000))]
+      const denied = client.request(requestFields(), { endStream: true })
+      const answer7 = { status: { code: 7 }, denied_response: { headers: long } }
+      reply(await question(rig), encoded('CheckResponse', answer7))
+      await refused(t, client, denied, 7)
+      const passed = client.request(requestFields(), { endStream: true })
+      reply(await question(rig), encoded('CheckResponse', { ok_response: { response_headers_to_add: long } }))
+      const { connection, streamId } = await rig.backend.request()
+      answer({ backend: connection, backendId: streamId })
+      await refused(t, client, passed, 8)
+      const short = client.request(requestFields(), { endStream: true })
+      const more = [say('x-short', 'a')]
+      reply(await question(rig), encoded('CheckResponse', { status: { code: 7 }, denied_response: { headers: more } }))
+      const [only] = await client.ended(short)
+      t.equal(field(only, 'x-short'), 'a')
+    },
+  )
+}
 
 t.test('one gate of several that may let a call pass: its word for the client counts', async t => {
   const { authorization, anyOf } = await import('../../src/gates/index.ts')
