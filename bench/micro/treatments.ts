@@ -67,10 +67,12 @@ const RESPONSE = blockOf([
 ])
 const TRAILERS = blockOf([['grpc-status', '0']])
 
-const users = jwt({ ...ISSUER, jwks: { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] } })
+const jwks = { keys: [{ ...(await exportJWK(publicKey)), alg: 'ES256' }] }
+const users = jwt({ ...ISSUER, jwks })
+const named = jwt({ ...ISSUER, jwks, claimsToMetadata: { 'x-user': 'sub' } })
 const limit = (key: 'client' | 'identity'): Gate => rateLimit({ perSecond: 100_000_000, key })
 // The token is one that was seen before.
-await users(() => undefined)(new RoutedCall(readHead(REQUEST), REQUEST, PEER))
+for (const gate of [users, named]) await gate(() => undefined)(new RoutedCall(readHead(REQUEST), REQUEST, PEER))
 
 /** What a route asks for beside its backend. */
 const TREATMENTS: Readonly<Record<string, Omit<Route, 'backend'>>> = {
@@ -79,6 +81,7 @@ const TREATMENTS: Readonly<Record<string, Omit<Route, 'backend'>>> = {
   'a timeout': { timeoutMs: 60_000 },
   'a rate limit': { gate: limit('client') },
   'a token that was seen before': { gate: users },
+  'the same, with a claim as metadata': { gate: named },
   'token, rate limit and timeout': { gate: allOf([users, limit('identity')]), timeoutMs: 60_000 },
 }
 

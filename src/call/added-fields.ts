@@ -3,6 +3,7 @@
 import { type AddedField, type Field, field, type RequestHead, removed } from '../grpc/metadata.ts'
 import type { Target } from '../routing/director.ts'
 import type { HeaderBlock, Peer } from '../transport/transport.ts'
+import { fieldOf } from '../wire/hpack/interning.ts'
 import { type ClientCertificateMode, forwardedCertificate } from './client-certificate.ts'
 import { type RequestIdRules, RequestIds } from './request-id.ts'
 
@@ -35,15 +36,14 @@ export function addedFields(options: AddedFieldsOptions): AddedFields {
   const ofTarget = (target: Target): readonly AddedField[] => {
     const { metadata, removeMetadata } = target
     if (metadata === undefined && removeMetadata === undefined) return NONE
+    const known = byTarget.get(target)
+    if (known !== undefined) return known
+    const fields = fieldsOf(target)
     // A route's target never changes. A director may change an object that it has returned before.
-    if (!Object.isFrozen(target) || !Object.isFrozen(metadata) || !Object.isFrozen(removeMetadata))
-      return fieldsOf(target)
-    let fields = byTarget.get(target)
-    if (fields === undefined) {
-      fields = fieldsOf(target)
-      byTarget.set(target, fields)
-    }
-    return fields
+    if (!Object.isFrozen(target) || !Object.isFrozen(metadata) || !Object.isFrozen(removeMetadata)) return fields
+    const kept = fields.map(field => (field.removes ? field : fieldOf(field.name, field.value)))
+    byTarget.set(target, kept)
+    return kept
   }
   const { xForwardedFor, forwarded, via, xForwardedClientCert: mode } = options
   const certificate = mode && forwardedCertificate(mode)

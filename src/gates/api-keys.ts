@@ -1,6 +1,6 @@
 /** A gate by keys: who knows one may call. The proxy knows their digests only. */
 import type { Gate } from '../routing/gate.ts'
-import { onAnswer, refusal, withAdditions } from '../routing/gate.ts'
+import { FixedAdditions, onAnswer, refusal } from '../routing/gate.ts'
 import { nodeCrypto } from '../transport/node-tls.ts'
 import { credentialOf } from './credential.ts'
 
@@ -32,13 +32,13 @@ export function apiKeys({ keys, header = 'x-api-key', forward = false }: ApiKeys
   }
   const { createHash, timingSafeEqual } = nodeCrypto()
   const place = { header, scheme: '', maxCharacters: MAX_KEY_CHARACTERS }
-  const added = forward ? undefined : { removeMetadata: [header] }
+  const added = new FixedAdditions({ removeMetadata: forward ? [] : [header] })
   return next => call => {
     const digest = createHash('sha256').update(credentialOf(call, place)).digest()
     // The look goes by the digest, of which a client that guesses keys cannot choose the first bits.
     const found = known.get(digest.toString('hex'))
     if (found === undefined || !timingSafeEqual(found.digest, digest)) throw WRONG
     call.notes.identity = { name: found.name, by: 'apiKeys' }
-    return onAnswer(next(call), target => withAdditions(target, added))
+    return onAnswer(next(call), added.to)
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { JSONWebKeySet, JWTPayload } from 'jose'
 import type { CallerIdentity, CallInfo, Director } from '../routing/director.ts'
-import { type Gate, type KeyFetches, onAnswer, Refusal, refusal, vouching, withAdditions } from '../routing/gate.ts'
+import { FixedAdditions, type Gate, type KeyFetches, onAnswer, Refusal, refusal, vouching } from '../routing/gate.ts'
 import type { Clock } from '../transport/clock.ts'
 import { loopClock } from '../transport/turn.ts'
 import { type CredentialPlace, credentialValue, secretOf } from './credential.ts'
@@ -49,6 +49,8 @@ interface Verified {
   readonly identity: CallerIdentity
   /** By the clock that does not jump. */
   readonly untilMs: number
+  /** What a backend is told of it; made at the first call. */
+  added?: FixedAdditions
 }
 
 interface Signed {
@@ -112,11 +114,17 @@ class JwtGate implements KeyFetches {
     return verifying.then(verified => this.#pass(call, verified, next))
   }
 
-  #pass(call: CallInfo, { identity, claims }: Verified, next: Director): ReturnType<Director> {
-    call.notes.identity = identity
+  #pass(call: CallInfo, verified: Verified, next: Director): ReturnType<Director> {
+    call.notes.identity = verified.identity
     if (this.#names.length === 0) return next(call)
-    const added = { metadata: metadataOf(claims, this.#options.claimsToMetadata ?? {}), removeMetadata: this.#names }
-    return onAnswer(next(call), target => withAdditions(target, added))
+    verified.added ??= this.#additions(verified.claims)
+    return onAnswer(next(call), verified.added.to)
+  }
+
+  /** @throws Refusal for a claim that cannot be told */
+  #additions(claims: JWTPayload): FixedAdditions {
+    const metadata = metadataOf(claims, this.#options.claimsToMetadata ?? {})
+    return new FixedAdditions({ metadata, removeMetadata: this.#names })
   }
 
   #begin(value: string, token: string): Promise<Verified> {
@@ -130,7 +138,7 @@ class JwtGate implements KeyFetches {
     const { jose, keys } = await this.#load()
     const { claims, keySet } = await this.#verify(token, jose, keys)
     const identity: CallerIdentity = Object.freeze({ name: claims.sub ?? '', by: 'jwt', claims })
-    const verified = { claims, identity, untilMs: this.#untilMs(claims) }
+    const verified: Verified = { claims, identity, untilMs: this.#untilMs(claims) }
     // Of other keys it is not known what they say of it.
     if (value.length <= MAX_KNOWN_CHARACTERS && keySet === this.#keySets) this.#known.set(value, verified)
     return verified

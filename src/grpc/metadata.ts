@@ -180,7 +180,7 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
   let named = false
   let timed = false
   for (const field of block) {
-    if (edits.added.length > 0 && edits.added.some(added => added.name === field.name)) continue
+    if (edits.added.length > 0 && hasName(edits.added, field.name)) continue
     if (without?.has(field.name) || field.name === withoutName) continue
     switch (field.name) {
       case ':scheme':
@@ -210,6 +210,11 @@ export function editRequest<F extends Field>(block: readonly F[], edits: Request
     if (field.removes !== true && !without?.has(field.name) && field.name !== withoutName) out.push(field)
   }
   return out
+}
+
+function hasName(fields: readonly Field[], name: string): boolean {
+  for (let i = 0; i < fields.length; i++) if (fields[i]!.name === name) return true
+  return false
 }
 
 /**

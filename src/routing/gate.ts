@@ -218,3 +218,28 @@ export function withAdditions(target: Target | undefined, added: Additions | und
     removeMetadata: [...(target.removeMetadata ?? []), ...(removeMetadata ?? [])],
   }
 }
+
+/** Additions that do not change. A target with them is made once while calls with them go to one route, as most do. */
+export class FixedAdditions {
+  readonly #added: Additions
+  #target: Target | undefined
+  #answer: Target | undefined
+
+  constructor(added: Additions) {
+    this.#added = added
+  }
+
+  readonly to = (target: Target | undefined): Target | undefined => {
+    if (target == null) return target
+    if (target === this.#target) return this.#answer
+    const answer = withAdditions(target, this.#added)!
+    // A director may change an object that it has returned before.
+    const { metadata, removeMetadata } = target
+    if (![target, metadata, removeMetadata].every(Object.isFrozen)) return answer
+    Object.freeze(answer.metadata)
+    Object.freeze(answer.removeMetadata)
+    this.#target = target
+    this.#answer = Object.freeze(answer)
+    return answer
+  }
+}

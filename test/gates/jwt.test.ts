@@ -6,6 +6,7 @@ import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from
 import t, { type Test } from 'tap'
 import { claims } from '../../src/gates/claims.ts'
 import { type JwtOptions, jwt } from '../../src/gates/jwt.ts'
+import type { Target } from '../../src/routing/director.ts'
 import { allOf } from '../../src/routing/gate.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { ask, call, TARGET } from './rig.ts'
@@ -184,6 +185,36 @@ t.test('claims go to the backend, and nobody else can write under their names', 
   })
   t.match(await ask(gate, bearing(await sign(key, { sub: 'a\r\nb' }))), /^forbidden: a claim/)
 })
+
+t.test(
+  'what a token adds to the target of a route is made once; what a director may change is looked at each time',
+  async t => {
+    const key = await keyOf('a')
+    const gate = jwt({
+      ...{ issuer: ISSUER, audience: AUDIENCE, jwks: await jwksOf(key) },
+      claimsToMetadata: { 'x-user': 'sub' },
+    })
+    const route: Target = Object.freeze({ backend: 'main' })
+    const other: Target = Object.freeze({ backend: 'other', metadata: Object.freeze({ 'x-a': '1' }) })
+    const own = { backend: 'own', metadata: { 'x-a': '1' } }
+    const [ada, bob] = [await sign(key), await sign(key, { sub: 'bob' })]
+    const asked = async (token: string, target: Target) => (await ask(gate, bearing(token), () => target)) as Target
+    const first = await asked(ada, route)
+    t.same(first, { backend: 'main', metadata: { 'x-user': 'ada' }, removeMetadata: ['x-user'] })
+    t.equal(await asked(ada, route), first)
+    t.throws(
+      () => Object.assign(first.metadata!, { 'x-user': 'root' }),
+      TypeError,
+      'nobody changes it for the calls behind',
+    )
+    t.same((await asked(bob, route)).metadata, { 'x-user': 'bob' })
+    t.same((await asked(ada, other)).metadata, { 'x-a': '1', 'x-user': 'ada' })
+    t.same((await asked(ada, route)).metadata, { 'x-user': 'ada' })
+    t.same((await asked(ada, own)).metadata, { 'x-a': '1', 'x-user': 'ada' })
+    own.metadata['x-a'] = '2'
+    t.same((await asked(ada, own)).metadata, { 'x-a': '2', 'x-user': 'ada' })
+  },
+)
 
 t.test('what a token is asked for', async t => {
   const key = await keyOf('a')
