@@ -57,6 +57,7 @@ t.test('a canary gets more: who was there stays there, and the others move only 
     )
   const before = await all()
   t.strictSame(await all(), before)
+  t.match(proxy.state().routes, [{ hashKey: { metadata: 'x-user' }, hits: 200 }])
   await proxy.apply(options(50))
   const after = await all()
   t.ok(after.filter(name => name === 'canary').length > before.filter(name => name === 'canary').length)
