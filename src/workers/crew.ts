@@ -271,6 +271,7 @@ export class Crew implements WorkerOwner {
   /** All, at once. */
   kill(): void {
     this.#draining = true
+    this.#lookTimer?.cancel()
     for (const worker of this.#workers) worker.kill()
   }
 }

@@ -13,7 +13,6 @@ import type { PemsBefore } from '../config/pem-index.ts'
 import { formatProblem } from '../config/problems.ts'
 import type { Verdict } from '../config/reload.ts'
 import type { Resolution } from '../config/resolve.ts'
-import { counter, gauge } from '../observe/families.ts'
 import { createLogger } from '../observe/logger.ts'
 import { ProcessMetrics } from '../observe/process-metrics.ts'
 import { type Family, metricsText, type Reading, readingOf, type TextFormat } from '../observe/registry.ts'
@@ -28,6 +27,7 @@ import type { BoundAddress } from '../transport/listening-socket.ts'
 import { newTicketSecret } from '../transport/ticket-keys.ts'
 import { CountExchange } from './count-exchange.ts'
 import { Crew } from './crew.ts'
+import { crewFamilies } from './crew-families.ts'
 import type { CrewChange } from './crew-options.ts'
 import { Doors, type DoorsChange } from './doors.ts'
 import { Readings } from './readings.ts'
@@ -86,29 +86,35 @@ export class Primary implements Administered {
     this.#certificates = new CertificateWatch(resolution, this, systemClock)
   }
 
-  /** @throws the system's error where an address cannot be had; Error where no worker can be started */
+  /** @throws the system's error where an address cannot be had; Error where no worker can be started; then all is closed */
   async start(): Promise<BoundAddress[]> {
-    // An address that is taken is a quick answer, and whoever waits for the proxy can ask it.
-    await (await this.#admin.prepare(this.setup.admin)).commit()
-    const doors = await this.#doors.prepare(this.setup.listeners)
+    try {
+      // An address that is taken is a quick answer, and whoever waits for the proxy can ask it.
+      await (await this.#admin.prepare(this.setup.admin)).commit()
+      await this.#open(await this.#doors.prepare(this.setup.listeners))
+      return this.#doors.addresses
+    } catch (error) {
+      if (this.#draining === undefined) {
+        this.#crew.kill()
+        await this.#close()
+      }
+      throw error
+    }
+  }
+
+  async #open(doors: DoorsChange): Promise<void> {
     try {
       this.log.info({ workers: this.#count }, `starting ${this.#count} ${this.#count === 1 ? 'worker' : 'workers'}`)
       // Workers have the log's end of standard output in the mode in which it is now: it is opened by the first line.
       this.log.flush()
       await this.#crew.start(this.#forCrew(this.setup, doors.listeners))
+      if (this.#draining !== undefined) throw new Error('the proxy is closed')
     } catch (error) {
       doors.discard()
-      this.#crew.kill()
-      await this.#admin.close()
       throw error
-    }
-    if (this.#draining !== undefined) {
-      doors.discard()
-      throw new Error('the proxy is closed')
     }
     doors.commit()
     this.#certificates.listening(this.#crew.challenges)
-    return this.#doors.addresses
   }
 
   get pems(): PemsBefore {
@@ -221,21 +227,7 @@ export class Primary implements Administered {
   }
 
   get #families(): Family[] {
-    const { members } = this.#crew
-    return [
-      ...configurationFamilies(this.configuration),
-      gauge(
-        'grpc_verbatim_worker_connections',
-        'Connections of clients that a worker has, with those that are on the way to it.',
-        () => members.map(({ number, load }) => ({ labels: { worker: String(number) }, value: load })),
-      ),
-      gauge('grpc_verbatim_worker_ready', 'Whether a worker serves.', () =>
-        members.map(({ number, isReady }) => ({ labels: { worker: String(number) }, value: Number(isReady) })),
-      ),
-      counter('grpc_verbatim_worker_ends', 'How often a worker ended and was started again.', () =>
-        members.map(({ number, ends }) => ({ labels: { worker: String(number) }, value: ends })),
-      ),
-    ]
+    return [...configurationFamilies(this.configuration), ...crewFamilies(this.#crew.members)]
   }
 
   async state(options: StateOptions): Promise<StateTogether> {
@@ -282,11 +274,18 @@ export class Primary implements Administered {
     this.#ticketTimer?.cancel()
     this.log.info({ workers: this.#count, graceMs }, 'draining')
     const ended = await this.#crew.drain(graceMs, (worker, readings) => this.#readings.told(worker, readings))
+    await this.#close()
+    return ended
+  }
+
+  /** Nothing is left then that keeps the process from ending, but workers. */
+  async #close(): Promise<void> {
+    this.#certificates.close()
+    this.#ticketTimer?.cancel()
     this.#counts.close()
     await Promise.all([this.#admin.close(), this.#export.close()])
     this.#process?.close()
     this.log.flush()
-    return ended
   }
 
   /** Ends all workers now. */
