@@ -198,6 +198,7 @@ await main('test:acme', async () => {
   await scene({ transport: 'frames', challenge: 'tls-alpn-01', pebble, renews: true })
   await scene({ transport: 'native', challenge: 'tls-alpn-01', pebble, renews: false })
   await scene({ transport: 'frames', challenge: 'http-01', pebble, renews: false })
-  await scene({ transport: 'frames', challenge: 'http-01', pebble, renews: true, workers: 2 })
+  await scene({ transport: 'frames', challenge: 'http-01', pebble, renews: false, workers: 2 })
+  await scene({ transport: 'frames', challenge: 'tls-alpn-01', pebble, renews: true, workers: 2 })
   return true
 })
