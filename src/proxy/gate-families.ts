@@ -20,7 +20,7 @@ export function gateFamilies(setup: Gated): Family[] {
     ),
     gauge(
       'grpc_verbatim_key_age_seconds',
-      'How long ago they were last fetched well. Beyond maxAgeMs they are old; beyond that and maxStaleMs nobody passes.',
+      'How long ago they were last fetched well, which happens only while tokens come. Beyond maxAgeMs and maxStaleMs nobody passes.',
       () =>
         all.flatMap(({ issuer, ageMs }): Sample[] =>
           ageMs === undefined ? [] : [{ labels: { issuer }, value: ageMs / 1_000 }],
