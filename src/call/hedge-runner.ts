@@ -50,6 +50,7 @@ export class Runner implements Waiter, AttemptOwner {
   reason: RetryReason | undefined
   /** Among all streams that were opened for the call. */
   place = 0
+  openedMs = 0
   /** How often backends did not process it. */
   refusals = 0
   /** How it ended was told to the budget. */
@@ -94,9 +95,10 @@ export class Runner implements Waiter, AttemptOwner {
     this.#holds = 'nothing'
   }
 
-  open(lease: Lease, place: number, copy: Copy | undefined): Attempt {
+  open(lease: Lease, place: number, nowMs: number, copy: Copy | undefined): Attempt {
     this.state = 'open'
     this.place = place
+    this.openedMs = nowMs
     this.attempt = new Attempt(lease, this.share, this)
     const { stream } = this.attempt
     this.stream = copy === undefined ? stream : new MirroredStream(stream, copy)

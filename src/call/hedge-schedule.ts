@@ -6,10 +6,14 @@ import { Status } from '../grpc/status.ts'
 import type { HedgeRules } from '../routing/hedge-policy.ts'
 import { WheelTimer } from '../transport/timer-wheel.ts'
 import type { HeaderBlock } from '../transport/transport.ts'
+import type { ProxyEnd } from './attempt.ts'
 import type { CallParts } from './call-state.ts'
 import type { RelayContext } from './context.ts'
 import { MAX_PUSHBACK_MS, pushbackOf } from './pushback.ts'
 import type { CallRequest } from './request.ts'
+
+/** A client's time ends before the proxy's, which began when the headers came and is told by a wheel of 5 ms. */
+const CLIENT_EARLY_MS = 50
 
 /** The call. */
 interface Scheduled {
@@ -114,6 +118,25 @@ export class HedgeSchedule {
     const leftMs = this.#call.parts.deadline?.leftMs ?? Infinity
     if (pushback !== undefined && pushback >= leftMs) this.#deny('deadline')
     else this.#begin(reason, pushback)
+  }
+
+  /**
+   * The time of the call is over, and all of its request has come. A client that leaves so near to the end of its own time
+   * leaves for that.
+   * @param failure how the proxy ends it; undefined: the client has left
+   */
+  isLate(failure: ProxyEnd | undefined): boolean {
+    if (!this.#request.ended) return false
+    if (failure !== undefined) return failure.status === Status.DEADLINE_EXCEEDED
+    return (this.#call.parts.deadline?.leftMs ?? Infinity) <= CLIENT_EARLY_MS
+  }
+
+  /**
+   * An attempt beside the first was not answered before the end of a late call. Only one that had as long as the first is a
+   * failure: clients that give their calls little time must not spend what all have.
+   */
+  hung(openedMs: number): void {
+    if (this.#context.clock.now() - openedMs >= this.#rules.delayMs) this.budget.failed()
   }
 
   /** The call has this status from its backend. @param judged it was told as a failure before */

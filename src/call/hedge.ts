@@ -81,11 +81,11 @@ export class Hedge {
   abandon(code: ErrorCode, failure?: Failure): void {
     if (this.#winner !== undefined) return this.#winner.attempt!.abandon(code, failure)
     if (this.#runners[0]!.state === 'open') this.#schedule.measured(false)
-    const late = failure?.status === Status.DEADLINE_EXCEEDED && this.#request.ended
+    const late = this.#schedule.isLate(failure)
     for (const runner of this.#runners) {
       if (runner.state !== 'open') continue
       // The first would have been there in any case.
-      if (late && runner.number > 0) this.#schedule.budget.failed()
+      if (late && runner.number > 0) this.#schedule.hung(runner.openedMs)
       runner.attempt!.abandon(code, failure)
       this.#leave(runner, 'given-up')
     }
@@ -159,7 +159,7 @@ export class Hedge {
 
   #open(runner: Runner, lease: Lease): Attempt {
     this.tried.push(lease.address)
-    const attempt = runner.open(lease, this.tried.length - 1, this.#copy)
+    const attempt = runner.open(lease, this.tried.length - 1, this.#context.clock.now(), this.#copy)
     this.stream.streams.push(runner.stream!)
     return attempt
   }

@@ -75,6 +75,19 @@ t.test('calls whose client leaves take nothing of what all clients may have', as
   t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
 })
 
+t.test('calls that give the backend little time take nothing of it either', async t => {
+  const budget = { maxTokens: 4, tokenRatio: 0.1 }
+  const rig = hedging({ budget }, { silent: true })
+  for (let i = 0; i < 10; i++) {
+    const { down } = rig.open(request({ 'grpc-timeout': '150m' }), true)
+    delay(rig)
+    t.equal(rig.ups.length, 2 * (i + 1))
+    rig.clock.advance(100)
+    settle(rig, down)
+  }
+  t.equal(tokens(rig, budget), 4)
+})
+
 t.test('the breaker: only so many calls are sent again at a time', async t => {
   const rig = hedging({ maxAttempts: 3 }, { breaker: { maxRetries: 1 } })
   const calls = [rig.open(request(), true), rig.open(request(), true)]
