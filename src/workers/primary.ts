@@ -180,7 +180,8 @@ export class Primary implements Administered {
     // A worker hears of its new listeners before their first connections: messages keep their order.
     const committed = crew.commit()
     doors.commit()
-    const needsRestart = [...crew.summary.needsRestart, ...(countOf(config) === this.#count ? [] : ['workers'])]
+    const ofCrew = crew.summary.needsRestart.filter(option => option !== 'workers')
+    const needsRestart = [...ofCrew, ...(countOf(config) === this.#count ? [] : ['workers'])]
     const summary = { ...crew.summary, needsRestart }
     const before = this.setup
     this.setup = config

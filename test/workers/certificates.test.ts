@@ -6,6 +6,7 @@ import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { join } from 'node:path'
 import tls, { type TLSSocket } from 'node:tls'
 import t from 'tap'
+import { arrival } from '../support/arrival.ts'
 import { type Certificates, certificates, type Identity, type IssueOptions, issue } from '../support/certs.ts'
 import type { Scope } from '../support/teardown.ts'
 import { until } from '../support/until.ts'
@@ -60,7 +61,7 @@ async function connect(t: Scope, address: string, ca: Identity): Promise<Client>
   await once(socket, 'secureConnect')
   const { serialNumber: serial } = socket.getPeerX509Certificate()!
   const session = http2.connect('https://localhost', { createConnection: () => socket })
-  await once(session, 'remoteSettings')
+  await arrival(session, 'remoteSettings')
   session.on('error', () => {})
   return { session, serial }
 }

@@ -9,6 +9,8 @@ import { certificates } from '../support/certs.ts'
 import { until } from '../support/until.ts'
 import { backend, call, connect, ended, eventually, pidsOf, serve } from './rig.ts'
 
+const NOTHING = { added: [], updated: [], removed: [] }
+
 t.test('workers that cannot live do not keep the configuration from being mended', async t => {
   const { url } = await backend(t)
   const yaml = (more: string) => `listeners: [{ address: 127.0.0.1:0 }]
@@ -24,9 +26,13 @@ ${more}`
     const ready = await served.metrics('grpc_verbatim_worker_ready')
     return ![...ready.values()].includes(1)
   })
-  served.write(yaml('routes: [{ match: { service: new.Service }, backend: greeter }]'))
-  const verdict = JSON.parse(await served.page('/reload', 'POST'))
-  t.match(verdict, { kind: 'applied', summary: { listeners: { updated: [] }, backends: { updated: [] } } })
+  served.write(
+    yaml('routes: [{ match: { service: new.Service }, backend: greeter }]').replace('workers: 2', 'workers: 3'),
+  )
+  t.strictSame(JSON.parse(await served.page('/reload', 'POST')), {
+    kind: 'applied',
+    summary: { listeners: NOTHING, backends: NOTHING, needsRestart: ['workers'] },
+  })
   rmSync(join(served.folder, 'poison'))
   const late = await connect(t, served.address)
   t.equal(await call(late, '/new.Service/C'), '0', 'who lives again has it')
