@@ -2,11 +2,10 @@
 import type { AcceptorOwner } from '../transport/acceptor.ts'
 import type { Http1Transport } from '../transport/http1/server.ts'
 import type { ServerSession, Stream } from '../transport/transport.ts'
-import type { WebRules } from '../web/cors.ts'
 import type { FileContext } from '../web/file-answer.ts'
-import type { ProbeRules } from '../web/probe.ts'
 import type { WebCall } from '../web/web-call.ts'
 import type { WebContext } from '../web/web-stream.ts'
+import type { ListenerSetup } from './setup.ts'
 
 /** Who makes calls of streams. */
 export interface CallsOwner extends AcceptorOwner {
@@ -30,10 +29,7 @@ export interface WebFront {
   update(options: WebFrontRules): void
 }
 
-export interface WebFrontRules {
-  readonly web?: WebRules & { readonly static?: string }
-  readonly probes?: ProbeRules
-}
+export type WebFrontRules = Pick<ListenerSetup, 'web' | 'probes'>
 
 /** @returns undefined where the listener takes nothing but gRPC */
 export async function webFront(options: WebFrontRules, context: WebFrontContext): Promise<WebFront | undefined> {

@@ -386,6 +386,29 @@ t.test('a client that leaves in the middle leaves nothing', async t => {
   await until('nobody reads', () => openFiles(folder).length === 0)
 })
 
+t.test('a drain waits for files that are on their way, over HTTP/2 and HTTP/1.1', async t => {
+  const { port, folder, proxy } = await site(t)
+  const big = Buffer.alloc(8_000_000, 'abcdefgh')
+  writeFileSync(join(folder, 'big.bin'), big)
+  const client = await RawClient.connect(t, port)
+  client.auto.window = false
+  const id = client.request(getFields('/big.bin'), { endStream: true })
+  await client.received(id, 65_535)
+  const http1 = Http1Client.to(t, port)
+  http1.write(http1Get('/big.bin'))
+  await http1.gets('abcdefgh')
+  http1.socket.pause()
+  const drained = proxy.drain()
+  await client.next('goaway')
+  client.windowUpdate(0, 2 ** 30)
+  client.windowUpdate(id, 2 ** 30)
+  await client.ended(id)
+  t.ok(client.body(id).equals(big))
+  http1.socket.resume()
+  t.ok((await http1.ended()).endsWith(`\r\n\r\n${big}`))
+  await drained
+})
+
 t.test('the folder may be another one while it listens, and may be a link that leads elsewhere', async t => {
   const outer = t.testdir({ one: { 'index.html': 'one' }, two: { 'index.html': 'two' } })
   const link = join(outer, 'current')
