@@ -85,7 +85,7 @@ function courseOf(
   field: Field,
   programs: ReadonlyMap<SourceProgram, string | undefined>,
 ): Course {
-  const { full, rounds, pace } = options
+  const { full, rounds, pace, fresh } = options
   const here = [...programs].flatMap(([name, version]) => (version === undefined ? [] : [[name, version] as const]))
   const absent = PROGRAMS.filter(name => programs.get(name) === undefined)
   return {
@@ -94,6 +94,7 @@ function courseOf(
     rounds,
     pace,
     syscalls: full && canCountSyscalls(),
+    freshProcesses: fresh,
     base: baseOf(field.taking, options.base),
     command: shellText(['npm', 'run', 'bench', ...(args.length === 0 ? [] : ['--', ...args])]),
     machine: describeMachine(),
@@ -113,10 +114,10 @@ function notInThisForm(options: RunOptions): Course['leftOut'] {
 }
 
 function openingText(course: Course): string {
-  const { scenarios, contenders, rounds, pace, machine, syscalls } = course
+  const { scenarios, contenders, rounds, pace, machine, syscalls, freshProcesses } = course
   const taking = (scenario: Scenario): number =>
     contenders.filter(one => (one.unfit?.(scenario.world) ?? scenario.unfit?.(one)) === undefined).length
-  const seconds = estimateSeconds({ scenarios, subjects: taking, rounds, pace, syscalls })
+  const seconds = estimateSeconds({ scenarios, subjects: taking, rounds, pace, syscalls, freshProcesses })
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.system}, Node ${course.versions.node}`,
     machine.pinned ? 'Each subject alone on core 0; load and backend on core 1' : 'NOT PINNED',

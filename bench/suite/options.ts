@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly base: string | undefined
   readonly rounds: number
   readonly pace: Pace
+  /** Each round in a process of its own. */
+  readonly fresh: boolean
   readonly sources: Partial<Sources>
   readonly json: string | undefined
   readonly html: string | undefined
@@ -60,6 +62,7 @@ npm run bench:full -- [options]   every scenario, longer measurements, system ca
   --rounds N            default ${ROUNDS.usual}
   --seconds N           of one measurement, about (default ${SHORT_PACE.seconds}, full ${FULL_PACE.seconds})
   --warm-up N           seconds before a subject's first measurement in a scenario (default ${SHORT_PACE.warmUpSeconds}, full ${FULL_PACE.warmUpSeconds})
+  --fresh               each round in a process of its own: for small differences, as two processes of one program differ
   --rate N              calls a second in "latency" (default: half of nghttpx's full load, measured first)
   --load own|h2load     who makes the calls that both can make (default: h2load, where it is)
   --backend own|nghttpd who answers those that both can answer (default: nghttpd, where it is)
@@ -81,6 +84,7 @@ const OPTIONS = {
   json: { type: 'string' },
   html: { type: 'string' },
   svg: { type: 'string' },
+  fresh: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 } as const
@@ -101,6 +105,7 @@ export function parseRunOptions(args: readonly string[]): RunOptions {
       warmUpSeconds: numberOf('--warm-up', values['warm-up'], { ...SECONDS, usual: pace.warmUpSeconds }, 'seconds'),
       rate: values.rate === undefined ? undefined : numberOf('--rate', values.rate, RATE, 'calls a second'),
     },
+    fresh: values.fresh,
     sources: {
       load: oneOf('--load', values.load, ['own', 'h2load']),
       backend: oneOf('--backend', values.backend, ['own', 'nghttpd']),

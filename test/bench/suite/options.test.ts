@@ -37,11 +37,14 @@ t.test('what is given is taken, the rest has its default', async t => {
   t.ok(full.pace.seconds > short.pace.seconds)
   const given = parseRunOptions(
     `--only m1,tls --subjects direct,frames --rounds 2 --seconds 0.2 --warm-up 0.1 --rate 50 --load own
-     --backend own --json a.json --html a.html --svg charts --base frames --tree old=${ROOT},native`.split(/\s+/),
+     --backend own --json a.json --html a.html --svg charts --base frames --fresh --tree old=${ROOT},native`.split(
+      /\s+/,
+    ),
   )
   t.strictSame(given.only, ['m1', 'tls'])
   t.strictSame(given.subjects, ['direct', 'frames'])
   t.strictSame(given.pace, { seconds: 0.2, warmUpSeconds: 0.1, rate: 50 })
+  t.strictSame([short.fresh, given.fresh], [false, true])
   t.strictSame(given.sources, { load: 'own', backend: 'own' })
   t.strictSame([given.rounds, given.json, given.html, given.svgFolder], [2, 'a.json', 'a.html', 'charts'])
   t.match(given.trees, [{ name: 'old', folder: ROOT, pair: { downstream: 'native' } }])
