@@ -1,5 +1,5 @@
 /**
- * Retries by policy under load: endpoints and a proxy in processes of their own, an open loop of calls, and what came of it.
+ * Retries and hedging by policy under load: endpoints and a proxy in processes of their own, an open loop of calls, and what came of it.
  * The endpoints write down each attempt, so what the backend got is known from the backend.
  */
 import { EndpointProcess, flakyFails, type Kind } from './endpoint.ts'
@@ -13,9 +13,15 @@ export interface RetryFieldOptions {
   readonly endpoints: number
   readonly callsASecond: number
   readonly transport: 'frames' | 'native'
+  /** What the route asks for; by default retries by `POLICY`. */
+  readonly route?: object
+  readonly deadlineMs?: number
   /** Proxy on core 0, all else on core 1. */
   readonly pinned: boolean
 }
+
+/** What is done to endpoints. */
+export type Played = 'flaky' | 'unavailable' | 'slow' | 'silent'
 
 /** What a stretch of load came to. */
 export interface Tally {
@@ -28,6 +34,8 @@ export interface Tally {
   readonly attempts: number
   /** How much of it those endpoints got that were treated so. */
   readonly attemptsThere: number
+  /** How long callers waited, from when the call should have begun: 99 of 100 not longer. */
+  readonly p99Ms: number
   readonly complaints: readonly string[]
 }
 
@@ -60,20 +68,25 @@ export class RetryField {
 
   async start(): Promise<void> {
     await Promise.all(this.endpoints.map(endpoint => endpoint.start()))
-    const { folder, transport } = this.#options
+    const { folder, transport, route = { retry: POLICY } } = this.#options
     // Nothing is taken out of use: what is seen is what retries do.
-    const subject = verbatim('retries', {}, transport, { retry: POLICY })
+    const subject = verbatim('retries', {}, transport, route)
     const ports = this.endpoints.map(({ port }) => port)
     this.#running = await subject.start(folder, ports)
   }
 
   /** Load for so long, while so many of the endpoints are treated in this way. */
-  async play(treatment: 'flaky' | 'unavailable', endpoints: number, seconds: number): Promise<Tally> {
+  async play(treatment: Played, endpoints: number, seconds: number): Promise<Tally> {
     const treated = this.endpoints.slice(0, endpoints)
     await Promise.all(treated.map(endpoint => endpoint.strike(treatment)))
     const before = [attemptsOf(this.endpoints), attemptsOf(treated)] as const
     const load = new Load({
-      ...{ port: this.#running!.port, callsASecond: this.#options.callsASecond, seconds, deadlineMs: DEADLINE_MS },
+      ...{
+        port: this.#running!.port,
+        callsASecond: this.#options.callsASecond,
+        seconds,
+        deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
+      },
       ...{ seed: SEED, prefix: `r${this.#stretches++}c`, connections: CONNECTIONS },
     })
     await load.connect()
@@ -86,6 +99,7 @@ export class RetryField {
       statuses: [...new Set(failed.map(({ status }) => status))],
       attempts: attemptsOf(this.endpoints) - before[0],
       attemptsThere: attemptsOf(treated) - before[1],
+      p99Ms: load.ended.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b)[Math.floor(0.99 * load.ended.length)]!,
       complaints: load.complaints,
     }
   }
