@@ -91,6 +91,7 @@ export class Hedge {
     }
   }
 
+  /** Only calls that are tried again have it; a hedged one goes on by itself. */
   replaced(...by: Parameters<Attempt['replaced']>): void {
     this.#winner?.attempt?.replaced(...by)
   }

@@ -61,15 +61,15 @@ export class Retry {
     const waited = failed.reason === 'attempt-timeout' && !this.#request.ended
     const allowed = waited ? budget.allows : budget.failed()
     const waitMs = pushback ?? this.#rules.backoffMs(this.#backoffs, this.#random)
-    const denial = this.#denial(allowed, waitMs, leftMs)
+    const denial = this.#denial(allowed, pushback, waitMs, leftMs)
     if (denial !== undefined) share.notRetried(denial)
     if (denial !== undefined || !this.#request.retry(share, failed.reason)) return undefined
     this.#backoffs = pushback === undefined ? this.#backoffs + 1 : 0
     return waitMs
   }
 
-  #denial(allowed: boolean, waitMs: number, leftMs = Infinity): RetryDenial | undefined {
-    if (waitMs > MAX_PUSHBACK_MS) return 'pushback'
+  #denial(allowed: boolean, pushback = 0, waitMs: number, leftMs = Infinity): RetryDenial | undefined {
+    if (pushback > MAX_PUSHBACK_MS) return 'pushback'
     if (this.#request.previousAttempts + 1 >= this.#rules.maxAttempts) return 'attempts'
     if (!this.#request.kept) return 'request-too-large'
     if (!allowed) return 'budget'

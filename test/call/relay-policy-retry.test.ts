@@ -128,6 +128,14 @@ t.test('pushback says when, and the waits begin anew after it', async t => {
   }
 })
 
+t.test('a wait of the policy may be longer than one that a backend may ask for', async t => {
+  const rig = rigWith({ initialBackoffMs: 90_000, maxBackoffMs: 90_000 })
+  rig.open(request(), true)
+  answers(rig.up)
+  rig.clock.advance(90_000 + TICKS_MS)
+  t.equal(rig.ups.length, 2)
+})
+
 t.test('a pushback that says never counts as a failure, whatever the status', async t => {
   const rig = rigWith()
   rig.open(request(), true)

@@ -174,6 +174,12 @@ t.test('routes', async t => {
     [{ backends: [{ backend: 'greeter' }], hashKey: 'cookie' }, 'routes[0].hashKey: '],
     [{ backends: [{ backend: 'greeter' }], hashKey: { metadata: 'X' } }, 'routes[0].hashKey.metadata: '],
     [{ deny: 'ABORTED', rewriteAuthority: 'x' }, 'routes[0].rewriteAuthority: has no effect with deny'],
+    [{ deny: 'ABORTED', hedge: { delayMs: 1 } }, 'routes[0].hedge: has no effect with deny'],
+    [{ backend: 'greeter', retry: {}, hedge: { delayMs: 1 } }, 'routes[0].hedge: goes not together with retry'],
+    [
+      { backend: 'greeter', hedge: { delayMs: 0, percentile: 95 } },
+      'routes[0].hedge.percentile: makes a delay shorter: give delayMs more than 0',
+    ],
     [{ backend: 'greter' }, 'routes[0].backend: there is no backend "greter", did you mean "greeter"?'],
     [{ backend: 'x' }, 'routes[0].backend: there is no backend "x"; there is greeter'],
     [{ backends: [] }, 'routes[0].backends: must not be empty'],
