@@ -1,6 +1,8 @@
 /** What bounds hedging: the budget, memory, room at the backend, and the end of the call. */
 import t from 'tap'
-import type { FakeStream } from '../support/fake-transport.ts'
+import { Client } from '../../src/backend/client-share.ts'
+import { Relay } from '../../src/call/relay.ts'
+import { FakeStream } from '../support/fake-transport.ts'
 import { answers, delay, fails, hedging, held, misuse, settle, tokens } from './hedge-rig.ts'
 import { failed } from './policy-retry-rig.ts'
 import { type CallRig, CLIENT_CANCELS, lost, NOTHING_LEFT, request } from './rig.ts'
@@ -73,6 +75,17 @@ t.test('calls whose client leaves take nothing of what all clients may have', as
     settle(rig, down)
   }
   t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('a client whose calls all hang leaves room for the further attempts of others', async t => {
+  const rig = hedging({ budget: { maxTokens: 20, tokenRatio: 0.1 } }, { silent: true })
+  for (let i = 0; i < 20; i++) rig.open(request(), true)
+  delay(rig)
+  t.equal(rig.ups.length, 28)
+  const other = new Relay(rig.context, new FakeStream(), rig.downSession, new Client())
+  other.onHeaders(request(), true)
+  delay(rig)
+  t.equal(rig.ups.length, 30, 'its call, and that once more')
 })
 
 t.test('calls that give the backend little time take nothing of it either', async t => {
