@@ -18,6 +18,11 @@ export interface JwtOptions {
   readonly audience: string | readonly string[]
   /** The issuer's keys: where to fetch them, or the keys. */
   readonly jwks: RemoteKeys | JSONWebKeySet
+  /**
+   * `typ` in the header of the tokens. `at+jwt` (RFC 9068 §4) takes access tokens alone: without it an ID token passes where
+   * `audience` is the id of a client. By default any.
+   */
+  readonly type?: string | undefined
   /** By default all that have a public key: `RS256`, `ES256`, `EdDSA`, … */
   readonly algorithms?: readonly string[] | undefined
   /** How far the issuer's clock may be from this one. */
@@ -154,7 +159,7 @@ class JwtGate implements KeyFetches {
   }
 
   async #verify(token: string, jose: Jose, keys: KeySet, again = false): Promise<Signed> {
-    const { issuer, audience, algorithms = ALGORITHMS } = this.#options
+    const { issuer, audience, type, algorithms = ALGORITHMS } = this.#options
     try {
       const key = await keys.get()
       const keySet = this.#keySets
@@ -162,6 +167,7 @@ class JwtGate implements KeyFetches {
         issuer,
         audience: [audience].flat(),
         algorithms: [...algorithms],
+        ...(type !== undefined && { typ: type }),
         clockTolerance: this.#toleranceMs / 1_000,
         // One that never ends cannot be taken back.
         requiredClaims: ['exp'],

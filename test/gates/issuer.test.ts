@@ -10,7 +10,7 @@ import { type JwtOptions, jwt } from '../../src/gates/jwt.ts'
 import type { Gate } from '../../src/routing/gate.ts'
 import { answer, arrived, field, type Rig, requestFields, rig } from '../contract/rig.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { AUDIENCE, Issuer, OTHER_AUDIENCE, signingKey } from './issuer.ts'
+import { AUDIENCE, CLIENT_ID, Issuer, OTHER_AUDIENCE, signingKey } from './issuer.ts'
 
 const OK = '0'
 const PERMISSION_DENIED = '7'
@@ -156,6 +156,19 @@ t.test('a token of a real issuer passes, and none of the usual attacks on it doe
   t.equal(fetched, 0, 'nobody asked where a token said')
   t.equal(issuer.keysAsked, 2, 'the keys were asked for by the test and the gate, whatever tokens named')
 })
+
+t.test(
+  'an API whose audience is the id of its client: ID tokens are for it too, unless it asks for access tokens',
+  async t => {
+    const issuer = await Issuer.start(t, [await signingKey('one')])
+    const audience = [AUDIENCE, CLIENT_ID]
+    const any = await gated(t, jwt(optionsOf(issuer, { audience })))
+    t.equal(await statusOf(any, await issuer.idToken()), OK)
+    const access = await gated(t, jwt(optionsOf(issuer, { audience, type: 'at+jwt' })))
+    t.equal(await statusOf(access, await issuer.idToken()), UNAUTHENTICATED)
+    t.equal(await statusOf(access, await issuer.accessToken()), OK)
+  },
+)
 
 t.test('the backend learns who calls from the token, and not from the client', async t => {
   const issuer = await Issuer.start(t, [await signingKey('one')])

@@ -11,7 +11,9 @@ export const OTHER_AUDIENCE = 'https://billing.example'
 /** Tokens for this resource are for AUDIENCE, and end after a second. */
 const SHORT = `${AUDIENCE}/short`
 const VALID_S = 3_600
-const CLIENT = { client_id: 'ada', client_secret: 'a-secret-of-some-length-for-the-client' }
+/** ID tokens are for it. */
+export const CLIENT_ID = 'ada'
+const CLIENT = { client_id: CLIENT_ID, client_secret: 'a-secret-of-some-length-for-the-client' }
 const REDIRECT = 'https://client.example/callback'
 const ALG = 'ES256'
 

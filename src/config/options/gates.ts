@@ -29,6 +29,8 @@ export interface JwtGateOptions {
   readonly issuer: string
   /** Whom they are for: their `aud` has one of these. */
   readonly audience: string | readonly string[]
+  /** What they are: `typ` of their header. `at+jwt` takes access tokens alone (RFC 9068); default: any. */
+  readonly type?: string
   /** The issuer's public keys: `{ url }` where they are fetched, or `{ file }`. */
   readonly jwks: FetchedKeysOptions | KeysFileOptions
   /** Which signatures are taken; default: all that have a public key. */

@@ -40,6 +40,9 @@ const jwt = strict({
   audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).meta({
     description: 'Whom they are for: their `aud` has one of these',
   }),
+  type: z.string().min(1).max(100).optional().meta({
+    description: 'What they are: `typ` of their header. `at+jwt` takes access tokens alone (RFC 9068); default: any',
+  }),
   jwks: jwks.meta({
     description: "The issuer's public keys: `{ url }` where they are fetched, or `{ file }`",
     'x-type': '`{ url }` or `{ file }`',
