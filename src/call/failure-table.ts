@@ -261,7 +261,7 @@ export const FAILURES = {
   'upstream-refused': {
     what: 'the backend refused the call unprocessed, and it is not sent again: it was too often, or is not kept (`limits.replayBytes`, `limits.maxCallBytes`), or `breaker.maxRetries` calls are being sent again',
     status: Status.UNAVAILABLE,
-    statusNote: 'before a response RST_STREAM(REFUSED_STREAM), and UNAVAILABLE in the log; within one UNAVAILABLE',
+    statusNote: 'RST_STREAM(REFUSED_STREAM) while nothing may have been processed, else UNAVAILABLE, as in the log',
     message: 'the backend refused the call and did not process it',
     code: ErrorCode.REFUSED_STREAM,
     retryable: true,

@@ -11,9 +11,13 @@ import { ErrorCode } from '../wire/errors.ts'
 import { type Failure, messageOf } from './failure.ts'
 import type { CallRequest } from './request.ts'
 
-/** Before there are response headers. A client whose call nobody has processed is told that it may try again. */
+/**
+ * Before there are response headers. A client whose call nobody has processed is told that it may try again. RFC 9113 §8.7:
+ * REFUSED_STREAM says "prior to any processing having occurred", which an attempt before the last may have had.
+ */
 export function answer(down: Stream, failure: Failure, request: CallRequest): void {
-  if (failure.token === 'upstream-refused' && down.knowsResets !== false) return down.reset(ErrorCode.REFUSED_STREAM)
+  const unprocessed = failure.token === 'upstream-refused' && request.previousAttempts === 0
+  if (unprocessed && down.knowsResets !== false) return down.reset(ErrorCode.REFUSED_STREAM)
   const own = answerTo(failure, request.head.contentType)
   const { fields } = failure
   const whole = request.responseOf(fields === undefined ? own : [...own, ...fields], true)

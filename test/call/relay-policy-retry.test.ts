@@ -308,6 +308,17 @@ t.test('a backend that cannot be reached is tried again as a policy says', async
   t.same([...rig.backend.shared.measures.retries], [['unreachable', 2]])
 })
 
+t.test('a call that an attempt may have had processed is not told to be unprocessed', async t => {
+  const rig = rigWith({ maxAttempts: 2 })
+  const { down } = rig.open(request(), true)
+  answers(rig.up)
+  rig.clock.advance(BACKOFF_MS + TICKS_MS)
+  rig.up.close(resetByPeer(7))
+  t.equal(rig.ups.length, 3)
+  rig.up.close(resetByPeer(7))
+  t.match(ownAnswer(down), { status: '14', token: 'upstream-refused' })
+})
+
 t.test('the breaker: only so many calls are tried again at a time', async t => {
   const rig = rigWith({}, { breaker: { maxRetries: 1 } })
   const first = rig.open(request(), true)
