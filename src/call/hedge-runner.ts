@@ -53,6 +53,8 @@ export class Runner implements Waiter, AttemptOwner {
   openedMs = 0
   /** How often backends did not process it. */
   refusals = 0
+  /** No backend may have processed it. */
+  unprocessed = true
   /** How it ended was told to the budget. */
   judged = false
   /** What it holds of the backend beside its stream. */
@@ -97,6 +99,7 @@ export class Runner implements Waiter, AttemptOwner {
 
   open(lease: Lease, place: number, nowMs: number, copy: Copy | undefined): Attempt {
     this.state = 'open'
+    this.unprocessed = false
     this.place = place
     this.openedMs = nowMs
     this.attempt = new Attempt(lease, this.share, this)
@@ -141,6 +144,16 @@ export class Runner implements Waiter, AttemptOwner {
   onAttemptClosed(end: StreamEnd): void {
     this.#hedge.onAttemptClosed(this, end)
   }
+}
+
+/** @param without this one */
+export function goOn(runners: readonly Runner[], without?: Runner): boolean {
+  return runners.some(runner => runner !== without && runner.state !== 'over')
+}
+
+/** How many others a backend may have processed. */
+export function processedBeside(runner: Runner, runners: readonly Runner[]): number {
+  return runners.filter(other => other !== runner && !other.unprocessed).length
 }
 
 /** The one whose backend has taken most of the request; of equal ones the oldest. */

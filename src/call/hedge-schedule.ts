@@ -25,6 +25,8 @@ interface Scheduled {
 interface Beginner {
   /** @returns what sends it; undefined: there is no room for it, which was counted */
   begin(reason: RetryReason): (() => void) | undefined
+  /** What `begin` gave back last is not called. */
+  drop(): void
 }
 
 export class HedgeSchedule {
@@ -40,7 +42,7 @@ export class HedgeSchedule {
   #begun = 1
   #frozen = false
   /** When the first attempt was sent, or more of the request after it: since then the backend is waited for. */
-  #movedMs = 0
+  #movedMs: number | undefined
   #measured = false
 
   constructor(
@@ -63,7 +65,7 @@ export class HedgeSchedule {
 
   /** The attempts that have begun are sent. The next one begins after the delay. */
   sent(): void {
-    if (this.#movedMs === 0) this.#movedMs = this.#context.clock.now()
+    this.#movedMs ??= this.#context.clock.now()
     if (this.#timer.armed) return
     while (!this.#frozen && this.#begun < this.#rules.maxAttempts) {
       const delayMs = this.#delayMs
@@ -86,14 +88,15 @@ export class HedgeSchedule {
 
   /**
    * The first attempt has begun to answer, or nobody waits for it any more: then it would have taken longer still.
-   * @param answered the call has an answer; without one it counts only if it took longer than usual
+   * @param answered the call has an answer; without one it counts only if it took longer than usual, with its whole request
    */
   measured(answered: boolean): void {
-    if (this.#rules.percentile === undefined || this.#measured) return
+    if (this.#rules.percentile === undefined || this.#movedMs === undefined || this.#measured) return
     this.#measured = true
     const nowMs = this.#context.clock.now()
     const ms = nowMs - this.#movedMs
-    if (answered || ms > this.#delayMs) this.#call.share.latencies.add(this.#request.head.path, ms, nowMs)
+    const counts = answered || (this.#request.ended && ms > this.#delayMs)
+    if (counts) this.#call.share.latencies.add(this.#request.head.path, ms, nowMs)
   }
 
   /**
@@ -150,10 +153,13 @@ export class HedgeSchedule {
     if (this.#begun >= this.#rules.maxAttempts) this.#deny('attempts')
   }
 
-  /** No attempt begins any more. */
+  /** No attempt begins any more, also none that waits for its time. */
   freeze(): void {
     this.#frozen = true
     this.#context.wheel.disarm(this.#timer)
+    if (this.#send === undefined) return
+    this.#send = undefined
+    this.#beginner.drop()
   }
 
   #arm(ms: number): void {
@@ -165,7 +171,7 @@ export class HedgeSchedule {
     const send = this.#send
     this.#send = undefined
     if (send !== undefined) return send()
-    const leftMs = this.#movedMs + this.#delayMs - this.#context.clock.now()
+    const leftMs = this.#movedMs! + this.#delayMs - this.#context.clock.now()
     if (leftMs > 0) this.#arm(leftMs)
     else this.#begin('hedged')
   }

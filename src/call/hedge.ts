@@ -19,7 +19,7 @@ import type { RelayContext } from './context.ts'
 import type { Copy } from './copy.ts'
 import type { Failure } from './failure.ts'
 import { unsendable } from './head-check.ts'
-import { furthestOf, type Hedged, type Left, Runner } from './hedge-runner.ts'
+import { furthestOf, goOn, type Hedged, type Left, processedBeside, Runner } from './hedge-runner.ts'
 import { HedgeSchedule } from './hedge-schedule.ts'
 import { FannedStream } from './hedge-stream.ts'
 import type { CallRequest } from './request.ts'
@@ -39,7 +39,8 @@ export class Hedge {
   readonly stream: FannedStream
   readonly #schedule: HedgeSchedule
   #backend!: Backend
-  #lease!: Lease
+  /** Of the attempt that answered, or of the first. */
+  lease!: Lease
   readonly #runners: Runner[] = []
   /** Where it was sent. */
   readonly tried: DialAddress[] = []
@@ -59,7 +60,7 @@ export class Hedge {
   /** The call has a session, where its relay sends the request. */
   open(lease: Lease, backend: Backend): this {
     this.#backend = backend
-    this.#lease = lease
+    this.lease = lease
     const first = new Runner(this, this.#call, 0)
     this.#runners.push(first)
     this.#open(first, lease)
@@ -67,11 +68,6 @@ export class Hedge {
   }
 
   // ---- as its relay has it
-
-  /** Of the attempt that answered, or of the first. */
-  get lease(): Lease {
-    return this.#lease
-  }
 
   /** None of its attempts takes anything. What the client sends meanwhile is kept for the next. */
   get closed(): boolean {
@@ -112,7 +108,8 @@ export class Hedge {
     this.#schedule.freeze()
     for (const runner of this.#runners) {
       if (runner.state === 'open') runner.giveBack('given-up')
-      else this.#cancel(runner)
+      // What came of the one that answers may still wait for the client.
+      else if (runner !== this.#winner) this.#cancel(runner)
     }
   }
 
@@ -144,7 +141,8 @@ export class Hedge {
     this.#request.retries++
     this.#call.share.retried(runner.reason!)
     try {
-      const writable = this.#request.sendTo(runner.stream!, lease.address, timeout, runner.number)
+      const previous = processedBeside(runner, this.#runners)
+      const writable = this.#request.sendTo(runner.stream!, lease.address, timeout, previous)
       if (writable) this.#call.onRequestWritable()
     } catch (error) {
       const failure = unsendable(error, this.#context, this.#request.head.path)
@@ -172,7 +170,7 @@ export class Hedge {
   /** It was not sent. @param say how the call ends if that was its last chance, and no backend has said more */
   #lost(runner: Runner, say?: () => void): void {
     this.#leave(runner, 'unsent')
-    if (this.#goesOn()) return
+    if (goOn(this.#runners)) return this.sent()
     if (this.#left !== undefined) this.#tell(this.#left)
     else say?.()
   }
@@ -190,6 +188,7 @@ export class Hedge {
   onAttemptClosed(runner: Runner, end: StreamEnd): void {
     if (this.#winner === undefined) {
       const refused = wasUnprocessed(end)
+      runner.unprocessed = refused
       if (refused && this.#again(runner, end)) return
       const { status } = refused ? ofRefusal(end) : ofUpstream(end)
       if (this.#failed(runner, status, 'broken', { by: runner, end })) return
@@ -214,7 +213,7 @@ export class Hedge {
     runner.judged = true
     if (!this.#schedule.failed(status, left.answer)) return false
     this.#schedule.next(left.answer, reason)
-    if (!this.#goesOn(runner)) {
+    if (!goOn(this.#runners, runner)) {
       this.#schedule.exhausted()
       return false
     }
@@ -236,14 +235,14 @@ export class Hedge {
     return () => this.#acquire(runner)
   }
 
+  /** One that waits for its time is not sent any more. */
+  drop(): void {
+    for (const runner of this.#runners) if (runner.state === 'begun') this.#leave(runner, 'unsent')
+  }
+
   #acquire(runner: Runner): void {
     runner.state = 'waiting'
     this.#backend.acquire(runner)
-  }
-
-  /** @param without this attempt */
-  #goesOn(without?: Runner): boolean {
-    return this.#runners.some(runner => runner !== without && runner.state !== 'over')
   }
 
   #told({ place }: Runner, status: number, reason: string, by: 'backend' | 'proxy' = 'backend'): void {
@@ -265,7 +264,7 @@ export class Hedge {
     }
     winner.state = 'answers'
     winner.giveBack('answered')
-    this.#lease = winner.attempt!.lease
+    this.lease = winner.attempt!.lease
     this.#answeredBy(winner)
   }
 
@@ -280,9 +279,10 @@ export class Hedge {
     if (!this.#request.ended) this.#call.onAttemptClosed({ kind: 'clean' })
   }
 
-  #answeredBy({ attempt }: Runner): void {
+  #answeredBy(runner: Runner): void {
+    this.#request.previousAttempts = processedBeside(runner, this.#runners)
     const { recorder } = this.#call.parts
-    if (recorder !== undefined) recorder.endpoint = attempt!.lease.address.name
+    if (recorder !== undefined) recorder.endpoint = runner.attempt!.lease.address.name
   }
 
   /** It is not sent. */

@@ -4,8 +4,8 @@ import { Client } from '../../src/backend/client-share.ts'
 import { Relay } from '../../src/call/relay.ts'
 import { FakeStream } from '../support/fake-transport.ts'
 import { answers, delay, fails, hedging, held, misuse, settle, tokens } from './hedge-rig.ts'
-import { failed } from './policy-retry-rig.ts'
-import { type CallRig, CLIENT_CANCELS, lost, NOTHING_LEFT, request } from './rig.ts'
+import { failed, previous } from './policy-retry-rig.ts'
+import { type CallRig, CLIENT_CANCELS, lost, NOTHING_LEFT, RESPONSE, request, TRAILERS } from './rig.ts'
 
 t.test('while pushback has it wait: what the client sends is kept, and its window stays closed', async t => {
   const rig = hedging()
@@ -178,6 +178,46 @@ t.test('an attempt that finds no place in the queue is none, and the call goes o
   answers(rig.up)
   settle(rig, down)
   t.match(rig.record, { status: 0, retries: 0 })
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('after one that found no place the next begins after the delay again', async t => {
+  const rig = hedging({ maxAttempts: 3 }, { queue: { maxCalls: 0, timeoutMs: 1_000 } })
+  rig.session.settings(1)
+  const { down } = rig.open(request(), true)
+  delay(rig)
+  t.equal(rig.ups.length, 1)
+  rig.session.settings(2)
+  delay(rig)
+  t.equal(rig.ups.length, 2)
+  t.same(previous(rig.up), ['1'], 'one was sent before')
+  answers(rig.up)
+  settle(rig, down)
+  t.same(
+    [...rig.backend.shared.measures.hedges],
+    [
+      ['unsent', 1],
+      ['answered', 1],
+    ],
+  )
+  t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+})
+
+t.test('a whole answer that waits for its client holds its room, and gives it up where others need that', async t => {
+  const rig = hedging()
+  const { down } = rig.open(request(), true)
+  delay(rig)
+  const { up } = rig
+  up.headers(RESPONSE)
+  down.writable = false
+  down.queuedBytes = 6
+  up.data('answer')
+  up.trailers(TRAILERS)
+  t.same([up.owner!.waitingBytes, up.released], [6, 0])
+  up.owner!.onOverdue!()
+  t.equal(down.resetWith, 11)
+  settle(rig, down)
+  t.equal(up.released, 6)
   t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
 })
 

@@ -234,6 +234,41 @@ t.test('pushback: the next after that time, and then after the delay again', asy
   }
 })
 
+t.test('pushback: no more, while another waits for its time: that is not sent either', async t => {
+  for (const [pushback, timeoutMs] of [
+    ['-1', undefined],
+    ['5000', 3_000],
+  ] as const) {
+    const rig = hedging({ maxAttempts: 4 }, { timeoutMs })
+    const { down } = rig.open(request(), true)
+    delay(rig)
+    fails(rig.ups[0]!, { 'grpc-retry-pushback-ms': '450' })
+    t.same([rig.ups.length, down.sent], [2, []])
+    const last = failed(14, { 'grpc-retry-pushback-ms': pushback })
+    rig.ups[1]!.headers(last, true)
+    t.same(down.sent, [{ kind: 'headers', block: last, endStream: true }], 'there is nothing to wait for')
+    rig.clock.advance(1_000)
+    t.equal(rig.ups.length, 2)
+    settle(rig, down)
+    t.same([rig.left, held(rig)], [NOTHING_LEFT, [0, 0]])
+  }
+})
+
+t.test('a call that an attempt may have had processed is not told to be unprocessed', async t => {
+  const rig = hedging()
+  const { down } = rig.open(request(), true)
+  fails(rig.ups[0]!)
+  rig.ups[1]!.close(resetByPeer(7))
+  rig.ups[2]!.close(resetByPeer(7))
+  t.match(ownAnswer(down), { status: '14', token: 'upstream-refused' })
+  const fatal = hedging({ nonFatalCodes: ['INTERNAL'], delayMs: 0 })
+  const both = fatal.open(request(), true)
+  fatal.ups[1]!.close(resetByPeer(7))
+  fatal.ups[2]!.close(resetByPeer(7))
+  t.equal(fatal.ups[0]!.resetWith, 8)
+  t.match(ownAnswer(both.down), { status: '14', token: 'upstream-refused' })
+})
+
 t.test('transparent retry comes first, and does not count', async t => {
   const rig = hedging()
   const { down } = rig.open(request(), true)

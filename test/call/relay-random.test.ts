@@ -12,7 +12,7 @@ const EVENTS = [
   ...['client resets', 'client is lost', 'client is slow', 'client is quick', 'client side settles'],
   ...['director answers', 'director fails', 'session ready', 'connect fails', 'no streams', 'streams', 'GOAWAY'],
   ...['interim', 'response headers', 'response headers', 'Trailers-Only', 'response data', 'response data'],
-  ...['UNAVAILABLE alone', 'UNAVAILABLE alone', 'pushback', 'another attempt', 'another attempt'],
+  ...['UNAVAILABLE alone', 'UNAVAILABLE alone', 'pushback', 'no more', 'another attempt', 'another attempt'],
   ...['response end', 'response trailers', 'backend resets', 'backend refuses', 'backend refuses', 'backend is lost'],
   ...['backend never saw it', 'backend is slow', 'backend is quick', 'backend side settles'],
   ...['a little time', 'a long time', 'abort'],
@@ -21,6 +21,7 @@ type Event = (typeof EVENTS)[number]
 
 const UNAVAILABLE = block({ ':status': '200', 'grpc-status': '14' })
 const PUSHBACK = block({ ':status': '200', 'grpc-status': '14', 'grpc-retry-pushback-ms': '20' })
+const NO_MORE = block({ ':status': '200', 'grpc-status': '14', 'grpc-retry-pushback-ms': '-1' })
 
 const POLICIES = [
   undefined,
@@ -152,6 +153,7 @@ class Play {
     'Trailers-Only': () => this.#responseHeaders(true),
     'UNAVAILABLE alone': () => this.#responseHeaders(true, UNAVAILABLE),
     pushback: () => this.#responseHeaders(true, PUSHBACK),
+    'no more': () => this.#responseHeaders(true, NO_MORE),
     'response data': () => this.#responseData(this.#text(), false),
     'response end': () => this.#responseData('', true),
     'response trailers': () => {
