@@ -208,11 +208,15 @@ t.test('connections of clients: sessions, those that are refused, and handshakes
 t.test('docs/metrics.md has all of them, with the labels that they have', async t => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/metrics.md'), 'utf8')
   t.equal(await withMetrics(page), page, 'run: node src/config/metrics-reference.ts --page docs/metrics.md')
-  const { proxy, backend, client } = await rig(t, METRICS)
+  // Two attempts that fail, so that there are samples of all that happens to them.
+  const hedge = { delayMs: 0, nonFatalCodes: ['INTERNAL'] } as const
+  const { proxy, backend, client } = await rig(t, { proxy: { metrics: true, routes: [{ backend: 'main', hedge }] } })
   const id = client.request(requestFields(), { endStream: true })
-  const came = await backend.request()
-  came.connection.rst(came.streamId, Code.INTERNAL_ERROR)
+  for (const came of [await backend.request(), await backend.request()])
+    came.connection.rst(came.streamId, Code.INTERNAL_ERROR)
   await client.ended(id)
+  t.ok(proxy.metrics().includes('backend_hedges_total{backend="main",outcome='))
+  t.ok(proxy.metrics().includes('backend_ended_retries_total{backend="main",why='))
   const { readMetrics } = proxy as unknown as { readMetrics(): Reading[] }
   for (const { name, samples } of readMetrics.call(proxy)) {
     for (const { labels = {} } of samples) t.same(Object.keys(labels).sort(), [...labelsOf(name)].sort(), name)
