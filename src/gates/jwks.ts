@@ -77,14 +77,20 @@ export class FetchedKeys implements KeySet {
   }
 
   async get(): Promise<JWTVerifyGetKey> {
+    if (this.#keys === undefined || !this.stillHold()) await this.#fetchAgain()
+    if (this.#keys !== undefined && this.stillHold()) return this.#keys
+    throw refusal('gate-failed', `the keys of ${this.#options.url} cannot be had: ${this.#problem}`)
+  }
+
+  /**
+   * Whether what they have verified holds. Old ones are fetched again in the background: calls do not wait for keys that
+   * they mostly do not need.
+   */
+  stillHold(): boolean {
     const { maxAgeMs = MAX_AGE_MS, maxStaleMs = MAX_STALE_MS } = this.#options
     const ageMs = this.#clock.now() - this.#fetchedMs
-    if (this.#keys === undefined || ageMs > maxAgeMs + maxStaleMs) await this.#fetchAgain()
-    // In the background: calls do not wait for keys that they mostly do not need.
-    else if (ageMs > maxAgeMs) void this.#fetchAgain()
-    const isUsable = this.#clock.now() - this.#fetchedMs <= maxAgeMs + maxStaleMs
-    if (this.#keys !== undefined && isUsable) return this.#keys
-    throw refusal('gate-failed', `the keys of ${this.#options.url} cannot be had: ${this.#problem}`)
+    if (ageMs > maxAgeMs) void this.#fetchAgain()
+    return ageMs <= maxAgeMs + maxStaleMs
   }
 
   async refresh(): Promise<boolean> {

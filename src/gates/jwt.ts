@@ -113,10 +113,15 @@ class JwtGate implements KeyFetches {
   ask(call: CallInfo, next: Director): ReturnType<Director> {
     const value = credentialValue(call, this.#place)
     const known = value.length <= MAX_KNOWN_CHARACTERS ? this.#known.get(value) : undefined
-    if (known !== undefined && this.#clock.now() < known.untilMs) return this.#pass(call, known, next)
+    if (known !== undefined && this.#holds(known)) return this.#pass(call, known, next)
     const token = secretOf(value, this.#place)
     const verifying = this.#verifying.get(value) ?? this.#begin(value, token)
     return verifying.then(verified => this.#pass(call, verified, next))
+  }
+
+  /** Where all tokens are known, nothing else looks how old the keys are. */
+  #holds({ untilMs }: Verified): boolean {
+    return this.#clock.now() < untilMs && this.#fetchedKeys?.stillHold() !== false
   }
 
   #pass(call: CallInfo, verified: Verified, next: Director): ReturnType<Director> {
@@ -145,8 +150,15 @@ class JwtGate implements KeyFetches {
     const identity: CallerIdentity = Object.freeze({ name: claims.sub ?? '', by: 'jwt', claims })
     const verified: Verified = { claims, identity, untilMs: this.#untilMs(claims) }
     // Of other keys it is not known what they say of it.
-    if (value.length <= MAX_KNOWN_CHARACTERS && keySet === this.#keySets) this.#known.set(value, verified)
+    if (this.#mayBeKnown(value, token) && keySet === this.#keySets) this.#known.set(value, verified)
     return verified
+  }
+
+  /** With more spaces than it needs, one token would be known in as many spellings, in the place of those of others. */
+  #mayBeKnown(value: string, token: string): boolean {
+    const { scheme } = this.#place
+    const plainLength = token.length + (scheme === '' ? 0 : scheme.length + 1)
+    return value.length === plainLength && value.length <= MAX_KNOWN_CHARACTERS
   }
 
   #untilMs({ exp = 0 }: JWTPayload): number {

@@ -9,6 +9,7 @@ import { type JwtOptions, jwt } from '../../src/gates/jwt.ts'
 import type { Target } from '../../src/routing/director.ts'
 import { allOf } from '../../src/routing/gate.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { until } from '../support/until.ts'
 import { ask, call, TARGET } from './rig.ts'
 
 const ISSUER = 'https://issuer.example'
@@ -71,6 +72,18 @@ t.test('a token that was verified costs no promise', async t => {
   t.type(director(info), Promise)
   await director(info)
   t.equal(director(info), TARGET)
+})
+
+t.test('a token in spellings without end takes the place of no other', async t => {
+  const key = await keyOf('a')
+  const director = jwt({ issuer: ISSUER, audience: AUDIENCE, jwks: await jwksOf(key) })(() => TARGET)
+  const token = await sign(key)
+  const spaced = call({ metadata: [['authorization', `Bearer   ${token}`]] })
+  for (let i = 0; i < 2; i++) {
+    const answer = director(spaced)
+    t.type(answer, Promise, 'it is verified each time')
+    t.equal(await answer, TARGET)
+  }
 })
 
 t.test('many calls with a token that is new are verified once, and none of them is refused', async t => {
@@ -307,6 +320,37 @@ t.test('a key that is withdrawn: tokens that it had verified are refused', async
   t.equal(await ask(gate, bearing(await sign(one, { sub: 'b' }))), TARGET, 'calls do not wait for keys that are old')
   t.equal(await ask(gate, bearing(await sign(other))), TARGET)
   t.match(await ask(gate, bearing(token)), /^unauthenticated/)
+})
+
+t.test('keys grow old where all tokens are known, too: they are fetched again, and end', async t => {
+  const { issuer, clock, gate } = await fetching(t)
+  const [one, other] = [await keyOf('one'), await keyOf('other')]
+  issuer.gives(await jwksOf(one))
+  const token = await sign(one)
+  t.equal(await ask(gate, bearing(token)), TARGET)
+  issuer.gives(await jwksOf(other))
+  clock.advance(600_001)
+  let answer: unknown
+  const looked = () => {
+    void ask(gate, bearing(token)).then(now => {
+      answer = now
+    })
+    return answer !== undefined && answer !== TARGET
+  }
+  await until('a token of the key that was withdrawn is refused', looked)
+  t.match(answer, /^unauthenticated/)
+  t.equal(issuer.asked, 2)
+  const short = jwt(
+    { issuer: ISSUER, audience: AUDIENCE, jwks: { url: issuer.url, maxAgeMs: 60_000, maxStaleMs: 60_000 } },
+    clock,
+  )
+  const valid = await sign(other)
+  t.equal(await ask(short, bearing(valid)), TARGET)
+  issuer.answer = response => response.writeHead(503).end()
+  clock.advance(119_999)
+  t.equal(await ask(short, bearing(valid)), TARGET)
+  clock.advance(2)
+  t.match(await ask(short, bearing(valid)), /^gate-failed/, 'nobody passes, known or not')
 })
 
 t.test('an issuer that is gone: the last keys for a day, then nobody passes', async t => {
