@@ -27,8 +27,10 @@ export interface SharedCounts {
 
 /** What one process is told of one gate at a time, in keys: 200 KiB at most, as a key has 96 characters at most. */
 export const MAX_TOLD_KEYS = 2_000
+/** So many exchanges a key waits at most. What came at its rate and is told late, all at once, would be above it. */
+const MAX_LATE_EXCHANGES = 5
 /** Keys that wait until they are told. Those that find no place have a rate of their own in each process. */
-export const MAX_WAITING_KEYS = 10_000
+export const MAX_WAITING_KEYS = MAX_LATE_EXCHANGES * MAX_TOLD_KEYS
 /** How often processes tell each other, while there is something to tell. */
 export const EXCHANGE_MS = 50
 /** So long ago others may have counted what is heard now: it was told to a third, and then by that one. */
@@ -39,6 +41,8 @@ export class PassedCounts implements SharedCounts {
   readonly kind = 'passed'
   readonly #onCounted: () => void
   readonly #waiting = new Map<string, number>()
+  /** As many as can be told in time. */
+  #mostWaiting = MAX_WAITING_KEYS
   /** The gate's: other processes have let so many calls pass, within so long before now. */
   onElsewhere: (key: string, calls: number, ageMs: number) => void = () => {}
 
@@ -50,12 +54,13 @@ export class PassedCounts implements SharedCounts {
   /** A call has passed here. */
   passed(key: string): void {
     const before = this.#waiting.get(key)
-    if (before === undefined && this.#waiting.size >= MAX_WAITING_KEYS) return
+    if (before === undefined && this.#waiting.size >= this.#mostWaiting) return
     this.#waiting.set(key, (before ?? 0) + 1)
     this.#onCounted()
   }
 
   take(most: number): KeyCounts {
+    this.#mostWaiting = Math.min(MAX_WAITING_KEYS, MAX_LATE_EXCHANGES * most)
     return takeFirst(this.#waiting, most)
   }
 
@@ -63,8 +68,10 @@ export class PassedCounts implements SharedCounts {
     for (const [key, calls] of counts) this.onElsewhere(key, calls, AGE_MS)
   }
 
-  /** What others have let pass has passed. */
-  forget(): void {}
+  /** What others have let pass has passed. What was not told of here is past, too. */
+  forget(): void {
+    this.#waiting.clear()
+  }
 }
 
 /** Calls that are under way. What is kept is bounded by calls: a key is known while some process has calls of it. */

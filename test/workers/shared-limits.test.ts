@@ -161,6 +161,35 @@ t.test('calls at the rate, shared out among workers, are not refused', async t =
   t.equal(refused, 0)
 })
 
+/** Calls of one key at two workers: at each of them so many milliseconds apart. @returns how many were refused */
+async function steady(crew: CrewOfGates, forMs: number, apartMs: number, meanwhile = () => {}): Promise<number> {
+  const info = () => call({ metadata: [['x-a', 'steady']] })
+  let refused = 0
+  for (let ms = 0; ms < forMs; ms += STEP_MS) {
+    meanwhile()
+    if (ms % apartMs === 0) refused += crew.members.slice(0, 2).filter(member => !member.passes(info())).length
+    await crew.pass(STEP_MS)
+  }
+  return refused
+}
+
+t.test('a primary that stood still: who called at the rate meanwhile is not refused afterwards', async t => {
+  const crew = await rated(2, { perSecond: 10, burst: 10 })
+  crew.standsStill()
+  t.equal(await steady(crew, 20_000, 500), 0)
+  crew.goesOn()
+  t.equal(await steady(crew, 5_000, 500), 0)
+})
+
+t.test('keys without end at one worker do not have another client refused whose calls wait behind them', async t => {
+  const crew = await rated(16, { perSecond: 10, burst: 10, key: 'metadata:x-a' })
+  let key = 0
+  const flood = () => {
+    for (let i = 0; i < 50; i++) crew.members[0]!.passes(call({ metadata: [['x-a', String(key++)]] }))
+  }
+  t.equal(await steady(crew, 10_000, 250, flood), 0)
+})
+
 t.test('one after the other: a worker that has not seen a key knows that it is over its rate', async t => {
   const crew = await rated(2, { perSecond: 1, burst: 5, key: 'metadata:x-a' })
   const of = (value: string) => call({ metadata: [['x-a', value]] })
@@ -239,7 +268,7 @@ t.test('a worker that is not ready for a while, as in a change of the configurat
   await crew.pass(60)
   one.isReady = false
   t.ok(one.passes(call()))
-  await crew.pass(3_000)
+  await crew.pass(1_500)
   t.ok(one.passes(call()))
   one.isReady = true
   await crew.pass(200)
