@@ -1,6 +1,7 @@
 /** The library that speaks ACME, loaded at its first use, with bounds of ours: an authority may be slow, gone, or lie. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Agent } from 'node:https'
-import { type Clock, systemClock, type Timer } from '../transport/clock.ts'
+import type { Clock, Timer } from '../transport/clock.ts'
 
 export type AcmeLibrary = typeof import('acme-client')
 
@@ -21,10 +22,12 @@ export interface Asking {
   readonly maxRequests: number
 }
 
-/** What was said last of each, by its origin. */
-const askings = new Map<string, Asked>()
+/** For what the library asks now: it has one axios for all, and asks wherever an authority's answers lead it. */
+const asking = new AsyncLocalStorage<Asked>()
 
 interface Asked extends Omit<Asking, 'ca'> {
+  /** Of the authority, and how its certificate is verified. */
+  readonly origin: string
   readonly agent: Agent | undefined
   requests: number
 }
@@ -74,21 +77,17 @@ async function load(): Promise<AcmeLibrary> {
 
 /** A timeout of axios' own counts silence only: this is for all of a request. */
 function limitsOf(url: string | undefined): { readonly signal: AbortSignal; readonly agent: Agent | undefined } {
-  const asked = askings.get(originOf(url)) ?? ELSEWHERE
+  const origin = originOf(url)
+  const asked = asking.getStore()
+  if (asked === undefined) throw new Error('an authority is asked within an order')
   if (++asked.requests > asked.maxRequests) throw new Error(`no certificate after ${asked.maxRequests} requests`)
-  const { clock, signal, agent } = asked
+  const { clock, signal } = asked
   const late = new AbortController()
   const both = AbortSignal.any([signal, late.signal])
   const reason = `no whole answer within ${REQUEST_TIMEOUT_MS / 1_000} seconds`
   const timer = clock.after(REQUEST_TIMEOUT_MS, () => late.abort(new Error(reason)))
   timers.set(both, timer)
-  return { signal: both, agent }
-}
-
-/** Where an authority names URLs of another origin. */
-const ELSEWHERE: Asked = {
-  ...{ clock: systemClock, signal: new AbortController().signal, agent: undefined },
-  ...{ maxRequests: Number.POSITIVE_INFINITY, requests: 0 },
+  return { signal: both, agent: origin === asked.origin ? asked.agent : undefined }
 }
 
 function stopTimer(request: Requested | undefined): void {
@@ -112,8 +111,12 @@ export function mayAskAgainAt(directory: string): number {
   return notBefore.get(originOf(directory)) ?? 0
 }
 
-/** From now on. */
-export function askAt(directory: string, { ca, ...asking }: Asking): void {
+/** All that the library asks for `order` is asked so. */
+export function askingAt<Result>(
+  directory: string,
+  { ca, ...bounds }: Asking,
+  order: () => Promise<Result>,
+): Promise<Result> {
   const agent = ca && new Agent({ ca, keepAlive: false })
-  askings.set(originOf(directory), { ...asking, agent, requests: 0 })
+  return asking.run({ ...bounds, origin: originOf(directory), agent, requests: 0 }, order)
 }

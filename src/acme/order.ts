@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { Authorization, Client, Order } from 'acme-client'
 import type { Challenges } from '../transport/alpn-challenges.ts'
 import type { Clock } from '../transport/clock.ts'
-import { type AcmeLibrary, askAt, loadAcmeClient } from './acme-client.ts'
+import { type AcmeLibrary, askingAt, loadAcmeClient } from './acme-client.ts'
 import { checkedChain } from './chain.ts'
 import { HttpChallenges } from './http-challenge.ts'
 import type { AcmeSetup } from './setup.ts'
@@ -35,9 +35,11 @@ export async function orderCertificate(setup: AcmeSetup, context: OrderContext):
   const timer = clock.after(ORDER_TIMEOUT_MS, () => late.abort(reason))
   const signal = AbortSignal.any([context.signal, late.signal])
   const maxRequests = MAX_REQUESTS + MAX_REQUESTS_BY_NAME * setup.domains.length
-  askAt(setup.directory, { ca: setup.ca, clock, signal, maxRequests })
+  const { directory, ca } = setup
   try {
-    return await order(library, setup, { ...context, signal })
+    return await askingAt(directory, { ca, clock, signal, maxRequests }, () =>
+      order(library, setup, { ...context, signal }),
+    )
   } catch (error) {
     if (signal.aborted) throw signal.reason
     // The library takes it for granted that answers are objects with what they should have.

@@ -1,6 +1,8 @@
 /** Authorities that hang, lie, and do not end. An order ends in time and in memory, and what is stored stays good. */
 import { X509Certificate } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { gzipSync } from 'node:zlib'
@@ -143,6 +145,30 @@ t.test('one by whose answers the library would ask without an end', async t => {
   const circling = await authority(t, () => ({ '/account': response => json(response, { status: 'valid' }) }))
   await t.rejects(order(t, circling), { message: 'no certificate after 220 requests' })
   t.equal(circling.asked.length, 220)
+})
+
+t.test('one that sends us to somebody else for all of it: the bounds of the order hold there too', async t => {
+  let asked = 0
+  const other = createServer((_, response) => {
+    asked++
+    response.setHeader('replay-nonce', `nonce-${asked}`)
+    // So that it ends at some time for who asks without an end.
+    json(response, { status: 'valid' }, asked > 1_000 ? 500 : 200)
+  }).listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.teardown(() => {
+    other.close()
+    other.closeAllConnections()
+  })
+  const url = (path: string) => `http://127.0.0.1:${(other.address() as AddressInfo).port}${path}`
+  const sending = await authority(t, () => ({
+    '/directory': response =>
+      json(response, { newNonce: url('/nonce'), newAccount: url('/account'), newOrder: url('/new') }),
+  }))
+  const clock = new FakeClock()
+  await t.rejects(order(t, sending, clock), { message: 'no certificate after 220 requests' })
+  t.equal(asked, 219)
+  t.equal(clock.pending, 0)
 })
 
 t.test('one that takes no nonce, and one that is never done', async t => {
