@@ -30,6 +30,8 @@ export class FileAnswer implements WebCall {
   readonly #stream: Stream
   readonly #session: ServerSession
   #heldBytes = 0
+  /** Undefined: the request has not begun. */
+  #method: string | undefined
   #requestEnded = false
   #closed = false
   /** Waits until there is room for more. */
@@ -42,7 +44,7 @@ export class FileAnswer implements WebCall {
   }
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
-    this.#begin(endStream)
+    this.#begin(block, endStream)
     if (!this.#context.memory.take(this.#session, HELD_BYTES)) return this.#say(503, BUSY)
     this.#heldBytes = HELD_BYTES
     this.#answer(block).catch((error: unknown) => {
@@ -51,13 +53,16 @@ export class FileAnswer implements WebCall {
     })
   }
 
-  onOversized(_: HeaderBlock, endStream: boolean): void {
-    this.#begin(endStream)
+  onOversized(block: HeaderBlock, endStream: boolean): void {
+    // The trailers of a request that is being answered.
+    if (this.#method !== undefined) return this.onTrailers()
+    this.#begin(block, endStream)
     this.#say(431, TOO_LARGE)
   }
 
   /** What such a request has besides its head is for nobody. */
-  #begin(endStream: boolean): void {
+  #begin(block: HeaderBlock, endStream: boolean): void {
+    this.#method = readHead(block).method
     this.#requestEnded = endStream
     if (!endStream) this.#stream.mute()
   }
@@ -90,7 +95,7 @@ export class FileAnswer implements WebCall {
     const path = queryAt < 0 ? target : target.slice(0, queryAt)
     const found = await this.#find(path)
     if (this.#closed || found === undefined) return
-    if (found.kind === 'none') return this.#say(404, NOT_FOUND, method)
+    if (found.kind === 'none') return this.#say(404, NOT_FOUND)
     if (found.kind === 'folder') return this.#headAlone(folderHead(path, target.slice(path.length)))
     const { block: head, body } = fileHead(block, method, found.file)
     if (body === undefined || body.start === body.end || method === 'HEAD') return this.#headAlone(head)
@@ -150,8 +155,9 @@ export class FileAnswer implements WebCall {
     this.#end()
   }
 
-  #say(status: number, sentence: string, method = 'GET'): void {
-    if (method === 'HEAD') return this.#headAlone(plainHead(status, sentence))
+  /** RFC 9110 §9.3.2: what answers HEAD "MUST NOT" have content, whatever it says. */
+  #say(status: number, sentence: string): void {
+    if (this.#method === 'HEAD') return this.#headAlone(plainHead(status, sentence))
     this.#stream.sendHeaders(plainHead(status, sentence), false)
     this.#stream.sendData(Buffer.from(sentence, 'latin1'), 0, sentence.length, true)
     this.#end()

@@ -369,6 +369,22 @@ t.test('a body with a GET is nobody’s, and does not keep the answer', async t 
   await idle(proxy)
 })
 
+t.test('trailers that are too large change nothing of the answer to their request', async t => {
+  const { port, folder } = await site(t)
+  const big = randomBytes(200_000)
+  writeFileSync(join(folder, 'big.bin'), big)
+  const client = await RawClient.connect(t, port)
+  client.auto.window = false
+  const id = client.request(getFields('/big.bin'), {})
+  await client.received(id, 65_535)
+  client.headers(id, [['x-long', 'a'.repeat(70_000)]], { endStream: true })
+  await client.roundTrip()
+  client.windowUpdate(0, 2 ** 30)
+  client.windowUpdate(id, 2 ** 30)
+  const came = await client.ended(id)
+  t.same([came.filter(({ kind }) => kind === 'headers').length, client.body(id).equals(big)], [1, true])
+})
+
 t.test('a client that leaves in the middle leaves nothing', async t => {
   const { port, folder, proxy } = await site(t)
   writeFileSync(join(folder, 'big.bin'), randomBytes(5_000_000))
@@ -431,6 +447,7 @@ t.test('the folder may be another one while it listens, and may be a link that l
   t.equal((await get(client, '/')).body, 'one')
   renameSync(join(outer, 'one'), join(outer, 'away'))
   t.equal((await get(client, '/')).status, '503', 'without its folder it serves calls only')
+  t.match(await get(client, '/', {}, 'HEAD'), { status: '503', body: '' }, 'what answers HEAD has no content')
 })
 
 t.test('probes come first, and a page of the folder may call at once', async t => {
