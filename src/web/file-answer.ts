@@ -1,5 +1,5 @@
 /** A request for a file of a folder, and its answer. It is no call: no gate is asked, and no backend hears of it. */
-import { readHead } from '../grpc/metadata.ts'
+import { type RequestHead, readHead } from '../grpc/metadata.ts'
 import { CALL_BYTES, type CallMemory } from '../transport/call-memory.ts'
 import type { HeaderBlock, ServerSession, Stream } from '../transport/transport.ts'
 import { ErrorCode } from '../wire/errors.ts'
@@ -44,10 +44,10 @@ export class FileAnswer implements WebCall {
   }
 
   onHeaders(block: HeaderBlock, endStream: boolean): void {
-    this.#begin(block, endStream)
+    const { method, path } = this.#begin(block, endStream)
     if (!this.#context.memory.take(this.#session, HELD_BYTES)) return this.#say(503, BUSY)
     this.#heldBytes = HELD_BYTES
-    this.#answer(block).catch((error: unknown) => {
+    this.#answer(block, method, path).catch((error: unknown) => {
       this.#context.onFault(error)
       this.#stream.reset(ErrorCode.INTERNAL_ERROR)
     })
@@ -61,10 +61,12 @@ export class FileAnswer implements WebCall {
   }
 
   /** What such a request has besides its head is for nobody. */
-  #begin(block: HeaderBlock, endStream: boolean): void {
-    this.#method = readHead(block).method
+  #begin(block: HeaderBlock, endStream: boolean): RequestHead {
+    const head = readHead(block)
+    this.#method = head.method
     this.#requestEnded = endStream
     if (!endStream) this.#stream.mute()
+    return head
   }
 
   onData(_: Buffer, start: number, end: number, endStream: boolean): void {
@@ -89,8 +91,7 @@ export class FileAnswer implements WebCall {
     this.#wake?.()
   }
 
-  async #answer(block: HeaderBlock): Promise<void> {
-    const { method, path: target } = readHead(block)
+  async #answer(block: HeaderBlock, method: string, target: string): Promise<void> {
     const queryAt = target.indexOf('?')
     const path = queryAt < 0 ? target : target.slice(0, queryAt)
     const found = await this.#find(path)
